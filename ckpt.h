@@ -241,7 +241,7 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_HELD_MAX       64      // environment checkpoints of a run
 #define CKPT_DEPTH_MAX      128     // nesting of the caller's JSON
 #define CKPT_CLAIMS_MAX     32      // claims that died before they adopted
-#define CKPT_PLACE_SIZE     512     // bytes a store may keep in a run
+#define CKPT_PLACE_SIZE     448     // bytes a store may keep in a run
 #define CKPT_TURN_MAX       9007199254740991U   // 2^53 - 1, also seq and epoch
 
 // Values of options.
@@ -617,16 +617,57 @@ typedef struct ckpt__io {
     uint64_t    place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
     uint64_t    size_max;
     ckpt_look   look;
+    ckpt_life   life;
     ckpt_gen    gen;                // the generation that record describes
+    uint64_t    newest;             // epoch of the newest, whole or not
+    uint32_t    bad_count;          // damaged ones found before it
+    ckpt_gen    bad[CKPT_LOOK_MAX / 2];
     ckpt_error  error;
     uint8_t     work[1024];         // a window on what is read, or a head
 } ckpt__io;
 
 // One watched beat in the future, see ckpt_life.
+#define CKPT__WATCH_COUNT 8
 typedef struct ckpt__watch {
     uint64_t who;
     int64_t  beat_ms, since_ms;
 } ckpt__watch;
+
+// What a run is right now. Values are bits so that they can be filtered by.
+typedef enum ckpt_run_state {
+    CKPT_STATE_LIVE        = 1 << 0,    // its owner is alive
+    CKPT_STATE_STALLED     = 1 << 1,    // alive, but has not beaten for a lease
+    CKPT_STATE_INTERRUPTED = 1 << 2,    // can be resumed now
+    CKPT_STATE_EXHAUSTED   = 1 << 3,    // interrupted, no attempt is left
+    CKPT_STATE_FINISHED    = 1 << 4,    // finished, not wholly removed yet
+    CKPT_STATE_DAMAGED     = 1 << 5,    // no generation is whole
+    CKPT_STATE_NEWER       = 1 << 6,    // of a higher format
+    CKPT_STATE_UNREADABLE  = 1 << 7,    // the store cannot read it; see error
+    CKPT_STATE_FOREIGN     = 1 << 8,    // the record is of another run
+    CKPT_STATE_BUSY        = 1 << 9,    // changing, or a claimant just died
+    CKPT_STATE_FAILED      = 1 << 10,   // a dead letter
+    CKPT_STATE_ALL         = (1 << 11) - 1
+} ckpt_run_state;
+
+// Facts about a run. Bounded: long strings are cut.
+typedef struct ckpt_run_info {
+    char           id[CKPT_ID_MAX + 1];
+    ckpt_run_state state;
+    ckpt_outcome   outcome;
+    uint64_t       epoch, seq, turn, turn_max, size;
+    uint32_t       attempt, phases, uncertain, held;
+    int64_t        saved_at_ms;             // since 1970-01-01 UTC; 0: unknown
+    int64_t        beat_age_ms;             // -1: unknown
+    int64_t        wait_ms;                 // BUSY: try again after this
+    bool           older;                   // the newest generation is damaged
+    char           owner[160];              // of the highest claim
+    char           agent_id[CKPT_NAME_MAX + 1];
+    char           agent_name[CKPT_NAME_MAX + 1];
+    char           task_id[CKPT_NAME_MAX + 1];
+    char           parent_run_id[CKPT_NAME_MAX + 1];
+    char           reason[CKPT_NAME_MAX + 1];
+    ckpt_error     error;                   // DAMAGED, NEWER, UNREADABLE, ...
+} ckpt_run_info;
 
 // A context: how runs are kept. Owned by the caller, holds nothing that must
 // be released. Do not copy or move it while runs use it.
@@ -635,8 +676,9 @@ typedef struct ckpt_ctx {
         ckpt_desc    desc;
         ckpt__io     io;
         ckpt__record record;
-        ckpt__watch  watch[8];
+        ckpt__watch  watch[CKPT__WATCH_COUNT];
         char         id[CKPT_ID_MAX + 1];
+        ckpt_run_info info;
     } priv;                         // not part of the API
 } ckpt_ctx;
 
@@ -680,23 +722,21 @@ typedef struct ckpt__entry {
 
 // What a save is about to change; see "Publishing" in the implementation.
 typedef struct ckpt__plan {
+    const struct ckpt_run_desc *begin;  // the first generation of a run
     uint64_t      turn;
     uint32_t      attempt;
     ckpt_outcome  outcome;
-    bool          settle, set_messages, set_state, set_reason, drop_ended;
-    bool          done_phase, undo_held;
+    bool          settle, drop_ended, set_reason, done_phase;
+    bool          effect_add, effect_change, held_add, undo_held;
     uint32_t      effect_at, held_at;   // index of the entry that changes
-    bool          effect_add, effect_change, held_add;
-    ckpt__section keep, add;            // messages: kept prefix, new ones
-    ckpt_bytes    messages, state, value;
-    ckpt__section state_now;
-    ckpt__section value_now;
-    const char   *name, *reason;
-    uint32_t      name_size, reason_size;
-    ckpt__section reason_now, entry;
+    uint32_t      reason_size;
+    const char   *reason;
+    const char   *name;                 // of the phase, effect or environment
     int64_t       steps;
-    const ckpt_run_desc *begin;
-    const char          *begin_id;
+    ckpt_bytes    messages, state, value;
+    ckpt__section keep, add;            // of messages: kept prefix, new ones
+    ckpt__section state_now, value_now;
+    ckpt__section entry;                // the entry that is new or rewritten
 } ckpt__plan;
 
 // A claimed run. Owned by the caller, about 12 KiB; do not copy it. Dropping
@@ -723,13 +763,20 @@ struct ckpt_run {
     struct {
         const ckpt_ctx *ctx;
         ckpt__io     io;
-        ckpt__record record;
+        ckpt_store   none;          // where a degraded run is kept: nowhere
+        ckpt__record record;        // the newest generation
+        ckpt__record next;          // the one being written
         ckpt__plan   plan;
         uint64_t     tries;         // seq of the last try to publish
+        uint64_t     since_seq;     // since when the messages stand as they do
+        uint64_t     begin_again;   // an effect whose begin was not acknowledged
+        uint32_t     stand;         // generations published in this claim
+        uint32_t     phases_adopted;
         uint64_t     turn_adopted;  // turn_max as adopted
         int64_t      saved_ms, beat_ms;         // on the monotonic clock
         bool         saved, beaten; // saved_ms, beat_ms are set
         bool         open, lost, unsure, must_look, older_left;
+        bool         damaged, exhausted;        // claimed for the fallback
         ckpt__entry  effects[CKPT_EFFECTS_MAX];
         ckpt__entry  held[CKPT_HELD_MAX];
         uint64_t     phases[CKPT_PHASES_MAX];   // hashes of their names
@@ -965,42 +1012,6 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
 
 //--- Looking after runs -------------------------------------------------------
 
-// What a run is right now. Values are bits so that they can be filtered by.
-typedef enum ckpt_run_state {
-    CKPT_STATE_LIVE        = 1 << 0,    // its owner is alive
-    CKPT_STATE_STALLED     = 1 << 1,    // alive, but has not beaten for a lease
-    CKPT_STATE_INTERRUPTED = 1 << 2,    // can be resumed now
-    CKPT_STATE_EXHAUSTED   = 1 << 3,    // interrupted, no attempt is left
-    CKPT_STATE_FINISHED    = 1 << 4,    // finished, not wholly removed yet
-    CKPT_STATE_DAMAGED     = 1 << 5,    // no generation is whole
-    CKPT_STATE_NEWER       = 1 << 6,    // of a higher format
-    CKPT_STATE_UNREADABLE  = 1 << 7,    // the store cannot read it; see error
-    CKPT_STATE_FOREIGN     = 1 << 8,    // the record is of another run
-    CKPT_STATE_BUSY        = 1 << 9,    // changing, or a claimant just died
-    CKPT_STATE_FAILED      = 1 << 10,   // a dead letter
-    CKPT_STATE_ALL         = (1 << 11) - 1
-} ckpt_run_state;
-
-// Facts about a run. Bounded: long strings are cut.
-typedef struct ckpt_run_info {
-    char           id[CKPT_ID_MAX + 1];
-    ckpt_run_state state;
-    ckpt_outcome   outcome;
-    uint64_t       epoch, seq, turn, turn_max, size;
-    uint32_t       attempt, phases, uncertain, held;
-    int64_t        saved_at_ms;             // since 1970-01-01 UTC; 0: unknown
-    int64_t        beat_age_ms;             // -1: unknown
-    int64_t        wait_ms;                 // BUSY: try again after this
-    bool           older;                   // the newest generation is damaged
-    char           owner[160];              // of the highest claim
-    char           agent_id[CKPT_NAME_MAX + 1];
-    char           agent_name[CKPT_NAME_MAX + 1];
-    char           task_id[CKPT_NAME_MAX + 1];
-    char           parent_run_id[CKPT_NAME_MAX + 1];
-    char           reason[CKPT_NAME_MAX + 1];
-    ckpt_error     error;                   // DAMAGED, NEWER, UNREADABLE, ...
-} ckpt_run_info;
-
 // Called for each run of a scan; info is valid during the call only. Return
 // false to stop. Must not use the same context.
 typedef bool ckpt_scan_fn(void *user, const ckpt_run_info *info);
@@ -1147,6 +1158,7 @@ struct ckpt_env {
     struct {
         ckpt_env_desc desc;
         bool          open, released, releasing;
+        bool          struck;       // off the run that held it
     } priv;                         // not part of the API
 };
 
@@ -1297,3 +1309,4582 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_number(ckpt_bytes value,
 #endif
 
 #endif /* CKPT_H */
+
+//--- Implementation -----------------------------------------------------------
+
+#ifdef CKPT_IMPLEMENTATION
+#ifndef CKPT_IMPLEMENTATION_DONE
+#define CKPT_IMPLEMENTATION_DONE
+
+// In this order: numbers and bytes; reading; JSON; the record, read and
+// written; the rules, which take the time as an argument; the store; the
+// public functions in the order of the declarations.
+
+#include <string.h>
+
+// A private copy of stb_sprintf, whatever else the program does with it: its
+// separators can be changed process-wide, and its names would clash.
+#ifdef STB_SPRINTF_H_INCLUDE
+    #error "include ckpt.h (with CKPT_IMPLEMENTATION) before stb_sprintf.h"
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+    #pragma GCC diagnostic push
+    #pragma GCC diagnostic ignored "-Wpragmas"
+    #pragma GCC diagnostic ignored "-Wunknown-warning-option"
+    #pragma GCC diagnostic ignored "-Wpedantic"
+    #pragma GCC diagnostic ignored "-Wcast-qual"
+    #pragma GCC diagnostic ignored "-Wcast-align"
+    #pragma GCC diagnostic ignored "-Wconversion"
+    #pragma GCC diagnostic ignored "-Wsign-conversion"
+    #pragma GCC diagnostic ignored "-Wsign-compare"
+    #pragma GCC diagnostic ignored "-Wshadow"
+    #pragma GCC diagnostic ignored "-Wundef"
+    #pragma GCC diagnostic ignored "-Wold-style-cast"
+    #pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
+    #pragma GCC diagnostic ignored "-Wunused-function"
+    #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+    #pragma GCC diagnostic ignored "-Waggressive-loop-optimizations"
+#endif
+#define STB_SPRINTF_DECORATE(name) ckpt__stb_##name
+#define STB_SPRINTF_STATIC
+#define STB_SPRINTF_NOFLOAT
+#define STB_SPRINTF_NOUNALIGNED
+#define STB_SPRINTF_IMPLEMENTATION
+#include "stb_sprintf.h"
+#if defined(__GNUC__) || defined(__clang__)
+    #pragma GCC diagnostic pop
+#endif
+
+//--- Numbers and bytes --------------------------------------------------------
+
+typedef unsigned long long ckpt__ull;   // what "%llu" takes
+
+CKPT_API uint32_t ckpt_version(void)
+{
+    return CKPT_VERSION;
+}
+
+CKPT_API const char *ckpt_code_message(ckpt_code code)
+{
+    switch (code) {
+#define CKPT_X(name, value, message) case CKPT_##name: return message;
+    CKPT_CODE_MAP(CKPT_X)
+#undef CKPT_X
+    }
+    return "unknown code";
+}
+
+CKPT_API ckpt_bytes ckpt_text(const char *text)
+{
+    ckpt_bytes bytes;
+    bytes.ptr = text;
+    bytes.len = text != NULL ? strlen(text) : 0;
+    return bytes;
+}
+
+// CRC-32C (Castagnoli, as in RFC 3720 appendix B.4), reflected.
+#define CKPT__CRC_POLY 0x82f63b78U
+
+static const uint32_t ckpt__crc_table[256] = {
+    0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4, 0xc79a971f, 0x35f1141c,
+    0x26a1e7e8, 0xd4ca64eb, 0x8ad958cf, 0x78b2dbcc, 0x6be22838, 0x9989ab3b,
+    0x4d43cfd0, 0xbf284cd3, 0xac78bf27, 0x5e133c24, 0x105ec76f, 0xe235446c,
+    0xf165b798, 0x030e349b, 0xd7c45070, 0x25afd373, 0x36ff2087, 0xc494a384,
+    0x9a879fa0, 0x68ec1ca3, 0x7bbcef57, 0x89d76c54, 0x5d1d08bf, 0xaf768bbc,
+    0xbc267848, 0x4e4dfb4b, 0x20bd8ede, 0xd2d60ddd, 0xc186fe29, 0x33ed7d2a,
+    0xe72719c1, 0x154c9ac2, 0x061c6936, 0xf477ea35, 0xaa64d611, 0x580f5512,
+    0x4b5fa6e6, 0xb93425e5, 0x6dfe410e, 0x9f95c20d, 0x8cc531f9, 0x7eaeb2fa,
+    0x30e349b1, 0xc288cab2, 0xd1d83946, 0x23b3ba45, 0xf779deae, 0x05125dad,
+    0x1642ae59, 0xe4292d5a, 0xba3a117e, 0x4851927d, 0x5b016189, 0xa96ae28a,
+    0x7da08661, 0x8fcb0562, 0x9c9bf696, 0x6ef07595, 0x417b1dbc, 0xb3109ebf,
+    0xa0406d4b, 0x522bee48, 0x86e18aa3, 0x748a09a0, 0x67dafa54, 0x95b17957,
+    0xcba24573, 0x39c9c670, 0x2a993584, 0xd8f2b687, 0x0c38d26c, 0xfe53516f,
+    0xed03a29b, 0x1f682198, 0x5125dad3, 0xa34e59d0, 0xb01eaa24, 0x42752927,
+    0x96bf4dcc, 0x64d4cecf, 0x77843d3b, 0x85efbe38, 0xdbfc821c, 0x2997011f,
+    0x3ac7f2eb, 0xc8ac71e8, 0x1c661503, 0xee0d9600, 0xfd5d65f4, 0x0f36e6f7,
+    0x61c69362, 0x93ad1061, 0x80fde395, 0x72966096, 0xa65c047d, 0x5437877e,
+    0x4767748a, 0xb50cf789, 0xeb1fcbad, 0x197448ae, 0x0a24bb5a, 0xf84f3859,
+    0x2c855cb2, 0xdeeedfb1, 0xcdbe2c45, 0x3fd5af46, 0x7198540d, 0x83f3d70e,
+    0x90a324fa, 0x62c8a7f9, 0xb602c312, 0x44694011, 0x5739b3e5, 0xa55230e6,
+    0xfb410cc2, 0x092a8fc1, 0x1a7a7c35, 0xe811ff36, 0x3cdb9bdd, 0xceb018de,
+    0xdde0eb2a, 0x2f8b6829, 0x82f63b78, 0x709db87b, 0x63cd4b8f, 0x91a6c88c,
+    0x456cac67, 0xb7072f64, 0xa457dc90, 0x563c5f93, 0x082f63b7, 0xfa44e0b4,
+    0xe9141340, 0x1b7f9043, 0xcfb5f4a8, 0x3dde77ab, 0x2e8e845f, 0xdce5075c,
+    0x92a8fc17, 0x60c37f14, 0x73938ce0, 0x81f80fe3, 0x55326b08, 0xa759e80b,
+    0xb4091bff, 0x466298fc, 0x1871a4d8, 0xea1a27db, 0xf94ad42f, 0x0b21572c,
+    0xdfeb33c7, 0x2d80b0c4, 0x3ed04330, 0xccbbc033, 0xa24bb5a6, 0x502036a5,
+    0x4370c551, 0xb11b4652, 0x65d122b9, 0x97baa1ba, 0x84ea524e, 0x7681d14d,
+    0x2892ed69, 0xdaf96e6a, 0xc9a99d9e, 0x3bc21e9d, 0xef087a76, 0x1d63f975,
+    0x0e330a81, 0xfc588982, 0xb21572c9, 0x407ef1ca, 0x532e023e, 0xa145813d,
+    0x758fe5d6, 0x87e466d5, 0x94b49521, 0x66df1622, 0x38cc2a06, 0xcaa7a905,
+    0xd9f75af1, 0x2b9cd9f2, 0xff56bd19, 0x0d3d3e1a, 0x1e6dcdee, 0xec064eed,
+    0xc38d26c4, 0x31e6a5c7, 0x22b65633, 0xd0ddd530, 0x0417b1db, 0xf67c32d8,
+    0xe52cc12c, 0x1747422f, 0x49547e0b, 0xbb3ffd08, 0xa86f0efc, 0x5a048dff,
+    0x8ecee914, 0x7ca56a17, 0x6ff599e3, 0x9d9e1ae0, 0xd3d3e1ab, 0x21b862a8,
+    0x32e8915c, 0xc083125f, 0x144976b4, 0xe622f5b7, 0xf5720643, 0x07198540,
+    0x590ab964, 0xab613a67, 0xb831c993, 0x4a5a4a90, 0x9e902e7b, 0x6cfbad78,
+    0x7fab5e8c, 0x8dc0dd8f, 0xe330a81a, 0x115b2b19, 0x020bd8ed, 0xf0605bee,
+    0x24aa3f05, 0xd6c1bc06, 0xc5914ff2, 0x37faccf1, 0x69e9f0d5, 0x9b8273d6,
+    0x88d28022, 0x7ab90321, 0xae7367ca, 0x5c18e4c9, 0x4f48173d, 0xbd23943e,
+    0xf36e6f75, 0x0105ec76, 0x12551f82, 0xe03e9c81, 0x34f4f86a, 0xc69f7b69,
+    0xd5cf889d, 0x27a40b9e, 0x79b737ba, 0x8bdcb4b9, 0x988c474d, 0x6ae7c44e,
+    0xbe2da0a5, 0x4c4623a6, 0x5f16d052, 0xad7d5351
+};
+
+static uint32_t ckpt__crc(uint32_t crc, const void *bytes, uint64_t n)
+{
+    const uint8_t *p = (const uint8_t *)bytes;
+    crc = ~crc;
+    while (n-- > 0) {
+        crc = ckpt__crc_table[(crc ^ *p++) & 0xff] ^ (crc >> 8);
+    }
+    return ~crc;
+}
+
+// The product of two polynomials modulo the one of the CRC. Bit 31 is x^0.
+static uint32_t ckpt__crc_mul(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+    for (uint32_t bit = 1U << 31; bit != 0; bit >>= 1) {
+        if (a & bit) {
+            product ^= b;
+        }
+        b = (b & 1) ? (b >> 1) ^ CKPT__CRC_POLY : b >> 1;
+    }
+    return product;
+}
+
+// The CRC of A followed by B, from their CRCs and the length of B: A's is
+// multiplied by x^(8n), by squaring (as zlib's crc32_combine does).
+static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint64_t n)
+{
+    uint32_t power = 1U << 31, square = 1U << 23;   // x^0, x^8
+    for (; n != 0; n >>= 1) {
+        if (n & 1) {
+            power = ckpt__crc_mul(power, square);
+        }
+        square = ckpt__crc_mul(square, square);
+    }
+    return ckpt__crc_mul(power, a) ^ b;
+}
+
+static void ckpt__section_join(ckpt__section *a, const ckpt__section *b)
+{
+    a->crc = ckpt__crc_join(a->crc, b->crc, b->size);
+    a->size += b->size;
+}
+
+// What may follow the first byte of a UTF-8 sequence (RFC 3629 section 4): the
+// number of bytes, and the range of the first of them. False: no first byte.
+static bool ckpt__utf8_lead(unsigned c, unsigned *more, unsigned *low,
+                            unsigned *high)
+{
+    *low = 0x80;
+    *high = 0xbf;
+    if (c < 0xc2 || c > 0xf4) {
+        return false;
+    }
+    *more = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+    if (c == 0xe0) *low = 0xa0;         // no overlong forms
+    if (c == 0xed) *high = 0x9f;        // no surrogates
+    if (c == 0xf0) *low = 0x90;
+    if (c == 0xf4) *high = 0x8f;        // nothing above U+10FFFF
+    return true;
+}
+
+// The length of the UTF-8 sequence at p, 0 if there is none.
+static size_t ckpt__utf8_size(const uint8_t *p, size_t n)
+{
+    unsigned more, low, high;
+    if (n == 0 || *p < 0x80) {
+        return n != 0;
+    }
+    if (!ckpt__utf8_lead(*p, &more, &low, &high) || n <= more) {
+        return 0;
+    }
+    for (unsigned i = 1; i <= more; i++) {
+        if (p[i] < low || p[i] > high) {
+            return 0;
+        }
+        low = 0x80;
+        high = 0xbf;
+    }
+    return more + 1;
+}
+
+// Checks that bytes are UTF-8 and fills in where not.
+static ckpt_code ckpt__utf8_check(const char *text, size_t n, ckpt_error *err)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    for (size_t i = 0; i < n; ) {
+        const size_t size = ckpt__utf8_size(p + i, n - i);
+        if (size == 0) {
+            err->pos = i;
+            return CKPT_ERR_UTF8;
+        }
+        i += size;
+    }
+    return CKPT_OK;
+}
+
+// How ckpt__escape() treats bytes that are no UTF-8.
+typedef enum ckpt__escape_mode {
+    CKPT__AS_TEXT,      // there are none: U+FFFD all the same
+    CKPT__AS_ID         // %xx, and % itself is %25: any bytes, reversible
+} ckpt__escape_mode;
+
+// Writes the first character of p as it stands in a JSON string into out, and
+// its length there into *size. Returns how many bytes of p it took.
+static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
+                           size_t n, ckpt__escape_mode mode)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    const uint8_t *p = (const uint8_t *)bytes;
+    const size_t taken = ckpt__utf8_size(p, n);
+    const char *known = *p != 0 ? strchr(from, *p) : NULL;
+    if (known != NULL && *p < 0x80) {
+        out[0] = '\\';
+        out[1] = to[known - from];
+        *size = 2;
+    } else if (*p < 0x20) {
+        memcpy(out, "\\u00", 4);
+        out[4] = hex[*p >> 4];
+        out[5] = hex[*p & 15];
+        *size = 6;
+    } else if (mode == CKPT__AS_ID && (taken == 0 || *p == '%')) {
+        out[0] = '%';
+        out[1] = hex[*p >> 4];
+        out[2] = hex[*p & 15];
+        *size = 3;
+    } else if (taken == 0) {
+        memcpy(out, "\xef\xbf\xbd", 3);     // U+FFFD
+        *size = 3;
+    } else {
+        memcpy(out, p, taken);
+        *size = taken;
+    }
+    return taken != 0 ? taken : 1;
+}
+
+// FNV-1a, 64 bits.
+#define CKPT__HASH_EMPTY 0xcbf29ce484222325U
+
+static uint64_t ckpt__hash(uint64_t hash, const void *bytes, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)bytes;
+    while (n-- > 0) {
+        hash = (hash ^ *p++) * 0x100000001b3U;
+    }
+    return hash;
+}
+
+// The hash of a text as it stands in the record, which is how the reader,
+// which sees only that, finds names again.
+static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
+{
+    uint64_t hash = CKPT__HASH_EMPTY;
+    char out[8];
+    for (size_t left = strlen(text), size; left > 0; ) {
+        const size_t taken = ckpt__escape(out, &size, text, left, mode);
+        hash = ckpt__hash(hash, out, size);
+        text += taken;
+        left -= taken;
+    }
+    return hash;
+}
+
+// A phase name or an id: 1 to CKPT_NAME_MAX bytes of UTF-8, no control
+// characters. So it at most doubles in a record.
+static ckpt_code ckpt__name_check(const char *name, ckpt_error *err)
+{
+    const size_t n = name != NULL ? strlen(name) : 0;
+    if (n == 0 || n > CKPT_NAME_MAX) {
+        return CKPT_ERR_ARGUMENT;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if ((uint8_t)name[i] < 0x20) {
+            err->pos = i;
+            return CKPT_ERR_ARGUMENT;
+        }
+    }
+    return ckpt__utf8_check(name, n, err);
+}
+
+//--- Time ---------------------------------------------------------------------
+
+#define CKPT__DAY_MS 86400000
+#define CKPT__TIME_MAX 253402300799999      // 9999-12-31T23:59:59.999Z
+
+// RFC 3339 in UTC, 24 characters. The calendar is computed as in Hinnant,
+// "chrono-Compatible Low-Level Date Algorithms": years begin in March.
+static void ckpt__time_write(char out[32], int64_t ms)
+{
+    ms = ms < 0 ? 0 : ms > CKPT__TIME_MAX ? CKPT__TIME_MAX : ms;
+    const uint32_t in_day = (uint32_t)(ms % CKPT__DAY_MS);
+    const uint32_t z = (uint32_t)(ms / CKPT__DAY_MS) + 719468;
+    const uint32_t era = z / 146097, doe = z % 146097;
+    const uint32_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    const uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    const uint32_t mp = (5 * doy + 2) / 153;
+    const uint32_t month = mp < 10 ? mp + 3 : mp - 9;
+    const uint32_t year = yoe + era * 400 + (month <= 2);
+    ckpt__stb_sprintf(out, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month,
+                      doy - (153 * mp + 2) / 5 + 1, in_day / 3600000,
+                      in_day / 60000 % 60, in_day / 1000 % 60, in_day % 1000);
+}
+
+// Reads n digits. Returns a number above all limits if they are none.
+static uint32_t ckpt__digits(const char *p, size_t n)
+{
+    uint32_t value = 0;
+    while (n-- > 0) {
+        if (*p < '0' || *p > '9') {
+            return UINT32_MAX;
+        }
+        value = value * 10 + (uint32_t)(*p++ - '0');
+    }
+    return value;
+}
+
+// Reads what ckpt__time_write() writes; -1 for anything else.
+static int64_t ckpt__time_read(const char *p)
+{
+    const uint32_t year = ckpt__digits(p, 4), month = ckpt__digits(p + 5, 2);
+    const uint32_t day = ckpt__digits(p + 8, 2), hour = ckpt__digits(p + 11, 2);
+    const uint32_t min = ckpt__digits(p + 14, 2), s = ckpt__digits(p + 17, 2);
+    const uint32_t ms = ckpt__digits(p + 20, 3);
+    if (year < 1970 || year > 9999 || month < 1 || month > 12 || day < 1 ||
+        day > 31 || hour > 23 || min > 59 || s > 59 || ms > 999) {
+        return -1;
+    }
+    const uint32_t y = year - (month <= 2), yoe = y % 400;
+    const uint32_t mp = month > 2 ? month - 3 : month + 9;
+    const uint32_t doe = yoe * 365 + yoe / 4 - yoe / 100 +
+                         (153 * mp + 2) / 5 + day - 1;
+    const int64_t days = (int64_t)(y / 400) * 146097 + doe - 719468;
+    const int64_t time = days * CKPT__DAY_MS + hour * INT64_C(3600000) +
+                         min * 60000 + s * 1000 + ms;
+    char again[32];
+    ckpt__time_write(again, time);      // refuses February 30
+    return memcmp(again, p, 24) == 0 ? time : -1;
+}
+
+//--- Reading ------------------------------------------------------------------
+
+// Reads bytes one after the other through a window: on a generation in the
+// store, or, when io is NULL, on memory, which is then the whole window.
+typedef struct ckpt__reader {
+    ckpt__io      *io;
+    const uint8_t *start, *at, *end;
+    const uint8_t *mark;        // the first byte that cut does not have yet
+    uint64_t       offset;      // of start
+    ckpt__section  cut;         // what was read since the last cut
+    ckpt__section  all;         // all cuts
+    ckpt_code      rc;          // the first error; at and offset stay there
+} ckpt__reader;
+
+static void ckpt__reader_memory(ckpt__reader *r, ckpt_bytes bytes)
+{
+    memset(r, 0, sizeof(*r));
+    r->start = r->at = r->mark = (const uint8_t *)bytes.ptr;
+    r->end = r->start + bytes.len;
+}
+
+static void ckpt__reader_store(ckpt__reader *r, ckpt__io *io, uint64_t offset)
+{
+    memset(r, 0, sizeof(*r));
+    r->io = io;
+    r->start = r->at = r->end = r->mark = io->work;
+    r->offset = offset;
+}
+
+static uint64_t ckpt__pos(const ckpt__reader *r)
+{
+    return r->offset + (uint64_t)(r->at - r->start);
+}
+
+static void ckpt__sum(ckpt__reader *r)
+{
+    r->cut.crc = ckpt__crc(r->cut.crc, r->mark, (uint64_t)(r->at - r->mark));
+    r->cut.size += (uint64_t)(r->at - r->mark);
+    r->mark = r->at;
+}
+
+// Ends a section: what was read since the last cut.
+static ckpt__section ckpt__cut(ckpt__reader *r)
+{
+    ckpt__section cut;
+    ckpt__sum(r);
+    cut = r->cut;
+    ckpt__section_join(&r->all, &cut);
+    memset(&r->cut, 0, sizeof(r->cut));
+    return cut;
+}
+
+static bool ckpt__fill(ckpt__reader *r)
+{
+    size_t got = 0;
+    if (r->io == NULL || r->rc != CKPT_OK) {
+        return false;
+    }
+    ckpt__io *io = r->io;
+    ckpt__sum(r);
+    r->offset += (uint64_t)(r->end - r->start);
+    r->start = r->at = r->end = r->mark = io->work;
+    r->rc = io->store->methods->read(io->store, io->place, &io->gen, r->offset,
+                                     io->work, sizeof(io->work), &got,
+                                     &io->error);
+    r->end += r->rc == CKPT_OK ? got : 0;
+    return r->at < r->end;
+}
+
+// The next byte without taking it, -1 at the end or after an error.
+static int ckpt__peek(ckpt__reader *r)
+{
+    if (r->at == r->end && !ckpt__fill(r)) {
+        return -1;
+    }
+    return r->rc == CKPT_OK ? *r->at : -1;
+}
+
+static void ckpt__fail(ckpt__reader *r, ckpt_code rc)
+{
+    if (r->rc == CKPT_OK) {
+        r->rc = rc;
+    }
+}
+
+// Takes one byte, which must be c.
+static void ckpt__take_byte(ckpt__reader *r, int c)
+{
+    if (ckpt__peek(r) != c) {
+        ckpt__fail(r, CKPT_ERR_JSON);
+    } else {
+        r->at++;
+    }
+}
+
+static void ckpt__take_text(ckpt__reader *r, const char *text)
+{
+    while (*text != '\0' && r->rc == CKPT_OK) {
+        ckpt__take_byte(r, *text++);
+    }
+}
+
+//--- JSON, read ---------------------------------------------------------------
+
+// What a string said, as it stands between its quotes.
+typedef struct ckpt__tap {
+    uint64_t hash;
+    uint64_t from, size;        // where it stands
+    char    *buf;               // its first cap bytes, if not NULL
+    size_t   cap, len;
+} ckpt__tap;
+
+static void ckpt__tap_byte(ckpt__tap *tap, uint8_t c)
+{
+    if (tap != NULL) {
+        tap->hash = ckpt__hash(tap->hash, &c, 1);
+        if (tap->len < tap->cap) {
+            tap->buf[tap->len++] = (char)c;
+        }
+    }
+}
+
+static void ckpt__take_tapped(ckpt__reader *r, ckpt__tap *tap, unsigned low,
+                              unsigned high, ckpt_code otherwise)
+{
+    const int c = ckpt__peek(r);
+    if (c < (int)low || c > (int)high) {
+        ckpt__fail(r, c < 0 ? CKPT_ERR_JSON : otherwise);
+        return;
+    }
+    ckpt__tap_byte(tap, *r->at++);
+}
+
+static bool ckpt__is_hex(int c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+           (c >= 'A' && c <= 'F');
+}
+
+static void ckpt__take_escape(ckpt__reader *r, ckpt__tap *tap)
+{
+    const int c = ckpt__peek(r);
+    if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL) {
+        ckpt__fail(r, CKPT_ERR_JSON);
+        return;
+    }
+    ckpt__take_tapped(r, tap, (unsigned)c, (unsigned)c, CKPT_ERR_JSON);
+    for (int i = 0; c == 'u' && i < 4; i++) {
+        if (!ckpt__is_hex(ckpt__peek(r))) {
+            ckpt__fail(r, CKPT_ERR_JSON);
+            return;
+        }
+        ckpt__take_tapped(r, tap, 0, 0x7f, CKPT_ERR_JSON);
+    }
+}
+
+// Takes a string. A lone surrogate escape is the writer's business; bytes that
+// are no UTF-8 and raw control characters are refused.
+static void ckpt__take_string(ckpt__reader *r, ckpt__tap *tap)
+{
+    ckpt__take_byte(r, '"');
+    if (tap != NULL) {
+        tap->hash = CKPT__HASH_EMPTY;
+        tap->from = ckpt__pos(r);
+        tap->len = 0;
+    }
+    for (int c; (c = ckpt__peek(r)) != '"'; ) {
+        unsigned more = 0, low = 0x20, high = 0x7f;
+        if (c >= 0x80 &&
+            !ckpt__utf8_lead((unsigned)c, &more, &low, &high)) {
+            ckpt__fail(r, CKPT_ERR_UTF8);
+        }
+        if (c < 0x20) {
+            ckpt__fail(r, CKPT_ERR_JSON);
+        }
+        if (r->rc != CKPT_OK) {
+            return;
+        }
+        ckpt__tap_byte(tap, *r->at++);
+        if (c == '\\') {
+            ckpt__take_escape(r, tap);
+        }
+        for (; more > 0; more--, low = 0x80, high = 0xbf) {
+            ckpt__take_tapped(r, tap, low, high, CKPT_ERR_UTF8);
+        }
+    }
+    if (tap != NULL) {
+        tap->size = ckpt__pos(r) - tap->from;
+    }
+    ckpt__take_byte(r, '"');
+}
+
+static bool ckpt__is_space(int c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static void ckpt__take_space(ckpt__reader *r)
+{
+    while (ckpt__is_space(ckpt__peek(r))) {
+        r->at++;
+    }
+}
+
+static void ckpt__take_digits(ckpt__reader *r)
+{
+    int c = ckpt__peek(r);
+    if (c < '0' || c > '9') {
+        ckpt__fail(r, CKPT_ERR_JSON);
+    }
+    for (; c >= '0' && c <= '9'; c = ckpt__peek(r)) {
+        r->at++;
+    }
+}
+
+static void ckpt__take_json_number(ckpt__reader *r)
+{
+    if (ckpt__peek(r) == '-') {
+        r->at++;
+    }
+    if (ckpt__peek(r) == '0') {
+        r->at++;
+    } else {
+        ckpt__take_digits(r);
+    }
+    if (ckpt__peek(r) == '.') {
+        r->at++;
+        ckpt__take_digits(r);
+    }
+    if (ckpt__peek(r) == 'e' || ckpt__peek(r) == 'E') {
+        r->at++;
+        if (ckpt__peek(r) == '+' || ckpt__peek(r) == '-') {
+            r->at++;
+        }
+        ckpt__take_digits(r);
+    }
+}
+
+static void ckpt__take_scalar(ckpt__reader *r)
+{
+    switch (ckpt__peek(r)) {
+    case '"': ckpt__take_string(r, NULL); break;
+    case 't': ckpt__take_text(r, "true"); break;
+    case 'f': ckpt__take_text(r, "false"); break;
+    case 'n': ckpt__take_text(r, "null"); break;
+    default:  ckpt__take_json_number(r); break;
+    }
+}
+
+static void ckpt__take_key(ckpt__reader *r, ckpt__tap *tap)
+{
+    ckpt__take_string(r, tap);
+    ckpt__take_space(r);
+    ckpt__take_byte(r, ':');
+    ckpt__take_space(r);
+}
+
+// Takes one value (RFC 8259) without the white space around it. Not recursive:
+// a bit for each level says whether it is an object.
+static void ckpt__take_value(ckpt__reader *r)
+{
+    uint8_t objects[CKPT_DEPTH_MAX / 8] = {0};
+    uint32_t depth = 0;
+    bool done = false;                          // a value has just ended
+    do {
+        const int c = ckpt__peek(r);
+        if (!done && (c == '{' || c == '[')) {
+            if (depth == CKPT_DEPTH_MAX) {
+                ckpt__fail(r, CKPT_ERR_DEPTH);
+                return;
+            }
+            const uint8_t bit = (uint8_t)(1U << (depth % 8));
+            objects[depth / 8] = (uint8_t)(c == '{' ? objects[depth / 8] | bit
+                                           : objects[depth / 8] & ~bit);
+            depth++;
+            r->at++;
+            ckpt__take_space(r);
+            done = ckpt__peek(r) == (c == '{' ? '}' : ']');
+            if (!done && c == '{') {
+                ckpt__take_key(r, NULL);
+            }
+            continue;
+        }
+        if (!done) {
+            ckpt__take_scalar(r);
+            done = true;
+        } else {
+            const bool object = objects[(depth - 1) / 8] >> (depth - 1) % 8 & 1;
+            if (c == ',') {
+                r->at++;
+                ckpt__take_space(r);
+                if (object) {
+                    ckpt__take_key(r, NULL);
+                }
+                done = false;
+                continue;
+            }
+            ckpt__take_byte(r, object ? '}' : ']');
+            depth--;
+        }
+        if (depth > 0) {
+            ckpt__take_space(r);
+        }
+    } while (r->rc == CKPT_OK && (depth > 0 || !done));
+}
+
+// Takes the elements of an array up to its bracket and counts them; at most
+// limit of them. Elements keep the white space around them.
+static void ckpt__take_elements(ckpt__reader *r, uint64_t limit,
+                                ckpt__section *section)
+{
+    section->count = 0;
+    ckpt__take_space(r);
+    while (r->rc == CKPT_OK && section->count < limit &&
+           (section->count > 0 || ckpt__peek(r) != ']')) {
+        ckpt__take_value(r);
+        section->count++;
+        ckpt__take_space(r);
+        if (ckpt__peek(r) != ',' || section->count == limit) {
+            break;
+        }
+        r->at++;
+        ckpt__take_space(r);
+    }
+}
+
+// Validates a value of the caller's that begins with kind (0: any). Takes the
+// white space around it off, and fills in its sum, or the position.
+static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
+                                   ckpt__section *section, ckpt_error *err)
+{
+    ckpt__reader r;
+    ckpt__reader_memory(&r, *json);
+    if (json->ptr == NULL) {
+        return CKPT_ERR_JSON;
+    }
+    ckpt__take_space(&r);
+    const uint8_t *from = r.at;
+    r.mark = from;
+    if (kind != 0 && ckpt__peek(&r) != kind) {
+        ckpt__fail(&r, CKPT_ERR_JSON);
+    }
+    ckpt__take_value(&r);
+    json->ptr = from;
+    json->len = (size_t)(r.at - from);
+    *section = ckpt__cut(&r);
+    ckpt__take_space(&r);
+    if (r.at != r.end) {
+        ckpt__fail(&r, CKPT_ERR_JSON);
+    }
+    err->pos = ckpt__pos(&r);
+    return r.rc;
+}
+
+// The value of four hexadecimal digits.
+static uint32_t ckpt__hex4(const char *p)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        const uint32_t c = (uint8_t)p[i];
+        value = value << 4 | (c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+    }
+    return value;
+}
+
+static size_t ckpt__utf8_write(char *out, uint32_t c)
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (char)(0xc0 | c >> 6);
+        out[1] = (char)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (char)(0xe0 | c >> 12);
+        out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+        out[2] = (char)(0x80 | (c & 0x3f));
+        return 3;
+    }
+    out[0] = (char)(0xf0 | c >> 18);
+    out[1] = (char)(0x80 | (c >> 12 & 0x3f));
+    out[2] = (char)(0x80 | (c >> 6 & 0x3f));
+    out[3] = (char)(0x80 | (c & 0x3f));
+    return 4;
+}
+
+// Decodes one \u escape (a pair for what is beyond 16 bits) at p, which is
+// valid but may have been cut off at end. Returns its length, 0 if it was, or
+// *c = UINT32_MAX for a lone surrogate.
+static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
+{
+    if (end - p < 6) {
+        return 0;
+    }
+    *c = ckpt__hex4(p + 2);
+    if (*c < 0xd800 || *c > 0xdfff) {
+        return 6;
+    }
+    if (*c < 0xdc00 && end - p >= 12 && p[6] == '\\' && p[7] == 'u') {
+        const uint32_t low = ckpt__hex4(p + 8);
+        if (low >= 0xdc00 && low <= 0xdfff) {
+            *c = 0x10000 + ((*c - 0xd800) << 10) + (low - 0xdc00);
+            return 12;
+        }
+    }
+    *c = UINT32_MAX;
+    return 6;
+}
+
+// Unescapes the valid text between two quotes into out, which may be where it
+// stands: the result is never longer. Returns the length; *lone tells of a
+// lone surrogate, which becomes U+FFFD. With out == NULL it only counts.
+static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    const char *end = p + n;
+    size_t len = 0;
+    while (p < end) {
+        char utf8[4];
+        size_t size = 1, taken = 1;
+        utf8[0] = *p;
+        if (*p == '\\' && end - p < 2) {
+            break;                              // cut off
+        } else if (*p == '\\' && p[1] == 'u') {
+            uint32_t c = 0;
+            taken = ckpt__unescape_u(p, end, &c);
+            if (taken == 0) {
+                break;                          // cut off
+            }
+            *lone |= c == UINT32_MAX;
+            size = ckpt__utf8_write(utf8, c == UINT32_MAX ? 0xfffd : c);
+        } else if (*p == '\\') {
+            const char *known = strchr(from, p[1]);
+            utf8[0] = known != NULL ? to[known - from] : p[1];
+            taken = 2;
+        }
+        if (out != NULL) {
+            memcpy(out + len, utf8, size);
+        }
+        len += size;
+        p += taken;
+    }
+    return len;
+}
+
+//--- The record, read ---------------------------------------------------------
+
+// A checkpoint is a head of fixed width, the intro (run and meta, written
+// once), and then the sections in the order in which they change.
+//
+//      {"ckpt":1,"crc":"........",...                      head
+//       "run":"...","meta":{...},\n "messages":[           intro
+//      ...                                                 messages
+//      ],\n "phases":[...],"effects":[...],"held":[...],"reason":...,"state":
+//      ...}
+
+#define CKPT__HEAD_START   "{\"ckpt\":1,\"crc\":\""
+#define CKPT__CRC_AT       17           // where the digits of the crc stand
+#define CKPT__HEAD_SIZE    243
+#define CKPT__BEHIND_CRC   (CKPT__HEAD_SIZE - CKPT__CRC_AT - 8)
+#define CKPT__NUMBER_WIDTH 16           // 2^53 has that many digits
+#define CKPT__OUTCOME_MAX  11           // strlen("interrupted")
+
+#define CKPT__TO_PHASES    "],\n \"phases\":["
+#define CKPT__TO_EFFECTS   "],\"effects\":["
+#define CKPT__TO_HELD      "],\"held\":["
+#define CKPT__TO_REASON    "],\"reason\":"
+#define CKPT__TO_STATE     ",\"state\":"
+
+#define CKPT__META_COUNT   10
+
+// Arrays of characters, not of pointers: a table of pointers is writable data
+// in position-independent code.
+static const char ckpt__outcomes[][CKPT__OUTCOME_MAX + 1] = {
+    "running", "completed", "failed", "interrupted", "retry", "kept"
+};
+
+static const char ckpt__meta_keys[CKPT__META_COUNT][14] = {
+    "agent_id", "agent_name", "task_id", "caller_id", "channel_id", "guild_id",
+    "prompt", "model_tier", "parent_run_id", "fingerprint"
+};
+
+// The member of a meta that has that key.
+static const char **ckpt__meta_member(ckpt_meta *meta, size_t key)
+{
+    switch (key) {
+    case 0:  return &meta->agent_id;
+    case 1:  return &meta->agent_name;
+    case 2:  return &meta->task_id;
+    case 3:  return &meta->caller_id;
+    case 4:  return &meta->channel_id;
+    case 5:  return &meta->guild_id;
+    case 6:  return &meta->prompt;
+    case 7:  return &meta->model_tier;
+    case 8:  return &meta->parent_run_id;
+    default: return &meta->fingerprint;
+    }
+}
+
+// What else a reader of a record wants to know; every part is optional.
+typedef struct ckpt__wants {
+    ckpt_run      *run;         // its tables of phases, effects and held
+    ckpt_run_info *info;        // short texts
+    ckpt__tap      meta[CKPT__META_COUNT], reason;  // where they stand
+    uint64_t       messages_at, phases_at, effects_at, held_at, state_at;
+} ckpt__wants;
+
+// Takes a padded number of the head.
+static bool ckpt__head_number(const char **p, const char *label,
+                              uint64_t *value)
+{
+    const size_t n = strlen(label);
+    if (memcmp(*p, label, n) != 0) {
+        return false;
+    }
+    const char *digit = *p + n, *end = digit + CKPT__NUMBER_WIDTH;
+    *p = end;
+    *value = 0;
+    while (digit < end - 1 && *digit == ' ') {
+        digit++;
+    }
+    if (*digit == '0' && digit < end - 1) {
+        return false;
+    }
+    for (; digit < end; digit++) {
+        if (*digit < '0' || *digit > '9') {
+            return false;
+        }
+        *value = *value * 10 + (uint64_t)(*digit - '0');
+    }
+    return *value <= CKPT_TURN_MAX;
+}
+
+static bool ckpt__head_text(const char **p, const char *text)
+{
+    const size_t n = strlen(text);
+    const bool same = memcmp(*p, text, n) == 0;
+    *p += n;
+    return same;
+}
+
+static bool ckpt__head_outcome(const char **p, ckpt_outcome *outcome)
+{
+    for (int i = CKPT_RUNNING; i <= CKPT_KEPT; i++) {
+        const size_t n = strlen(ckpt__outcomes[i]);
+        if (memcmp(*p, ckpt__outcomes[i], n) == 0 &&
+            memcmp(*p + n, "\",", 2) == 0) {
+            for (size_t j = n; j < CKPT__OUTCOME_MAX; j++) {
+                if ((*p)[j + 2] != ' ') {
+                    return false;
+                }
+            }
+            *outcome = (ckpt_outcome)i;
+            *p += CKPT__OUTCOME_MAX + 2;
+            return true;
+        }
+    }
+    return false;
+}
+
+// Reads a head of CKPT__HEAD_SIZE bytes. CKPT_ERR_FORMAT for a higher format.
+static ckpt_code ckpt__head_read(const char *head, ckpt__record *rec,
+                                 uint32_t *crc)
+{
+    const char *p = head;
+    uint64_t attempt;
+    uint32_t version = 0, i = 8;
+    if (memcmp(head, CKPT__HEAD_START, i) != 0) {
+        return CKPT_ERR_DAMAGED;
+    }
+    while (i < 16 && head[i] >= '0' && head[i] <= '9') {
+        version = version * 10 + (uint32_t)(head[i++] - '0');
+    }
+    if (version > CKPT_FORMAT_VERSION && head[8] != '0' && head[i] == ',') {
+        return CKPT_ERR_FORMAT;
+    }
+    if (!ckpt__head_text(&p, CKPT__HEAD_START)) {
+        return CKPT_ERR_DAMAGED;
+    }
+    for (*crc = 0, i = 0; i < 8; i++, p++) {
+        if (!ckpt__is_hex(*p) || *p < '0' || (*p >= 'A' && *p <= 'F')) {
+            return CKPT_ERR_DAMAGED;
+        }
+    }
+    *crc = ckpt__hex4(p - 8) << 16 | ckpt__hex4(p - 4);
+    if (!ckpt__head_number(&p, "\",\"length\":", &rec->length) ||
+        !ckpt__head_number(&p, ",\"epoch\":", &rec->epoch) ||
+        !ckpt__head_number(&p, ",\"seq\":", &rec->seq) ||
+        !ckpt__head_number(&p, ",\"turn\":", &rec->turn) ||
+        !ckpt__head_number(&p, ",\"turn_max\":", &rec->turn_max) ||
+        !ckpt__head_number(&p, ",\"attempt\":", &attempt) ||
+        !ckpt__head_text(&p, ",\"outcome\":\"") ||
+        !ckpt__head_outcome(&p, &rec->outcome) ||
+        !ckpt__head_text(&p, "\"saved_at\":\"")) {
+        return CKPT_ERR_DAMAGED;
+    }
+    rec->saved_at_ms = ckpt__time_read(p);
+    p += 24;
+    if (rec->saved_at_ms < 0 || !ckpt__head_text(&p, "\",\n") ||
+        attempt > UINT32_MAX || rec->length < CKPT__HEAD_SIZE ||
+        rec->epoch == 0 || rec->seq == 0 || rec->turn > rec->turn_max) {
+        return CKPT_ERR_DAMAGED;
+    }
+    rec->attempt = (uint32_t)attempt;
+    return CKPT_OK;
+}
+
+// Makes a captured, perhaps cut-off text of the record one to show.
+static void ckpt__show(char *buf, const ckpt__tap *tap)
+{
+    bool lone = false;
+    size_t n = ckpt__unescape(buf, buf, tap->len, &lone);
+    for (size_t i = 0; i < n; ) {               // no half character at the end
+        const size_t size = ckpt__utf8_size((uint8_t *)buf + i, n - i);
+        if (size == 0) {
+            n = i;
+        }
+        i += size;
+    }
+    buf[n] = '\0';
+}
+
+// Takes the intro: whose run it is, and its metadata. False: another run's.
+static bool ckpt__take_intro(ckpt__reader *r, const char *id,
+                             ckpt__record *rec, ckpt__wants *w)
+{
+    ckpt__tap tap;
+    char key[16];
+    size_t next = 0;
+    memset(&tap, 0, sizeof(tap));
+    ckpt__take_text(r, " \"run\":");
+    ckpt__take_string(r, &tap);
+    const bool ours = tap.hash == ckpt__hash_text(id, CKPT__AS_ID);
+    ckpt__take_text(r, ",\"meta\":{");
+    while (r->rc == CKPT_OK && ckpt__peek(r) != '}') {
+        if (next > 0) {
+            ckpt__take_byte(r, ',');
+        }
+        tap.buf = key;
+        tap.cap = sizeof(key) - 1;
+        ckpt__take_string(r, &tap);
+        key[tap.len] = '\0';
+        ckpt__take_byte(r, ':');
+        while (next < CKPT__META_COUNT &&
+               strcmp(ckpt__meta_keys[next], key) != 0) {
+            next++;
+        }
+        if (next == CKPT__META_COUNT) {
+            ckpt__fail(r, CKPT_ERR_DAMAGED);    // unknown, or out of order
+            break;
+        }
+        tap.buf = NULL;
+        tap.cap = 0;
+        char *show = w->info == NULL ? NULL :
+            next == 0 ? w->info->agent_id : next == 1 ? w->info->agent_name :
+            next == 2 ? w->info->task_id :
+            next == 8 ? w->info->parent_run_id : NULL;
+        if (show != NULL) {
+            tap.buf = show;
+            tap.cap = CKPT_NAME_MAX;
+        }
+        ckpt__take_string(r, &tap);
+        if (show != NULL) {
+            ckpt__show(show, &tap);
+        }
+        w->meta[next] = tap;
+        if (next == CKPT__META_COUNT - 1) {
+            rec->fingerprint = tap.hash;
+        }
+        next++;
+    }
+    ckpt__take_text(r, "},\n \"messages\":[");
+    rec->intro = ckpt__cut(r);
+    return ours;
+}
+
+// Takes an unpadded number.
+static uint64_t ckpt__take_number(ckpt__reader *r)
+{
+    uint64_t value = 0;
+    int c = ckpt__peek(r), n = 0;
+    for (; c >= '0' && c <= '9' && n < CKPT__NUMBER_WIDTH; n++) {
+        value = value * 10 + (uint64_t)(c - '0');
+        r->at++;
+        c = ckpt__peek(r);
+    }
+    if (n == 0 || value > CKPT_TURN_MAX) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    return value;
+}
+
+// Takes {"name":...,"output":...}. value gets where the output stands.
+static void ckpt__take_phase(ckpt__reader *r, ckpt__tap *name,
+                             ckpt__tap *value)
+{
+    ckpt__take_text(r, "{\"name\":");
+    ckpt__take_string(r, name);
+    ckpt__take_text(r, ",\"output\":");
+    value->from = ckpt__pos(r);
+    ckpt__take_value(r);
+    value->size = ckpt__pos(r) - value->from;
+    ckpt__take_byte(r, '}');
+}
+
+// Takes {"turn":1,"epoch":1,"id":...,"state":...}. value: the result.
+static void ckpt__take_effect(ckpt__reader *r, ckpt__entry *entry,
+                              ckpt__tap *id, ckpt__tap *value)
+{
+    ckpt__take_text(r, "{\"turn\":");
+    entry->turn = ckpt__take_number(r);
+    ckpt__take_text(r, ",\"epoch\":");
+    entry->epoch = ckpt__take_number(r);
+    ckpt__take_text(r, ",\"id\":");
+    ckpt__take_string(r, id);
+    ckpt__take_text(r, ",\"state\":\"");
+    entry->ended = ckpt__peek(r) == 'e';
+    if (entry->ended) {
+        ckpt__take_text(r, "ended\",\"result\":");
+        value->from = ckpt__pos(r);
+        ckpt__take_value(r);
+        value->size = ckpt__pos(r) - value->from;
+    } else {
+        ckpt__take_text(r, "begun\"");
+    }
+    ckpt__take_byte(r, '}');
+}
+
+// Takes {"id":...,"steps":1,"timestep":...}. value: the timestep; the entry's
+// turn is the number of steps.
+static void ckpt__take_held(ckpt__reader *r, ckpt__entry *entry,
+                            ckpt__tap *id, ckpt__tap *value)
+{
+    bool minus;
+    ckpt__take_text(r, "{\"id\":");
+    ckpt__take_string(r, id);
+    ckpt__take_text(r, ",\"steps\":");
+    minus = ckpt__peek(r) == '-';
+    if (minus) {
+        r->at++;
+    }
+    entry->turn = 0;
+    for (int c = ckpt__peek(r), n = 0; c >= '0' && c <= '9' && n < 19; n++) {
+        entry->turn = entry->turn * 10 + (uint64_t)(c - '0');
+        r->at++;
+        c = ckpt__peek(r);
+    }
+    entry->turn = minus ? 0 - entry->turn : entry->turn;
+    ckpt__take_text(r, ",\"timestep\":");
+    value->from = ckpt__pos(r);
+    ckpt__take_value(r);
+    value->size = ckpt__pos(r) - value->from;
+    ckpt__take_byte(r, '}');
+}
+
+typedef enum ckpt__list {
+    CKPT__PHASES, CKPT__EFFECTS, CKPT__HELD
+} ckpt__list;
+
+// Takes the entries of a list up to its bracket, and fills in the tables.
+static void ckpt__take_list(ckpt__reader *r, ckpt__list list, uint32_t max,
+                            ckpt__record *rec, ckpt__section *section,
+                            ckpt_run *run)
+{
+    memset(section, 0, sizeof(*section));
+    while (r->rc == CKPT_OK && ckpt__peek(r) != ']') {
+        ckpt__entry entry;
+        ckpt__tap id, value;
+        ckpt__section piece;
+        memset(&entry, 0, sizeof(entry));
+        memset(&id, 0, sizeof(id));
+        memset(&value, 0, sizeof(value));
+        if (section->count > 0) {
+            ckpt__take_byte(r, ',');
+            piece = ckpt__cut(r);
+            ckpt__section_join(section, &piece);
+        }
+        if (section->count == max) {
+            ckpt__fail(r, CKPT_ERR_DAMAGED);
+            return;
+        }
+        if (list == CKPT__PHASES) {
+            ckpt__take_phase(r, &id, &value);
+        } else if (list == CKPT__EFFECTS) {
+            ckpt__take_effect(r, &entry, &id, &value);
+            rec->uncertain += !entry.ended;
+        } else {
+            ckpt__take_held(r, &entry, &id, &value);
+        }
+        piece = ckpt__cut(r);
+        ckpt__section_join(section, &piece);
+        entry.key = id.hash;
+        entry.size = (uint32_t)piece.size;
+        entry.crc = piece.crc;
+        if (run != NULL && list == CKPT__PHASES) {
+            run->priv.phases[section->count] = id.hash;
+        } else if (run != NULL) {
+            (list == CKPT__EFFECTS ? run->priv.effects : run->priv.held)
+                [section->count] = entry;
+        }
+        section->count++;
+    }
+}
+
+// Takes everything behind the intro.
+static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
+                                ckpt__wants *w)
+{
+    w->messages_at = ckpt__pos(r);
+    ckpt__section messages;
+    ckpt__take_elements(r, UINT32_MAX, &messages);
+    rec->messages = ckpt__cut(r);
+    rec->messages.count = messages.count;
+    ckpt__take_text(r, CKPT__TO_PHASES);
+    (void)ckpt__cut(r);
+    w->phases_at = ckpt__pos(r);
+    ckpt__take_list(r, CKPT__PHASES, CKPT_PHASES_MAX, rec, &rec->phases,
+                    w->run);
+    ckpt__take_text(r, CKPT__TO_EFFECTS);
+    (void)ckpt__cut(r);
+    w->effects_at = ckpt__pos(r);
+    ckpt__take_list(r, CKPT__EFFECTS, CKPT_EFFECTS_MAX, rec, &rec->effects,
+                    w->run);
+    ckpt__take_text(r, CKPT__TO_HELD);
+    (void)ckpt__cut(r);
+    w->held_at = ckpt__pos(r);
+    ckpt__take_list(r, CKPT__HELD, CKPT_HELD_MAX, rec, &rec->held, w->run);
+    ckpt__take_text(r, CKPT__TO_REASON);
+    (void)ckpt__cut(r);
+    if (ckpt__peek(r) == 'n') {
+        ckpt__take_text(r, "null");
+    } else {
+        if (w->info != NULL) {
+            w->reason.buf = w->info->reason;
+            w->reason.cap = CKPT_NAME_MAX;
+        }
+        ckpt__take_string(r, &w->reason);
+        if (w->info != NULL) {
+            ckpt__show(w->info->reason, &w->reason);
+        }
+    }
+    rec->reason = ckpt__cut(r);
+    ckpt__take_text(r, CKPT__TO_STATE);
+    (void)ckpt__cut(r);
+    w->state_at = ckpt__pos(r);
+    if (ckpt__peek(r) != '{') {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    ckpt__take_value(r);
+    rec->state = ckpt__cut(r);
+    ckpt__take_byte(r, '}');
+    (void)ckpt__cut(r);
+}
+
+// Reads a whole record and checks everything about it. CKPT_ERR_DAMAGED with
+// the position; CKPT_ERR_FOREIGN if it is whole but another run's;
+// CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said.
+static ckpt_code ckpt__record_read(ckpt__reader *r, const char *id,
+                                   uint64_t size_max, ckpt__record *rec,
+                                   ckpt__wants *w, uint64_t *pos)
+{
+    uint32_t crc, sum;
+    ckpt_code rc;
+    memset(rec, 0, sizeof(*rec));
+    (void)ckpt__peek(r);
+    const char *head = (const char *)r->at;
+    *pos = 0;
+    if (r->rc != CKPT_OK) {
+        return r->rc;
+    }
+    if (r->end - r->at < CKPT__HEAD_SIZE) {
+        return CKPT_ERR_DAMAGED;
+    }
+    rc = ckpt__head_read(head, rec, &crc);
+    if (rc != CKPT_OK || rec->length > size_max) {
+        return rc != CKPT_OK ? rc : CKPT_ERR_TOO_LARGE;
+    }
+    const uint32_t before = ckpt__crc(0, head, CKPT__CRC_AT);
+    const uint32_t behind = ckpt__crc(0, head + CKPT__CRC_AT + 8,
+                                      CKPT__BEHIND_CRC);
+    r->at += CKPT__HEAD_SIZE;
+    r->mark = r->at;
+    const bool ours = ckpt__take_intro(r, id, rec, w);
+    ckpt__take_sections(r, rec, w);
+    *pos = ckpt__pos(r);
+    if (r->rc == CKPT_OK && *pos != rec->length) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    // The sum of the body comes first, that of the head last, so that a save
+    // that only adds messages continues it.
+    sum = ckpt__crc_join(r->all.crc, before, CKPT__CRC_AT);
+    sum = ckpt__crc_join(sum, behind, CKPT__BEHIND_CRC);
+    if (r->rc == CKPT_OK && sum != crc) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    while (ckpt__pos(r) < size_max && ckpt__is_space(ckpt__peek(r))) {
+        r->at++;                                // room to grow in place
+    }
+    if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    if (r->rc == CKPT_ERR_JSON || r->rc == CKPT_ERR_UTF8 ||
+        r->rc == CKPT_ERR_DEPTH) {
+        r->rc = CKPT_ERR_DAMAGED;
+    }
+    return r->rc == CKPT_OK && !ours ? CKPT_ERR_FOREIGN : r->rc;
+}
+
+//--- The record, written ------------------------------------------------------
+
+// A record is emitted twice by the same code: once to know its length and sum,
+// which stand in its head, and once into the store. So its parts need neither
+// an array nor a copy, however long they are.
+typedef struct ckpt__out {
+    ckpt__io     *io;
+    bool          dry;          // only count and sum
+    ckpt__section all, cut;     // everything; what came since the last cut
+    uint64_t      at;           // how far the base has been used
+    uint64_t      since_seq;    // for the next range
+    ckpt_code     rc;
+} ckpt__out;
+
+static void ckpt__emit(ckpt__out *out, ckpt_part *part)
+{
+    ckpt__section piece;
+    piece.size = part->size;
+    piece.crc = part->crc;
+    piece.count = 0;
+    if (out->rc != CKPT_OK || part->size == 0) {
+        return;
+    }
+    if (out->dry) {
+        ckpt__section_join(&out->all, &piece);
+        ckpt__section_join(&out->cut, &piece);
+    } else {
+        ckpt__io *io = out->io;
+        out->rc = io->store->methods->put(io->store, io->place, &io->gen, part,
+                                          &io->error);
+    }
+}
+
+// Emits bytes whose sum is known.
+static void ckpt__emit_summed(ckpt__out *out, const void *bytes, uint64_t size,
+                              uint32_t crc)
+{
+    ckpt_part part;
+    memset(&part, 0, sizeof(part));
+    part.bytes = bytes;
+    part.size = size;
+    part.crc = crc;
+    ckpt__emit(out, &part);
+}
+
+static void ckpt__emit_bytes(ckpt__out *out, const void *bytes, size_t size)
+{
+    ckpt__emit_summed(out, bytes, size, ckpt__crc(0, bytes, size));
+}
+
+static void ckpt__emit_text(ckpt__out *out, const char *text)
+{
+    ckpt__emit_bytes(out, text, strlen(text));
+}
+
+// Emits the next bytes of the base; keep false: passes them over.
+static void ckpt__emit_base(ckpt__out *out, const ckpt__section *section,
+                            bool keep)
+{
+    ckpt_part part;
+    memset(&part, 0, sizeof(part));
+    part.offset = out->at;
+    part.size = section->size;
+    part.crc = section->crc;
+    part.since_seq = out->since_seq;
+    out->at += section->size;
+    if (keep) {
+        ckpt__emit(out, &part);
+    }
+}
+
+// Emits text as it stands in a JSON string, piecewise through the window.
+static void ckpt__emit_escaped(ckpt__out *out, const char *text, size_t left,
+                               ckpt__escape_mode mode)
+{
+    char *chunk = (char *)out->io->work;
+    size_t n = 0;
+    while (left > 0) {
+        char one[8];
+        size_t size;
+        const size_t taken = ckpt__escape(one, &size, text, left, mode);
+        if (n + size > sizeof(out->io->work)) {
+            ckpt__emit_bytes(out, chunk, n);
+            n = 0;
+        }
+        memcpy(chunk + n, one, size);
+        n += size;
+        text += taken;
+        left -= taken;
+    }
+    ckpt__emit_bytes(out, chunk, n);
+}
+
+static void ckpt__emit_number(ckpt__out *out, const char *label, uint64_t value)
+{
+    char text[48];
+    ckpt__stb_sprintf(text, "%s%llu", label, (ckpt__ull)value);
+    ckpt__emit_text(out, text);
+}
+
+// Ends a section of what is emitted.
+static ckpt__section ckpt__emit_cut(ckpt__out *out, uint32_t count)
+{
+    ckpt__section cut = out->cut;
+    cut.count = count;
+    memset(&out->cut, 0, sizeof(out->cut));
+    return cut;
+}
+
+static void ckpt__emit_intro(ckpt__out *out, const ckpt__plan *plan)
+{
+    ckpt_meta meta = plan->begin->meta;
+    bool comma = false;
+    ckpt__emit_text(out, " \"run\":\"");
+    ckpt__emit_escaped(out, plan->begin->id, strlen(plan->begin->id),
+                       CKPT__AS_ID);
+    ckpt__emit_text(out, "\",\"meta\":{");
+    for (size_t i = 0; i < CKPT__META_COUNT; i++) {
+        const char *text = *ckpt__meta_member(&meta, i);
+        if (text == NULL) {
+            continue;
+        }
+        ckpt__emit_text(out, comma ? ",\"" : "\"");
+        ckpt__emit_text(out, ckpt__meta_keys[i]);
+        ckpt__emit_text(out, "\":\"");
+        ckpt__emit_escaped(out, text, strlen(text), CKPT__AS_TEXT);
+        ckpt__emit_text(out, "\"");
+        comma = true;
+    }
+    ckpt__emit_text(out, "},\n \"messages\":[");
+}
+
+static void ckpt__emit_value(ckpt__out *out, const ckpt__plan *plan)
+{
+    if (plan->value.ptr == NULL) {
+        ckpt__emit_text(out, "null");
+    } else {
+        ckpt__emit_summed(out, plan->value.ptr, plan->value.len,
+                          plan->value_now.crc);
+    }
+}
+
+static void ckpt__emit_effect(ckpt__out *out, const ckpt__plan *plan,
+                              const ckpt__entry *entry)
+{
+    ckpt__emit_number(out, "{\"turn\":", entry->turn);
+    ckpt__emit_number(out, ",\"epoch\":", entry->epoch);
+    ckpt__emit_text(out, ",\"id\":\"");
+    ckpt__emit_escaped(out, plan->name, strlen(plan->name), CKPT__AS_TEXT);
+    ckpt__emit_text(out, "\",\"state\":\"");
+    if (entry->ended) {
+        ckpt__emit_text(out, "ended\",\"result\":");
+        ckpt__emit_value(out, plan);
+        ckpt__emit_text(out, "}");
+    } else {
+        ckpt__emit_text(out, "begun\"}");
+    }
+}
+
+static void ckpt__emit_held(ckpt__out *out, const ckpt__plan *plan)
+{
+    const bool minus = plan->steps < 0;
+    const uint64_t steps = (uint64_t)plan->steps;
+    ckpt__emit_text(out, "{\"id\":\"");
+    ckpt__emit_escaped(out, plan->name, strlen(plan->name), CKPT__AS_TEXT);
+    ckpt__emit_number(out, minus ? "\",\"steps\":-" : "\",\"steps\":",
+                      minus ? 0 - steps : steps);
+    ckpt__emit_text(out, ",\"timestep\":");
+    ckpt__emit_value(out, plan);
+    ckpt__emit_text(out, "}");
+}
+
+// What becomes of entry i of a list.
+typedef enum ckpt__fate {
+    CKPT__KEEP, CKPT__DROP, CKPT__REWRITE
+} ckpt__fate;
+
+static ckpt__fate ckpt__effect_fate(const ckpt__plan *plan,
+                                    const ckpt__entry *entry, uint32_t i)
+{
+    if (plan->effect_change && i == plan->effect_at) {
+        return plan->value.ptr != NULL ? CKPT__REWRITE : CKPT__DROP;
+    }
+    return plan->drop_ended && entry->ended && entry->turn < plan->turn ?
+           CKPT__DROP : CKPT__KEEP;
+}
+
+static ckpt__fate ckpt__held_fate(const ckpt__plan *plan, uint32_t i)
+{
+    return plan->undo_held && i == plan->held_at ? CKPT__DROP : CKPT__KEEP;
+}
+
+// Emits a list of entries. Returns how many there are now; the entry that is
+// new or rewritten is measured into plan->entry.
+static uint32_t ckpt__emit_list(ckpt__out *out, ckpt_run *run, bool effects)
+{
+    ckpt__plan *plan = &run->priv.plan;
+    const ckpt__record *old = &run->priv.record;
+    const ckpt__entry *entries = effects ? run->priv.effects : run->priv.held;
+    const uint32_t n = effects ? old->effects.count : old->held.count;
+    const bool add = effects ? plan->effect_add : plan->held_add;
+    ckpt__section before = ckpt__emit_cut(out, 0);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n + add; i++) {
+        ckpt__entry entry = entries[i < n ? i : 0];
+        ckpt__section piece;
+        ckpt__fate fate = i == n ? CKPT__REWRITE :
+            effects ? ckpt__effect_fate(plan, &entry, i) :
+                      ckpt__held_fate(plan, i);
+        piece.size = entry.size;
+        piece.crc = entry.crc;
+        if (fate != CKPT__DROP && count++ > 0) {
+            ckpt__emit_text(out, ",");
+        }
+        if (fate == CKPT__REWRITE) {
+            piece = ckpt__emit_cut(out, 0);
+            ckpt__section_join(&before, &piece);
+            entry.ended = i < n;
+            if (i == n) {
+                entry.turn = plan->turn;
+                entry.epoch = run->epoch;
+            }
+            if (effects) {
+                ckpt__emit_effect(out, plan, &entry);
+            } else {
+                ckpt__emit_held(out, plan);
+            }
+            piece = ckpt__emit_cut(out, 0);
+            plan->entry = out->dry ? piece : plan->entry;
+            ckpt__section_join(&before, &piece);
+            out->at += i < n ? entries[i].size : 0;
+        } else {
+            ckpt__emit_base(out, &piece, fate == CKPT__KEEP);
+        }
+        out->at += i + 1 < n;                   // the comma in the base
+    }
+    ckpt__section_join(&before, &out->cut);
+    out->cut = before;
+    return count;
+}
+
+static void ckpt__emit_messages(ckpt__out *out, const ckpt__plan *plan,
+                                const ckpt__record *old)
+{
+    const ckpt__section gone = { old->messages.size - plan->keep.size, 0, 0 };
+    ckpt__emit_base(out, &plan->keep, plan->keep.count > 0);
+    ckpt__emit_base(out, &gone, false);
+    if (plan->keep.count > 0 && plan->add.count > 0) {
+        ckpt__emit_text(out, ",");
+    }
+    if (plan->add.count > 0) {
+        ckpt__emit_summed(out, plan->messages.ptr, plan->messages.len,
+                          plan->add.crc);
+    }
+}
+
+// Passes over the text in the base that is emitted anew.
+static void ckpt__emit_glue(ckpt__out *out, const char *text, bool base)
+{
+    ckpt__emit_text(out, text);
+    out->at += base ? strlen(text) : 0;
+    (void)ckpt__emit_cut(out, 0);
+}
+
+// Emits the body of what the plan makes of the old record, and measures its
+// sections into *now.
+static void ckpt__emit_body(ckpt__out *out, ckpt_run *run, ckpt__record *now)
+{
+    ckpt__plan *plan = &run->priv.plan;
+    const ckpt__record *old = &run->priv.record;
+    const bool base = plan->begin == NULL;
+    out->at = CKPT__HEAD_SIZE;
+    out->since_seq = run->priv.since_seq;
+    if (base) {
+        ckpt__emit_base(out, &old->intro, true);
+    } else {
+        ckpt__emit_intro(out, plan);
+    }
+    now->intro = ckpt__emit_cut(out, 0);
+    ckpt__emit_messages(out, plan, old);
+    now->messages = ckpt__emit_cut(out, plan->keep.count + plan->add.count);
+    out->since_seq = 0;                         // from here on bytes may move
+    ckpt__emit_glue(out, CKPT__TO_PHASES, base);
+    ckpt__emit_base(out, &old->phases, base);
+    if (plan->done_phase) {
+        ckpt__emit_text(out, old->phases.count > 0 ? ",{\"name\":\""
+                                                   : "{\"name\":\"");
+        ckpt__emit_escaped(out, plan->name, strlen(plan->name), CKPT__AS_TEXT);
+        ckpt__emit_text(out, "\",\"output\":");
+        ckpt__emit_value(out, plan);
+        ckpt__emit_text(out, "}");
+    }
+    now->phases = ckpt__emit_cut(out, old->phases.count + plan->done_phase);
+    ckpt__emit_glue(out, CKPT__TO_EFFECTS, base);
+    now->effects.count = ckpt__emit_list(out, run, true);
+    now->effects = ckpt__emit_cut(out, now->effects.count);
+    ckpt__emit_glue(out, CKPT__TO_HELD, base);
+    now->held.count = ckpt__emit_list(out, run, false);
+    now->held = ckpt__emit_cut(out, now->held.count);
+    ckpt__emit_glue(out, CKPT__TO_REASON, base);
+    ckpt__emit_base(out, &old->reason, base && !plan->set_reason);
+    if (plan->reason != NULL) {
+        ckpt__emit_text(out, "\"");
+        ckpt__emit_escaped(out, plan->reason, plan->reason_size,
+                           CKPT__AS_TEXT);
+        ckpt__emit_text(out, "\"");
+    } else if (!base || plan->set_reason) {
+        ckpt__emit_text(out, "null");
+    }
+    now->reason = ckpt__emit_cut(out, 0);
+    ckpt__emit_glue(out, CKPT__TO_STATE, base);
+    ckpt__emit_base(out, &old->state, base && plan->state.ptr == NULL);
+    if (plan->state.ptr != NULL) {
+        ckpt__emit_summed(out, plan->state.ptr, plan->state.len,
+                          plan->state_now.crc);
+    } else if (!base) {
+        ckpt__emit_text(out, "{}");
+    }
+    now->state = ckpt__emit_cut(out, 0);
+    ckpt__emit_text(out, "}");
+}
+
+// Writes the head of a record whose body sums up to crc.
+static void ckpt__head_write(char *head, const ckpt__record *rec, uint32_t crc)
+{
+    char time[32];
+    const char *outcome = ckpt__outcomes[rec->outcome];
+    const int gap = CKPT__OUTCOME_MAX - (int)strlen(outcome);
+    ckpt__time_write(time, rec->saved_at_ms);
+    ckpt__stb_sprintf(head, CKPT__HEAD_START "00000000\",\"length\":%16llu,"
+        "\"epoch\":%16llu,\"seq\":%16llu,\"turn\":%16llu,\"turn_max\":%16llu,"
+        "\"attempt\":%16u,\"outcome\":\"%s\",%*s\"saved_at\":\"%s\",\n",
+        (ckpt__ull)rec->length, (ckpt__ull)rec->epoch, (ckpt__ull)rec->seq,
+        (ckpt__ull)rec->turn, (ckpt__ull)rec->turn_max, rec->attempt, outcome,
+        gap, "", time);
+    crc = ckpt__crc(crc, head, CKPT__CRC_AT);
+    crc = ckpt__crc(crc, head + CKPT__CRC_AT + 8, CKPT__BEHIND_CRC);
+    for (int i = 0; i < 8; i++) {
+        head[CKPT__CRC_AT + i] = "0123456789abcdef"[crc >> (28 - 4 * i) & 15];
+    }
+}
+
+//--- Rules --------------------------------------------------------------------
+
+// Pure: what they need to know, the time above all, is an argument.
+
+// Whether a save is due. saved: there was one in this claim, at saved_ms.
+static bool ckpt__is_due(const ckpt_desc *desc, bool saved, int64_t saved_ms,
+                         int64_t now_ms, uint64_t turn)
+{
+    const uint64_t every = (uint64_t)desc->every_turns;
+    if (every > 0 && (turn == 0 || turn % every != 0)) {
+        return false;
+    }
+    return !saved || now_ms - saved_ms >= desc->throttle_ms;
+}
+
+// Everything that decides what a run is right now.
+typedef struct ckpt__facts {
+    ckpt_code    judged;        // of the newest whole generation. NOT_FOUND:
+                                // there is none at all
+    ckpt_outcome outcome;
+    uint64_t     epoch;         // of the newest generation
+    uint64_t     highest;       // epoch of the highest claim
+    uint32_t     attempt;
+    ckpt_verdict verdict;
+    int64_t      age_ms;        // of the last beat; negative: in the future
+    bool         watched;       // and it did not change for a lease
+} ckpt__facts;
+
+static bool ckpt__is_final(ckpt_outcome outcome)
+{
+    return outcome == CKPT_COMPLETED || outcome == CKPT_FAILED ||
+           outcome == CKPT_KEPT;
+}
+
+// Whether the owner of the highest claim let the run go, however fresh its
+// last beat.
+static bool ckpt__is_let_go(const ckpt__facts *f)
+{
+    return f->judged == CKPT_OK && f->epoch == f->highest &&
+           (f->outcome == CKPT_INTERRUPTED || f->outcome == CKPT_RETRY);
+}
+
+static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
+{
+    if (f->verdict == CKPT_LIFE_UNKNOWN) {
+        return f->watched || f->age_ms > desc->lease_ms;
+    }
+    return f->verdict == CKPT_LIFE_GONE;
+}
+
+static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
+{
+    return resume_max != CKPT_UNLIMITED &&
+           attempt >= (uint32_t)(resume_max == CKPT_NEVER ? 0 : resume_max);
+}
+
+// How long a run is still left alone whose last n claimants died before they
+// adopted it: 2^n seconds, at most an hour. A beat in the future says nothing
+// about its age, and must not make it immortal.
+static int64_t ckpt__patience(uint64_t n, int64_t age_ms)
+{
+    const int64_t wait = n >= 12 ? 3600000 : INT64_C(1000) << n;
+    return n == 0 || age_ms < 0 || age_ms >= wait ? 0 : wait - age_ms;
+}
+
+static ckpt_run_state ckpt__classify(const ckpt__facts *f,
+                                     const ckpt_desc *desc, int64_t *wait_ms)
+{
+    const bool whole = f->judged == CKPT_OK;
+    const uint64_t dead = f->highest > f->epoch ? f->highest - f->epoch : 0;
+    *wait_ms = 0;
+    switch (f->judged) {
+    case CKPT_OK: case CKPT_ERR_NOT_FOUND: case CKPT_ERR_DAMAGED: break;
+    case CKPT_ERR_FORMAT:  return CKPT_STATE_NEWER;
+    case CKPT_ERR_FOREIGN: return CKPT_STATE_FOREIGN;
+    case CKPT_ERR_STALE:   return CKPT_STATE_BUSY;
+    default:               return CKPT_STATE_UNREADABLE;
+    }
+    if (whole && ckpt__is_final(f->outcome)) {
+        return CKPT_STATE_FINISHED;
+    }
+    if (!ckpt__is_let_go(f) && !ckpt__is_gone(f, desc)) {
+        if (!whole || (f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0)) {
+            *wait_ms = desc->lease_ms;
+            return CKPT_STATE_BUSY;
+        }
+        return f->age_ms > desc->lease_ms ? CKPT_STATE_STALLED
+                                          : CKPT_STATE_LIVE;
+    }
+    if (f->judged == CKPT_ERR_NOT_FOUND) {
+        return CKPT_STATE_FINISHED;             // half removed
+    }
+    if (dead <= CKPT_CLAIMS_MAX) {
+        *wait_ms = ckpt__patience(dead, f->age_ms);
+        if (*wait_ms > 0) {
+            return CKPT_STATE_BUSY;
+        }
+    }
+    if (!whole) {
+        return CKPT_STATE_DAMAGED;
+    }
+    return dead > CKPT_CLAIMS_MAX ||
+           ckpt__is_exhausted(f->attempt, desc->resume_max)
+               ? CKPT_STATE_EXHAUSTED : CKPT_STATE_INTERRUPTED;
+}
+
+// The code that an opening gives for a state it cannot claim.
+static ckpt_code ckpt__state_code(ckpt_run_state state, ckpt_code judged)
+{
+    switch (state) {
+    case CKPT_STATE_LIVE: case CKPT_STATE_STALLED: return CKPT_ERR_LIVE;
+    case CKPT_STATE_BUSY:      return CKPT_ERR_BUSY;
+    case CKPT_STATE_EXHAUSTED: return CKPT_ERR_EXHAUSTED;
+    case CKPT_STATE_FINISHED:  return CKPT_ERR_FINISHED;
+    case CKPT_STATE_INTERRUPTED: return CKPT_ERR_EXISTS;
+    default:                   return judged;
+    }
+}
+
+// The attempt count of the next generation of a claim. Progress starts the
+// count anew; a clean interrupt gives the attempt back.
+static uint32_t ckpt__next_attempt(uint32_t attempt, bool progress,
+                                   ckpt_outcome outcome)
+{
+    attempt = progress ? 0 : attempt;
+    return outcome == CKPT_INTERRUPTED && attempt > 0 ? attempt - 1 : attempt;
+}
+
+//--- The store ----------------------------------------------------------------
+
+static void ckpt__event(const ckpt_desc *desc, ckpt_event_kind kind,
+                        const char *id, const ckpt_run *run,
+                        const ckpt_error *error)
+{
+    ckpt_event event;
+    if (desc->event == NULL) {
+        return;
+    }
+    memset(&event, 0, sizeof(event));
+    event.kind = kind;
+    switch (kind) {
+#define CKPT_X(name_, text_) case CKPT_EVENT_##name_: event.name = text_; break;
+    CKPT_EVENT_MAP(CKPT_X)
+#undef CKPT_X
+    case CKPT_EVENT_COUNT: break;
+    }
+    event.id = id;
+    event.error = error;
+    if (run != NULL) {
+        event.epoch = run->epoch;
+        event.turn = run->turn;
+        event.attempt = run->attempt;
+    }
+    desc->event(desc->event_user, &event);
+}
+
+static ckpt_code ckpt__fill_error(ckpt_error *error, ckpt_code rc)
+{
+    if (rc < 0) {
+        error->code = rc;
+        error->msg = ckpt_code_message(rc);
+    }
+    return rc;
+}
+
+// Ends a call on a run.
+static ckpt_code ckpt__run_result(ckpt_run *run, ckpt_code rc)
+{
+    if (rc < 0) {
+        run->error = run->priv.io.error;
+        (void)ckpt__fill_error(&run->error, rc);
+    }
+    return rc;
+}
+
+// Ends a call on a context.
+static ckpt_code ckpt__ctx_result(ckpt_ctx *ctx, ckpt_code rc)
+{
+    return ckpt__fill_error(&ctx->priv.io.error, rc);
+}
+
+static ckpt_code ckpt__io_open(ckpt__io *io, const ckpt_desc *desc,
+                               const char *id, ckpt_how how)
+{
+    io->store = desc->store;
+    io->size_max = (uint64_t)desc->size_max;
+    memset(&io->error, 0, sizeof(io->error));
+    memset(io->place, 0, sizeof(io->place));
+    return io->store->methods->open(io->store, io->place, id, how, &io->error);
+}
+
+static void ckpt__io_close(ckpt__io *io)
+{
+    io->store->methods->close(io->store, io->place);
+}
+
+static ckpt_code ckpt__look(ckpt__io *io, uint64_t epoch_max)
+{
+    memset(&io->look, 0, sizeof(io->look));
+    return io->store->methods->look(io->store, io->place, epoch_max, &io->look,
+                                    &io->error);
+}
+
+static void ckpt__read_end(ckpt__io *io)
+{
+    size_t got = 0;
+    (void)io->store->methods->read(io->store, io->place, &io->gen, 0, NULL, 0,
+                                   &got, &io->error);
+}
+
+static ckpt_code ckpt__now(const ckpt_desc *desc, ckpt_moment *now,
+                           ckpt_error *err)
+{
+    now->mono_ms = now->wall_ms = 0;
+    return desc->store->methods->env(desc->store, now, err);
+}
+
+// Copies a range of the generation out.
+static ckpt_code ckpt__copy_out(ckpt__io *io, uint64_t from, uint64_t size,
+                                void *buf, size_t cap)
+{
+    size_t got = 0;
+    if (size > cap) {
+        return CKPT_ERR_BUFFER;
+    }
+    const ckpt_code rc = io->store->methods->read(
+        io->store, io->place, &io->gen, from, buf, (size_t)size, &got,
+        &io->error);
+    ckpt__read_end(io);
+    return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
+}
+
+// The seq in the head of a generation, 0 if it has none to read.
+static uint64_t ckpt__peek_seq(ckpt__io *io, const ckpt_gen *gen)
+{
+    ckpt__reader r;
+    ckpt__record rec;
+    uint32_t crc;
+    io->gen = *gen;
+    ckpt__reader_store(&r, io, 0);
+    (void)ckpt__peek(&r);
+    const bool head = r.rc == CKPT_OK && r.end - r.at >= CKPT__HEAD_SIZE &&
+        ckpt__head_read((const char *)r.at, &rec, &crc) == CKPT_OK;
+    ckpt__read_end(io);
+    return head ? rec.seq : 0;
+}
+
+// Puts the pairs of generations of one epoch in the order of their seq. A name
+// can be wrong after a crash; a head that cannot be read keeps its place.
+static void ckpt__order_gens(ckpt__io *io)
+{
+    for (unsigned i = 0; i + 1 < io->look.count; i++) {
+        ckpt_gen *a = &io->look.gens[i], *b = &io->look.gens[i + 1];
+        if (a->epoch != b->epoch) {
+            continue;
+        }
+        const uint64_t first = ckpt__peek_seq(io, a);
+        const uint64_t second = ckpt__peek_seq(io, b);
+        if (first != 0 && second > first) {
+            const ckpt_gen swap = *a;
+            *a = *b;
+            *b = swap;
+        }
+    }
+}
+
+// Finds the newest whole generation of epochs up to epoch_max and reads it
+// into rec and w; io->gen names it. What is damaged before it is in io->bad.
+//
+// Returns CKPT_ERR_NOT_FOUND if there is no generation at all,
+// CKPT_ERR_DAMAGED or CKPT_ERR_FOREIGN if none is whole or ours; or what kept it from
+// judging, which never counts as damaged.
+static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
+                             ckpt__record *rec, ckpt__wants *w)
+{
+    ckpt_code worst = CKPT_ERR_NOT_FOUND;
+    uint64_t worst_pos = 0;
+    io->bad_count = 0;
+    io->newest = 0;
+    while (epoch_max > 0) {
+        ckpt_code rc = ckpt__look(io, epoch_max);
+        if (rc != CKPT_OK || io->look.count == 0) {
+            worst = rc != CKPT_OK ? rc : worst;
+            break;
+        }
+        ckpt__order_gens(io);
+        io->newest = io->newest != 0 ? io->newest : io->look.gens[0].epoch;
+        for (unsigned i = 0; i < io->look.count; i++) {
+            ckpt__reader r;
+            uint64_t pos;
+            io->gen = io->look.gens[i];
+            ckpt__reader_store(&r, io, 0);
+            rc = ckpt__record_read(&r, id, io->size_max, rec, w, &pos);
+            ckpt__read_end(io);
+            if (rc == CKPT_OK && rec->epoch != io->gen.epoch) {
+                rc = CKPT_ERR_DAMAGED;          // a copy under another name
+            }
+            if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
+                io->gen.seq = rec->seq;
+                return rc;
+            }
+            if (worst != CKPT_ERR_FOREIGN) {
+                worst = rc;
+                worst_pos = pos;
+            }
+            if (io->bad_count < CKPT_LOOK_MAX / 2) {
+                io->bad[io->bad_count++] = io->gen;
+            }
+        }
+        epoch_max = io->look.gens[io->look.count - 1].epoch - 1;
+    }
+    io->error.pos = worst_pos;
+    return worst;
+}
+
+static ckpt_code ckpt__alive(ckpt__io *io, uint64_t epoch)
+{
+    memset(&io->life, 0, sizeof(io->life));
+    return io->store->methods->alive(io->store, io->place, epoch, &io->life,
+                                     &io->error);
+}
+
+// Whether a beat in the future has not changed for a lease of our own clock.
+static bool ckpt__watch_beat(ckpt_ctx *ctx, const char *id, uint64_t epoch,
+                             int64_t beat_ms)
+{
+    const uint64_t who = ckpt__hash_text(id, CKPT__AS_ID) + epoch;
+    ckpt_error ignored;
+    ckpt_moment now;
+    ckpt__watch *oldest = &ctx->priv.watch[0];
+    if (ckpt__now(&ctx->priv.desc, &now, &ignored) != CKPT_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < CKPT__WATCH_COUNT; i++) {
+        ckpt__watch *w = &ctx->priv.watch[i];
+        if (w->who == who && w->beat_ms == beat_ms) {
+            return now.mono_ms - w->since_ms >= ctx->priv.desc.lease_ms;
+        }
+        oldest = w->since_ms < oldest->since_ms || w->who == 0 ? w : oldest;
+    }
+    oldest->who = who;
+    oldest->beat_ms = beat_ms;
+    oldest->since_ms = now.mono_ms;
+    return false;
+}
+
+// Judges a run without a claim, and fills in the facts. What changes under it
+// is read again, at most 8 times.
+static ckpt_code ckpt__observe(ckpt_ctx *ctx, ckpt__io *io, const char *id,
+                               ckpt__record *rec, ckpt__wants *w,
+                               ckpt__facts *f)
+{
+    ckpt_code rc = CKPT_OK;
+    memset(f, 0, sizeof(*f));
+    for (int tries = 0; tries < 8; tries++) {
+        rc = ckpt__look(io, 0);
+        const uint64_t highest = io->look.epoch;
+        if (rc != CKPT_OK || (rc = ckpt__alive(io, highest)) != CKPT_OK) {
+            return rc;
+        }
+        f->verdict = io->life.verdict;
+        f->age_ms = io->life.now_ms - io->life.beat_ms;
+        f->highest = highest;
+        f->judged = ckpt__judge(io, id, CKPT_TURN_MAX, rec, w);
+        if (f->judged != CKPT_ERR_STALE && f->judged != CKPT_ERR_DAMAGED &&
+            f->judged != CKPT_ERR_NOT_FOUND) {
+            break;
+        }
+        // Believe that only if nobody was at work meanwhile.
+        if (f->judged != CKPT_ERR_STALE && ckpt__is_gone(f, &ctx->priv.desc) &&
+            ckpt__look(io, 0) == CKPT_OK && io->look.epoch == highest &&
+            ckpt__alive(io, highest) == CKPT_OK &&
+            io->life.verdict == f->verdict) {
+            break;
+        }
+        f->judged = CKPT_ERR_STALE;
+    }
+    f->epoch = f->judged == CKPT_OK ? rec->epoch : io->newest;
+    f->outcome = rec->outcome;
+    f->attempt = rec->attempt;
+    if (f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0) {
+        f->watched = ckpt__watch_beat(ctx, id, f->highest, io->life.beat_ms);
+    }
+    return CKPT_OK;
+}
+
+//--- Publishing ---------------------------------------------------------------
+
+// There is one way to write. A call makes a plan of what changes, publish
+// emits the record that follows from the old one and the plan, and only when
+// the store says that the new generation stands the tables follow it.
+
+// Copies what callers may read out of the record.
+static void ckpt__mirror(ckpt_run *run)
+{
+    const ckpt__record *rec = &run->priv.record;
+    run->seq = rec->seq;
+    run->turn = rec->turn;
+    run->turn_max = rec->turn_max;
+    run->attempt = rec->attempt;
+    run->messages = rec->messages.count;
+    run->checkpoint_size = rec->length;
+}
+
+// Begins a plan that changes nothing.
+static ckpt__plan *ckpt__plan_begin(ckpt_run *run)
+{
+    ckpt__plan *plan = &run->priv.plan;
+    memset(plan, 0, sizeof(*plan));
+    plan->turn = run->priv.record.turn;
+    plan->attempt = run->priv.record.attempt;
+    plan->keep = run->priv.record.messages;
+    return plan;
+}
+
+// Looks whether the claim still stands. Until a look succeeds nothing is
+// written; once it is lost it stays lost.
+static ckpt_code ckpt__fence(ckpt_run *run)
+{
+    ckpt__io *io = &run->priv.io;
+    if (io->store->caps & CKPT_CAP_FENCED_WRITE) {
+        return CKPT_OK;
+    }
+    const ckpt_code rc = ckpt__look(io, 0);
+    run->priv.must_look = rc != CKPT_OK;
+    if (rc == CKPT_OK && (io->look.epoch > run->epoch || !io->look.mine)) {
+        return CKPT_ERR_CLAIM_LOST;
+    }
+    return rc;
+}
+
+static ckpt_code ckpt__lose(ckpt_run *run, ckpt_code rc)
+{
+    if (rc == CKPT_ERR_CLAIM_LOST && !run->priv.lost) {
+        run->priv.lost = true;
+        ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_CLAIM_LOST, run->id,
+                    run, NULL);
+    }
+    return rc;
+}
+
+// Sets aside what the last judgement found damaged.
+static ckpt_code ckpt__set_aside(ckpt_run *run)
+{
+    ckpt__io *io = &run->priv.io;
+    while (io->bad_count > 0) {
+        const ckpt_code rc = io->store->methods->drop(
+            io->store, io->place, &io->bad[io->bad_count - 1], "damaged",
+            &io->error);
+        if (rc != CKPT_OK) {
+            return rc;
+        }
+        io->bad_count--;
+        ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_SET_ASIDE, run->id,
+                    run, NULL);
+    }
+    return CKPT_OK;
+}
+
+// Reads the newest whole generation under our claim into the tables.
+static ckpt_code ckpt__rejudge(ckpt_run *run)
+{
+    ckpt__wants w;
+    memset(&w, 0, sizeof(w));
+    w.run = run;
+    ckpt_code rc = ckpt__judge(&run->priv.io, run->id, run->epoch,
+                               &run->priv.record, &w);
+    if (rc == CKPT_OK) {
+        run->older = run->older || run->priv.io.bad_count > 0;
+        run->priv.since_seq = 0;
+        ckpt__mirror(run);
+        // Before a save would keep the damaged one in place of the good one.
+        rc = ckpt__set_aside(run);
+        run->priv.unsure = rc != CKPT_OK;
+    }
+    return rc;
+}
+
+// Makes sure that a call may work on the run: it is open and ours, and it is
+// known which generation stands.
+static ckpt_code ckpt__ready(ckpt_run *run)
+{
+    if (!run->priv.open) {
+        return CKPT_ERR_CLOSED;
+    }
+    memset(&run->priv.io.error, 0, sizeof(run->priv.io.error));
+    if (run->priv.lost) {
+        return CKPT_ERR_CLAIM_LOST;
+    }
+    if (run->priv.damaged) {
+        return CKPT_ERR_DAMAGED;
+    }
+    ckpt_code rc = CKPT_OK;
+    if (run->priv.must_look) {
+        rc = ckpt__lose(run, ckpt__fence(run));
+    }
+    return rc == CKPT_OK && run->priv.unsure ? ckpt__rejudge(run) : rc;
+}
+
+// Lets the tables follow the record that now stands.
+static void ckpt__apply(ckpt_run *run)
+{
+    ckpt__plan *plan = &run->priv.plan;
+    const ckpt__record *old = &run->priv.record;
+    ckpt__entry *e = run->priv.effects, *h = run->priv.held, added;
+    uint32_t n = 0;
+    memset(&added, 0, sizeof(added));
+    added.turn = plan->turn;
+    added.epoch = run->epoch;
+    added.size = (uint32_t)plan->entry.size;
+    added.crc = plan->entry.crc;
+    added.key = plan->name != NULL ?
+        ckpt__hash_text(plan->name, CKPT__AS_TEXT) : 0;
+    for (uint32_t i = 0; i < old->effects.count; i++) {
+        const ckpt__fate fate = ckpt__effect_fate(plan, &e[i], i);
+        if (fate != CKPT__DROP) {
+            e[n] = e[i];
+            if (fate == CKPT__REWRITE) {
+                e[n].ended = true;
+                e[n].size = added.size;
+                e[n].crc = added.crc;
+            }
+            n++;
+        }
+    }
+    if (plan->effect_add) {
+        e[n] = added;
+    }
+    n = 0;
+    for (uint32_t i = 0; i < old->held.count; i++) {
+        if (ckpt__held_fate(plan, i) == CKPT__KEEP) {
+            h[n++] = h[i];
+        }
+    }
+    if (plan->held_add) {
+        added.turn = (uint64_t)plan->steps;
+        h[n] = added;
+    }
+    if (plan->done_phase) {
+        run->priv.phases[old->phases.count] = added.key;
+    }
+    if (plan->add.count > 0 || plan->keep.size != old->messages.size ||
+        run->priv.since_seq == 0) {
+        run->priv.since_seq = run->priv.next.seq;
+    }
+    run->priv.record = run->priv.next;
+    ckpt__mirror(run);
+}
+
+// Fills in the record that follows from the plan, and its sum.
+static uint32_t ckpt__compose(ckpt_run *run, int64_t wall_ms)
+{
+    ckpt__record *now = &run->priv.next;
+    const ckpt__plan *plan = &run->priv.plan;
+    ckpt__out out;
+    memset(&out, 0, sizeof(out));
+    out.io = &run->priv.io;
+    out.dry = true;
+    *now = run->priv.record;
+    now->epoch = run->epoch;
+    now->turn = plan->turn;
+    now->turn_max = plan->turn > now->turn_max ? plan->turn : now->turn_max;
+    now->attempt = plan->attempt;
+    now->outcome = plan->outcome;
+    now->saved_at_ms = wall_ms;
+    ckpt__emit_body(&out, run, now);
+    now->length = CKPT__HEAD_SIZE + out.all.size;
+    return out.all.crc;
+}
+
+// Gives the composed record to the store and publishes it.
+static ckpt_code ckpt__write(ckpt_run *run, uint32_t crc)
+{
+    ckpt__io *io = &run->priv.io;
+    ckpt__record again = run->priv.next;
+    ckpt__out out;
+    char *head = (char *)io->work;
+    memset(&out, 0, sizeof(out));
+    out.io = io;
+    ckpt__head_write(head, &run->priv.next, crc);
+    ckpt__emit_bytes(&out, head, CKPT__HEAD_SIZE);
+    ckpt__emit_body(&out, run, &again);
+    ckpt__emit_text(&out, "\n");
+    if (out.rc != CKPT_OK) {
+        return out.rc;
+    }
+    ckpt_gen gen;
+    gen.epoch = run->epoch;
+    gen.seq = run->priv.next.seq;
+    gen.token = 0;
+    const ckpt_code rc = io->store->methods->publish(
+        io->store, io->place, &gen, run->priv.plan.settle, &io->error);
+    if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
+        io->gen = gen;
+    }
+    return rc;
+}
+
+// Once two generations of this epoch stand, the older ones are not needed.
+// That they could not be removed is no failure: the next save tries again.
+static void ckpt__drop_older(ckpt_run *run)
+{
+    ckpt__io *io = &run->priv.io;
+    ckpt_gen below;
+    ckpt_error ignored;
+    if (run->priv.older_left && run->priv.stand >= 2) {
+        memset(&below, 0, sizeof(below));
+        below.epoch = run->epoch;
+        run->priv.older_left = io->store->methods->drop(
+            io->store, io->place, &below, NULL, &ignored) != CKPT_OK;
+    }
+}
+
+// Publishes what the plan makes of the newest generation: write, look, and
+// only then acknowledge.
+static ckpt_code ckpt__publish(ckpt_run *run, int64_t wall_ms)
+{
+    ckpt__io *io = &run->priv.io;
+    const uint32_t crc = ckpt__compose(run, wall_ms);
+    if (run->priv.next.length > io->size_max ||
+        run->priv.tries >= CKPT_TURN_MAX) {
+        return CKPT_ERR_TOO_LARGE;
+    }
+    run->priv.next.seq = ++run->priv.tries;     // failed tries count, too
+    ckpt_code rc = ckpt__write(run, crc);
+    if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
+        run->priv.stand++;
+        ckpt__apply(run);
+    } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
+        run->priv.unsure = true;                // read before the next save
+    }
+    const ckpt_error error = io->error;
+    const ckpt_code fence = ckpt__fence(run);
+    if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
+        return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
+    }
+    if (rc != CKPT_OK) {
+        io->error = error;
+        return rc;
+    }
+    if (fence != CKPT_OK) {
+        return CKPT_ERR_UNSURE;                 // it stands, but is it ours?
+    }
+    ckpt__drop_older(run);
+    return CKPT_OK;
+}
+
+// Publishes for a public call: counts it, advances the throttle, reports it.
+static ckpt_code ckpt__save_planned(ckpt_run *run)
+{
+    const ckpt_desc *desc = &run->priv.ctx->priv.desc;
+    ckpt_moment now;
+    ckpt_code rc = ckpt__now(desc, &now, &run->priv.io.error);
+    if (rc == CKPT_OK) {
+        rc = ckpt__publish(run, now.wall_ms);
+    }
+    rc = ckpt__run_result(run, rc);
+    if (rc != CKPT_OK) {
+        run->failed++;
+        ckpt__event(desc, CKPT_EVENT_SAVE_FAILED, run->id, run, &run->error);
+        return rc;
+    }
+    run->saves++;
+    run->older = false;
+    if (!run->priv.saved || now.mono_ms > run->priv.saved_ms) {
+        run->priv.saved_ms = now.mono_ms;       // as sampled before the write
+    }
+    run->priv.saved = true;
+    ckpt__event(desc, CKPT_EVENT_SAVED, run->id, run, NULL);
+    return CKPT_OK;
+}
+
+// Checks the caller's messages and says what of the old ones stays.
+static ckpt_code ckpt__plan_messages(ckpt_run *run, const ckpt_save_desc *d)
+{
+    ckpt__plan *plan = &run->priv.plan;
+    const ckpt__record *old = &run->priv.record;
+    ckpt__io *io = &run->priv.io;
+    ckpt__reader r;
+    ckpt__reader_memory(&r, d->messages);
+    ckpt__take_space(&r);
+    ckpt__take_byte(&r, '[');
+    const uint8_t *from = r.at;
+    r.mark = from;
+    ckpt__take_elements(&r, UINT32_MAX, &plan->add);
+    plan->messages.ptr = from;
+    plan->messages.len = (size_t)(r.at - from);
+    const uint32_t count = plan->add.count;
+    plan->add = ckpt__cut(&r);
+    plan->add.count = count;
+    ckpt__take_byte(&r, ']');
+    ckpt__take_space(&r);
+    if (r.at != r.end) {
+        ckpt__fail(&r, CKPT_ERR_JSON);
+    }
+    if (r.rc != CKPT_OK) {
+        io->error.op = "read .messages";
+        io->error.pos = ckpt__pos(&r);
+        return r.rc;
+    }
+    if (d->append_at > old->messages.count) {
+        return CKPT_ERR_GAP;
+    }
+    if (d->append_at < old->messages.count) {   // cut at a message
+        memset(&plan->keep, 0, sizeof(plan->keep));
+        if (d->append_at > 0 && !(io->store->caps & CKPT_CAP_NOTHING)) {
+            ckpt__reader_store(&r, io, CKPT__HEAD_SIZE + old->intro.size);
+            ckpt__take_elements(&r, d->append_at, &plan->keep);
+            plan->keep = ckpt__cut(&r);
+            ckpt__read_end(io);
+        }
+        plan->keep.count = (uint32_t)d->append_at;
+        return d->append_at > 0 ? r.rc : CKPT_OK;
+    }
+    return CKPT_OK;
+}
+
+// Adds a save to the plan. d may be NULL.
+static ckpt_code ckpt__plan_save(ckpt_run *run, const ckpt_save_desc *d)
+{
+    ckpt__plan *plan = &run->priv.plan;
+    ckpt_error *err = &run->priv.io.error;
+    ckpt_code rc = CKPT_OK;
+    if (d == NULL) {
+        return CKPT_OK;
+    }
+    if (d->turn > CKPT_TURN_MAX) {
+        return CKPT_ERR_ARGUMENT;
+    }
+    plan->turn = d->turn;
+    plan->drop_ended = true;
+    plan->attempt = ckpt__next_attempt(plan->attempt,
+                                       d->turn > run->priv.turn_adopted,
+                                       CKPT_RUNNING);
+    if (d->messages.ptr != NULL) {
+        rc = ckpt__plan_messages(run, d);
+    }
+    if (rc == CKPT_OK && d->state.ptr != NULL) {
+        plan->state = d->state;
+        err->op = "read .state";
+        rc = ckpt__value_check(&plan->state, '{', &plan->state_now, err);
+    }
+    return rc;
+}
+
+// Adds a value of the caller's to the plan; absent stays absent.
+static ckpt_code ckpt__plan_value(ckpt_run *run, ckpt_bytes value)
+{
+    ckpt__plan *plan = &run->priv.plan;
+    plan->value = value;
+    return value.ptr == NULL ? CKPT_OK :
+        ckpt__value_check(&plan->value, 0, &plan->value_now,
+                          &run->priv.io.error);
+}
+
+//--- Context ------------------------------------------------------------------
+
+static ckpt_code ckpt__none_open(ckpt_store *s, void *place, const char *id,
+                                 ckpt_how how, ckpt_error *err)
+{
+    (void)s, (void)place, (void)id, (void)err;
+    return how == CKPT_HOW_NEW ? CKPT_OK : CKPT_ERR_NOT_FOUND;
+}
+
+static ckpt_code ckpt__none_list(ckpt_store *s, ckpt_where where,
+                                 ckpt_cursor *cursor, char *id,
+                                 ckpt_error *err)
+{
+    (void)s, (void)where, (void)cursor, (void)id, (void)err;
+    return CKPT_END;
+}
+
+static ckpt_code ckpt__none_look(ckpt_store *s, void *place, uint64_t epoch_max,
+                                 ckpt_look *look, ckpt_error *err)
+{
+    (void)s, (void)place, (void)epoch_max, (void)err;
+    look->epoch = 1;
+    look->mine = true;
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__none_claim(ckpt_store *s, void *place, uint64_t epoch,
+                                  const char *owner, ckpt_error *err)
+{
+    (void)s, (void)place, (void)epoch, (void)owner, (void)err;
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__none_alive(ckpt_store *s, void *place, uint64_t epoch,
+                                  ckpt_life *life, ckpt_error *err)
+{
+    (void)s, (void)place, (void)epoch, (void)life, (void)err;
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__none_beat(ckpt_store *s, void *place, ckpt_error *err)
+{
+    (void)s, (void)place, (void)err;
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__none_read(ckpt_store *s, void *place,
+                                 const ckpt_gen *gen, uint64_t offset,
+                                 void *buf, size_t n, size_t *got,
+                                 ckpt_error *err)
+{
+    (void)s, (void)place, (void)gen, (void)offset, (void)buf, (void)err;
+    *got = 0;
+    return n > 0 ? CKPT_ERR_NOT_FOUND : CKPT_OK;
+}
+
+static ckpt_code ckpt__none_put(ckpt_store *s, void *place,
+                                const ckpt_gen *base, const ckpt_part *part,
+                                ckpt_error *err)
+{
+    (void)s, (void)place, (void)base, (void)part, (void)err;
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__none_publish(ckpt_store *s, void *place, ckpt_gen *gen,
+                                    bool settle, ckpt_error *err)
+{
+    (void)s, (void)place, (void)gen, (void)settle, (void)err;
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__none_drop(ckpt_store *s, void *place,
+                                 const ckpt_gen *gen, const char *reason,
+                                 ckpt_error *err)
+{
+    (void)s, (void)place, (void)gen, (void)reason, (void)err;
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__none_move(ckpt_store *s, void *place,
+                                 const ckpt_gen *gen, ckpt_where to,
+                                 ckpt_error *err)
+{
+    (void)s, (void)place, (void)gen, (void)to, (void)err;
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__none_env(ckpt_store *s, ckpt_moment *now,
+                                ckpt_error *err)
+{
+    (void)s, (void)now, (void)err;
+    return CKPT_OK;
+}
+
+static void ckpt__none_close(ckpt_store *s, void *place)
+{
+    (void)s, (void)place;
+}
+
+static const ckpt_store_methods ckpt__none_methods = {
+    CKPT_STORE_VERSION, 0, 0, ckpt__none_open, ckpt__none_list,
+    ckpt__none_look, ckpt__none_claim, ckpt__none_alive, ckpt__none_beat,
+    ckpt__none_read, ckpt__none_put, ckpt__none_publish, ckpt__none_drop,
+    ckpt__none_move, ckpt__none_env, ckpt__none_close
+};
+
+CKPT_API ckpt_store ckpt_store_none(void)
+{
+    ckpt_store store;
+    store.methods = &ckpt__none_methods;
+    store.caps = CKPT_CAP_NOTHING | CKPT_CAP_SINGLE_PROCESS |
+                 CKPT_CAP_VOLATILE;
+    return store;
+}
+
+CKPT_API ckpt_desc ckpt_desc_defaults(const ckpt_desc *desc)
+{
+    ckpt_desc d = *desc;
+    d.owner = d.owner != NULL ? d.owner : "";
+    if (d.throttle_ms == 0 && d.every_turns <= 0) {
+        d.throttle_ms = 1000;
+    }
+    d.throttle_ms = d.throttle_ms == CKPT_OFF ? 0 : d.throttle_ms;
+    d.every_turns = d.every_turns == CKPT_OFF ? 0 : d.every_turns;
+    d.beat_ms = d.beat_ms == 0 ? 5000 : d.beat_ms == CKPT_OFF ? 0 : d.beat_ms;
+    d.lease_ms = d.lease_ms == 0 ? 60000 : d.lease_ms;
+    d.resume_max = d.resume_max == 0 ? 3 : d.resume_max;
+    d.size_max = d.size_max == 0 ? INT64_C(64) << 20 : d.size_max;
+    return d;
+}
+
+CKPT_API ckpt_code ckpt_init(ckpt_ctx *ctx, const ckpt_desc *desc)
+{
+    memset(ctx, 0, sizeof(*ctx));
+    ckpt_desc d = ckpt_desc_defaults(desc);
+    ckpt_error *err = &ctx->priv.io.error;
+    err->op = "read the options";
+    if (d.store == NULL || d.store->methods == NULL ||
+        d.store->methods->version != CKPT_STORE_VERSION ||
+        d.store->methods->place_size > CKPT_PLACE_SIZE) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    const uint64_t most = d.store->methods->size_max;
+    if (most != 0 && (uint64_t)d.size_max > most) {
+        d.size_max = (int64_t)most;
+    }
+    if (d.throttle_ms < 0 || d.every_turns < 0 || d.beat_ms < 0 ||
+        d.lease_ms < 2 * d.beat_ms || d.lease_ms <= 0 ||
+        d.resume_max < CKPT_NEVER || d.size_max < 1024 ||
+        d.size_max > (int64_t)UINT32_MAX) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    ctx->priv.desc = d;
+    err->op = NULL;
+    err->msg = ckpt_code_message(CKPT_OK);
+    return CKPT_OK;
+}
+
+CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *ctx)
+{
+    return &ctx->priv.io.error;
+}
+
+//--- Runs ---------------------------------------------------------------------
+
+// Ends an opening: on success the run is open, else it is zeroed and the
+// context knows why.
+static ckpt_code ckpt__open_result(ckpt_ctx *ctx, ckpt_run *run, ckpt_code rc)
+{
+    if (rc < 0) {
+        ctx->priv.io.error = run->priv.io.error;
+        memset(run, 0, sizeof(*run));
+        return ckpt__ctx_result(ctx, rc);
+    }
+    run->priv.open = true;
+    return rc;
+}
+
+static ckpt_code ckpt__run_init(ckpt_ctx *ctx, ckpt_run *run, const char *id)
+{
+    const size_t n = id != NULL ? strlen(id) : 0;
+    memset(run, 0, sizeof(*run));
+    run->priv.ctx = ctx;
+    run->priv.io.error.op = "read the run id";
+    if (n == 0 || n > CKPT_ID_MAX) {
+        return CKPT_ERR_ARGUMENT;
+    }
+    memcpy(run->id, id, n + 1);
+    run->durable = true;
+    return CKPT_OK;
+}
+
+// Checks the texts that are written once, while nothing is written yet.
+static ckpt_code ckpt__meta_check(const ckpt_meta *meta, ckpt_error *err)
+{
+    ckpt_meta copy = *meta;
+    for (size_t i = 0; i < CKPT__META_COUNT; i++) {
+        const char *text = *ckpt__meta_member(&copy, i);
+        if (text != NULL) {
+            const ckpt_code rc = ckpt__utf8_check(text, strlen(text), err);
+            if (rc != CKPT_OK) {
+                err->op = ckpt__meta_keys[i];
+                return rc;
+            }
+        }
+    }
+    return CKPT_OK;
+}
+
+// Makes a new run: aside, claimed, with its first generation; the publishing
+// of that shows it under its name.
+static ckpt_code ckpt__begin(ckpt_ctx *ctx, ckpt_run *run,
+                             const ckpt_run_desc *desc)
+{
+    const ckpt_desc *d = &ctx->priv.desc;
+    ckpt__io *io = &run->priv.io;
+    ckpt_moment now;
+    ckpt_code rc = ckpt__run_init(ctx, run, desc->id);
+    if (rc == CKPT_OK) {
+        rc = ckpt__meta_check(&desc->meta, &io->error);
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__now(d, &now, &io->error);
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__io_open(io, d, run->id, CKPT_HOW_NEW);
+    }
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    run->epoch = 1;
+    rc = io->store->methods->claim(io->store, io->place, 1, d->owner,
+                                   &io->error);
+    if (rc == CKPT_OK) {
+        ckpt__plan *plan = ckpt__plan_begin(run);
+        plan->begin = desc;
+        plan->settle = true;
+        rc = ckpt__publish(run, now.wall_ms);
+        plan->begin = NULL;
+    }
+    if (rc != CKPT_OK) {
+        ckpt__io_close(io);
+        return rc;
+    }
+    ckpt__event(d, CKPT_EVENT_BEGUN, run->id, run, NULL);
+    return CKPT_OK;
+}
+
+// What a claimant takes over, and what for.
+enum {
+    CKPT__TAKE_FORCE     = 1 << 0,  // also from a live owner
+    CKPT__TAKE_FALLEN    = 1 << 1,  // also exhausted and damaged runs
+    CKPT__TAKE_FINISHED  = 1 << 2,  // only what is half removed
+    CKPT__TAKE_REMOVE    = 1 << 3,  // to remove it
+    CKPT__TAKE_RETRY     = 1 << 4   // an exhausted one, to let it go at once
+};
+
+static bool ckpt__may_take(ckpt_run_state state, uint32_t how)
+{
+    const bool only = (how & (CKPT__TAKE_FINISHED | CKPT__TAKE_RETRY)) != 0;
+    switch (state) {
+    case CKPT_STATE_FINISHED:    return true;
+    case CKPT_STATE_INTERRUPTED: return !only;
+    case CKPT_STATE_EXHAUSTED:
+        return (how & (CKPT__TAKE_FALLEN | CKPT__TAKE_REMOVE |
+                       CKPT__TAKE_RETRY)) != 0;
+    case CKPT_STATE_DAMAGED:
+        return (how & (CKPT__TAKE_FALLEN | CKPT__TAKE_REMOVE)) != 0;
+    case CKPT_STATE_FOREIGN:     return (how & CKPT__TAKE_REMOVE) != 0;
+    case CKPT_STATE_LIVE: case CKPT_STATE_STALLED: case CKPT_STATE_BUSY:
+        return (how & CKPT__TAKE_FORCE) != 0;
+    default: return false;
+    }
+}
+
+// Removes a run whose claim we hold and whose newest generation, if there is
+// one, says that it is finished.
+static ckpt_code ckpt__remove_run(ckpt_run *run, ckpt_outcome outcome,
+                                  const ckpt_gen *gen)
+{
+    ckpt__io *io = &run->priv.io;
+    const ckpt_desc *desc = &run->priv.ctx->priv.desc;
+    const ckpt_code rc = io->store->methods->move(
+        io->store, io->place, gen,
+        outcome == CKPT_KEPT ? CKPT_AT_FAILED : CKPT_AT_NOWHERE, &io->error);
+    ckpt_error error = io->error;
+    (void)ckpt__fill_error(&error, rc);
+    ckpt__event(desc, rc != CKPT_OK ? CKPT_EVENT_DELETE_FAILED :
+                outcome == CKPT_KEPT ? CKPT_EVENT_KEPT : CKPT_EVENT_DELETED,
+                run->id, run, rc != CKPT_OK ? &error : NULL);
+    return rc;
+}
+
+// Publishes the newest generation under our own epoch, one attempt up, before
+// any work; then sets aside what was damaged.
+static ckpt_code ckpt__adopt(ckpt_run *run, const ckpt_run_desc *desc,
+                             uint32_t attempt, ckpt_outcome outcome)
+{
+    ckpt__io *io = &run->priv.io;
+    ckpt_moment now;
+    ckpt_code rc = ckpt__now(&run->priv.ctx->priv.desc, &now, &io->error);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    run->resumed = true;
+    run->older = io->bad_count > 0;
+    run->priv.older_left = true;
+    run->priv.tries = run->priv.record.seq;
+    run->priv.turn_adopted = run->priv.record.turn_max;
+    ckpt__plan *plan = ckpt__plan_begin(run);
+    plan->attempt = attempt;
+    plan->outcome = outcome;
+    plan->settle = true;
+    rc = ckpt__publish(run, now.wall_ms);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    // What cannot be set aside now is removed with the older ones.
+    (void)ckpt__set_aside(run);
+    memset(run->priv.skippable, 0xff, sizeof(run->priv.skippable));
+    run->priv.phases_adopted = run->priv.record.phases.count;
+    const char *print = desc != NULL ? desc->meta.fingerprint : NULL;
+    run->fingerprint_differs = desc != NULL && run->priv.record.fingerprint !=
+        (print != NULL ? ckpt__hash_text(print, CKPT__AS_TEXT) : 0);
+    return CKPT_OK;
+}
+
+// What a claimant finds once it holds the claim, after its look.
+static ckpt_code ckpt__take_claimed(ckpt_run *run, const ckpt_run_desc *desc,
+                                    uint32_t how)
+{
+    ckpt__io *io = &run->priv.io;
+    ckpt__wants w;
+    ckpt_code judged, rc;
+    memset(&w, 0, sizeof(w));
+    w.run = run;
+    for (int tries = 0; ; tries++) {            // an old owner may still write
+        judged = ckpt__judge(io, run->id, run->epoch, &run->priv.record, &w);
+        if (judged != CKPT_ERR_STALE || tries == 8) {
+            break;
+        }
+    }
+    const ckpt__record *rec = &run->priv.record;
+    const ckpt_error error = io->error;
+    rc = ckpt__fence(run);                      // conclude nothing before
+    if (rc != CKPT_OK) {
+        return rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
+    }
+    io->error = error;
+    if (judged == CKPT_ERR_NOT_FOUND) {         // a leftover
+        rc = ckpt__remove_run(run, CKPT_COMPLETED, NULL);
+        return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
+    }
+    if (how & CKPT__TAKE_REMOVE) {
+        if (judged == CKPT_OK && rec->held.count > 0) {
+            return CKPT_ERR_HELD;
+        }
+        return ckpt__remove_run(run, CKPT_COMPLETED,
+                                judged == CKPT_OK ? &io->gen : NULL);
+    }
+    if (judged == CKPT_ERR_DAMAGED && (how & CKPT__TAKE_FALLEN)) {
+        memset(&run->priv.record, 0, sizeof(run->priv.record));
+        run->priv.damaged = true;
+        return CKPT_OK;
+    }
+    if (judged != CKPT_OK) {
+        return judged;
+    }
+    if (ckpt__is_final(rec->outcome)) {
+        rc = ckpt__remove_run(run, rec->outcome, &io->gen);
+        return rc == CKPT_OK ? CKPT_ERR_FINISHED : rc;
+    }
+    if (how & CKPT__TAKE_FINISHED) {
+        return CKPT_ERR_BUSY;
+    }
+    if (how & CKPT__TAKE_RETRY) {
+        return ckpt__adopt(run, desc, 0, CKPT_INTERRUPTED);
+    }
+    run->priv.exhausted = run->priv.exhausted || ckpt__is_exhausted(
+        rec->attempt, run->priv.ctx->priv.desc.resume_max);
+    if (run->priv.exhausted && !(how & CKPT__TAKE_FALLEN)) {
+        return CKPT_ERR_EXHAUSTED;
+    }
+    return ckpt__adopt(run, desc, rec->attempt + 1, CKPT_RUNNING);
+}
+
+// Claims a run that exists. First it only looks, and claims nothing in vain.
+static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run,
+                            const ckpt_run_desc *desc, uint32_t how)
+{
+    const ckpt_desc *d = &ctx->priv.desc;
+    ckpt__io *io = &run->priv.io;
+    ckpt__wants w;
+    ckpt__facts f;
+    int64_t wait_ms;
+    ckpt_code rc = ckpt__run_init(ctx, run, desc->id);
+    if (rc == CKPT_OK) {
+        rc = ckpt__io_open(io, d, run->id, CKPT_HOW_FIND);
+    }
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    memset(&w, 0, sizeof(w));
+    rc = ckpt__observe(ctx, io, run->id, &run->priv.record, &w, &f);
+    if (rc == CKPT_OK) {
+        const ckpt_run_state state = ckpt__classify(&f, d, &wait_ms);
+        if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(&f, d) &&
+            !(how & CKPT__TAKE_FORCE)) {
+            rc = CKPT_ERR_BUSY;                 // its owner is removing it
+        } else if (!ckpt__may_take(state, how)) {
+            rc = ckpt__state_code(state, f.judged);
+        }
+        run->priv.exhausted = state == CKPT_STATE_EXHAUSTED;
+    }
+    if (rc == CKPT_OK) {
+        run->epoch = f.highest + 1;
+        rc = f.highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED :
+            io->store->methods->claim(io->store, io->place, run->epoch,
+                                      d->owner, &io->error);
+        rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__take_claimed(run, desc, how);
+        // Between the claim and now another one may have claimed above us.
+        rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
+    }
+    if (rc != CKPT_OK) {
+        ckpt__io_close(io);
+        return rc;
+    }
+    if ((how & (CKPT__TAKE_REMOVE | CKPT__TAKE_RETRY)) == 0) {
+        ckpt__event(d, run->priv.exhausted || run->priv.damaged ?
+                    CKPT_EVENT_FALLBACK : CKPT_EVENT_RESUMED, run->id, run,
+                    NULL);
+    }
+    return CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_start(ckpt_ctx *ctx, ckpt_run *run,
+                              const ckpt_run_desc *desc)
+{
+    ckpt_code rc = ckpt__run_init(ctx, run, desc->id);
+    if (rc == CKPT_OK) {
+        rc = ckpt__io_open(&run->priv.io, &ctx->priv.desc, run->id,
+                           CKPT_HOW_FIND);
+        if (rc == CKPT_OK) {
+            ckpt__io_close(&run->priv.io);
+        }
+        rc = rc == CKPT_OK ? CKPT_ERR_EXISTS :
+             rc == CKPT_ERR_NOT_FOUND ? ckpt__begin(ctx, run, desc) : rc;
+    }
+    return ckpt__open_result(ctx, run, rc);
+}
+
+static uint32_t ckpt__take_how(const ckpt_run_desc *desc)
+{
+    return desc->force ? CKPT__TAKE_FORCE : 0;
+}
+
+CKPT_API ckpt_code ckpt_resume(ckpt_ctx *ctx, ckpt_run *run,
+                               const ckpt_run_desc *desc)
+{
+    return ckpt__open_result(ctx, run,
+                             ckpt__take(ctx, run, desc, ckpt__take_how(desc)));
+}
+
+CKPT_API ckpt_code ckpt_open(ckpt_ctx *ctx, ckpt_run *run,
+                             const ckpt_run_desc *desc)
+{
+    ckpt_code rc = CKPT_ERR_EXISTS;
+    // It may appear, or vanish, between the question and the answer.
+    for (int tries = 0; rc == CKPT_ERR_EXISTS && tries < 4; tries++) {
+        rc = ckpt__take(ctx, run, desc, ckpt__take_how(desc));
+        if (rc == CKPT_ERR_NOT_FOUND) {
+            rc = ckpt__begin(ctx, run, desc);
+        }
+    }
+    return ckpt__open_result(ctx, run, rc);
+}
+
+// Cuts a NUL-terminated text out of the buffer: unescapes it where it stands.
+static const char *ckpt__text_at(char *buf, const ckpt__tap *tap)
+{
+    bool lone = false;
+    if (tap->from == 0) {
+        return NULL;
+    }
+    char *text = buf + tap->from;               // its closing quote is behind
+    text[ckpt__unescape(text, text, (size_t)tap->size, &lone)] = '\0';
+    return text;
+}
+
+static ckpt_bytes ckpt__bytes_at(const char *buf, uint64_t from, uint64_t size)
+{
+    ckpt_bytes bytes;
+    bytes.ptr = buf + from;
+    bytes.len = (size_t)size;
+    return bytes;
+}
+
+// Fills in a checkpoint from a record that was read into buf.
+static void ckpt__checkpoint(ckpt_checkpoint *out, char *buf,
+                             const ckpt__record *rec, const ckpt__wants *w)
+{
+    memset(out, 0, sizeof(*out));
+    out->epoch = rec->epoch;
+    out->seq = rec->seq;
+    out->turn = rec->turn;
+    out->turn_max = rec->turn_max;
+    out->attempt = rec->attempt;
+    out->outcome = rec->outcome;
+    out->saved_at_ms = rec->saved_at_ms;
+    // The lists with the brackets that stand around them.
+    out->messages = ckpt__bytes_at(buf, w->messages_at - 1,
+                                   rec->messages.size + 2);
+    out->phases = ckpt__bytes_at(buf, w->phases_at - 1, rec->phases.size + 2);
+    out->effects = ckpt__bytes_at(buf, w->effects_at - 1,
+                                  rec->effects.size + 2);
+    out->held = ckpt__bytes_at(buf, w->held_at - 1, rec->held.size + 2);
+    out->state = ckpt__bytes_at(buf, w->state_at, rec->state.size);
+    for (size_t i = 0; i < CKPT__META_COUNT; i++) {
+        *ckpt__meta_member(&out->meta, i) = ckpt__text_at(buf, &w->meta[i]);
+    }
+    out->reason = ckpt__text_at(buf, &w->reason);
+}
+
+static ckpt_code ckpt__load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
+                            size_t cap)
+{
+    ckpt__io *io = &run->priv.io;
+    ckpt__record *rec = &run->priv.next;        // not needed between saves
+    ckpt__reader r;
+    ckpt__wants w;
+    ckpt_bytes bytes;
+    ckpt_code rc = ckpt__copy_out(io, 0, run->checkpoint_size, buf, cap);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    memset(&w, 0, sizeof(w));
+    bytes.ptr = buf;
+    bytes.len = (size_t)run->checkpoint_size;
+    ckpt__reader_memory(&r, bytes);
+    rc = ckpt__record_read(&r, run->id, io->size_max, rec, &w,
+                           &io->error.pos);
+    if (rc == CKPT_OK && (rec->epoch != run->epoch || rec->seq != run->seq)) {
+        rc = CKPT_ERR_STALE;
+    }
+    if (rc == CKPT_OK) {
+        ckpt__checkpoint(out, (char *)buf, rec, &w);
+    }
+    return rc;
+}
+
+CKPT_API ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
+                             size_t cap)
+{
+    memset(out, 0, sizeof(*out));
+    ckpt_code rc = ckpt__ready(run);
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    rc = ckpt__load(run, out, buf, cap);
+    if (rc == CKPT_ERR_DAMAGED || rc == CKPT_ERR_STALE) {
+        // What we hold is not what we published: another one stands there,
+        // or it was damaged, and the one before it is next.
+        rc = ckpt__lose(run, ckpt__fence(run));
+        rc = rc == CKPT_OK ? ckpt__rejudge(run) : rc;
+        rc = rc == CKPT_OK ? ckpt__load(run, out, buf, cap) : rc;
+    }
+    rc = ckpt__run_result(run, rc);
+    ckpt__event(&run->priv.ctx->priv.desc,
+                rc < 0 ? CKPT_EVENT_LOAD_FAILED : CKPT_EVENT_LOADED, run->id,
+                run, rc < 0 ? &run->error : NULL);
+    return rc == CKPT_OK && run->older ? CKPT_OLDER : rc;
+}
+
+CKPT_API bool ckpt_due(const ckpt_run *run, uint64_t turn)
+{
+    ckpt_error ignored;
+    ckpt_moment now;
+    if (!run->priv.open) {
+        return false;
+    }
+    const ckpt_desc *desc = &run->priv.ctx->priv.desc;
+    return ckpt__now(desc, &now, &ignored) != CKPT_OK ||
+           ckpt__is_due(desc, run->priv.saved, run->priv.saved_ms, now.mono_ms,
+                        turn);
+}
+
+// A save of any kind: checks, and plans what the caller gave.
+static ckpt_code ckpt__save_begin(ckpt_run *run, const ckpt_save_desc *desc)
+{
+    ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK) {
+        (void)ckpt__plan_begin(run);
+        rc = ckpt__plan_save(run, desc);
+    }
+    return rc;
+}
+
+// Beats, if the last beat is old enough.
+static ckpt_code ckpt__touch(ckpt_run *run, int64_t mono_ms)
+{
+    ckpt__io *io = &run->priv.io;
+    const ckpt_desc *desc = &run->priv.ctx->priv.desc;
+    if (run->priv.beaten && mono_ms - run->priv.beat_ms < desc->beat_ms) {
+        return CKPT_SKIPPED;
+    }
+    const ckpt_code rc = io->store->methods->beat(io->store, io->place,
+                                                  &io->error);
+    ckpt_error error = io->error;
+    (void)ckpt__fill_error(&error, rc);
+    ckpt__event(desc, rc == CKPT_OK ? CKPT_EVENT_BEAT : CKPT_EVENT_BEAT_FAILED,
+                run->id, run, rc == CKPT_OK ? NULL : &error);
+    if (rc == CKPT_OK) {
+        run->beats++;
+        run->priv.beaten = true;
+        run->priv.beat_ms = mono_ms;
+    }
+    return rc;
+}
+
+CKPT_API ckpt_code ckpt_save(ckpt_run *run, const ckpt_save_desc *desc)
+{
+    if (run->priv.open && !run->priv.lost && !desc->force &&
+        !ckpt_due(run, desc->turn)) {
+        run->skipped++;
+        ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_SKIPPED, run->id,
+                    run, NULL);
+        return CKPT_SKIPPED;
+    }
+    ckpt_code rc = ckpt__save_begin(run, desc);
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    rc = ckpt__save_planned(run);
+    if (rc == CKPT_OK) {                // a save is a sign of life, too
+        (void)ckpt__touch(run, run->priv.saved_ms);
+    }
+    return rc;
+}
+
+CKPT_API ckpt_code ckpt_beat(ckpt_run *run)
+{
+    ckpt_moment now;
+    if (!run->priv.open || run->priv.lost) {
+        return ckpt__run_result(run, run->priv.open ? CKPT_ERR_CLAIM_LOST
+                                                    : CKPT_ERR_CLOSED);
+    }
+    ckpt_code rc = ckpt__now(&run->priv.ctx->priv.desc, &now,
+                             &run->priv.io.error);
+    if (rc == CKPT_OK) {
+        rc = ckpt__touch(run, now.mono_ms);
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__fence(run);
+    }
+    return ckpt__run_result(run, ckpt__lose(run, rc));
+}
+
+// Closes a run and leaves what callers may read.
+static void ckpt__close(ckpt_run *run)
+{
+    ckpt__io_close(&run->priv.io);
+    run->priv.open = false;
+}
+
+// The reason of a finish: as much of it as fits, cut between characters.
+static void ckpt__plan_reason(ckpt_run *run, const char *reason)
+{
+    ckpt__plan *plan = &run->priv.plan;
+    size_t n = reason != NULL ? strlen(reason) : 0;
+    if (n > CKPT_REASON_MAX) {
+        n = CKPT_REASON_MAX;
+        while (n > 0 && ((uint8_t)reason[n] & 0xc0) == 0x80) {
+            n--;
+        }
+    }
+    plan->set_reason = true;
+    plan->reason = reason;
+    plan->reason_size = (uint32_t)n;
+}
+
+static ckpt_code ckpt__finish_damaged(ckpt_run *run, ckpt_outcome outcome)
+{
+    ckpt_code rc = ckpt__lose(run, ckpt__fence(run));
+    if (rc == CKPT_OK && ckpt__is_final(outcome)) {
+        rc = ckpt__remove_run(run, outcome, NULL);
+    }
+    return rc;
+}
+
+CKPT_API ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
+                               const ckpt_finish_desc *desc)
+{
+    const bool keep = desc != NULL && desc->keep && outcome == CKPT_FAILED;
+    ckpt_code rc = ckpt__save_begin(run, desc != NULL ? desc->save : NULL);
+    if (rc == CKPT_ERR_CLOSED) {
+        return ckpt__run_result(run, rc);
+    }
+    if (outcome <= CKPT_RUNNING || outcome >= CKPT_KEPT) {
+        return ckpt__run_result(run, CKPT_ERR_ARGUMENT);
+    }
+    outcome = keep ? CKPT_KEPT : outcome;
+    if (rc == CKPT_OK && ckpt__is_final(outcome) && !keep &&
+        run->priv.record.held.count > 0) {
+        return ckpt__run_result(run, CKPT_ERR_HELD);
+    }
+    if (run->priv.damaged && !run->priv.lost) {
+        rc = ckpt__run_result(run, ckpt__finish_damaged(run, outcome));
+    } else if (rc == CKPT_OK) {
+        ckpt__plan *plan = &run->priv.plan;
+        plan->settle = true;
+        plan->outcome = outcome;
+        plan->attempt = ckpt__next_attempt(plan->attempt, false, outcome);
+        if (desc != NULL && desc->reason != NULL) {
+            ckpt__plan_reason(run, desc->reason);
+        }
+        rc = ckpt__save_planned(run);
+        if (rc == CKPT_OK && ckpt__is_final(outcome)) {
+            rc = ckpt__remove_run(run, outcome, &run->priv.io.gen);
+        }
+    }
+    rc = ckpt__run_result(run, rc);
+    if (rc == CKPT_OK || rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_FORKED) {
+        ckpt__close(run);
+    }
+    return rc;
+}
+
+CKPT_API void ckpt_abandon(ckpt_run *run)
+{
+    if (run->priv.open) {
+        ckpt__close(run);
+    }
+}
+
+//--- Phases -------------------------------------------------------------------
+
+CKPT_API bool ckpt_phase(ckpt_run *run, const char *name)
+{
+    const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
+    const uint32_t n = run->priv.open ? run->priv.record.phases.count : 0;
+    for (uint32_t i = 0; i < n && i < run->priv.phases_adopted; i++) {
+        const uint8_t bit = (uint8_t)(1U << i % 8);
+        if (run->priv.phases[i] == key && (run->priv.skippable[i / 8] & bit)) {
+            run->priv.skippable[i / 8] &= (uint8_t)~bit;
+            return false;
+        }
+    }
+    return true;
+}
+
+// Where the sections of the newest generation begin.
+static uint64_t ckpt__list_at(const ckpt__record *rec, ckpt__list list)
+{
+    uint64_t at = CKPT__HEAD_SIZE + rec->intro.size + rec->messages.size +
+                  strlen(CKPT__TO_PHASES);
+    if (list != CKPT__PHASES) {
+        at += rec->phases.size + strlen(CKPT__TO_EFFECTS);
+    }
+    return list == CKPT__HELD ?
+        at + rec->effects.size + strlen(CKPT__TO_HELD) : at;
+}
+
+// Reads an entry of effects or held: its id, as it stands, into id[0..], and
+// where its value stands.
+static ckpt_code ckpt__entry_read(ckpt_run *run, ckpt__list list, uint32_t i,
+                                  ckpt__tap *id, ckpt__tap *value)
+{
+    const ckpt__entry *entries = list == CKPT__EFFECTS ? run->priv.effects
+                                                       : run->priv.held;
+    uint64_t at = ckpt__list_at(&run->priv.record, list);
+    ckpt__reader r;
+    ckpt__entry entry;
+    for (uint32_t j = 0; j < i; j++) {
+        at += entries[j].size + 1U;
+    }
+    ckpt__reader_store(&r, &run->priv.io, at);
+    memset(value, 0, sizeof(*value));
+    if (list == CKPT__EFFECTS) {
+        ckpt__take_effect(&r, &entry, id, value);
+    } else {
+        ckpt__take_held(&r, &entry, id, value);
+    }
+    ckpt__read_end(&run->priv.io);
+    return r.rc == CKPT_ERR_JSON ? CKPT_ERR_DAMAGED : r.rc;
+}
+
+CKPT_API ckpt_code ckpt_phase_output(ckpt_run *run, const char *name,
+                                     void *buf, size_t cap, size_t *size)
+{
+    ckpt__reader r;
+    ckpt__tap id, value;
+    uint32_t i;
+    *size = 0;
+    ckpt_code rc = ckpt__ready(run);
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
+    for (i = run->priv.record.phases.count; i > 0; i--) {
+        if (run->priv.phases[i - 1] == key) {
+            break;
+        }
+    }
+    if (i == 0) {
+        return ckpt__run_result(run, CKPT_ERR_NOT_FOUND);
+    }
+    ckpt__reader_store(&r, &run->priv.io,
+                       ckpt__list_at(&run->priv.record, CKPT__PHASES));
+    memset(&id, 0, sizeof(id));
+    for (uint32_t j = 0; j < i; j++) {
+        if (j > 0) {
+            ckpt__take_byte(&r, ',');
+        }
+        ckpt__take_phase(&r, &id, &value);
+    }
+    ckpt__read_end(&run->priv.io);
+    *size = r.rc == CKPT_OK ? (size_t)value.size : 0;
+    rc = r.rc == CKPT_OK ? ckpt__copy_out(&run->priv.io, value.from, value.size,
+                                          buf, cap) :
+         r.rc == CKPT_ERR_JSON ? CKPT_ERR_DAMAGED : r.rc;
+    return ckpt__run_result(run, rc);
+}
+
+CKPT_API ckpt_code ckpt_phase_end(ckpt_run *run, const char *name,
+                                  ckpt_bytes output,
+                                  const ckpt_save_desc *save)
+{
+    ckpt_code rc = ckpt__save_begin(run, save);
+    ckpt__plan *plan = &run->priv.plan;
+    if (rc == CKPT_OK) {
+        rc = ckpt__name_check(name, &run->priv.io.error);
+    }
+    if (rc == CKPT_OK && run->priv.record.phases.count == CKPT_PHASES_MAX) {
+        rc = CKPT_ERR_PHASES;
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__plan_value(run, output);
+    }
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    plan->name = name;
+    plan->done_phase = true;
+    plan->settle = true;
+    plan->attempt = 0;                          // progress
+    return ckpt__save_planned(run);
+}
+
+//--- Effects ------------------------------------------------------------------
+
+// The newest effect of an id: of a turn, or, with turn == UINT64_MAX, one that
+// has begun. The number of effects if there is none.
+static uint32_t ckpt__effect_find(const ckpt_run *run, const char *id,
+                                  uint64_t turn)
+{
+    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
+    const uint32_t n = run->priv.record.effects.count;
+    for (uint32_t i = n; i > 0; i--) {
+        const ckpt__entry *e = &run->priv.effects[i - 1];
+        if (e->key == key &&
+            (turn == UINT64_MAX ? !e->ended : e->turn == turn)) {
+            return i - 1;
+        }
+    }
+    return n;
+}
+
+// Tells what stands about effect i.
+static ckpt_code ckpt__effect_fill(ckpt_run *run, uint32_t i,
+                                   ckpt_effect *effect)
+{
+    char raw[2 * CKPT_NAME_MAX + 1];
+    ckpt__tap id, value;
+    bool lone = false;
+    memset(&id, 0, sizeof(id));
+    id.buf = raw;
+    id.cap = sizeof(raw) - 1;
+    const ckpt__entry *e = &run->priv.effects[i];
+    const ckpt_code rc = ckpt__entry_read(run, CKPT__EFFECTS, i, &id, &value);
+    effect->turn = e->turn;
+    effect->state = e->ended ? CKPT_EFFECT_ENDED : CKPT_EFFECT_UNCERTAIN;
+    effect->result_size = (size_t)value.size;
+    if (rc == CKPT_OK) {
+        const size_t n = ckpt__unescape(NULL, raw, id.len, &lone);
+        if (n > CKPT_NAME_MAX) {
+            return CKPT_ERR_DAMAGED;
+        }
+        (void)ckpt__unescape(effect->id, raw, id.len, &lone);
+        effect->id[n] = '\0';
+    }
+    return rc;
+}
+
+// Whether the tables still have room for one more effect, once what this save
+// drops is dropped.
+static bool ckpt__effect_fits(const ckpt_run *run)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < run->priv.record.effects.count; i++) {
+        n += ckpt__effect_fate(&run->priv.plan, &run->priv.effects[i], i) !=
+             CKPT__DROP;
+    }
+    return n < CKPT_EFFECTS_MAX;
+}
+
+CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
+                                     const ckpt_save_desc *save,
+                                     ckpt_effect *effect)
+{
+    memset(effect, 0, sizeof(*effect));
+    effect->state = CKPT_EFFECT_UNCERTAIN;      // until it is known better
+    ckpt_code rc = save == NULL ? CKPT_ERR_ARGUMENT
+                                : ckpt__save_begin(run, save);
+    if (rc == CKPT_OK) {
+        rc = ckpt__name_check(id, &run->priv.io.error);
+    }
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    ckpt__plan *plan = &run->priv.plan;
+    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ save->turn;
+    const uint32_t at = ckpt__effect_find(run, id, save->turn);
+    const bool again = at < run->priv.record.effects.count;
+    // One that was to begin in this very claim but could not be acknowledged
+    // was not run: it is still new. Any other that stands is not.
+    if (again && (run->priv.effects[at].ended ||
+                  run->priv.effects[at].epoch != run->epoch ||
+                  run->priv.begin_again != key)) {
+        if (!run->priv.effects[at].ended &&
+            (run->priv.io.store->caps & CKPT_CAP_NOTHING)) {
+            return CKPT_OK;
+        }
+        return ckpt__run_result(run, ckpt__effect_fill(run, at, effect));
+    }
+    if (!again && !ckpt__effect_fits(run)) {
+        return ckpt__run_result(run, CKPT_ERR_EFFECTS);
+    }
+    plan->effect_add = !again;
+    plan->name = id;
+    run->priv.begin_again = key;
+    rc = ckpt__save_planned(run);
+    if (rc == CKPT_OK) {
+        run->priv.begin_again = 0;
+        effect->state = CKPT_EFFECT_NEW;
+        effect->turn = save->turn;
+        memcpy(effect->id, id, strlen(id) + 1);
+    }
+    return rc;
+}
+
+CKPT_API ckpt_code ckpt_effect_end(ckpt_run *run, const char *id,
+                                   ckpt_bytes result)
+{
+    ckpt_code rc = ckpt__save_begin(run, NULL);
+    ckpt__plan *plan = &run->priv.plan;
+    if (rc == CKPT_OK) {
+        rc = ckpt__name_check(id, &run->priv.io.error);
+    }
+    if (rc == CKPT_OK) {
+        plan->effect_at = ckpt__effect_find(run, id, UINT64_MAX);
+        rc = plan->effect_at == run->priv.record.effects.count ?
+            CKPT_ERR_NOT_FOUND : ckpt__plan_value(run, result);
+    }
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    plan->effect_change = true;
+    plan->name = id;
+    return ckpt__save_planned(run);
+}
+
+CKPT_API ckpt_code ckpt_effect_result(ckpt_run *run, const ckpt_effect *effect,
+                                      void *buf, size_t cap, size_t *size)
+{
+    ckpt__tap id, value;
+    *size = 0;
+    ckpt_code rc = ckpt__ready(run);
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    const uint32_t i = ckpt__effect_find(run, effect->id, effect->turn);
+    if (i == run->priv.record.effects.count || !run->priv.effects[i].ended) {
+        return ckpt__run_result(run, CKPT_ERR_NOT_FOUND);
+    }
+    memset(&id, 0, sizeof(id));
+    rc = ckpt__entry_read(run, CKPT__EFFECTS, i, &id, &value);
+    *size = rc == CKPT_OK ? (size_t)value.size : 0;
+    rc = rc == CKPT_OK ? ckpt__copy_out(&run->priv.io, value.from, value.size,
+                                        buf, cap) : rc;
+    return ckpt__run_result(run, rc);
+}
+
+CKPT_API ckpt_code ckpt_effect_next(ckpt_run *run, ckpt_effect *effect)
+{
+    const uint32_t at = effect->at;
+    ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK && at >= run->priv.record.effects.count) {
+        return CKPT_END;
+    }
+    memset(effect, 0, sizeof(*effect));
+    if (rc == CKPT_OK) {
+        rc = ckpt__effect_fill(run, at, effect);
+        effect->at = at + 1;
+    }
+    return ckpt__run_result(run, rc);
+}
+
+// The note as text, and how it continues for one uncertain effect.
+static void ckpt__json_piece(ckpt_json *w, ckpt_bytes text);
+static void ckpt__json_put(ckpt_json *w, const char *bytes, size_t n);
+
+static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
+{
+    char number[24];
+    ckpt__stb_sprintf(number, "%llu", (ckpt__ull)value);
+    ckpt__json_piece(w, ckpt_text(text));
+    ckpt__json_piece(w, ckpt_text(number));
+}
+
+// Adds the reason, which stands escaped in the record.
+static ckpt_code ckpt__note_reason(ckpt_run *run, ckpt_json *w)
+{
+    const ckpt__record *rec = &run->priv.record;
+    const uint64_t from = ckpt__list_at(rec, CKPT__HELD) + rec->held.size +
+                          strlen(CKPT__TO_REASON) + 1;
+    const size_t room = w->len < w->cap ? w->cap - w->len : 0;
+    if (rec->reason.size <= 4) {                // null, or next to nothing
+        return CKPT_OK;
+    }
+    ckpt__json_piece(w, ckpt_text(" Why it was left: "));
+    const size_t size = (size_t)rec->reason.size - 2;
+    const ckpt_code rc = room < size + 32 ? CKPT_ERR_BUFFER :
+        ckpt__copy_out(&run->priv.io, from, size, w->buf + w->len,
+                       w->cap - w->len);
+    w->len += size;
+    ckpt__json_piece(w, ckpt_text("."));
+    return rc;
+}
+
+static ckpt_code ckpt__note_effects(ckpt_run *run, ckpt_json *w)
+{
+    for (uint32_t i = 0; i < run->priv.record.effects.count; i++) {
+        ckpt_effect effect;
+        if (!run->priv.effects[i].ended &&
+            run->priv.effects[i].epoch < run->epoch) {
+            const ckpt_code rc = ckpt__effect_fill(run, i, &effect);
+            if (rc != CKPT_OK) {
+                return rc;
+            }
+            ckpt__note_number(w, " Of turn ", effect.turn);
+            ckpt__json_piece(w, ckpt_text(", the call "));
+            ckpt__json_piece(w, ckpt_text(effect.id));
+            ckpt__json_piece(w, ckpt_text(" was begun and may have run; check "
+                                          "before you repeat it."));
+        }
+    }
+    return CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_note(ckpt_run *run, ckpt_note_info *note, void *buf,
+                             size_t cap)
+{
+    ckpt_json w;
+    memset(note, 0, sizeof(*note));
+    ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK && !run->resumed) {
+        rc = CKPT_ERR_NOT_FOUND;
+    }
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    note->turn = run->turn;
+    note->attempt = run->attempt;
+    note->phases = run->priv.record.phases.count;
+    for (uint32_t i = 0; i < run->priv.record.effects.count; i++) {
+        note->uncertain += !run->priv.effects[i].ended &&
+                           run->priv.effects[i].epoch < run->epoch;
+    }
+    ckpt_json_init(&w, buf, cap);
+    ckpt_json_open(&w, '{');
+    ckpt_json_key(&w, "role");
+    ckpt_json_string(&w, ckpt_text("system"));
+    ckpt_json_key(&w, "content");
+    ckpt_json_string(&w, ckpt_text(""));
+    w.len -= w.len > 0;                         // into the string, open again
+    ckpt__note_number(&w, "This run was interrupted and is resumed from turn ",
+                      note->turn);
+    ckpt__note_number(&w, " (attempt ", note->attempt);
+    ckpt__note_number(&w, "). Phases complete: ", note->phases);
+    ckpt__json_piece(&w, ckpt_text("."));
+    rc = ckpt__note_reason(run, &w);
+    rc = rc == CKPT_OK ? ckpt__note_effects(run, &w) : rc;
+    ckpt__json_piece(&w, ckpt_text(" Review progress and continue."));
+    ckpt__json_put(&w, "\"", 1);
+    ckpt_json_close(&w);
+    if (rc == CKPT_OK) {
+        rc = ckpt_json_done(&w, &note->message);
+    }
+    return ckpt__run_result(run, rc);
+}
+
+//--- A whole run --------------------------------------------------------------
+
+// Does the work and finishes the run, unless the work has done so.
+static ckpt_code ckpt__work(ckpt_run *run, ckpt_work_fn *work, void *user,
+                            ckpt_finish_desc *finish, ckpt_outcome *outcome)
+{
+    *outcome = work(run, user, finish);
+    return run->priv.open ? ckpt_finish(run, *outcome, finish) : CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
+                                const ckpt_run_desc *desc, ckpt_work_fn *work,
+                                void *user)
+{
+    ckpt_finish_desc finish;
+    ckpt_outcome outcome;
+    bool none = false;
+    ckpt_code rc = CKPT_ERR_EXISTS;
+    for (int tries = 0; rc == CKPT_ERR_EXISTS && tries < 4; tries++) {
+        rc = ckpt__take(ctx, run, desc, ckpt__take_how(desc));
+        none = rc == CKPT_ERR_NOT_FOUND;
+        if (none) {
+            rc = ckpt__begin(ctx, run, desc);
+        }
+    }
+    if (none && (rc == CKPT_ERR_IO || rc == CKPT_ERR_NO_SPACE ||
+                 rc == CKPT_ERR_ACCESS || rc == CKPT_ERR_RESOURCE)) {
+        ckpt_error why = run->priv.io.error;
+        (void)ckpt__fill_error(&why, rc);
+        ckpt__event(&ctx->priv.desc, CKPT_EVENT_DEGRADED, run->id, run, &why);
+        run->priv.none = ckpt_store_none();
+        run->priv.io.store = &run->priv.none;
+        run->durable = false;
+        run->priv.tries = 0;
+        rc = CKPT_OK;
+    }
+    rc = ckpt__open_result(ctx, run, rc);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    memset(&finish, 0, sizeof(finish));
+    return ckpt__work(run, work, user, &finish, &outcome);
+}
+
+//--- Looking after runs -------------------------------------------------------
+
+// Fills in what a record says about a run.
+static void ckpt__info_record(ckpt_run_info *info, const ckpt__record *rec)
+{
+    info->outcome = rec->outcome;
+    info->epoch = rec->epoch;
+    info->seq = rec->seq;
+    info->turn = rec->turn;
+    info->turn_max = rec->turn_max;
+    info->size = rec->length;
+    info->attempt = rec->attempt;
+    info->phases = rec->phases.count;
+    info->uncertain = rec->uncertain;
+    info->held = rec->held.count;
+    info->saved_at_ms = rec->saved_at_ms;
+}
+
+// Describes a run, or a dead letter. CKPT_ERR_NOT_FOUND if it is not there.
+static ckpt_code ckpt__describe(ckpt_ctx *ctx, const char *id, ckpt_how how,
+                                ckpt_run_info *info)
+{
+    ckpt__io *io = &ctx->priv.io;
+    ckpt__record *rec = &ctx->priv.record;
+    ckpt__wants w;
+    ckpt__facts f;
+    memset(info, 0, sizeof(*info));
+    memset(&w, 0, sizeof(w));
+    memcpy(info->id, id, strlen(id) + 1);
+    info->beat_age_ms = -1;
+    w.info = info;
+    ckpt_code rc = ckpt__io_open(io, &ctx->priv.desc, id, how);
+    if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_ARGUMENT) {
+        return rc;
+    }
+    memset(&f, 0, sizeof(f));
+    if (rc == CKPT_OK && how == CKPT_HOW_LETTER) {
+        f.judged = ckpt__judge(io, id, CKPT_TURN_MAX, rec, &w);
+    } else if (rc == CKPT_OK) {
+        rc = ckpt__observe(ctx, io, id, rec, &w, &f);
+    }
+    if (rc != CKPT_OK) {
+        f.judged = rc;
+    } else {
+        ckpt__io_close(io);
+    }
+    info->state = ckpt__classify(&f, &ctx->priv.desc, &info->wait_ms);
+    if (how == CKPT_HOW_LETTER) {
+        info->state = CKPT_STATE_FAILED;
+    } else if (rc == CKPT_OK) {
+        info->beat_age_ms = io->life.beat_ms == 0 ? -1 :
+                            f.age_ms < 0 ? 0 : f.age_ms;
+        memcpy(info->owner, io->life.owner, sizeof(info->owner));
+        info->owner[sizeof(info->owner) - 1] = '\0';
+    }
+    if (f.judged == CKPT_OK) {
+        ckpt__info_record(info, rec);
+        info->older = io->bad_count > 0;
+    } else {
+        info->error = io->error;
+        (void)ckpt__fill_error(&info->error, f.judged);
+    }
+    return CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_query(ckpt_ctx *ctx, const char *id,
+                              ckpt_run_info *info)
+{
+    const size_t n = id != NULL ? strlen(id) : 0;
+    if (n == 0 || n > CKPT_ID_MAX) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    return ckpt__ctx_result(ctx, ckpt__describe(ctx, id, CKPT_HOW_FIND, info));
+}
+
+static ckpt_code ckpt__list_next(ckpt_ctx *ctx, ckpt_where where,
+                                 ckpt_cursor *cursor, char *id)
+{
+    ckpt_store *s = ctx->priv.desc.store;
+    return s->methods->list(s, where, cursor, id, &ctx->priv.io.error);
+}
+
+// Describes all runs, or all dead letters, to fn. False in *more: fn has
+// enough.
+static ckpt_code ckpt__scan(ckpt_ctx *ctx, bool letters, uint32_t states,
+                            ckpt_scan_fn *fn, void *user, bool *more)
+{
+    const ckpt_where where = letters ? CKPT_AT_FAILED : CKPT_AT_RUNS;
+    const ckpt_how how = letters ? CKPT_HOW_LETTER : CKPT_HOW_FIND;
+    ckpt_run_info *info = &ctx->priv.info;
+    ckpt_cursor cursor;
+    ckpt_code rc;
+    memset(&cursor, 0, sizeof(cursor));
+    while (*more && (rc = ckpt__list_next(ctx, where, &cursor,
+                                          ctx->priv.id)) != CKPT_END) {
+        if (rc != CKPT_OK) {
+            return rc;
+        }
+        rc = ckpt__describe(ctx, ctx->priv.id, how, info);
+        if (rc == CKPT_OK && (states == 0 || (info->state & states))) {
+            *more = fn(user, info);
+        }
+    }
+    if (!*more) {
+        (void)ckpt__list_next(ctx, where, &cursor, NULL);
+    }
+    return CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_scan(ckpt_ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
+                             void *user)
+{
+    bool more = true;
+    ckpt_code rc = CKPT_OK;
+    if (states != CKPT_STATE_FAILED) {
+        rc = ckpt__scan(ctx, false, states, fn, user, &more);
+    }
+    if (rc == CKPT_OK && more && (states == 0 || states & CKPT_STATE_FAILED)) {
+        rc = ckpt__scan(ctx, true, states, fn, user, &more);
+    }
+    return ckpt__ctx_result(ctx, rc);
+}
+
+// What ckpt_latest() looks for, and has found.
+typedef struct ckpt__latest {
+    const char    *agent_id, *task_id;
+    ckpt_run_info *best;
+    bool           found;
+} ckpt__latest;
+
+static bool ckpt__is_later(const ckpt_run_info *a, const ckpt_run_info *b)
+{
+    if (a->turn != b->turn) {
+        return a->turn > b->turn;
+    }
+    if (a->saved_at_ms != b->saved_at_ms) {
+        return a->saved_at_ms > b->saved_at_ms;
+    }
+    return strcmp(a->id, b->id) < 0;
+}
+
+static bool ckpt__latest_visit(void *user, const ckpt_run_info *info)
+{
+    ckpt__latest *l = (ckpt__latest *)user;
+    if ((l->agent_id == NULL ||
+         strncmp(l->agent_id, info->agent_id, CKPT_NAME_MAX) == 0) &&
+        (l->task_id == NULL ||
+         strncmp(l->task_id, info->task_id, CKPT_NAME_MAX) == 0) &&
+        info->seq > 0 && (!l->found || ckpt__is_later(info, l->best))) {
+        *l->best = *info;
+        l->found = true;
+    }
+    return true;
+}
+
+CKPT_API ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
+                               const char *task_id, ckpt_run_info *info)
+{
+    ckpt__latest l;
+    bool more = true;
+    memset(info, 0, sizeof(*info));
+    if (agent_id == NULL && task_id == NULL) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    l.agent_id = agent_id;
+    l.task_id = task_id;
+    l.best = info;
+    l.found = false;
+    const ckpt_code rc = ckpt__scan(ctx, false, CKPT_STATE_ALL &
+                                    ~(uint32_t)CKPT_STATE_FINISHED,
+                                    ckpt__latest_visit, &l, &more);
+    return ckpt__ctx_result(ctx, rc != CKPT_OK || l.found ? rc
+                                                          : CKPT_ERR_NOT_FOUND);
+}
+
+// What ckpt_stale() has found: the oldest, in order.
+typedef struct ckpt__stale {
+    int64_t        age_ms;
+    ckpt_run_info *infos;
+    size_t         cap, count;
+} ckpt__stale;
+
+static bool ckpt__stale_visit(void *user, const ckpt_run_info *info)
+{
+    ckpt__stale *s = (ckpt__stale *)user;
+    size_t i = s->count;
+    if (info->beat_age_ms <= s->age_ms) {
+        return true;
+    }
+    while (i > 0 && (s->infos[i - 1].beat_age_ms < info->beat_age_ms ||
+                     (s->infos[i - 1].beat_age_ms == info->beat_age_ms &&
+                      strcmp(s->infos[i - 1].id, info->id) > 0))) {
+        i--;
+    }
+    if (i < s->cap) {
+        s->count += s->count < s->cap;
+        memmove(&s->infos[i + 1], &s->infos[i],
+                (s->count - i - 1) * sizeof(*info));
+        s->infos[i] = *info;
+    }
+    return true;
+}
+
+CKPT_API ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
+                              ckpt_run_info *infos, size_t cap, size_t *count)
+{
+    ckpt__stale s;
+    bool more = true;
+    *count = 0;
+    if (age_ms < 0 || (cap > 0 && infos == NULL)) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    s.age_ms = age_ms;
+    s.infos = infos;
+    s.cap = cap;
+    s.count = 0;
+    const ckpt_code rc = ckpt__scan(ctx, false, CKPT_STATE_ALL &
+                                    ~(uint32_t)CKPT_STATE_FINISHED,
+                                    ckpt__stale_visit, &s, &more);
+    *count = s.count;
+    return ckpt__ctx_result(ctx, rc);
+}
+
+CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx, ckpt_run *run,
+                                    ckpt_cursor *cursor)
+{
+    ckpt_code rc;
+    ckpt_run_desc desc;
+    while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, ctx->priv.id)) ==
+           CKPT_OK) {
+        memset(&desc, 0, sizeof(desc));
+        desc.id = ctx->priv.id;
+        if (ckpt__open_result(ctx, run, ckpt__take(ctx, run, &desc, 0)) ==
+            CKPT_OK) {
+            return CKPT_OK;
+        }
+    }
+    memset(run, 0, sizeof(*run));
+    return ckpt__ctx_result(ctx, rc);
+}
+
+CKPT_API void ckpt_cursor_close(ckpt_ctx *ctx, ckpt_cursor *cursor)
+{
+    (void)ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, NULL);
+}
+
+// How often the fallback has been handed this run, this time included. Each
+// hand-out adopts, and so counts an attempt; a damaged run cannot be adopted,
+// but each hand-out leaves its claim.
+static uint64_t ckpt__fallback_count(const ckpt_run *run, int32_t resume_max)
+{
+    if (run->priv.damaged) {
+        return run->epoch - run->priv.io.newest;
+    }
+    const uint32_t max = resume_max < 0 ? 0 : (uint32_t)resume_max;
+    return run->attempt > max ? run->attempt - max : 1;
+}
+
+// Resumes a run that is claimed, or hands it to the fallback.
+static ckpt_code ckpt__recover_one(ckpt_ctx *ctx, ckpt_run *run,
+                                   const ckpt_recover_desc *desc,
+                                   ckpt_recover_info *info)
+{
+    ckpt_finish_desc finish;
+    ckpt_outcome outcome = CKPT_FAILED;
+    ckpt_code rc;
+    const int32_t max = desc->fallback_max != 0 ? desc->fallback_max : 3;
+    memset(&finish, 0, sizeof(finish));
+    if (!run->priv.exhausted && !run->priv.damaged) {
+        info->resumed++;
+        return ckpt__work(run, desc->resume, desc->user, &finish, &outcome);
+    }
+    finish.keep = true;
+    finish.reason = run->priv.damaged ? "no checkpoint of it is whole"
+                                      : "no resume attempt was left";
+    if (desc->fallback == NULL ||
+        ckpt__fallback_count(run, ctx->priv.desc.resume_max) > (uint64_t)max) {
+        rc = ckpt_finish(run, CKPT_FAILED, &finish);
+    } else {
+        info->fallen_back++;
+        rc = ckpt__work(run, desc->fallback, desc->user, &finish, &outcome);
+    }
+    info->dead_letters += rc == CKPT_OK && outcome == CKPT_FAILED &&
+                          finish.keep;
+    return rc;
+}
+
+CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
+                                const ckpt_recover_desc *desc,
+                                ckpt_recover_info *info)
+{
+    ckpt_recover_info counted;
+    ckpt_cursor cursor;
+    ckpt_run_desc one;
+    ckpt_code rc;
+    memset(&counted, 0, sizeof(counted));
+    memset(&cursor, 0, sizeof(cursor));
+    while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->priv.id)) ==
+           CKPT_OK) {
+        memset(&one, 0, sizeof(one));
+        one.id = ctx->priv.id;
+        rc = ckpt__open_result(ctx, run, ckpt__take(ctx, run, &one,
+                                                    CKPT__TAKE_FALLEN));
+        if (rc == CKPT_OK) {
+            rc = ckpt__recover_one(ctx, run, desc, &counted);
+            ckpt_abandon(run);              // if it could not be finished
+            counted.failed += rc != CKPT_OK;
+        } else if (rc == CKPT_ERR_FINISHED) {
+            counted.finished++;
+        } else if (rc != CKPT_ERR_LIVE && rc != CKPT_ERR_BUSY &&
+                   rc != CKPT_ERR_NOT_FOUND) {
+            counted.failed++;
+            ckpt__event(&ctx->priv.desc, CKPT_EVENT_LOAD_FAILED, one.id, NULL,
+                        &ctx->priv.io.error);
+        }
+    }
+    if (info != NULL) {
+        *info = counted;
+    }
+    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
+}
+
+// Ends a call that used a run for its work.
+static ckpt_code ckpt__used(ckpt_ctx *ctx, ckpt_run *run, ckpt_code rc)
+{
+    if (rc == CKPT_OK) {
+        ckpt__io_close(&run->priv.io);
+    } else {
+        ctx->priv.io.error = run->priv.io.error;
+    }
+    memset(run, 0, sizeof(*run));
+    return ckpt__ctx_result(ctx, rc);
+}
+
+CKPT_API ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run, const char *id)
+{
+    ckpt_run_desc desc;
+    memset(&desc, 0, sizeof(desc));
+    desc.id = id;
+    ckpt_code rc = ckpt__take(ctx, run, &desc, CKPT__TAKE_REMOVE);
+    if (rc == CKPT_ERR_NOT_FOUND) {
+        ckpt__io *io = &run->priv.io;
+        rc = ckpt__io_open(io, &ctx->priv.desc, run->id, CKPT_HOW_LETTER);
+        if (rc == CKPT_OK) {
+            rc = ckpt__remove_run(run, CKPT_COMPLETED, NULL);
+            if (rc != CKPT_OK) {
+                ckpt__io_close(io);
+            }
+        }
+    }
+    return ckpt__used(ctx, run, rc);
+}
+
+// Begins a run with a dead letter and lets it go at once.
+static ckpt_code ckpt__revive(ckpt_ctx *ctx, ckpt_run *run)
+{
+    const ckpt_desc *d = &ctx->priv.desc;
+    ckpt__io *io = &run->priv.io;
+    ckpt__wants w;
+    memset(&w, 0, sizeof(w));
+    w.run = run;
+    ckpt_code rc = ckpt__io_open(io, d, run->id, CKPT_HOW_RETRY);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    rc = ckpt__judge(io, run->id, CKPT_TURN_MAX, &run->priv.record, &w);
+    if (rc == CKPT_OK) {
+        run->epoch = run->priv.record.epoch + 1;
+        rc = io->store->methods->claim(io->store, io->place, run->epoch,
+                                       d->owner, &io->error);
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__adopt(run, NULL, 0, CKPT_INTERRUPTED);
+    }
+    if (rc != CKPT_OK) {
+        ckpt__io_close(io);
+    }
+    return rc;
+}
+
+CKPT_API ckpt_code ckpt_retry(ckpt_ctx *ctx, ckpt_run *run, const char *id)
+{
+    ckpt_run_desc desc;
+    memset(&desc, 0, sizeof(desc));
+    desc.id = id;
+    ckpt_code rc = ckpt__take(ctx, run, &desc, CKPT__TAKE_RETRY);
+    if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_FINISHED) {
+        rc = ckpt__revive(ctx, run);
+    } else if (rc == CKPT_ERR_LIVE) {
+        rc = CKPT_ERR_EXISTS;
+    }
+    return ckpt__used(ctx, run, rc);
+}
+
+// Removes a run that was never shown, if its maker is gone.
+static bool ckpt__sweep_aside(ckpt_ctx *ctx, ckpt_run *run)
+{
+    ckpt__io *io = &run->priv.io;
+    ckpt__facts f;
+    run->priv.ctx = ctx;
+    if (ckpt__io_open(io, &ctx->priv.desc, run->id, CKPT_HOW_LEFTOVER) !=
+        CKPT_OK) {
+        return false;
+    }
+    memset(&f, 0, sizeof(f));
+    bool removed = ckpt__look(io, 0) == CKPT_OK &&
+                   ckpt__alive(io, io->look.epoch) == CKPT_OK;
+    if (removed) {
+        f.verdict = io->life.verdict;
+        f.age_ms = io->life.now_ms - io->life.beat_ms;
+        removed = ckpt__is_gone(&f, &ctx->priv.desc) &&
+            ckpt__remove_run(run, CKPT_COMPLETED, NULL) == CKPT_OK;
+    }
+    ckpt__io_close(io);
+    return removed;
+}
+
+CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx, ckpt_run *run, uint32_t *count)
+{
+    ckpt_cursor cursor;
+    ckpt_run_desc desc;
+    ckpt_code rc;
+    uint32_t n = 0;
+    memset(&cursor, 0, sizeof(cursor));
+    memset(&desc, 0, sizeof(desc));
+    desc.id = ctx->priv.id;
+    while ((rc = ckpt__list_next(ctx, CKPT_AT_NOWHERE, &cursor,
+                                 ctx->priv.id)) == CKPT_OK) {
+        memset(run, 0, sizeof(*run));
+        memcpy(run->id, ctx->priv.id, sizeof(run->id));
+        n += ckpt__sweep_aside(ctx, run);
+    }
+    memset(&cursor, 0, sizeof(cursor));
+    while (rc == CKPT_END &&
+           (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->priv.id)) ==
+           CKPT_OK) {
+        rc = ckpt__take(ctx, run, &desc, CKPT__TAKE_FINISHED);
+        n += rc == CKPT_ERR_FINISHED || rc == CKPT_ERR_NOT_FOUND;
+        rc = CKPT_END;
+    }
+    memset(run, 0, sizeof(*run));
+    if (count != NULL) {
+        *count = n;
+    }
+    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
+}
+
+//--- Environments -------------------------------------------------------------
+
+static void ckpt__janitor_remove(ckpt_janitor *j, const ckpt_env *env)
+{
+    for (size_t i = 0; j != NULL && i < j->count; i++) {
+        if (j->envs[i] == env) {
+            memmove(&j->envs[i], &j->envs[i + 1],
+                    (j->count - i - 1) * sizeof(j->envs[0]));
+            j->count--;
+            return;
+        }
+    }
+}
+
+// The entry of a held environment; the number of entries if there is none.
+static uint32_t ckpt__held_find(const ckpt_run *run, const char *id)
+{
+    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
+    uint32_t i = 0;
+    while (i < run->priv.record.held.count && run->priv.held[i].key != key) {
+        i++;
+    }
+    return i;
+}
+
+// Saves that the run holds it, unless it does already.
+static ckpt_code ckpt__hold(ckpt_run *run, const ckpt_env_desc *desc)
+{
+    ckpt_code rc = ckpt__save_begin(run, NULL);
+    ckpt__plan *plan = &run->priv.plan;
+    if (rc == CKPT_OK &&
+        ckpt__held_find(run, desc->id) < run->priv.record.held.count) {
+        return CKPT_OK;
+    }
+    if (rc == CKPT_OK && run->priv.record.held.count == CKPT_HELD_MAX) {
+        rc = CKPT_ERR_HELD;
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__plan_value(run, desc->timestep);
+    }
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    plan->name = desc->id;
+    plan->steps = desc->step_count;
+    plan->held_add = true;
+    plan->settle = true;
+    return ckpt__save_planned(run);
+}
+
+// Strikes it off the run, if it is there.
+static ckpt_code ckpt__unhold(ckpt_run *run, const char *id)
+{
+    ckpt_code rc = ckpt__save_begin(run, NULL);
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    ckpt__plan *plan = &run->priv.plan;
+    plan->held_at = ckpt__held_find(run, id);
+    if (plan->held_at == run->priv.record.held.count) {
+        return CKPT_OK;
+    }
+    plan->undo_held = true;
+    plan->settle = true;
+    return ckpt__save_planned(run);
+}
+
+CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
+{
+    ckpt_janitor *j = desc->janitor;
+    ckpt_error err;
+    ckpt__section ignored;
+    ckpt_bytes timestep = desc->timestep;
+    memset(env, 0, sizeof(*env));
+    ckpt_code rc = ckpt__name_check(desc->id, &err);
+    if (rc == CKPT_OK && (desc->restore == NULL ||
+                          (j != NULL && j->count == j->cap))) {
+        rc = CKPT_ERR_ARGUMENT;
+    }
+    if (rc == CKPT_OK && timestep.ptr != NULL) {
+        rc = ckpt__value_check(&timestep, 0, &ignored, &err);
+    }
+    if (rc == CKPT_OK && desc->run != NULL) {
+        rc = ckpt__hold(desc->run, desc);
+    }
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    memcpy(env->id, desc->id, strlen(desc->id) + 1);
+    env->step_count = desc->step_count;
+    env->timestep = desc->timestep;
+    env->priv.desc = *desc;
+    env->priv.desc.id = NULL;
+    env->priv.open = true;
+    if (j != NULL) {
+        j->envs[j->count++] = env;
+    }
+    return CKPT_OK;
+}
+
+CKPT_API bool ckpt_env_released(const ckpt_env *env)
+{
+    return !env->priv.open || env->priv.released;
+}
+
+CKPT_API ckpt_code ckpt_env_restore(ckpt_env *env, void *out,
+                                    ckpt_bytes *timestep, int *failure)
+{
+    const ckpt_env_desc *desc = &env->priv.desc;
+    if (ckpt_env_released(env)) {
+        return CKPT_ERR_RELEASED;
+    }
+    if (env->priv.releasing) {
+        return CKPT_ERR_RELEASING;
+    }
+    const int failed = desc->restore(desc->user, env, out);
+    if (failure != NULL) {
+        *failure = failed;
+    }
+    if (failed == 0 && timestep != NULL) {
+        *timestep = env->timestep;
+    }
+    return failed == 0 ? CKPT_OK : CKPT_ERR_IO;
+}
+
+CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
+{
+    const ckpt_env_desc *desc = &env->priv.desc;
+    ckpt_code rc = CKPT_OK;
+    int failed = 0;
+    if (failure != NULL) {
+        *failure = 0;
+    }
+    if (!env->priv.open || (env->priv.released && env->priv.struck)) {
+        return CKPT_OK;
+    }
+    if (env->priv.releasing) {
+        return CKPT_ERR_RELEASING;
+    }
+    if (desc->run != NULL) {
+        // It belongs to the run: whoever lost the run has lost it, too.
+        rc = ckpt__ready(desc->run);
+        rc = rc == CKPT_OK ? ckpt__lose(desc->run, ckpt__fence(desc->run)) : rc;
+        if (rc != CKPT_OK) {
+            return ckpt__run_result(desc->run, rc);
+        }
+    }
+    if (!env->priv.released && desc->release != NULL) {
+        env->priv.releasing = true;
+        failed = desc->release(desc->user, env);
+        env->priv.releasing = false;
+    }
+    if (failed != 0) {
+        if (failure != NULL) {
+            *failure = failed;
+        }
+        return CKPT_ERR_IO;
+    }
+    env->priv.released = true;
+    ckpt__janitor_remove(desc->janitor, env);
+    rc = desc->run != NULL ? ckpt__unhold(desc->run, env->id) : CKPT_OK;
+    env->priv.struck = rc == CKPT_OK;
+    return rc;
+}
+
+CKPT_API ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held)
+{
+    const uint32_t at = held->at;
+    char raw[2 * CKPT_NAME_MAX + 1];
+    ckpt__tap id, value;
+    bool lone = false;
+    ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK && at >= run->priv.record.held.count) {
+        return CKPT_END;
+    }
+    memset(held, 0, sizeof(*held));
+    if (rc == CKPT_OK) {
+        memset(&id, 0, sizeof(id));
+        id.buf = raw;
+        id.cap = sizeof(raw) - 1;
+        rc = ckpt__entry_read(run, CKPT__HELD, at, &id, &value);
+    }
+    if (rc == CKPT_OK) {
+        const size_t n = ckpt__unescape(NULL, raw, id.len, &lone);
+        rc = n > CKPT_NAME_MAX ? CKPT_ERR_DAMAGED : CKPT_OK;
+        if (rc == CKPT_OK) {
+            (void)ckpt__unescape(held->id, raw, id.len, &lone);
+            held->id[n] = '\0';
+            held->step_count = (int64_t)run->priv.held[at].turn;
+            held->timestep_size = (size_t)value.size;
+            held->at = at + 1;
+        }
+    }
+    return ckpt__run_result(run, rc);
+}
+
+CKPT_API ckpt_code ckpt_held_timestep(ckpt_run *run, const char *id, void *buf,
+                                      size_t cap, size_t *size)
+{
+    ckpt__tap tap, value;
+    *size = 0;
+    ckpt_code rc = ckpt__ready(run);
+    if (rc != CKPT_OK) {
+        return ckpt__run_result(run, rc);
+    }
+    const uint32_t i = ckpt__held_find(run, id);
+    if (i == run->priv.record.held.count) {
+        return ckpt__run_result(run, CKPT_ERR_NOT_FOUND);
+    }
+    memset(&tap, 0, sizeof(tap));
+    rc = ckpt__entry_read(run, CKPT__HELD, i, &tap, &value);
+    *size = rc == CKPT_OK ? (size_t)value.size : 0;
+    rc = rc == CKPT_OK ? ckpt__copy_out(&run->priv.io, value.from, value.size,
+                                        buf, cap) : rc;
+    return ckpt__run_result(run, rc);
+}
+
+CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
+                                size_t cap, ckpt_event_fn *event, void *user)
+{
+    janitor->envs = envs;
+    janitor->cap = cap;
+    janitor->count = 0;
+    janitor->event = event;
+    janitor->event_user = user;
+}
+
+CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count)
+{
+    size_t failures = 0, n = 0;
+    while (janitor->count > 0) {
+        ckpt_env *env = janitor->envs[--janitor->count];
+        ckpt_desc desc;
+        ckpt_error err;
+        memset(&desc, 0, sizeof(desc));
+        memset(&err, 0, sizeof(err));
+        desc.event = janitor->event;
+        desc.event_user = janitor->event_user;
+        const ckpt_code rc = ckpt_env_release(env, &err.sys);
+        (void)ckpt__fill_error(&err, rc);
+        env->priv.released = true;
+        env->priv.struck = true;
+        failures += rc != CKPT_OK;
+        n++;
+        ckpt__event(&desc, rc == CKPT_OK ? CKPT_EVENT_ENV_RELEASED
+                                         : CKPT_EVENT_ENV_FAILED, env->id,
+                    NULL, rc == CKPT_OK ? NULL : &err);
+    }
+    if (count != NULL) {
+        *count = n;
+    }
+    return failures;
+}
+
+//--- JSON ---------------------------------------------------------------------
+
+CKPT_API void ckpt_json_init(ckpt_json *w, void *buf, size_t cap)
+{
+    memset(w, 0, sizeof(*w));
+    w->buf = (char *)buf;
+    w->cap = cap;
+}
+
+static void ckpt__json_put(ckpt_json *w, const char *bytes, size_t n)
+{
+    if (w->len <= w->cap && n <= w->cap - w->len) {
+        memcpy(w->buf + w->len, bytes, n);
+    }
+    w->len += n;
+}
+
+static void ckpt__json_error(ckpt_json *w, ckpt_code code)
+{
+    if (w->code == CKPT_OK) {
+        w->code = code;
+    }
+}
+
+static bool ckpt__json_in_object(const ckpt_json *w)
+{
+    return w->depth > 0 &&
+           (w->objects[(w->depth - 1) / 8] >> (w->depth - 1) % 8 & 1) != 0;
+}
+
+// Before a value: one is expected here, and a comma if it is not the first.
+static void ckpt__json_value(ckpt_json *w)
+{
+    if ((ckpt__json_in_object(w) && !w->wants_value) ||
+        (w->depth == 0 && w->comma)) {
+        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
+    }
+    if (w->comma && !w->wants_value) {
+        ckpt__json_put(w, ",", 1);
+    }
+    w->comma = true;
+    w->wants_value = false;
+}
+
+CKPT_API void ckpt_json_open(ckpt_json *w, char what)
+{
+    ckpt__json_value(w);
+    if (what != '{' && what != '[') {
+        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
+        return;
+    }
+    if (w->depth == CKPT_DEPTH_MAX) {
+        ckpt__json_error(w, CKPT_ERR_DEPTH);
+        return;
+    }
+    const uint8_t bit = (uint8_t)(1U << w->depth % 8);
+    uint8_t *objects = &w->objects[w->depth / 8];
+    *objects = (uint8_t)(what == '{' ? *objects | bit : *objects & ~bit);
+    w->depth++;
+    w->comma = false;
+    ckpt__json_put(w, &what, 1);
+}
+
+CKPT_API void ckpt_json_close(ckpt_json *w)
+{
+    if (w->depth == 0 || w->wants_value) {
+        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
+        return;
+    }
+    ckpt__json_put(w, ckpt__json_in_object(w) ? "}" : "]", 1);
+    w->depth--;
+    w->comma = true;
+}
+
+static void ckpt__json_piece(ckpt_json *w, ckpt_bytes text)
+{
+    const char *p = (const char *)text.ptr;
+    ckpt_error err;
+    if (!w->replace && ckpt__utf8_check(p, text.len, &err) != CKPT_OK) {
+        ckpt__json_error(w, CKPT_ERR_UTF8);
+    }
+    for (size_t left = text.len, size; left > 0; ) {
+        char out[8];
+        const size_t taken = ckpt__escape(out, &size, p, left, CKPT__AS_TEXT);
+        ckpt__json_put(w, out, size);
+        p += taken;
+        left -= taken;
+    }
+}
+
+static void ckpt__json_quoted(ckpt_json *w, ckpt_bytes text)
+{
+    ckpt__json_put(w, "\"", 1);
+    ckpt__json_piece(w, text);
+    ckpt__json_put(w, "\"", 1);
+}
+
+CKPT_API void ckpt_json_key(ckpt_json *w, const char *key)
+{
+    if (!ckpt__json_in_object(w) || w->wants_value) {
+        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
+    }
+    if (w->comma) {
+        ckpt__json_put(w, ",", 1);
+    }
+    ckpt__json_quoted(w, ckpt_text(key));
+    ckpt__json_put(w, ":", 1);
+    w->wants_value = true;
+}
+
+CKPT_API void ckpt_json_string(ckpt_json *w, ckpt_bytes text)
+{
+    ckpt__json_value(w);
+    ckpt__json_quoted(w, text);
+}
+
+CKPT_API void ckpt_json_int(ckpt_json *w, int64_t value)
+{
+    char text[32];
+    const uint64_t u = (uint64_t)value;
+    ckpt__json_value(w);
+    ckpt__json_put(w, text, (size_t)ckpt__stb_sprintf(
+        text, "%s%llu", value < 0 ? "-" : "",
+        (ckpt__ull)(value < 0 ? 0 - u : u)));
+}
+
+CKPT_API void ckpt_json_bool(ckpt_json *w, bool value)
+{
+    ckpt__json_value(w);
+    ckpt__json_put(w, value ? "true" : "false", value ? 4 : 5);
+}
+
+CKPT_API void ckpt_json_null(ckpt_json *w)
+{
+    ckpt__json_value(w);
+    ckpt__json_put(w, "null", 4);
+}
+
+CKPT_API void ckpt_json_raw(ckpt_json *w, ckpt_bytes json)
+{
+    const ckpt_code rc = ckpt_json_check(json, NULL);
+    ckpt__json_value(w);
+    if (rc != CKPT_OK) {
+        ckpt__json_error(w, rc);
+        return;
+    }
+    ckpt__json_put(w, (const char *)json.ptr, json.len);
+}
+
+CKPT_API ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json)
+{
+    json->ptr = NULL;
+    json->len = 0;
+    if (w->depth > 0 || w->wants_value || !w->comma) {
+        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
+    }
+    if (w->len > w->cap) {
+        ckpt__json_error(w, CKPT_ERR_BUFFER);
+    }
+    if (w->code == CKPT_OK) {
+        json->ptr = w->buf;
+        json->len = w->len;
+    }
+    return w->code;
+}
+
+CKPT_API ckpt_code ckpt_json_check(ckpt_bytes json, size_t *pos)
+{
+    ckpt__section ignored;
+    ckpt_error err;
+    memset(&err, 0, sizeof(err));
+    const ckpt_code rc = ckpt__value_check(&json, 0, &ignored, &err);
+    if (pos != NULL) {
+        *pos = (size_t)err.pos;
+    }
+    return rc;
+}
+
+// The first byte of a value.
+static int ckpt__json_kind(ckpt_bytes json)
+{
+    ckpt__reader r;
+    ckpt__reader_memory(&r, json);
+    ckpt__take_space(&r);
+    return ckpt__peek(&r);
+}
+
+// Whether the raw text between two quotes says the same as text.
+static bool ckpt__same_text(const char *raw, size_t n, const char *text)
+{
+    const char *end = raw + n;
+    bool lone = false;
+    while (raw < end) {
+        char out[4];
+        uint32_t c;
+        const size_t taken = *raw != '\\' ? 1 : raw[1] != 'u' ? 2 :
+                             ckpt__unescape_u(raw, end, &c);
+        const size_t size = ckpt__unescape(out, raw, taken, &lone);
+        if (strncmp(out, text, size) != 0) {
+            return false;
+        }
+        raw += taken;
+        text += size;
+    }
+    return *text == '\0';
+}
+
+CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
+                             ckpt_bytes *value)
+{
+    ckpt__reader r;
+    ckpt__tap tap;
+    ckpt__reader_memory(&r, json);
+    if (*at == 0) {
+        ckpt__take_space(&r);
+        *at = (size_t)ckpt__pos(&r);
+    }
+    if (*at >= json.len) {
+        return false;
+    }
+    memset(&tap, 0, sizeof(tap));
+    r.at = r.start + *at;
+    r.at++;                                     // the bracket, or a comma
+    ckpt__take_space(&r);
+    const int c = ckpt__peek(&r);
+    if (c < 0 || c == ']' || c == '}') {
+        return false;
+    }
+    if (ckpt__json_kind(json) == '{') {
+        ckpt__take_key(&r, &tap);
+    }
+    value->ptr = r.at;
+    ckpt__take_value(&r);
+    value->len = (size_t)(r.at - (const uint8_t *)value->ptr);
+    if (key != NULL) {
+        key->ptr = r.start + tap.from;
+        key->len = (size_t)tap.size;
+    }
+    ckpt__take_space(&r);
+    *at = ckpt__peek(&r) == ',' ? (size_t)ckpt__pos(&r) : json.len;
+    return r.rc == CKPT_OK;
+}
+
+CKPT_API ckpt_bytes ckpt_json_get(ckpt_bytes object, const char *key)
+{
+    ckpt_bytes name, value, none = { NULL, 0 };
+    size_t at = 0;
+    if (ckpt__json_kind(object) != '{') {
+        return none;
+    }
+    while (ckpt_json_next(object, &at, &name, &value)) {
+        if (ckpt__same_text((const char *)name.ptr, name.len, key)) {
+            return value;
+        }
+    }
+    return none;
+}
+
+CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
+                                  size_t *len)
+{
+    const char *p = (const char *)value.ptr;
+    bool lone = false;
+    size_t n = 0;
+    if (len != NULL) {
+        *len = 0;
+    }
+    if (ckpt__json_kind(value) != '"' || value.len < 2) {
+        return CKPT_ERR_JSON;
+    }
+    n = ckpt__unescape(NULL, p + 1, value.len - 2, &lone);
+    if (len != NULL) {
+        *len = n;
+    }
+    if (lone) {
+        return CKPT_ERR_UTF8;
+    }
+    if (n >= cap) {
+        return CKPT_ERR_BUFFER;
+    }
+    (void)ckpt__unescape(buf, p + 1, value.len - 2, &lone);
+    buf[n] = '\0';
+    return CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
+{
+    const char *p = (const char *)value.ptr, *end = p + value.len;
+    const bool minus = value.len > 0 && *p == '-';
+    const uint64_t most = (uint64_t)INT64_MAX + minus;
+    uint64_t n = 0;
+    *number = 0;
+    p += minus;
+    if (value.len == 0 || p == end) {
+        return CKPT_ERR_JSON;
+    }
+    for (; p < end; p++) {
+        if (*p < '0' || *p > '9' || n > (most - (uint64_t)(*p - '0')) / 10) {
+            return CKPT_ERR_JSON;
+        }
+        n = n * 10 + (uint64_t)(*p - '0');
+    }
+    *number = minus ? (int64_t)(0 - n) : (int64_t)n;
+    return CKPT_OK;
+}
+
+//--- End of the implementation ------------------------------------------------
+
+#undef CKPT__BEHIND_CRC
+#undef CKPT__CRC_AT
+#undef CKPT__CRC_POLY
+#undef CKPT__DAY_MS
+#undef CKPT__HASH_EMPTY
+#undef CKPT__HEAD_SIZE
+#undef CKPT__HEAD_START
+#undef CKPT__META_COUNT
+#undef CKPT__NUMBER_WIDTH
+#undef CKPT__OUTCOME_MAX
+#undef CKPT__TIME_MAX
+#undef CKPT__TO_EFFECTS
+#undef CKPT__TO_HELD
+#undef CKPT__TO_PHASES
+#undef CKPT__TO_REASON
+#undef CKPT__TO_STATE
+#undef STB_SPRINTF_DECORATE
+#undef STB_SPRINTF_STATIC
+#undef STB_SPRINTF_NOFLOAT
+#undef STB_SPRINTF_NOUNALIGNED
+#undef STB_SPRINTF_IMPLEMENTATION
+#undef STB_SPRINTF_H_INCLUDE
+#undef STB_SPRINTF_MIN
+
+#endif /* CKPT_IMPLEMENTATION_DONE */
+#endif /* CKPT_IMPLEMENTATION */
+
+/*
+    HISTORY
+    =======
+    0.1.0   first version
+
+    LICENSE
+    =======
+    MIT No Attribution
+
+    Copyright 2026 the ckpt authors
+
+    Permission is hereby granted, free of charge, to any person obtaining a copy of
+    this software and associated documentation files (the "Software"), to deal in
+    the Software without restriction, including without limitation the rights to
+    use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies
+    of the Software, and to permit persons to whom the Software is furnished to do
+    so.
+
+    THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+    IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+    FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+    AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+    LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+    OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+    SOFTWARE.
+*/

@@ -24,7 +24,7 @@
                 checkpoint.1.prev.json      the one before it
                 heartbeat.2                 the claim of the process that
                 checkpoint.2.json           resumed it, and what it saved
-                bad.2.1.damaged.json        a generation that was set aside
+                bad.1.damaged.json          a generation that was set aside
                 .t.2.5ke3...                a file being written
             .failed/                        dead letters
             .new-5ke3...                    a run being made
@@ -171,6 +171,7 @@ typedef struct ckpt_store_fs {
         int                      root;  // -1: closed
         ckpt_store_fs_durability durability;
         bool                     locks;
+        uint32_t                 uid;   // whose the root is
         const ckpt_fs_calls     *calls;
         void                    *user;
     } priv;                             // not part of the API
@@ -206,3 +207,2128 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 #endif
 
 #endif /* CKPT_STORE_FS_H */
+
+//--- Implementation -----------------------------------------------------------
+
+#ifdef CKPT_STORE_FS_IMPLEMENTATION
+#ifndef CKPT_STORE_FS_IMPLEMENTATION_DONE
+#define CKPT_STORE_FS_IMPLEMENTATION_DONE
+
+#ifndef CKPT_IMPLEMENTATION_DONE
+    #error "define CKPT_IMPLEMENTATION, too, where the file store is implemented"
+#endif
+
+// In this order: the calls of this system; errors; names; files; places and
+// looks; claims and liveness; reading and writing; moving; the table.
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+    #include <sys/random.h>
+    #include <sys/vfs.h>
+#elif defined(__APPLE__) || defined(__FreeBSD__)
+    #include <sys/mount.h>
+    #include <sys/param.h>
+#endif
+
+#if !defined(O_CLOEXEC) || !defined(O_NOFOLLOW) || !defined(AT_FDCWD)
+    #error "include ckpt_store_fs.h (with CKPT_STORE_FS_IMPLEMENTATION) first \
+in the file, or define _POSIX_C_SOURCE=200809L"
+#endif
+
+//--- The calls of this system -------------------------------------------------
+
+static int ckpt__sys_result(int r)
+{
+    return r < 0 ? -errno : r;
+}
+
+// Nothing here is ever inherited over exec, followed through a symbolic link,
+// or waits for the other end of a pipe that somebody planted.
+static int ckpt__sys_open(void *u, int dir, const char *name, int flags)
+{
+    int how = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    (void)u;
+    how |= flags & CKPT_FS_WRITE ? O_RDWR : O_RDONLY;
+    how |= flags & CKPT_FS_CREATE ? O_CREAT : 0;
+    how |= flags & CKPT_FS_EXCL ? O_EXCL : 0;
+    how |= flags & CKPT_FS_DIR ? O_DIRECTORY : 0;
+    how |= flags & CKPT_FS_FOLLOW ? 0 : O_NOFOLLOW;
+    return ckpt__sys_result(openat(dir < 0 ? AT_FDCWD : dir, name, how, 0600));
+}
+
+static int ckpt__sys_close(void *u, int fd)
+{
+    (void)u;
+    return ckpt__sys_result(close(fd));
+}
+
+static int64_t ckpt__sys_read(void *u, int fd, void *buf, size_t n,
+                              uint64_t offset)
+{
+    (void)u;
+    const ssize_t r = pread(fd, buf, n, (off_t)offset);
+    return r < 0 ? -errno : (int64_t)r;
+}
+
+static int64_t ckpt__sys_write(void *u, int fd, const void *buf, size_t n,
+                               uint64_t offset)
+{
+    (void)u;
+    const ssize_t r = pwrite(fd, buf, n, (off_t)offset);
+    return r < 0 ? -errno : (int64_t)r;
+}
+
+static int ckpt__sys_sync(void *u, int fd)
+{
+    (void)u;
+#ifdef F_FULLFSYNC
+    // On Darwin fsync() leaves the data in the cache of the disk: fsync(2).
+    if (fcntl(fd, F_FULLFSYNC) == 0) {
+        return 0;
+    }
+    if (errno != ENOTSUP && errno != EINVAL && errno != ENOTTY) {
+        return -errno;
+    }
+#endif
+    return ckpt__sys_result(fsync(fd));
+}
+
+static int ckpt__sys_fill(int r, const struct stat *from, ckpt_fs_stat *st)
+{
+    if (r < 0) {
+        return -errno;
+    }
+#ifdef __APPLE__
+    const struct timespec *mtime = &from->st_mtimespec;
+#else
+    const struct timespec *mtime = &from->st_mtim;
+#endif
+    st->dev = (uint64_t)from->st_dev;
+    st->ino = (uint64_t)from->st_ino;
+    st->size = (uint64_t)from->st_size;
+    st->nlink = (uint64_t)from->st_nlink;
+    st->mtime_ns = (int64_t)mtime->tv_sec * 1000000000 + mtime->tv_nsec;
+    st->uid = (uint32_t)from->st_uid;
+    st->mode = (uint32_t)from->st_mode & 0777;
+    st->is_file = S_ISREG(from->st_mode);
+    st->is_dir = S_ISDIR(from->st_mode);
+    return 0;
+}
+
+static int ckpt__sys_stat(void *u, int fd, ckpt_fs_stat *st)
+{
+    struct stat from;
+    (void)u;
+    return ckpt__sys_fill(fstat(fd, &from), &from, st);
+}
+
+static int ckpt__sys_stat_at(void *u, int dir, const char *name,
+                             ckpt_fs_stat *st)
+{
+    struct stat from;
+    (void)u;
+    return ckpt__sys_fill(fstatat(dir, name, &from, AT_SYMLINK_NOFOLLOW),
+                          &from, st);
+}
+
+static int ckpt__sys_mkdir(void *u, int dir, const char *name)
+{
+    (void)u;
+    return ckpt__sys_result(mkdirat(dir < 0 ? AT_FDCWD : dir, name, 0700));
+}
+
+static int ckpt__sys_rmdir(void *u, int dir, const char *name)
+{
+    (void)u;
+    return ckpt__sys_result(unlinkat(dir, name, AT_REMOVEDIR));
+}
+
+static int ckpt__sys_unlink(void *u, int dir, const char *name)
+{
+    (void)u;
+    return ckpt__sys_result(unlinkat(dir, name, 0));
+}
+
+static int ckpt__sys_rename(void *u, int dir, const char *from, int to_dir,
+                            const char *to)
+{
+    (void)u;
+    return ckpt__sys_result(renameat(dir, from, to_dir, to));
+}
+
+static int ckpt__sys_link(void *u, int dir, const char *from, int to_dir,
+                          const char *to)
+{
+    (void)u;
+    return ckpt__sys_result(linkat(dir, from, to_dir, to, 0));
+}
+
+static int ckpt__sys_lock(void *u, int fd, bool exclusive)
+{
+    (void)u;
+    return ckpt__sys_result(flock(fd, (exclusive ? LOCK_EX : LOCK_SH) |
+                                      LOCK_NB));
+}
+
+static int ckpt__sys_touch(void *u, int fd)
+{
+    (void)u;
+    return ckpt__sys_result(futimens(fd, NULL));
+}
+
+// A descriptor of its own: a shared one would share its position.
+static int ckpt__sys_dir_open(void *u, int dir, void **walk)
+{
+    const int fd = ckpt__sys_open(u, dir, ".", CKPT_FS_DIR);
+    if (fd < 0) {
+        return fd;
+    }
+    *walk = fdopendir(fd);
+    if (*walk == NULL) {
+        const int r = -errno;
+        (void)close(fd);
+        return r;
+    }
+    return 0;
+}
+
+static int ckpt__sys_dir_next(void *u, void *walk, char name[256])
+{
+    (void)u;
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir((DIR *)walk);
+        if (entry == NULL) {
+            return -errno;                      // 0 at the end
+        }
+        const size_t n = strlen(entry->d_name);
+        if (n < 256) {
+            memcpy(name, entry->d_name, n + 1);
+            return 1;
+        }
+    }
+}
+
+static void ckpt__sys_dir_close(void *u, void *walk)
+{
+    (void)u;
+    (void)closedir((DIR *)walk);
+}
+
+// File systems whose locks live and die with this kernel (statfs(2), and
+// linux/magic.h).
+static int ckpt__sys_local(void *u, int fd)
+{
+    (void)u;
+#if defined(__linux__)
+    static const uint32_t local[] = {
+        0xef53,                         // ext2, ext3, ext4
+        0x58465342, 0x9123683e,         // xfs, btrfs
+        0xf2f52010, 0x24051905, 0x72b6, // f2fs, ubifs, jffs2
+        0x2fc12fc1, 0xca451a4e,         // zfs, bcachefs
+        0x794c7630,                     // overlayfs
+    };
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0) {
+        return -errno;
+    }
+    const uint32_t type = (uint32_t)fs.f_type;
+    if (type == 0x01021994 || type == 0x858458f6) {     // tmpfs, ramfs
+        return 2;
+    }
+    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+        if (type == local[i]) {
+            return 1;
+        }
+    }
+    return 0;
+#elif defined(__APPLE__) || defined(__FreeBSD__)
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0) {
+        return -errno;
+    }
+    return (fs.f_flags & MNT_LOCAL) != 0;
+#else
+    (void)fd;
+    return 0;
+#endif
+}
+
+// Reads a small file of /proc. Empty if there is none.
+static void ckpt__sys_proc(const char *path, char *buf, size_t cap)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, buf, cap - 1);
+    buf[n > 0 ? n : 0] = '\0';
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+// The start time of a process, field 22 of proc(5)'s stat; 0: not known. The
+// name of the program, field 2, may hold anything but ends at the last ')'.
+static uint64_t ckpt__sys_start(const char *pid)
+{
+    char path[48], text[512];
+    ckpt__stb_sprintf(path, "/proc/%.20s/stat", pid);
+    ckpt__sys_proc(path, text, sizeof(text));
+    const char *p = strrchr(text, ')');
+    for (int field = 2; p != NULL && field < 22; field++) {
+        p = strchr(p + 1, ' ');
+    }
+    return p != NULL ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+static int ckpt__sys_self(void *u, ckpt_fs_self *self)
+{
+    struct stat ns;
+    (void)u;
+    memset(self, 0, sizeof(*self));
+    if (gethostname(self->host, sizeof(self->host) - 1) != 0) {
+        self->host[0] = '\0';
+    }
+    ckpt__sys_proc("/proc/sys/kernel/random/boot_id", self->boot,
+                   sizeof(self->boot));
+    self->boot[strcspn(self->boot, "\n")] = '\0';
+    self->pid_ns = stat("/proc/self/ns/pid", &ns) == 0 ? (uint64_t)ns.st_ino
+                                                       : 0;
+    self->pid = (int64_t)getpid();
+    self->start = ckpt__sys_start("self");
+    return 0;
+}
+
+// Certain only if there is no such process, or another one under its number;
+// never because something could not be read (EPERM means alive).
+static int ckpt__sys_gone(void *u, int64_t pid, uint64_t start)
+{
+    char text[24];
+    (void)u;
+    if (pid <= 0) {
+        return 0;
+    }
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) {
+        return 1;
+    }
+    ckpt__stb_sprintf(text, "%lld", (long long)pid);
+    const uint64_t now = ckpt__sys_start(text);
+    return now != 0 && start != 0 && now != start;
+}
+
+static int64_t ckpt__sys_pid(void *u)
+{
+    (void)u;
+    return (int64_t)getpid();
+}
+
+static int64_t ckpt__sys_ms(clockid_t clock, int *r)
+{
+    struct timespec t;
+    if (clock_gettime(clock, &t) != 0) {
+        *r = -errno;
+        return 0;
+    }
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int ckpt__sys_clock(void *u, ckpt_moment *now)
+{
+    int r = 0;
+    (void)u;
+    now->mono_ms = ckpt__sys_ms(CLOCK_MONOTONIC, &r);
+    now->wall_ms = ckpt__sys_ms(CLOCK_REALTIME, &r);
+    return r;
+}
+
+static int ckpt__sys_random(void *u, void *buf, size_t n)
+{
+    (void)u;
+#if defined(__linux__)
+    if (getrandom(buf, n, 0) == (ssize_t)n) {
+        return 0;
+    }
+#endif
+    const int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    const bool filled = read(fd, buf, n) == (ssize_t)n;
+    (void)close(fd);
+    return filled ? 0 : -EIO;
+}
+
+static const ckpt_fs_calls ckpt__sys_calls = {
+    ckpt__sys_open, ckpt__sys_close, ckpt__sys_read, ckpt__sys_write,
+    ckpt__sys_sync, ckpt__sys_stat, ckpt__sys_stat_at, ckpt__sys_mkdir,
+    ckpt__sys_rmdir, ckpt__sys_unlink, ckpt__sys_rename, ckpt__sys_link,
+    ckpt__sys_lock, ckpt__sys_touch, ckpt__sys_dir_open, ckpt__sys_dir_next,
+    ckpt__sys_dir_close, ckpt__sys_local, ckpt__sys_self, ckpt__sys_gone,
+    ckpt__sys_pid, ckpt__sys_clock, ckpt__sys_random
+};
+
+CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void)
+{
+    return &ckpt__sys_calls;
+}
+
+//--- Errors and calls ---------------------------------------------------------
+
+// Calls a function of the table again while a signal interrupts it. What was
+// interrupted had no effect, but for close, rename and link, which are looked
+// at instead.
+#define CKPT__FS_CALL(r, call) \
+    do { (r) = (call); } while ((r) == -EINTR)
+
+static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
+{
+    err->op = op;
+    err->sys = (int)-r;
+    switch (-r) {
+    case ENOSPC: case EFBIG:
+#ifdef EDQUOT
+    case EDQUOT:
+#endif
+        return CKPT_ERR_NO_SPACE;
+    case EMFILE: case ENFILE: case ENOMEM:
+        return CKPT_ERR_RESOURCE;
+    case EACCES: case EPERM: case EROFS:
+        return CKPT_ERR_ACCESS;
+    case ELOOP: case ENOTDIR:
+        return CKPT_ERR_FOREIGN;        // somebody planted it there
+    default:
+        return CKPT_ERR_IO;
+    }
+}
+
+static ckpt_store_fs *ckpt__fs(ckpt_store *s)
+{
+    return (ckpt_store_fs *)(void *)s;
+}
+
+static int ckpt__fs_open(ckpt_store_fs *fs, int dir, const char *name,
+                         int flags)
+{
+    int r;
+    CKPT__FS_CALL(r, fs->priv.calls->open(fs->priv.user, dir, name, flags));
+    return r;
+}
+
+static void ckpt__fs_close(ckpt_store_fs *fs, int *fd)
+{
+    if (*fd >= 0) {
+        (void)fs->priv.calls->close(fs->priv.user, *fd);
+    }
+    *fd = -1;
+}
+
+static int ckpt__fs_stat(ckpt_store_fs *fs, int fd, ckpt_fs_stat *st)
+{
+    int r;
+    CKPT__FS_CALL(r, fs->priv.calls->stat(fs->priv.user, fd, st));
+    return r;
+}
+
+static int ckpt__fs_stat_at(ckpt_store_fs *fs, int dir, const char *name,
+                            ckpt_fs_stat *st)
+{
+    int r;
+    CKPT__FS_CALL(r, fs->priv.calls->stat_at(fs->priv.user, dir, name, st));
+    return r;
+}
+
+static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
+{
+    int r;
+    CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, dir, name));
+    return r == -ENOENT ? 0 : r;
+}
+
+// Makes a file or directory durable, if that is what this store promises.
+static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
+{
+    int r = 0;
+    if (fs->priv.durability == CKPT_STORE_FS_POWER) {
+        CKPT__FS_CALL(r, fs->priv.calls->sync(fs->priv.user, fd));
+    }
+    return r;
+}
+
+// Makes the names in a directory durable. After a failure its descriptor is
+// never synced again: a later sync on it could succeed and mean nothing.
+static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir)
+{
+    const int r = ckpt__fs_sync(fs, *dir);
+    if (r < 0) {
+        const int fresh = ckpt__fs_open(fs, *dir, ".", CKPT_FS_DIR);
+        if (fresh >= 0) {
+            ckpt__fs_close(fs, dir);
+            *dir = fresh;
+        }
+    }
+    return r;
+}
+
+// Makes the names in the root durable, by a descriptor of its own.
+static int ckpt__fs_sync_root(ckpt_store_fs *fs)
+{
+    int fd = ckpt__fs_open(fs, fs->priv.root, ".", CKPT_FS_DIR);
+    const int r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
+    ckpt__fs_close(fs, &fd);
+    return r;
+}
+
+static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
+                          uint64_t size, uint64_t offset)
+{
+    const uint8_t *p = (const uint8_t *)bytes;
+    const size_t most = (size_t)1 << 30;        // macOS refuses INT_MAX
+    for (int idle = 0; size > 0; ) {
+        int64_t r;
+        const size_t n = size < most ? (size_t)size : most;
+        CKPT__FS_CALL(r, fs->priv.calls->write(fs->priv.user, fd, p, n,
+                                               offset));
+        if (r < 0) {
+            return (int)r;
+        }
+        if (r == 0 && ++idle == 2) {
+            return -EIO;
+        }
+        p += r;
+        offset += (uint64_t)r;
+        size -= (uint64_t)r;
+    }
+    return 0;
+}
+
+// Reads until n bytes or the end. Returns how many.
+static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
+                             uint64_t offset)
+{
+    size_t got = 0;
+    while (got < n) {
+        int64_t r;
+        CKPT__FS_CALL(r, fs->priv.calls->read(fs->priv.user, fd,
+                                              (uint8_t *)buf + got, n - got,
+                                              offset + got));
+        if (r <= 0) {
+            return r < 0 ? r : (int64_t)got;
+        }
+        got += (size_t)r;
+    }
+    return (int64_t)got;
+}
+
+//--- Names --------------------------------------------------------------------
+
+#define CKPT__FS_BODY_MAX 200   // of a directory name, without its prefix
+#define CKPT__FS_NAME     208   // room for one
+#define CKPT__FS_RANDOM   26    // base32 digits of 128 bits
+#define CKPT__FS_LETTERS  99    // dead letters of one id
+#define CKPT__FS_BAD_MAX  4     // generations set aside in one run
+
+static const char ckpt__fs_base32[] = "abcdefghijklmnopqrstuvwxyz234567";
+
+static void ckpt__fs_base32_write(char *out, const uint8_t *p, size_t n)
+{
+    uint32_t bits = 0, have = 0;
+    while (n-- > 0) {
+        bits = bits << 8 | *p++;
+        for (have += 8; have >= 5; have -= 5) {
+            *out++ = ckpt__fs_base32[bits >> (have - 5) & 31];
+        }
+    }
+    if (have > 0) {
+        *out++ = ckpt__fs_base32[bits << (5 - have) & 31];
+    }
+    *out = '\0';
+}
+
+// Reads base32 without padding; false unless it is what the bytes would give.
+static bool ckpt__fs_base32_read(char *out, size_t cap, const char *p)
+{
+    uint32_t bits = 0, have = 0;
+    size_t n = 0;
+    for (; *p != '\0'; p++) {
+        const char *digit = strchr(ckpt__fs_base32, *p);
+        if (digit == NULL || n == cap) {
+            return false;
+        }
+        bits = bits << 5 | (uint32_t)(digit - ckpt__fs_base32);
+        have += 5;
+        if (have >= 8) {
+            have -= 8;
+            out[n] = (char)(uint8_t)(bits >> have & 0xff);
+            if (out[n++] == '\0') {
+                return false;
+            }
+        }
+    }
+    out[n < cap ? n : cap - 1] = '\0';
+    return n > 0 && n < cap;
+}
+
+static bool ckpt__fs_is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+}
+
+CKPT_API void ckpt_store_fs_name(const char *id, char name[256])
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t size = 0;
+    char *out = name;
+    for (const char *p = id; *p != '\0'; p++) {
+        size += ckpt__fs_is_plain(*p) ? 1 : 3;
+    }
+    *out++ = size <= CKPT__FS_BODY_MAX ? 'r' : 'b';
+    *out++ = '-';
+    if (size > CKPT__FS_BODY_MAX) {
+        ckpt__fs_base32_write(out, (const uint8_t *)id, strlen(id));
+        return;
+    }
+    for (const char *p = id; *p != '\0'; p++) {
+        if (ckpt__fs_is_plain(*p)) {
+            *out++ = *p;
+        } else {
+            *out++ = '%';
+            *out++ = hex[(uint8_t)*p >> 4];
+            *out++ = hex[(uint8_t)*p & 15];
+        }
+    }
+    *out = '\0';
+}
+
+CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
+{
+    char again[256];
+    size_t n = 0;
+    if ((name[0] != 'r' && name[0] != 'b') || name[1] != '-' ||
+        strlen(name) > CKPT__FS_BODY_MAX + 2) {
+        return false;
+    }
+    if (name[0] == 'b' &&
+        !ckpt__fs_base32_read(id, CKPT_ID_MAX + 1, name + 2)) {
+        return false;
+    }
+    for (const char *p = name + 2; name[0] == 'r' && *p != '\0'; p++) {
+        if (n == CKPT_ID_MAX) {
+            return false;
+        }
+        if (*p == '%') {
+            if (!ckpt__is_hex(p[1]) || !ckpt__is_hex(p[2])) {
+                return false;
+            }
+            char pair[4] = { '0', '0', p[1], p[2] };
+            id[n] = (char)(uint8_t)ckpt__hex4(pair);
+            p += 2;
+        } else {
+            id[n] = *p;
+        }
+        if (id[n++] == '\0') {
+            return false;
+        }
+    }
+    if (name[0] == 'r') {
+        id[n] = '\0';
+    }
+    // Names that do not decode to themselves are not ours.
+    ckpt_store_fs_name(id, again);
+    return id[0] != '\0' && strcmp(again, name) == 0;
+}
+
+// The files in the directory of a run.
+typedef enum ckpt__fs_kind {
+    CKPT__FS_OTHER, CKPT__FS_CLAIM, CKPT__FS_CURRENT, CKPT__FS_PREV,
+    CKPT__FS_TEMP, CKPT__FS_BAD
+} ckpt__fs_kind;
+
+static bool ckpt__fs_prefix(const char **p, const char *prefix)
+{
+    const size_t n = strlen(prefix);
+    const bool has = strncmp(*p, prefix, n) == 0;
+    *p += has ? n : 0;
+    return has;
+}
+
+// Reads a number as it is written: no sign, no leading zeros.
+static bool ckpt__fs_epoch(const char **p, uint64_t *epoch)
+{
+    *epoch = 0;
+    if (**p < '1' || **p > '9') {
+        return false;
+    }
+    for (; **p >= '0' && **p <= '9'; (*p)++) {
+        *epoch = *epoch * 10 + (uint64_t)(**p - '0');
+        if (*epoch > CKPT_TURN_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static ckpt__fs_kind ckpt__fs_parse(const char *name, uint64_t *epoch)
+{
+    const char *p = name;
+    *epoch = 0;
+    if (ckpt__fs_prefix(&p, "heartbeat.")) {
+        return ckpt__fs_epoch(&p, epoch) && *p == '\0' ? CKPT__FS_CLAIM
+                                                       : CKPT__FS_OTHER;
+    }
+    if (ckpt__fs_prefix(&p, "checkpoint.")) {
+        if (!ckpt__fs_epoch(&p, epoch)) {
+            return CKPT__FS_OTHER;
+        }
+        return strcmp(p, ".json") == 0 ? CKPT__FS_CURRENT :
+               strcmp(p, ".prev.json") == 0 ? CKPT__FS_PREV : CKPT__FS_OTHER;
+    }
+    if (ckpt__fs_prefix(&p, ".t.")) {
+        return ckpt__fs_epoch(&p, epoch) && *p == '.' ? CKPT__FS_TEMP
+                                                      : CKPT__FS_OTHER;
+    }
+    return ckpt__fs_prefix(&p, "bad.") ? CKPT__FS_BAD : CKPT__FS_OTHER;
+}
+
+static void ckpt__fs_claim_name(char *out, uint64_t epoch)
+{
+    ckpt__stb_sprintf(out, "heartbeat.%llu", (ckpt__ull)epoch);
+}
+
+static void ckpt__fs_gen_name(char *out, uint64_t epoch, bool prev)
+{
+    ckpt__stb_sprintf(out, prev ? "checkpoint.%llu.prev.json"
+                                : "checkpoint.%llu.json", (ckpt__ull)epoch);
+}
+
+static int ckpt__fs_random(ckpt_store_fs *fs, char out[CKPT__FS_RANDOM + 1])
+{
+    uint8_t bytes[16];
+    int r;
+    CKPT__FS_CALL(r, fs->priv.calls->random(fs->priv.user, bytes,
+                                            sizeof(bytes)));
+    if (r == 0) {
+        ckpt__fs_base32_write(out, bytes, sizeof(bytes));
+    }
+    return r;
+}
+
+//--- Places -------------------------------------------------------------------
+
+// What the store keeps in a run: the directory it holds, and the claim, by
+// descriptor, so that whatever later stands under their names cannot be hurt.
+typedef struct ckpt__fs_place {
+    int      dir, claim;        // kept between calls; -1: none
+    int      in, out;           // being read, being written
+    uint64_t epoch;             // of the claim, 0: none
+    uint64_t in_token, out_size;
+    int64_t  pid;               // whose the claim is
+    ckpt_how how;
+    bool     aside;             // not shown under its name yet
+    uint32_t letter;            // the number of the dead letter
+    char     name[CKPT__FS_NAME];       // in the root
+    char     aside_name[40];            // in the root, until it is shown
+    char     out_name[56];              // the temporary file being written
+    char     nonce[CKPT__FS_RANDOM + 1];
+} ckpt__fs_place;
+
+static ckpt__fs_place *ckpt__fs_place_of(void *place)
+{
+    return (ckpt__fs_place *)place;
+}
+
+// Names what stands in a file: an inode number alone is used again too soon.
+static uint64_t ckpt__fs_token(const ckpt_fs_stat *st)
+{
+    uint64_t token = st->ino * 0x9e3779b97f4a7c15U;
+    token = (token ^ (uint64_t)st->mtime_ns) * 0x9e3779b97f4a7c15U;
+    return (token ^ (token >> 32)) + st->size;
+}
+
+// Opens a file that is ours to read: a plain file of our own.
+static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
+                              ckpt_fs_stat *st)
+{
+    int fd = ckpt__fs_open(fs, dir, name, CKPT_FS_READ);
+    int r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, st);
+    if (r >= 0 && fd >= 0 && (!st->is_file || st->uid != fs->priv.uid)) {
+        r = -ELOOP;
+    }
+    if (r < 0) {
+        ckpt__fs_close(fs, &fd);
+        return r;
+    }
+    return fd;
+}
+
+static void ckpt__fs_letter_name(char out[256], const char *name, uint32_t n)
+{
+    ckpt__stb_sprintf(out, "%s.%u.json", name, n);
+}
+
+// Opens the directory of dead letters.
+static int ckpt__fs_open_letters(ckpt_store_fs *fs)
+{
+    return ckpt__fs_open(fs, fs->priv.root, ".failed", CKPT_FS_DIR);
+}
+
+// The highest number of a dead letter of a name, 0 if there is none. They are
+// numbered from 1 on; two processes at work can leave small gaps.
+static int ckpt__fs_letters(ckpt_store_fs *fs, int dir, const char *name)
+{
+    char file[256];
+    ckpt_fs_stat st;
+    uint32_t last = 0;
+    for (uint32_t n = 1; n <= CKPT__FS_LETTERS && n <= last + 4; n++) {
+        ckpt__fs_letter_name(file, name, n);
+        const int r = ckpt__fs_stat_at(fs, dir, file, &st);
+        if (r < 0 && r != -ENOENT) {
+            return r;
+        }
+        last = r < 0 ? last : n;
+    }
+    return (int)last;
+}
+
+// The epoch in the head of a dead letter; 1 if it has none to read.
+static uint64_t ckpt__fs_letter_epoch(ckpt_store_fs *fs, int dir,
+                                      const char *file)
+{
+    ckpt_fs_stat st;
+    ckpt__record rec;
+    char head[256];
+    uint32_t crc;
+    uint64_t epoch = 1;
+    int fd = ckpt__fs_open_ours(fs, dir, file, &st);
+    if (fd >= 0 && ckpt__fs_read(fs, fd, head, sizeof(head), 0) ==
+            (int64_t)sizeof(head) &&
+        ckpt__head_read(head, &rec, &crc) == CKPT_OK) {
+        epoch = rec.epoch;
+    }
+    ckpt__fs_close(fs, &fd);
+    return epoch;
+}
+
+// Makes a directory aside for a run that is to be shown later.
+static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
+                               ckpt_error *err)
+{
+    char random[CKPT__FS_RANDOM + 1];
+    for (int tries = 0; tries < 8; tries++) {
+        int r = ckpt__fs_random(fs, random);
+        if (r < 0) {
+            return ckpt__fs_fail(err, "get random bytes", r);
+        }
+        ckpt__stb_sprintf(p->aside_name, ".new-%s", random);
+        CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
+                                               p->aside_name));
+        if (r == -EEXIST) {
+            continue;
+        }
+        if (r < 0) {
+            return ckpt__fs_fail(err, "make the directory of a run", r);
+        }
+        p->aside = true;
+        p->pid = fs->priv.calls->pid(fs->priv.user);
+        p->dir = ckpt__fs_open(fs, fs->priv.root, p->aside_name, CKPT_FS_DIR);
+        return p->dir >= 0 ? CKPT_OK :
+            ckpt__fs_fail(err, "open the directory of a run", p->dir);
+    }
+    return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
+}
+
+// Opens the newest dead letter of a name: its directory is the place.
+static ckpt_code ckpt__fs_find_letter(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                      ckpt_error *err)
+{
+    p->dir = ckpt__fs_open_letters(fs);
+    int r = p->dir < 0 ? p->dir : ckpt__fs_letters(fs, p->dir, p->name);
+    if (r == -ENOENT || r == 0) {
+        return CKPT_ERR_NOT_FOUND;
+    }
+    if (r < 0) {
+        return ckpt__fs_fail(err, "look for a dead letter", r);
+    }
+    p->letter = (uint32_t)r;
+    return CKPT_OK;
+}
+
+// Makes a run aside whose older generation is the newest dead letter.
+static ckpt_code ckpt__fs_make_retry(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                     ckpt_error *err)
+{
+    char file[256], gen[64];
+    ckpt_code rc = ckpt__fs_find_letter(fs, p, err);
+    int letters = p->dir, r = 0;
+    p->dir = -1;
+    if (rc == CKPT_OK) {
+        rc = ckpt__fs_make(fs, p, err);
+    }
+    if (rc == CKPT_OK) {
+        ckpt__fs_letter_name(file, p->name, p->letter);
+        ckpt__fs_gen_name(gen, ckpt__fs_letter_epoch(fs, letters, file),
+                          false);
+        r = fs->priv.calls->link(fs->priv.user, letters, file, p->dir, gen);
+        rc = r < 0 ? ckpt__fs_fail(err, "bring back a dead letter", r)
+                   : CKPT_OK;
+    }
+    ckpt__fs_close(fs, &letters);
+    return rc;
+}
+
+static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
+                               const char *name, ckpt_error *err)
+{
+    ckpt_fs_stat st;
+    p->dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
+    int r = p->dir < 0 ? p->dir : ckpt__fs_stat(fs, p->dir, &st);
+    if (r >= 0 && p->dir >= 0 && st.uid != fs->priv.uid) {
+        r = -ELOOP;
+    }
+    return r >= 0 ? CKPT_OK : r == -ENOENT ? CKPT_ERR_NOT_FOUND :
+        ckpt__fs_fail(err, "open the directory of a run", r);
+}
+
+static void ckpt__fs_place_close(ckpt_store *s, void *place);
+
+static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
+                                     ckpt_how how, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    char name[256];
+    ckpt_code rc;
+    memset(p, 0, sizeof(*p));
+    p->dir = p->claim = p->in = p->out = -1;
+    p->how = how;
+    if (how == CKPT_HOW_LEFTOVER) {
+        if (strncmp(id, ".new-", 5) != 0 ||
+            strlen(id) >= sizeof(p->aside_name)) {
+            return CKPT_ERR_ARGUMENT;
+        }
+        memcpy(p->aside_name, id, strlen(id) + 1);
+        rc = ckpt__fs_find(fs, p, p->aside_name, err);
+    } else {
+        ckpt_store_fs_name(id, name);
+        memcpy(p->name, name, strlen(name) + 1);
+        rc = how == CKPT_HOW_FIND ? ckpt__fs_find(fs, p, p->name, err) :
+             how == CKPT_HOW_NEW ? ckpt__fs_make(fs, p, err) :
+             how == CKPT_HOW_RETRY ? ckpt__fs_make_retry(fs, p, err) :
+                                     ckpt__fs_find_letter(fs, p, err);
+    }
+    if (rc != CKPT_OK) {
+        ckpt__fs_place_close(s, place);
+    }
+    return rc;
+}
+
+// A walk through a directory.
+typedef struct ckpt__fs_walk {
+    ckpt_store_fs *fs;
+    void          *walk;
+    int            r;           // the first error
+    char           name[256];
+} ckpt__fs_walk;
+
+static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
+{
+    CKPT__FS_CALL(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user, w->walk,
+                                                    w->name));
+    if (w->r <= 0) {
+        w->fs->priv.calls->dir_close(w->fs->priv.user, w->walk);
+    }
+    return w->r > 0;
+}
+
+static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
+{
+    w->fs = fs;
+    CKPT__FS_CALL(w->r, fs->priv.calls->dir_open(fs->priv.user, dir,
+                                                 &w->walk));
+    return w->r >= 0;
+}
+
+// The owner's process may use a claim, and no child of it.
+static ckpt_code ckpt__fs_check_pid(ckpt_store_fs *fs, const ckpt__fs_place *p)
+{
+    const bool ours = p->epoch == 0 ||
+                      p->pid == fs->priv.calls->pid(fs->priv.user);
+    return ours ? CKPT_OK : CKPT_ERR_FORKED;
+}
+
+// Puts a generation among those of a look, the newest first. Returns the epoch
+// of what did not fit, 0 if everything did.
+static uint64_t ckpt__fs_look_add(ckpt_look *look, uint64_t epoch, bool prev)
+{
+    unsigned i = look->count;
+    uint64_t out = 0;
+    // Until the look is over, seq says which name it is.
+    while (i > 0 && (look->gens[i - 1].epoch < epoch ||
+                     (look->gens[i - 1].epoch == epoch && !prev))) {
+        i--;
+    }
+    if (i == CKPT_LOOK_MAX) {
+        return epoch;
+    }
+    if (look->count == CKPT_LOOK_MAX) {
+        out = look->gens[--look->count].epoch;
+    }
+    memmove(&look->gens[i + 1], &look->gens[i],
+            (look->count - i) * sizeof(look->gens[0]));
+    look->gens[i].epoch = epoch;
+    look->gens[i].seq = prev;
+    look->count++;
+    return out;
+}
+
+// Fills in the tokens; what has vanished meanwhile is left out.
+static ckpt_code ckpt__fs_look_tokens(ckpt_store_fs *fs, int dir,
+                                      ckpt_look *look, ckpt_error *err)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < look->count; i++) {
+        char name[64];
+        ckpt_fs_stat st;
+        ckpt_gen gen = look->gens[i];
+        ckpt__fs_gen_name(name, gen.epoch, gen.seq != 0);
+        const int r = ckpt__fs_stat_at(fs, dir, name, &st);
+        if (r == -ENOENT) {
+            continue;
+        }
+        if (r < 0) {
+            return ckpt__fs_fail(err, "look at a checkpoint", r);
+        }
+        gen.seq = 0;
+        gen.token = ckpt__fs_token(&st);
+        if (n > 0 && look->gens[n - 1].epoch == gen.epoch &&
+            look->gens[n - 1].token == gen.token) {
+            continue;                           // prev is the same file still
+        }
+        look->gens[n++] = gen;
+    }
+    look->count = n;
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__fs_look_letter(ckpt_store_fs *fs,
+                                      const ckpt__fs_place *p, ckpt_look *look,
+                                      ckpt_error *err)
+{
+    char file[256];
+    ckpt_fs_stat st;
+    ckpt__fs_letter_name(file, p->name, p->letter);
+    const int r = ckpt__fs_stat_at(fs, p->dir, file, &st);
+    if (r < 0) {
+        return r == -ENOENT ? CKPT_ERR_STALE :
+            ckpt__fs_fail(err, "look at a dead letter", r);
+    }
+    look->count = 1;
+    look->epoch = ckpt__fs_letter_epoch(fs, p->dir, file);
+    look->gens[0].epoch = look->epoch;
+    look->gens[0].token = ckpt__fs_token(&st);
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
+                               ckpt_look *look, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    ckpt__fs_walk w;
+    ckpt_fs_stat st;
+    uint64_t cut = 0, epoch;
+    memset(look, 0, sizeof(*look));
+    ckpt__fs_close(fs, &p->in);
+    if (p->how == CKPT_HOW_LETTER) {
+        return ckpt__fs_look_letter(fs, p, look, err);
+    }
+    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    bool mine = false;
+    for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
+         more && ckpt__fs_walk_next(&w); ) {
+        const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
+        const bool gen = kind == CKPT__FS_CURRENT || kind == CKPT__FS_PREV;
+        if ((kind == CKPT__FS_CLAIM || gen) && epoch > look->epoch) {
+            look->epoch = epoch;
+        }
+        mine = mine || (kind == CKPT__FS_CLAIM && epoch == p->epoch);
+        if (gen && epoch <= epoch_max) {
+            const uint64_t out = ckpt__fs_look_add(look, epoch,
+                                                   kind == CKPT__FS_PREV);
+            cut = out > cut ? out : cut;
+        }
+    }
+    if (w.r < 0) {
+        return ckpt__fs_fail(err, "list the directory of a run", w.r);
+    }
+    // Whole epochs only.
+    while (look->count > 0 && look->gens[look->count - 1].epoch <= cut) {
+        look->count--;
+    }
+    if (mine) {
+        const int r = ckpt__fs_stat(fs, p->claim, &st);
+        if (r < 0) {
+            return ckpt__fs_fail(err, "look at the claim", r);
+        }
+        look->mine = st.nlink > 0;
+    }
+    return ckpt__fs_look_tokens(fs, p->dir, look, err);
+}
+
+//--- Claims and liveness ------------------------------------------------------
+
+// Makes a file that nobody else can have made.
+static int ckpt__fs_temp(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
+{
+    char random[CKPT__FS_RANDOM + 1];
+    int r = 0;
+    for (int tries = 0; tries < 8; tries++) {
+        r = ckpt__fs_random(fs, random);
+        if (r < 0) {
+            return r;
+        }
+        ckpt__stb_sprintf(p->out_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
+        r = ckpt__fs_open(fs, p->dir, p->out_name,
+                          CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
+        if (r != -EEXIST) {
+            return r;
+        }
+    }
+    return r;
+}
+
+// Writes the line of a claim: who, and a nonce that tells whose it is.
+static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
+                                     const char *owner, char *buf, size_t cap,
+                                     size_t *n)
+{
+    ckpt_fs_self self;
+    ckpt_moment now;
+    ckpt_json w;
+    ckpt_bytes line;
+    char when[32];
+    memset(&self, 0, sizeof(self));
+    memset(&now, 0, sizeof(now));
+    (void)fs->priv.calls->self(fs->priv.user, &self);
+    (void)fs->priv.calls->clock(fs->priv.user, &now);
+    ckpt__time_write(when, now.wall_ms);
+    ckpt_json_init(&w, buf, cap - 1);
+    w.replace = true;
+    ckpt_json_open(&w, '{');
+    ckpt_json_key(&w, "nonce");
+    ckpt_json_string(&w, ckpt_text(nonce));
+    ckpt_json_key(&w, "host");
+    ckpt_json_string(&w, ckpt_text(self.host));
+    ckpt_json_key(&w, "boot");
+    ckpt_json_string(&w, ckpt_text(self.boot));
+    ckpt_json_key(&w, "pid_ns");
+    ckpt_json_int(&w, (int64_t)self.pid_ns);
+    ckpt_json_key(&w, "pid");
+    ckpt_json_int(&w, self.pid);
+    ckpt_json_key(&w, "start");
+    ckpt_json_int(&w, (int64_t)self.start);
+    ckpt_json_key(&w, "when");
+    ckpt_json_string(&w, ckpt_text(when));
+    ckpt_json_key(&w, "owner");
+    const size_t most = 80, size = strlen(owner);
+    ckpt_bytes shown = ckpt_text(owner);
+    shown.len = size < most ? size : most;
+    ckpt_json_string(&w, shown);
+    ckpt_json_close(&w);
+    if (ckpt_json_done(&w, &line) != CKPT_OK) {
+        return CKPT_ERR_ARGUMENT;
+    }
+    buf[line.len] = '\n';
+    *n = line.len + 1;
+    return CKPT_OK;
+}
+
+// Reads the line of a claim. An empty or damaged one is legal and says
+// nothing. Returns how many bytes there are.
+static size_t ckpt__fs_claim_read(ckpt_store_fs *fs, int fd, char *buf,
+                                  size_t cap)
+{
+    const int64_t r = ckpt__fs_read(fs, fd, buf, cap, 0);
+    ckpt_bytes line;
+    line.ptr = buf;
+    line.len = r > 0 ? (size_t)r : 0;
+    return ckpt_json_check(line, NULL) == CKPT_OK ? line.len : 0;
+}
+
+// Whether the claim of an epoch is the one with this nonce. -ENOENT: there is
+// none.
+static int ckpt__fs_claim_is(ckpt_store_fs *fs, int dir, const char *name,
+                             const char *nonce)
+{
+    char buf[1024], text[CKPT__FS_RANDOM + 1];
+    ckpt_fs_stat st;
+    ckpt_bytes line;
+    int fd = ckpt__fs_open_ours(fs, dir, name, &st);
+    if (fd < 0) {
+        return fd;
+    }
+    line.ptr = buf;
+    line.len = ckpt__fs_claim_read(fs, fd, buf, sizeof(buf));
+    ckpt__fs_close(fs, &fd);
+    return ckpt_json_text(ckpt_json_get(line, "nonce"), text, sizeof(text),
+                          NULL) == CKPT_OK && strcmp(text, nonce) == 0;
+}
+
+// Links the claim under its name. Whether it was won is told by looking: the
+// answer of link() can be lost, and can be wrong on NFS (link(2), BUGS).
+static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                     int fd, uint64_t epoch, ckpt_error *err)
+{
+    char name[64];
+    ckpt_fs_stat st;
+    ckpt__fs_claim_name(name, epoch);
+    const int linked = fs->priv.calls->link(fs->priv.user, p->dir, p->out_name,
+                                            p->dir, name);
+    int r = ckpt__fs_stat(fs, fd, &st);
+    bool won = r >= 0 && st.nlink == 2;
+    if (!won) {
+        r = ckpt__fs_claim_is(fs, p->dir, name, p->nonce);
+        won = r == 1;
+    }
+    const int gone = ckpt__fs_unlink(fs, p->dir, p->out_name);
+    if (!won) {
+        return r == 0 || linked == -EEXIST ? CKPT_ERR_CLAIM_LOST :
+            ckpt__fs_fail(err, "link the claim", linked < 0 ? linked : r);
+    }
+    (void)gone;                                 // swept later
+    r = ckpt__fs_sync_dir(fs, &p->dir);
+    return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
+}
+
+static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
+                                const char *owner, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    char line[1024];
+    size_t n = 0;
+    int r = ckpt__fs_random(fs, p->nonce);
+    if (r < 0) {
+        return ckpt__fs_fail(err, "get random bytes", r);
+    }
+    ckpt_code rc = ckpt__fs_claim_line(fs, p->nonce, owner, line, sizeof(line),
+                                       &n);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    int fd = ckpt__fs_temp(fs, p, epoch);
+    if (fd < 0) {
+        return ckpt__fs_fail(err, "make the claim", fd);
+    }
+    // Locked before it has its name: whoever sees it sees it locked.
+    if (fs->priv.locks) {
+        CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, true));
+    }
+    r = r < 0 ? r : ckpt__fs_write(fs, fd, line, n, 0);
+    r = r < 0 ? r : ckpt__fs_sync(fs, fd);
+    if (r < 0) {
+        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+        rc = ckpt__fs_fail(err, "write the claim", r);
+    } else {
+        rc = ckpt__fs_claim_link(fs, p, fd, epoch, err);
+    }
+    if (rc != CKPT_OK) {
+        ckpt__fs_close(fs, &fd);
+        return rc;
+    }
+    p->claim = fd;
+    p->epoch = epoch;
+    p->pid = fs->priv.calls->pid(fs->priv.user);
+    return CKPT_OK;
+}
+
+// The clock of this file system: the mtime of a file that is touched now.
+static int ckpt__fs_probe(ckpt_store_fs *fs, int64_t *now_ms)
+{
+    ckpt_fs_stat st;
+    int fd = ckpt__fs_open(fs, fs->priv.root, ".probe",
+                           CKPT_FS_WRITE | CKPT_FS_CREATE);
+    int r = fd;
+    if (fd >= 0) {
+        CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, fd));
+        r = r < 0 ? r : ckpt__fs_stat(fs, fd, &st);
+        *now_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
+    }
+    ckpt__fs_close(fs, &fd);
+    return r;
+}
+
+// Whether the process that made a claim is certainly gone, although its lock
+// is held: a child of it inherited that.
+static bool ckpt__fs_inherited(ckpt_store_fs *fs, ckpt_bytes line)
+{
+    ckpt_fs_self self;
+    char boot[sizeof(self.boot)];
+    int64_t pid = 0, ns = 0, start = 0;
+    memset(&self, 0, sizeof(self));
+    return fs->priv.calls->self(fs->priv.user, &self) == 0 &&
+        ckpt_json_text(ckpt_json_get(line, "boot"), boot, sizeof(boot),
+                       NULL) == CKPT_OK &&
+        self.boot[0] != '\0' && strcmp(boot, self.boot) == 0 &&
+        ckpt_json_number(ckpt_json_get(line, "pid_ns"), &ns) == CKPT_OK &&
+        self.pid_ns != 0 && (uint64_t)ns == self.pid_ns &&
+        ckpt_json_number(ckpt_json_get(line, "pid"), &pid) == CKPT_OK &&
+        ckpt_json_number(ckpt_json_get(line, "start"), &start) == CKPT_OK &&
+        fs->priv.calls->gone(fs->priv.user, pid, (uint64_t)start) == 1;
+}
+
+static ckpt_verdict ckpt__fs_verdict(ckpt_store_fs *fs, int fd, ckpt_bytes line)
+{
+    int r;
+    if (!fs->priv.locks) {
+        return CKPT_LIFE_UNKNOWN;
+    }
+    CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, false));
+    if (r == 0) {
+        return CKPT_LIFE_GONE;                  // closing fd gives it back
+    }
+    if (r != -EWOULDBLOCK && r != -EAGAIN) {
+        return CKPT_LIFE_UNKNOWN;
+    }
+    return ckpt__fs_inherited(fs, line) ? CKPT_LIFE_GONE : CKPT_LIFE_LIVE;
+}
+
+// "worker-3 (host, pid 4711)", for people to read.
+static void ckpt__fs_show_owner(char out[160], ckpt_bytes line)
+{
+    char owner[81], host[48];
+    int64_t pid = 0;
+    owner[0] = host[0] = '\0';
+    (void)!ckpt_json_text(ckpt_json_get(line, "owner"), owner, sizeof(owner),
+                          NULL);
+    (void)!ckpt_json_text(ckpt_json_get(line, "host"), host, sizeof(host),
+                          NULL);
+    (void)!ckpt_json_number(ckpt_json_get(line, "pid"), &pid);
+    ckpt__stb_sprintf(out, "%s%s(%s, pid %lld)", owner,
+                      owner[0] != '\0' ? " " : "", host, (long long)pid);
+}
+
+static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
+                                ckpt_life *life, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    ckpt_fs_stat st;
+    char name[64], buf[1024];
+    ckpt_bytes line;
+    memset(life, 0, sizeof(*life));
+    int r = ckpt__fs_probe(fs, &life->now_ms);
+    if (r < 0 && !fs->priv.locks) {
+        return ckpt__fs_fail(err, "touch the probe", r);
+    }
+    ckpt__fs_claim_name(name, epoch);
+    int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
+    if (fd == -ENOENT) {
+        // A run that was never claimed: judge its maker by its directory. In
+        // a run that is shown, a claim that is missing has no owner.
+        r = ckpt__fs_stat(fs, p->dir, &st);
+        life->beat_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
+        life->verdict = p->how == CKPT_HOW_LEFTOVER ? CKPT_LIFE_UNKNOWN
+                                                    : CKPT_LIFE_GONE;
+        return CKPT_OK;
+    }
+    if (fd < 0) {
+        return ckpt__fs_fail(err, "open the heartbeat", fd);
+    }
+    life->beat_ms = st.mtime_ns / 1000000;
+    life->now_ms = life->now_ms != 0 ? life->now_ms : life->beat_ms;
+    line.ptr = buf;
+    line.len = ckpt__fs_claim_read(fs, fd, buf, sizeof(buf));
+    ckpt__fs_show_owner(life->owner, line);
+    life->verdict = ckpt__fs_verdict(fs, fd, line);
+    ckpt__fs_close(fs, &fd);
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    ckpt_fs_stat st;
+    int r;
+    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, p->claim));
+    r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
+    if (r < 0) {
+        return ckpt__fs_fail(err, "touch the heartbeat", r);
+    }
+    return st.nlink > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
+}
+
+//--- Reading and writing ------------------------------------------------------
+
+// Opens the file of a generation by what stands in it, not by its name alone.
+// -ESTALE: it stands nowhere any more.
+static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                             const ckpt_gen *gen, char name[256])
+{
+    for (int i = 0; i < 2; i++) {
+        ckpt_fs_stat st;
+        if (p->how == CKPT_HOW_LETTER) {
+            ckpt__fs_letter_name(name, p->name, p->letter);
+        } else {
+            ckpt__fs_gen_name(name, gen->epoch, i == 1);
+        }
+        int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
+        if (fd >= 0 && ckpt__fs_token(&st) == gen->token) {
+            return fd;
+        }
+        if (fd < 0 && fd != -ENOENT) {
+            return fd;
+        }
+        ckpt__fs_close(fs, &fd);
+    }
+    return -ESTALE;
+}
+
+static ckpt_code ckpt__fs_open_in(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                  const ckpt_gen *gen, ckpt_error *err)
+{
+    char name[256];
+    if (p->in >= 0 && p->in_token == gen->token) {
+        return CKPT_OK;
+    }
+    ckpt__fs_close(fs, &p->in);
+    p->in = ckpt__fs_open_gen(fs, p, gen, name);
+    p->in_token = gen->token;
+    return p->in >= 0 ? CKPT_OK : p->in == -ESTALE ? CKPT_ERR_STALE :
+        ckpt__fs_fail(err, "open a checkpoint", p->in);
+}
+
+static ckpt_code ckpt__fs_gen_read(ckpt_store *s, void *place,
+                                   const ckpt_gen *gen, uint64_t offset,
+                                   void *buf, size_t n, size_t *got,
+                                   ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    *got = 0;
+    if (n == 0) {
+        ckpt__fs_close(fs, &p->in);
+        return CKPT_OK;
+    }
+    const ckpt_code rc = ckpt__fs_open_in(fs, p, gen, err);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    const int64_t r = ckpt__fs_read(fs, p->in, buf, n, offset);
+    if (r < 0) {
+        ckpt__fs_close(fs, &p->in);
+        return r == -ESTALE ? CKPT_ERR_STALE :
+            ckpt__fs_fail(err, "read a checkpoint", r);
+    }
+    *got = (size_t)r;
+    return CKPT_OK;
+}
+
+// Drops what was put.
+static void ckpt__fs_abort(ckpt_store_fs *fs, ckpt__fs_place *p)
+{
+    ckpt__fs_close(fs, &p->in);
+    if (p->out >= 0) {
+        ckpt__fs_close(fs, &p->out);
+        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+    }
+}
+
+// Copies a range and sums it on the way: what was damaged on the medium must
+// not be given a new life.
+static ckpt_code ckpt__fs_copy(ckpt_store_fs *fs, ckpt__fs_place *p,
+                               const ckpt_part *part, ckpt_error *err)
+{
+    uint8_t buf[16384];
+    uint64_t done = 0;
+    uint32_t crc = 0;
+    while (done < part->size) {
+        const uint64_t left = part->size - done;
+        const size_t n = left < sizeof(buf) ? (size_t)left : sizeof(buf);
+        const int64_t got = ckpt__fs_read(fs, p->in, buf, n,
+                                          part->offset + done);
+        if (got < 0) {
+            return ckpt__fs_fail(err, "read the last checkpoint", got);
+        }
+        if ((size_t)got < n) {
+            return CKPT_ERR_DAMAGED;            // shorter than it was
+        }
+        crc = ckpt__crc(crc, buf, n);
+        const int r = ckpt__fs_write(fs, p->out, buf, n, p->out_size + done);
+        if (r < 0) {
+            return ckpt__fs_fail(err, "write a checkpoint", r);
+        }
+        done += n;
+    }
+    return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
+}
+
+static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
+                              const ckpt_part *part, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    if (p->out < 0) {
+        p->out_size = 0;
+        p->out = ckpt__fs_temp(fs, p, p->epoch);
+        if (p->out < 0) {
+            return ckpt__fs_fail(err, "make a temporary file", p->out);
+        }
+    }
+    if (part->bytes != NULL) {
+        const int r = ckpt__fs_write(fs, p->out, part->bytes, part->size,
+                                     p->out_size);
+        rc = r < 0 ? ckpt__fs_fail(err, "write a checkpoint", r) : CKPT_OK;
+    } else {
+        rc = ckpt__fs_open_in(fs, p, base, err);
+        rc = rc == CKPT_OK ? ckpt__fs_copy(fs, p, part, err) : rc;
+        rc = rc == CKPT_ERR_STALE ? CKPT_ERR_DAMAGED : rc;
+    }
+    p->out_size += part->size;
+    if (rc != CKPT_OK) {
+        ckpt__fs_abort(fs, p);
+    }
+    return rc;
+}
+
+// Brings the temporary file to the medium and closes it. Errors of write-back
+// can show in any of the three.
+static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                ckpt_fs_stat *st, ckpt_error *err)
+{
+    int r = ckpt__fs_sync(fs, p->out);
+    if (r < 0) {
+        return ckpt__fs_fail(err, "sync a checkpoint", r);
+    }
+    r = ckpt__fs_stat(fs, p->out, st);
+    if (r < 0 || st->size != p->out_size) {
+        return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
+    }
+    r = fs->priv.calls->close(fs->priv.user, p->out);
+    p->out = -1;
+    // On Linux the descriptor is gone after EINTR, too: close(2).
+    return r < 0 && r != -EINTR ? ckpt__fs_fail(err, "close a checkpoint", r)
+                                : CKPT_OK;
+}
+
+// Renames within the directory of the run. An error is judged by looking,
+// never by its number: the effect may be there (rename(2), BUGS). 0: done;
+// 1: certainly not done; 2: cannot be seen.
+static int ckpt__fs_rename(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                           const char *from, const char *to,
+                           const ckpt_fs_stat *what, int *sys)
+{
+    ckpt_fs_stat st;
+    const int r = fs->priv.calls->rename(fs->priv.user, p->dir, from, p->dir,
+                                         to);
+    *sys = r;
+    if (r >= 0) {
+        return 0;
+    }
+    const int seen = ckpt__fs_stat_at(fs, p->dir, to, &st);
+    if (seen >= 0 && st.ino == what->ino && st.dev == what->dev) {
+        return 0;
+    }
+    if (seen >= 0 || seen == -ENOENT) {
+        return 1;
+    }
+    return 2;
+}
+
+// Keeps the newest generation as the one before it: a second link, renamed.
+static ckpt_code ckpt__fs_keep_prev(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                    const char *current, ckpt_error *err)
+{
+    char prev[64], temp[56], random[CKPT__FS_RANDOM + 1];
+    ckpt_fs_stat now, before;
+    int r = ckpt__fs_stat_at(fs, p->dir, current, &now);
+    if (r == -ENOENT) {
+        return CKPT_OK;                         // the first one
+    }
+    ckpt__fs_gen_name(prev, p->epoch, true);
+    if (r >= 0) {
+        r = ckpt__fs_stat_at(fs, p->dir, prev, &before);
+        if (r >= 0 && before.ino == now.ino && before.dev == now.dev) {
+            return CKPT_OK;                     // a failed save got so far
+        }
+        r = r == -ENOENT ? 0 : r;
+    }
+    r = r < 0 ? r : ckpt__fs_random(fs, random);
+    if (r < 0) {
+        return ckpt__fs_fail(err, "look at the last checkpoint", r);
+    }
+    ckpt__stb_sprintf(temp, ".t.%llu.%s", (ckpt__ull)p->epoch, random);
+    r = fs->priv.calls->link(fs->priv.user, p->dir, current, p->dir, temp);
+    if (r < 0 && (ckpt__fs_stat_at(fs, p->dir, temp, &before) < 0 ||
+                  before.ino != now.ino)) {
+        (void)ckpt__fs_unlink(fs, p->dir, temp);
+        return ckpt__fs_fail(err, "keep the last checkpoint", r);
+    }
+    if (ckpt__fs_rename(fs, p, temp, prev, &now, &r) != 0) {
+        (void)ckpt__fs_unlink(fs, p->dir, temp);
+        return ckpt__fs_fail(err, "keep the last checkpoint", r);
+    }
+    return CKPT_OK;
+}
+
+// Gives a run that was made aside its name. Fails when a run stands there: a
+// directory that is not empty is never replaced.
+static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
+                               ckpt_error *err)
+{
+    ckpt_fs_stat st, own;
+    int r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->aside_name,
+                                   fs->priv.root, p->name);
+    if (r < 0) {
+        const int seen = ckpt__fs_stat_at(fs, fs->priv.root, p->name, &st);
+        const int known = ckpt__fs_stat(fs, p->dir, &own);
+        if (known < 0 || (seen < 0 && seen != -ENOENT)) {
+            p->aside = false;                   // leave it as it stands
+            (void)ckpt__fs_fail(err, "show the run", r);
+            return CKPT_ERR_UNSURE;
+        }
+        if (seen == -ENOENT || st.ino != own.ino || st.dev != own.dev) {
+            return r == -EEXIST || r == -ENOTEMPTY ? CKPT_ERR_EXISTS :
+                ckpt__fs_fail(err, "show the run", r);
+        }
+    }
+    p->aside = false;
+    r = ckpt__fs_sync_root(fs);
+    if (r < 0) {
+        (void)ckpt__fs_fail(err, "sync the store", r);
+        return CKPT_ERR_NOT_DURABLE;
+    }
+    return CKPT_OK;
+}
+
+// Removes the dead letter that a run was brought back from.
+static void ckpt__fs_drop_letter(ckpt_store_fs *fs, ckpt__fs_place *p)
+{
+    char file[256];
+    int dir = ckpt__fs_open_letters(fs);
+    if (dir >= 0) {
+        ckpt__fs_letter_name(file, p->name, p->letter);
+        (void)ckpt__fs_unlink(fs, dir, file);
+        (void)ckpt__fs_sync_dir(fs, &dir);
+    }
+    ckpt__fs_close(fs, &dir);
+}
+
+static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
+                                  bool settle, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    char current[64];
+    ckpt_fs_stat st;
+    int sys, done;
+    (void)settle;               // by rename the names are right every time
+    ckpt__fs_close(fs, &p->in);
+    ckpt__fs_gen_name(current, p->epoch, false);
+    ckpt_code rc = ckpt__fs_flush(fs, p, &st, err);
+    if (rc == CKPT_OK) {
+        rc = ckpt__fs_keep_prev(fs, p, current, err);
+    }
+    if (rc != CKPT_OK) {
+        ckpt__fs_close(fs, &p->out);
+        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+        return rc;
+    }
+    done = ckpt__fs_rename(fs, p, p->out_name, current, &st, &sys);
+    if (done != 0) {
+        rc = ckpt__fs_fail(err, "rename a checkpoint", sys);
+        (void)(done == 1 ? ckpt__fs_unlink(fs, p->dir, p->out_name) : 0);
+        return done == 1 ? rc : CKPT_ERR_UNSURE;
+    }
+    gen->token = ckpt__fs_token(&st);
+    sys = ckpt__fs_sync_dir(fs, &p->dir);
+    if (sys < 0) {
+        (void)ckpt__fs_fail(err, "sync the directory of a run", sys);
+        return CKPT_ERR_NOT_DURABLE;
+    }
+    if (p->aside) {
+        rc = ckpt__fs_show(fs, p, err);
+        if (rc == CKPT_OK && p->letter != 0) {
+            ckpt__fs_drop_letter(fs, p);
+        }
+    }
+    return rc;
+}
+
+//--- Moving -------------------------------------------------------------------
+
+// Sets a generation aside: under its own name with the reason in it, never
+// over another one, and at most a few.
+static ckpt_code ckpt__fs_set_aside(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                    const ckpt_gen *gen, const char *reason,
+                                    ckpt_error *err)
+{
+    char name[256], bad[64];
+    ckpt_fs_stat st;
+    int r, fd = ckpt__fs_open_gen(fs, p, gen, name);
+    if (fd == -ESTALE) {
+        return CKPT_OK;                         // it is gone already
+    }
+    r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, &st);
+    ckpt__fs_close(fs, &fd);
+    for (uint32_t n = 1; r >= 0 && n <= CKPT__FS_BAD_MAX; n++) {
+        ckpt_fs_stat there;
+        ckpt__stb_sprintf(bad, "bad.%u.%.16s.json", n, reason);
+        r = fs->priv.calls->link(fs->priv.user, p->dir, name, p->dir, bad);
+        if (r >= 0 || (ckpt__fs_stat_at(fs, p->dir, bad, &there) >= 0 &&
+                       there.ino == st.ino)) {
+            r = 0;
+            break;
+        }
+        r = r == -EEXIST ? 0 : r;
+    }
+    r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, name);
+    return r < 0 ? ckpt__fs_fail(err, "set a checkpoint aside", r) : CKPT_OK;
+}
+
+static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
+                               const char *reason, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    ckpt__fs_walk w;
+    uint64_t epoch;
+    int r = 0;
+    ckpt__fs_close(fs, &p->in);
+    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    if (rc != CKPT_OK || reason != NULL) {
+        return rc != CKPT_OK ? rc :
+            ckpt__fs_set_aside(fs, p, gen, reason, err);
+    }
+    for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
+         more && ckpt__fs_walk_next(&w); ) {
+        const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
+        // Nothing is being written now: temporary files up to our own epoch
+        // are leftovers, and a fenced owner that still writes one finds its
+        // rename without a source.
+        if (((kind == CKPT__FS_CURRENT || kind == CKPT__FS_PREV) &&
+             epoch < gen->epoch) ||
+            (kind == CKPT__FS_TEMP && epoch <= gen->epoch)) {
+            const int gone = ckpt__fs_unlink(fs, p->dir, w.name);
+            r = gone < 0 ? gone : r;
+        }
+    }
+    r = w.r < 0 ? w.r : r;
+    return r < 0 ? ckpt__fs_fail(err, "remove older checkpoints", r) : CKPT_OK;
+}
+
+// The name of a generation in the directory; gen NULL: of the newest.
+static int ckpt__fs_find_gen(ckpt_store *s, ckpt__fs_place *p,
+                             const ckpt_gen *gen, char name[256])
+{
+    ckpt_look look;
+    ckpt_error ignored;
+    if (gen == NULL) {
+        const ckpt_code rc = ckpt__fs_look(s, p, p->epoch, &look, &ignored);
+        if (rc != CKPT_OK) {
+            return ignored.sys != 0 ? -ignored.sys : -EIO;
+        }
+        gen = &look.gens[0];
+        if (look.count == 0) {
+            return -ESTALE;
+        }
+    }
+    int fd = ckpt__fs_open_gen(ckpt__fs(s), p, gen, name);
+    const int r = fd < 0 ? fd : 0;
+    ckpt__fs_close(ckpt__fs(s), &fd);
+    return r;
+}
+
+// Keeps a file of the run as a dead letter: a link that is durable before the
+// run goes. That it is there already is success: a finish goes on where
+// another one stopped.
+static int ckpt__fs_keep_letter(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                const char *name)
+{
+    char file[256];
+    ckpt_fs_stat st, there;
+    int r, dir;
+    CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
+                                           ".failed"));
+    if (r >= 0 || r == -EEXIST) {
+        r = ckpt__fs_sync_root(fs);
+    }
+    dir = r < 0 ? r : ckpt__fs_open_letters(fs);
+    r = dir < 0 ? dir : ckpt__fs_stat_at(fs, p->dir, name, &st);
+    for (uint32_t n = 1; r >= 0; n++) {
+        if (n > CKPT__FS_LETTERS) {
+            r = -ENOSPC;
+            break;
+        }
+        ckpt__fs_letter_name(file, p->name, n);
+        r = fs->priv.calls->link(fs->priv.user, p->dir, name, dir, file);
+        const int seen = r >= 0 ? r :
+            ckpt__fs_stat_at(fs, dir, file, &there);
+        if (r >= 0 || (seen >= 0 && there.ino == st.ino &&
+                       there.dev == st.dev)) {
+            r = ckpt__fs_sync_dir(fs, &dir);
+            break;
+        }
+        r = r == -EEXIST ? 0 : r;
+    }
+    ckpt__fs_close(fs, &dir);
+    return r;
+}
+
+// Removes from the directory whatever is ours of epochs up to the claim's, but
+// for what goes last.
+static int ckpt__fs_empty(ckpt_store_fs *fs, ckpt__fs_place *p,
+                          const char *keep_gen, const char *keep_claim)
+{
+    ckpt__fs_walk w;
+    uint64_t epoch;
+    int r = 0;
+    for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
+         more && ckpt__fs_walk_next(&w); ) {
+        const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
+        if (kind != CKPT__FS_OTHER && epoch <= p->epoch &&
+            strcmp(w.name, keep_gen) != 0 && strcmp(w.name, keep_claim) != 0) {
+            const int gone = ckpt__fs_unlink(fs, p->dir, w.name);
+            r = gone < 0 ? gone : r;
+        }
+    }
+    return w.r < 0 ? w.r : r;
+}
+
+// Removes the name of a directory. One that is not empty is somebody else's:
+// a successor, or a claim above ours.
+static int ckpt__fs_rmdir(ckpt_store_fs *fs, const char *name)
+{
+    int r;
+    CKPT__FS_CALL(r, fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
+                                           name));
+    if (r == -ENOTEMPTY || r == -EEXIST || r == -ENOENT) {
+        r = 0;
+    }
+    return r < 0 ? r : ckpt__fs_sync_root(fs);
+}
+
+// Removes the run in an order in which no crash can bring it back: first
+// everything but the generation that says it is finished, durably; then that
+// one; then the claim; then the directory.
+static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
+                               const char *gen)
+{
+    char claim[64];
+    ckpt__fs_claim_name(claim, p->epoch);
+    int r = ckpt__fs_empty(fs, p, gen, claim);
+    r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir);
+    r = r < 0 || gen[0] == '\0' ? r : ckpt__fs_unlink(fs, p->dir, gen);
+    r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
+    return r < 0 ? r : ckpt__fs_rmdir(fs, p->name);
+}
+
+static int ckpt__fs_remove_letters(ckpt_store_fs *fs, ckpt__fs_place *p)
+{
+    char file[256];
+    int r = 0;
+    for (uint32_t n = p->letter; n > 0 && r >= 0; n--) {
+        ckpt__fs_letter_name(file, p->name, n);
+        r = ckpt__fs_unlink(fs, p->dir, file);
+    }
+    return r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir);
+}
+
+// Removes a run that was never shown.
+static int ckpt__fs_remove_aside(ckpt_store_fs *fs, ckpt__fs_place *p)
+{
+    p->epoch = CKPT_TURN_MAX;
+    const int r = ckpt__fs_empty(fs, p, "", "");
+    p->epoch = 0;
+    p->aside = false;
+    return r < 0 ? r : ckpt__fs_rmdir(fs, p->aside_name);
+}
+
+static ckpt_code ckpt__fs_move(ckpt_store *s, void *place, const ckpt_gen *gen,
+                               ckpt_where to, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    char name[256];
+    int r;
+    ckpt__fs_close(fs, &p->in);
+    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    if (p->how == CKPT_HOW_LETTER) {
+        r = ckpt__fs_remove_letters(fs, p);
+    } else if (p->how == CKPT_HOW_LEFTOVER) {
+        r = ckpt__fs_remove_aside(fs, p);
+    } else {
+        name[0] = '\0';
+        r = gen != NULL || to == CKPT_AT_FAILED ?
+            ckpt__fs_find_gen(s, p, gen, name) : 0;
+        if (r == -ESTALE) {
+            name[0] = '\0';                     // removed before: go on
+            r = 0;
+        }
+        if (r >= 0 && to == CKPT_AT_FAILED && name[0] != '\0') {
+            r = ckpt__fs_keep_letter(fs, p, name);
+        }
+        r = r < 0 ? r : ckpt__fs_remove_run(fs, p, name);
+    }
+    return r < 0 ? ckpt__fs_fail(err, to == CKPT_AT_FAILED ?
+                                 "keep a dead letter" : "remove the run", r)
+                 : CKPT_OK;
+}
+
+// A place that was never shown is cleaned up by its maker.
+static void ckpt__fs_place_close(ckpt_store *s, void *place)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    const bool ours = p->pid == fs->priv.calls->pid(fs->priv.user);
+    ckpt__fs_close(fs, &p->in);
+    if (ours) {
+        ckpt__fs_abort(fs, p);
+    }
+    if (p->aside && ours && p->dir >= 0) {
+        (void)ckpt__fs_remove_aside(fs, p);
+    }
+    ckpt__fs_close(fs, &p->out);
+    ckpt__fs_close(fs, &p->claim);
+    ckpt__fs_close(fs, &p->dir);
+}
+
+//--- Listing, clocks, the store -----------------------------------------------
+
+static void ckpt__fs_list_end(ckpt_store_fs *fs, ckpt_cursor *cursor)
+{
+    if (cursor->priv != NULL) {
+        fs->priv.calls->dir_close(fs->priv.user, cursor->priv);
+    }
+    cursor->priv = NULL;
+    cursor->stage = 2;
+}
+
+static int ckpt__fs_list_begin(ckpt_store_fs *fs, ckpt_where where,
+                               ckpt_cursor *cursor)
+{
+    int dir = where == CKPT_AT_FAILED ? ckpt__fs_open_letters(fs)
+                                      : fs->priv.root;
+    int r = dir;
+    if (dir >= 0) {
+        CKPT__FS_CALL(r, fs->priv.calls->dir_open(fs->priv.user, dir,
+                                                  &cursor->priv));
+    }
+    if (where == CKPT_AT_FAILED) {
+        ckpt__fs_close(fs, &dir);
+    }
+    cursor->stage = r < 0 ? 0 : 1;
+    return r;
+}
+
+// The id that a dead letter stands for. False for other names, and for all
+// letters of an id but the first that there is.
+static bool ckpt__fs_letter_id(ckpt_store_fs *fs, char *name, char *id)
+{
+    char file[256];
+    ckpt_fs_stat st;
+    uint64_t n;
+    char *dot = strchr(name, '.');
+    if (dot == NULL) {
+        return false;
+    }
+    const char *p = dot + 1;
+    *dot = '\0';
+    if (!ckpt__fs_epoch(&p, &n) || n > CKPT__FS_LETTERS ||
+        strcmp(p, ".json") != 0 || !ckpt_store_fs_id(name, id)) {
+        return false;
+    }
+    int dir = n > 1 ? ckpt__fs_open_letters(fs) : -1;
+    bool first = true;
+    for (uint32_t i = 1; dir >= 0 && i < n && first; i++) {
+        ckpt__fs_letter_name(file, name, i);
+        first = ckpt__fs_stat_at(fs, dir, file, &st) < 0;
+    }
+    ckpt__fs_close(fs, &dir);
+    return first;
+}
+
+static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
+                               ckpt_cursor *cursor, char *id, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    char name[256];
+    int r = 0;
+    if (id == NULL || cursor->stage == 2) {
+        ckpt__fs_list_end(fs, cursor);
+        return CKPT_END;
+    }
+    if (cursor->stage == 0) {
+        r = ckpt__fs_list_begin(fs, where, cursor);
+        if (r == -ENOENT && where == CKPT_AT_FAILED) {
+            cursor->stage = 2;
+            return CKPT_END;
+        }
+    }
+    while (r >= 0) {
+        CKPT__FS_CALL(r, fs->priv.calls->dir_next(fs->priv.user, cursor->priv,
+                                                  name));
+        if (r <= 0) {
+            break;
+        }
+        if (where == CKPT_AT_NOWHERE) {
+            if (strncmp(name, ".new-", 5) == 0 && strlen(name) < 40) {
+                memcpy(id, name, strlen(name) + 1);
+                return CKPT_OK;
+            }
+        } else if (where == CKPT_AT_RUNS ? ckpt_store_fs_id(name, id)
+                                         : ckpt__fs_letter_id(fs, name, id)) {
+            return CKPT_OK;
+        }
+    }
+    ckpt__fs_list_end(fs, cursor);
+    return r < 0 ? ckpt__fs_fail(err, "list the runs", r) : CKPT_END;
+}
+
+static ckpt_code ckpt__fs_env(ckpt_store *s, ckpt_moment *now, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    const int r = fs->priv.calls->clock(fs->priv.user, now);
+    return r < 0 ? ckpt__fs_fail(err, "read the clock", r) : CKPT_OK;
+}
+
+static const ckpt_store_methods ckpt__fs_methods = {
+    CKPT_STORE_VERSION, sizeof(ckpt__fs_place), 0, ckpt__fs_place_open,
+    ckpt__fs_list, ckpt__fs_look, ckpt__fs_claim, ckpt__fs_alive,
+    ckpt__fs_beat, ckpt__fs_gen_read, ckpt__fs_put, ckpt__fs_publish,
+    ckpt__fs_drop, ckpt__fs_move, ckpt__fs_env, ckpt__fs_place_close
+};
+
+// Makes the root if it is not there, and its name durable.
+static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
+{
+    char parent[4096];
+    int r, fd;
+    CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, -1, dir));
+    if (r == -EEXIST) {
+        return 0;
+    }
+    size_t n = strlen(dir);
+    if (r < 0 || n >= sizeof(parent) - 2) {
+        return r < 0 ? r : -ENAMETOOLONG;
+    }
+    memcpy(parent, dir, n + 1);
+    while (n > 1 && parent[n - 1] == '/') {
+        n--;
+    }
+    while (n > 0 && parent[n - 1] != '/') {
+        n--;
+    }
+    memcpy(parent + n, ".", 2);
+    fd = ckpt__fs_open(fs, -1, parent, CKPT_FS_DIR | CKPT_FS_FOLLOW);
+    r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
+    ckpt__fs_close(fs, &fd);
+    return r;
+}
+
+// The root must be ours alone: who can write to it can be anybody's run.
+static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
+                                     const ckpt_store_fs_desc *desc,
+                                     ckpt_error *err)
+{
+    ckpt_fs_stat st;
+    int r = ckpt__fs_stat(fs, fs->priv.root, &st);
+    int local = r;
+    if (r >= 0) {
+        CKPT__FS_CALL(local, fs->priv.calls->local(fs->priv.user,
+                                                   fs->priv.root));
+    }
+    if (local < 0) {
+        return ckpt__fs_fail(err, "look at the store", local);
+    }
+    fs->priv.uid = st.uid;
+    if (st.uid != (uint32_t)geteuid()) {
+        return CKPT_ERR_FOREIGN;
+    }
+    if (st.mode & 022) {
+        return CKPT_ERR_UNSAFE;
+    }
+    fs->priv.locks = desc->liveness == CKPT_STORE_FS_LOCKS ||
+        (desc->liveness == CKPT_STORE_FS_AUTO && local > 0);
+    fs->base.caps = (fs->priv.locks ? CKPT_CAP_LOCKS : 0U) |
+        (local == 2 || desc->durability == CKPT_STORE_FS_PROCESS ?
+         CKPT_CAP_VOLATILE : 0U);
+    return CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_store_fs_open(ckpt_store_fs *fs,
+                                      const ckpt_store_fs_desc *desc,
+                                      ckpt_error *err)
+{
+    ckpt_error unused;
+    ckpt_code rc = CKPT_OK;
+    int r;
+    err = err != NULL ? err : &unused;
+    memset(err, 0, sizeof(*err));
+    memset(fs, 0, sizeof(*fs));
+    fs->base.methods = &ckpt__fs_methods;
+    fs->priv.root = -1;
+    fs->priv.durability = desc->durability;
+    fs->priv.calls = desc->calls != NULL ? desc->calls : &ckpt__sys_calls;
+    fs->priv.user = desc->calls_user;
+    err->op = "read the options";
+    if (desc->dir == NULL || desc->dir[0] == '\0' ||
+        (unsigned)desc->durability > CKPT_STORE_FS_PROCESS ||
+        (unsigned)desc->liveness > CKPT_STORE_FS_AGE) {
+        return ckpt__fill_error(err, CKPT_ERR_ARGUMENT);
+    }
+    r = ckpt__fs_make_root(fs, desc->dir);
+    if (r >= 0) {
+        r = fs->priv.root = ckpt__fs_open(fs, -1, desc->dir,
+                                          CKPT_FS_DIR | CKPT_FS_FOLLOW);
+    }
+    if (r < 0) {
+        rc = ckpt__fs_fail(err, "open the store", r);
+        rc = r == -ENOENT ? CKPT_ERR_NOT_FOUND : rc;
+    } else {
+        rc = ckpt__fs_check_root(fs, desc, err);
+    }
+    if (rc != CKPT_OK) {
+        ckpt_store_fs_close(fs);
+    }
+    return ckpt__fill_error(err, rc);
+}
+
+CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
+{
+    ckpt__fs_close(fs, &fs->priv.root);
+}
+
+//--- End of the implementation ------------------------------------------------
+
+#undef CKPT__FS_BAD_MAX
+#undef CKPT__FS_BODY_MAX
+#undef CKPT__FS_CALL
+#undef CKPT__FS_LETTERS
+#undef CKPT__FS_NAME
+#undef CKPT__FS_RANDOM
+
+#endif /* CKPT_STORE_FS_IMPLEMENTATION_DONE */
+#endif /* CKPT_STORE_FS_IMPLEMENTATION */
