@@ -12,8 +12,8 @@
         #include "ckpt.h"
 
     and include ckpt.h without the define everywhere else. The implementation
-    needs stb_sprintf.h on the include path, and nothing else beyond C99.
-    To keep runs in a directory of files see ckpt_store_fs.h.
+    needs C99 and eight functions of string.h. To keep runs in a directory of
+    files see ckpt_store_fs.h, which also needs stb_sprintf.h and POSIX.
 
     ckpt DOES NOT:
       - allocate memory, print, log, start threads or keep global state
@@ -149,7 +149,7 @@
     .beat_ms        ms       5000           CKPT_OFF: beat on every call
     .lease_ms       ms       60 000         at least 2 * beat_ms
     .resume_max     attempts 3              CKPT_UNLIMITED, CKPT_NEVER
-    .size_max       bytes    64 MiB
+    .size_max       bytes    64 MiB         up to CKPT_SIZE_MAX, 512 MiB
 
     Define before including the implementation, all optional:
 
@@ -242,6 +242,7 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_DEPTH_MAX      128     // nesting of the caller's JSON
 #define CKPT_CLAIMS_MAX     32      // claims that died before they adopted
 #define CKPT_PLACE_SIZE     448     // bytes a store may keep in a run
+#define CKPT_SIZE_MAX       0x20000000  // 512 MiB: bytes of a checkpoint
 #define CKPT_TURN_MAX       9007199254740991U   // 2^53 - 1, also seq and epoch
 
 // Values of options.
@@ -595,14 +596,12 @@ typedef enum ckpt_outcome {
 
 // What the head and the sections of one generation say.
 typedef struct ckpt__section {
-    uint64_t size;
-    uint32_t crc;
-    uint32_t count;
+    uint32_t size, crc, count;
 } ckpt__section;
 
 typedef struct ckpt__record {
-    uint64_t      length, epoch, seq, turn, turn_max;
-    uint32_t      attempt;
+    uint64_t      epoch, seq, turn, turn_max;
+    uint32_t      length, attempt;
     ckpt_outcome  outcome;
     int64_t       saved_at_ms;
     uint64_t      fingerprint;      // hash of the stored text, 0: none
@@ -610,18 +609,72 @@ typedef struct ckpt__record {
     uint32_t      uncertain;        // effects that are begun
 } ckpt__record;
 
-// A place of a store and what the core needs to read one. Shared by contexts,
-// which look, and runs, which also write.
+// Where something stands in a record; from 0: nowhere.
+typedef struct ckpt__span {
+    uint32_t from, size;
+} ckpt__span;
+
+// What else a reader of a record wants to know; run and info are optional.
+typedef struct ckpt__wants {
+    struct ckpt_run      *run;      // its tables of phases, effects and held
+    struct ckpt_run_info *info;     // short texts
+    ckpt__span            meta[10], reason;
+    uint32_t              messages_at, phases_at, effects_at, held_at,
+                          state_at;
+} ckpt__wants;
+
+// Reads bytes one after the other through a window: on a generation in the
+// store, or, when io is NULL, on memory, which is then the whole window.
+typedef struct ckpt__reader {
+    struct ckpt__io *io;
+    const uint8_t   *start, *at, *end;
+    const uint8_t   *mark;          // first byte that cut does not have yet
+    uint32_t         offset;        // of start
+    ckpt__section    cut;           // what was read since the last cut
+    ckpt__section    all;           // all cuts
+    ckpt_code        rc;            // the first error; at stays there
+} ckpt__reader;
+
+// Everything that decides what a run is right now.
+typedef struct ckpt__facts {
+    ckpt_code    judged;        // of the newest whole generation. NOT_FOUND:
+                                // there is none at all
+    ckpt_outcome outcome;
+    uint64_t     epoch;         // of the newest generation
+    uint64_t     highest;       // epoch of the highest claim
+    uint32_t     attempt;
+    ckpt_verdict verdict;
+    int64_t      age_ms;        // of the last beat; negative: in the future
+    bool         watched;       // and it did not change for a lease
+} ckpt__facts;
+
+// Where the parts of a record go that is being written.
+typedef struct ckpt__out {
+    struct ckpt__io *io;
+    bool             dry;           // only count and sum
+    ckpt__section    all, cut;      // everything; what came since the last cut
+    uint32_t         at;            // how far the base has been used
+    uint64_t         since_seq;     // for the next range
+    ckpt_code        rc;
+} ckpt__out;
+
+// A place of a store and what the core needs to read one, kept off the
+// stack. Contexts look with it, runs also write.
 typedef struct ckpt__io {
     ckpt_store *store;
     uint64_t    place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
-    uint64_t    size_max;
+    uint32_t    size_max;
     ckpt_look   look;
     ckpt_life   life;
     ckpt_gen    gen;                // the generation that record describes
     uint64_t    newest;             // epoch of the newest, whole or not
     uint32_t    bad_count;          // damaged ones found before it
     ckpt_gen    bad[CKPT_LOOK_MAX / 2];
+    ckpt__wants  wants;
+    ckpt__reader reader;
+    ckpt__out    out;
+    ckpt__facts  facts;
+    ckpt__record peeked;
     ckpt_error  error;
     uint8_t     work[1024];         // a window on what is read, or a head
 } ckpt__io;
@@ -1322,42 +1375,7 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_number(ckpt_bytes value,
 
 #include <string.h>
 
-// A private copy of stb_sprintf, whatever else the program does with it: its
-// separators can be changed process-wide, and its names would clash.
-#ifdef STB_SPRINTF_H_INCLUDE
-    #error "include ckpt.h (with CKPT_IMPLEMENTATION) before stb_sprintf.h"
-#endif
-#if defined(__GNUC__) || defined(__clang__)
-    #pragma GCC diagnostic push
-    #pragma GCC diagnostic ignored "-Wpragmas"
-    #pragma GCC diagnostic ignored "-Wunknown-warning-option"
-    #pragma GCC diagnostic ignored "-Wpedantic"
-    #pragma GCC diagnostic ignored "-Wcast-qual"
-    #pragma GCC diagnostic ignored "-Wcast-align"
-    #pragma GCC diagnostic ignored "-Wconversion"
-    #pragma GCC diagnostic ignored "-Wsign-conversion"
-    #pragma GCC diagnostic ignored "-Wsign-compare"
-    #pragma GCC diagnostic ignored "-Wshadow"
-    #pragma GCC diagnostic ignored "-Wundef"
-    #pragma GCC diagnostic ignored "-Wold-style-cast"
-    #pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
-    #pragma GCC diagnostic ignored "-Wunused-function"
-    #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-    #pragma GCC diagnostic ignored "-Waggressive-loop-optimizations"
-#endif
-#define STB_SPRINTF_DECORATE(name) ckpt__stb_##name
-#define STB_SPRINTF_STATIC
-#define STB_SPRINTF_NOFLOAT
-#define STB_SPRINTF_NOUNALIGNED
-#define STB_SPRINTF_IMPLEMENTATION
-#include "stb_sprintf.h"
-#if defined(__GNUC__) || defined(__clang__)
-    #pragma GCC diagnostic pop
-#endif
-
 //--- Numbers and bytes --------------------------------------------------------
-
-typedef unsigned long long ckpt__ull;   // what "%llu" takes
 
 CKPT_API uint32_t ckpt_version(void)
 {
@@ -1431,7 +1449,7 @@ static const uint32_t ckpt__crc_table[256] = {
     0xbe2da0a5, 0x4c4623a6, 0x5f16d052, 0xad7d5351
 };
 
-static uint32_t ckpt__crc(uint32_t crc, const void *bytes, uint64_t n)
+static uint32_t ckpt__crc(uint32_t crc, const void *bytes, size_t n)
 {
     const uint8_t *p = (const uint8_t *)bytes;
     crc = ~crc;
@@ -1456,7 +1474,7 @@ static uint32_t ckpt__crc_mul(uint32_t a, uint32_t b)
 
 // The CRC of A followed by B, from their CRCs and the length of B: A's is
 // multiplied by x^(8n), by squaring (as zlib's crc32_combine does).
-static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint64_t n)
+static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n)
 {
     uint32_t power = 1U << 31, square = 1U << 23;   // x^0, x^8
     for (; n != 0; n >>= 1) {
@@ -1510,6 +1528,23 @@ static size_t ckpt__utf8_size(const uint8_t *p, size_t n)
         high = 0xbf;
     }
     return more + 1;
+}
+
+// Writes a number, padded on the left to a width of at most 20. Returns its
+// length.
+static size_t ckpt__number(char *out, uint64_t value, size_t width, char pad)
+{
+    char digits[20];
+    size_t n = 0, size;
+    do {
+        digits[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    size = n > width ? n : width;
+    for (size_t i = 0; i < size; i++) {
+        out[size - 1 - i] = i < n ? digits[i] : pad;
+    }
+    return size;
 }
 
 // Checks that bytes are UTF-8 and fills in where not.
@@ -1628,10 +1663,16 @@ static void ckpt__time_write(char out[32], int64_t ms)
     const uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     const uint32_t mp = (5 * doy + 2) / 153;
     const uint32_t month = mp < 10 ? mp + 3 : mp - 9;
-    const uint32_t year = yoe + era * 400 + (month <= 2);
-    ckpt__stb_sprintf(out, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month,
-                      doy - (153 * mp + 2) / 5 + 1, in_day / 3600000,
-                      in_day / 60000 % 60, in_day / 1000 % 60, in_day % 1000);
+    memcpy(out, "....-..-..T..:..:...", 20);
+    out[23] = 'Z';
+    out[24] = '\0';
+    (void)ckpt__number(out, yoe + era * 400 + (month <= 2), 4, '0');
+    (void)ckpt__number(out + 5, month, 2, '0');
+    (void)ckpt__number(out + 8, doy - (153 * mp + 2) / 5 + 1, 2, '0');
+    (void)ckpt__number(out + 11, in_day / 3600000, 2, '0');
+    (void)ckpt__number(out + 14, in_day / 60000 % 60, 2, '0');
+    (void)ckpt__number(out + 17, in_day / 1000 % 60, 2, '0');
+    (void)ckpt__number(out + 20, in_day % 1000, 3, '0');
 }
 
 // Reads n digits. Returns a number above all limits if they are none.
@@ -1672,18 +1713,6 @@ static int64_t ckpt__time_read(const char *p)
 
 //--- Reading ------------------------------------------------------------------
 
-// Reads bytes one after the other through a window: on a generation in the
-// store, or, when io is NULL, on memory, which is then the whole window.
-typedef struct ckpt__reader {
-    ckpt__io      *io;
-    const uint8_t *start, *at, *end;
-    const uint8_t *mark;        // the first byte that cut does not have yet
-    uint64_t       offset;      // of start
-    ckpt__section  cut;         // what was read since the last cut
-    ckpt__section  all;         // all cuts
-    ckpt_code      rc;          // the first error; at and offset stay there
-} ckpt__reader;
-
 static void ckpt__reader_memory(ckpt__reader *r, ckpt_bytes bytes)
 {
     memset(r, 0, sizeof(*r));
@@ -1691,7 +1720,7 @@ static void ckpt__reader_memory(ckpt__reader *r, ckpt_bytes bytes)
     r->end = r->start + bytes.len;
 }
 
-static void ckpt__reader_store(ckpt__reader *r, ckpt__io *io, uint64_t offset)
+static void ckpt__reader_store(ckpt__reader *r, ckpt__io *io, uint32_t offset)
 {
     memset(r, 0, sizeof(*r));
     r->io = io;
@@ -1699,15 +1728,16 @@ static void ckpt__reader_store(ckpt__reader *r, ckpt__io *io, uint64_t offset)
     r->offset = offset;
 }
 
-static uint64_t ckpt__pos(const ckpt__reader *r)
+static uint32_t ckpt__pos(const ckpt__reader *r)
 {
-    return r->offset + (uint64_t)(r->at - r->start);
+    return r->offset + (uint32_t)(r->at - r->start);
 }
 
 static void ckpt__sum(ckpt__reader *r)
 {
-    r->cut.crc = ckpt__crc(r->cut.crc, r->mark, (uint64_t)(r->at - r->mark));
-    r->cut.size += (uint64_t)(r->at - r->mark);
+    const uint32_t n = (uint32_t)(r->at - r->mark);
+    r->cut.crc = ckpt__crc(r->cut.crc, r->mark, n);
+    r->cut.size += n;
     r->mark = r->at;
 }
 
@@ -1730,7 +1760,7 @@ static bool ckpt__fill(ckpt__reader *r)
     }
     ckpt__io *io = r->io;
     ckpt__sum(r);
-    r->offset += (uint64_t)(r->end - r->start);
+    r->offset += (uint32_t)(r->end - r->start);
     r->start = r->at = r->end = r->mark = io->work;
     r->rc = io->store->methods->read(io->store, io->place, &io->gen, r->offset,
                                      io->work, sizeof(io->work), &got,
@@ -1777,9 +1807,9 @@ static void ckpt__take_text(ckpt__reader *r, const char *text)
 // What a string said, as it stands between its quotes.
 typedef struct ckpt__tap {
     uint64_t hash;
-    uint64_t from, size;        // where it stands
+    uint32_t from, size;        // where it stands
+    uint32_t cap, len;
     char    *buf;               // its first cap bytes, if not NULL
-    size_t   cap, len;
 } ckpt__tap;
 
 static void ckpt__tap_byte(ckpt__tap *tap, uint8_t c)
@@ -1978,7 +2008,7 @@ static void ckpt__take_value(ckpt__reader *r)
 
 // Takes the elements of an array up to its bracket and counts them; at most
 // limit of them. Elements keep the white space around them.
-static void ckpt__take_elements(ckpt__reader *r, uint64_t limit,
+static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
                                 ckpt__section *section)
 {
     section->count = 0;
@@ -2129,7 +2159,6 @@ static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
 //      ],\n "phases":[...],"effects":[...],"held":[...],"reason":...,"state":
 //      ...}
 
-#define CKPT__HEAD_START   "{\"ckpt\":1,\"crc\":\""
 #define CKPT__CRC_AT       17           // where the digits of the crc stand
 #define CKPT__HEAD_SIZE    243
 #define CKPT__BEHIND_CRC   (CKPT__HEAD_SIZE - CKPT__CRC_AT - 8)
@@ -2143,6 +2172,17 @@ static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
 #define CKPT__TO_STATE     ",\"state\":"
 
 #define CKPT__META_COUNT   10
+
+// The head, with room for the crc (-), numbers (#), the outcome (?) with its
+// quote and comma, and the time (@).
+static const char ckpt__head[CKPT__HEAD_SIZE + 1] =
+    "{\"ckpt\":1,\"crc\":\"--------\",\"length\":################,"
+    "\"epoch\":################,\"seq\":################,"
+    "\"turn\":################,\"turn_max\":################,"
+    "\"attempt\":################,\"outcome\":\"?????????????"
+    "\"saved_at\":\"@@@@@@@@@@@@@@@@@@@@@@@@\",\n";
+
+#define CKPT__HEAD_NUMBERS 6    // length, epoch, seq, turn, turn_max, attempt
 
 // Arrays of characters, not of pointers: a table of pointers is writable data
 // in position-independent code.
@@ -2172,111 +2212,107 @@ static const char **ckpt__meta_member(ckpt_meta *meta, size_t key)
     }
 }
 
-// What else a reader of a record wants to know; every part is optional.
-typedef struct ckpt__wants {
-    ckpt_run      *run;         // its tables of phases, effects and held
-    ckpt_run_info *info;        // short texts
-    ckpt__tap      meta[CKPT__META_COUNT], reason;  // where they stand
-    uint64_t       messages_at, phases_at, effects_at, held_at, state_at;
-} ckpt__wants;
-
-// Takes a padded number of the head.
-static bool ckpt__head_number(const char **p, const char *label,
-                              uint64_t *value)
+// Reads a padded number of the head. Above CKPT_TURN_MAX if it is none.
+static uint64_t ckpt__head_number(const char *p)
 {
-    const size_t n = strlen(label);
-    if (memcmp(*p, label, n) != 0) {
-        return false;
+    const char *end = p + CKPT__NUMBER_WIDTH;
+    uint64_t value = 0;
+    while (p < end - 1 && *p == ' ') {
+        p++;
     }
-    const char *digit = *p + n, *end = digit + CKPT__NUMBER_WIDTH;
-    *p = end;
-    *value = 0;
-    while (digit < end - 1 && *digit == ' ') {
-        digit++;
+    if (*p == '0' && p < end - 1) {
+        return UINT64_MAX;
     }
-    if (*digit == '0' && digit < end - 1) {
-        return false;
-    }
-    for (; digit < end; digit++) {
-        if (*digit < '0' || *digit > '9') {
-            return false;
+    for (; p < end; p++) {
+        if (*p < '0' || *p > '9') {
+            return UINT64_MAX;
         }
-        *value = *value * 10 + (uint64_t)(*digit - '0');
+        value = value * 10 + (uint64_t)(*p - '0');
     }
-    return *value <= CKPT_TURN_MAX;
+    return value;
 }
 
-static bool ckpt__head_text(const char **p, const char *text)
+// Writes an outcome and what stands behind it up to the next member.
+static void ckpt__outcome_write(char *out, ckpt_outcome outcome)
 {
-    const size_t n = strlen(text);
-    const bool same = memcmp(*p, text, n) == 0;
-    *p += n;
-    return same;
+    const size_t n = strlen(ckpt__outcomes[outcome]);
+    memset(out, ' ', CKPT__OUTCOME_MAX + 2);
+    memcpy(out, ckpt__outcomes[outcome], n);
+    memcpy(out + n, "\",", 2);
 }
 
-static bool ckpt__head_outcome(const char **p, ckpt_outcome *outcome)
+static bool ckpt__outcome_read(const char *p, ckpt_outcome *outcome)
 {
     for (int i = CKPT_RUNNING; i <= CKPT_KEPT; i++) {
-        const size_t n = strlen(ckpt__outcomes[i]);
-        if (memcmp(*p, ckpt__outcomes[i], n) == 0 &&
-            memcmp(*p + n, "\",", 2) == 0) {
-            for (size_t j = n; j < CKPT__OUTCOME_MAX; j++) {
-                if ((*p)[j + 2] != ' ') {
-                    return false;
-                }
-            }
-            *outcome = (ckpt_outcome)i;
-            *p += CKPT__OUTCOME_MAX + 2;
+        char text[CKPT__OUTCOME_MAX + 2];
+        *outcome = (ckpt_outcome)i;
+        ckpt__outcome_write(text, *outcome);
+        if (memcmp(text, p, sizeof(text)) == 0) {
             return true;
         }
     }
     return false;
 }
 
+// Whether a head is one of a higher format.
+static bool ckpt__head_is_newer(const char *head)
+{
+    const uint32_t same = 8;                    // {"ckpt":
+    uint32_t version = 0, i = same;
+    while (i < 16 && head[i] >= '0' && head[i] <= '9') {
+        version = version * 10 + (uint32_t)(head[i++] - '0');
+    }
+    return memcmp(head, ckpt__head, same) == 0 && head[same] != '0' &&
+           version > CKPT_FORMAT_VERSION && head[i] == ',';
+}
+
 // Reads a head of CKPT__HEAD_SIZE bytes. CKPT_ERR_FORMAT for a higher format.
 static ckpt_code ckpt__head_read(const char *head, ckpt__record *rec,
                                  uint32_t *crc)
 {
-    const char *p = head;
-    uint64_t attempt;
-    uint32_t version = 0, i = 8;
-    if (memcmp(head, CKPT__HEAD_START, i) != 0) {
-        return CKPT_ERR_DAMAGED;
-    }
-    while (i < 16 && head[i] >= '0' && head[i] <= '9') {
-        version = version * 10 + (uint32_t)(head[i++] - '0');
-    }
-    if (version > CKPT_FORMAT_VERSION && head[8] != '0' && head[i] == ',') {
-        return CKPT_ERR_FORMAT;
-    }
-    if (!ckpt__head_text(&p, CKPT__HEAD_START)) {
-        return CKPT_ERR_DAMAGED;
-    }
-    for (*crc = 0, i = 0; i < 8; i++, p++) {
-        if (!ckpt__is_hex(*p) || *p < '0' || (*p >= 'A' && *p <= 'F')) {
-            return CKPT_ERR_DAMAGED;
+    uint64_t v[CKPT__HEAD_NUMBERS];
+    bool good = true;
+    for (size_t i = 0, k = 0; i < CKPT__HEAD_SIZE && good; ) {
+        size_t width = 1;
+        switch (ckpt__head[i]) {
+        case '-':
+            width = 8;
+            *crc = ckpt__hex4(head + i) << 16 | ckpt__hex4(head + i + 4);
+            for (size_t j = 0; j < width; j++) {
+                const char c = head[i + j];
+                good = good && ckpt__is_hex(c) && (c < 'A' || c > 'F');
+            }
+            break;
+        case '#':
+            width = CKPT__NUMBER_WIDTH;
+            v[k] = ckpt__head_number(head + i);
+            good = v[k++] <= CKPT_TURN_MAX;
+            break;
+        case '?':
+            width = CKPT__OUTCOME_MAX + 2;
+            good = ckpt__outcome_read(head + i, &rec->outcome);
+            break;
+        case '@':
+            width = 24;
+            rec->saved_at_ms = ckpt__time_read(head + i);
+            good = rec->saved_at_ms >= 0;
+            break;
+        default:
+            good = head[i] == ckpt__head[i];
+            break;
         }
+        i += width;
     }
-    *crc = ckpt__hex4(p - 8) << 16 | ckpt__hex4(p - 4);
-    if (!ckpt__head_number(&p, "\",\"length\":", &rec->length) ||
-        !ckpt__head_number(&p, ",\"epoch\":", &rec->epoch) ||
-        !ckpt__head_number(&p, ",\"seq\":", &rec->seq) ||
-        !ckpt__head_number(&p, ",\"turn\":", &rec->turn) ||
-        !ckpt__head_number(&p, ",\"turn_max\":", &rec->turn_max) ||
-        !ckpt__head_number(&p, ",\"attempt\":", &attempt) ||
-        !ckpt__head_text(&p, ",\"outcome\":\"") ||
-        !ckpt__head_outcome(&p, &rec->outcome) ||
-        !ckpt__head_text(&p, "\"saved_at\":\"")) {
-        return CKPT_ERR_DAMAGED;
+    if (!good || v[0] < CKPT__HEAD_SIZE || v[0] > UINT32_MAX || v[1] == 0 || v[2] == 0 ||
+        v[3] > v[4] || v[5] > UINT32_MAX) {
+        return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
     }
-    rec->saved_at_ms = ckpt__time_read(p);
-    p += 24;
-    if (rec->saved_at_ms < 0 || !ckpt__head_text(&p, "\",\n") ||
-        attempt > UINT32_MAX || rec->length < CKPT__HEAD_SIZE ||
-        rec->epoch == 0 || rec->seq == 0 || rec->turn > rec->turn_max) {
-        return CKPT_ERR_DAMAGED;
-    }
-    rec->attempt = (uint32_t)attempt;
+    rec->length = (uint32_t)v[0];
+    rec->epoch = v[1];
+    rec->seq = v[2];
+    rec->turn = v[3];
+    rec->turn_max = v[4];
+    rec->attempt = (uint32_t)v[5];
     return CKPT_OK;
 }
 
@@ -2338,7 +2374,8 @@ static bool ckpt__take_intro(ckpt__reader *r, const char *id,
         if (show != NULL) {
             ckpt__show(show, &tap);
         }
-        w->meta[next] = tap;
+        w->meta[next].from = tap.from;
+        w->meta[next].size = tap.size;
         if (next == CKPT__META_COUNT - 1) {
             rec->fingerprint = tap.hash;
         }
@@ -2465,7 +2502,7 @@ static void ckpt__take_list(ckpt__reader *r, ckpt__list list, uint32_t max,
         piece = ckpt__cut(r);
         ckpt__section_join(section, &piece);
         entry.key = id.hash;
-        entry.size = (uint32_t)piece.size;
+        entry.size = piece.size;
         entry.crc = piece.crc;
         if (run != NULL && list == CKPT__PHASES) {
             run->priv.phases[section->count] = id.hash;
@@ -2505,13 +2542,17 @@ static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
     if (ckpt__peek(r) == 'n') {
         ckpt__take_text(r, "null");
     } else {
+        ckpt__tap tap;
+        memset(&tap, 0, sizeof(tap));
         if (w->info != NULL) {
-            w->reason.buf = w->info->reason;
-            w->reason.cap = CKPT_NAME_MAX;
+            tap.buf = w->info->reason;
+            tap.cap = CKPT_NAME_MAX;
         }
-        ckpt__take_string(r, &w->reason);
+        ckpt__take_string(r, &tap);
+        w->reason.from = tap.from;
+        w->reason.size = tap.size;
         if (w->info != NULL) {
-            ckpt__show(w->info->reason, &w->reason);
+            ckpt__show(w->info->reason, &tap);
         }
     }
     rec->reason = ckpt__cut(r);
@@ -2529,14 +2570,19 @@ static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
 
 // Reads a whole record and checks everything about it. CKPT_ERR_DAMAGED with
 // the position; CKPT_ERR_FOREIGN if it is whole but another run's;
-// CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said.
-static ckpt_code ckpt__record_read(ckpt__reader *r, const char *id,
-                                   uint64_t size_max, ckpt__record *rec,
-                                   ckpt__wants *w, uint64_t *pos)
+// CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said. io->reader
+// stands at its begin, io->wants says what else is to be found.
+static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
+                                   ckpt__record *rec, uint32_t *pos)
 {
+    ckpt__reader *r = &io->reader;
+    ckpt__wants *w = &io->wants;
+    const uint32_t size_max = io->size_max;
     uint32_t crc, sum;
     ckpt_code rc;
     memset(rec, 0, sizeof(*rec));
+    memset(w->meta, 0, sizeof(w->meta));
+    memset(&w->reason, 0, sizeof(w->reason));
     (void)ckpt__peek(r);
     const char *head = (const char *)r->at;
     *pos = 0;
@@ -2586,19 +2632,11 @@ static ckpt_code ckpt__record_read(ckpt__reader *r, const char *id,
 // A record is emitted twice by the same code: once to know its length and sum,
 // which stand in its head, and once into the store. So its parts need neither
 // an array nor a copy, however long they are.
-typedef struct ckpt__out {
-    ckpt__io     *io;
-    bool          dry;          // only count and sum
-    ckpt__section all, cut;     // everything; what came since the last cut
-    uint64_t      at;           // how far the base has been used
-    uint64_t      since_seq;    // for the next range
-    ckpt_code     rc;
-} ckpt__out;
 
 static void ckpt__emit(ckpt__out *out, ckpt_part *part)
 {
     ckpt__section piece;
-    piece.size = part->size;
+    piece.size = (uint32_t)part->size;
     piece.crc = part->crc;
     piece.count = 0;
     if (out->rc != CKPT_OK || part->size == 0) {
@@ -2615,7 +2653,7 @@ static void ckpt__emit(ckpt__out *out, ckpt_part *part)
 }
 
 // Emits bytes whose sum is known.
-static void ckpt__emit_summed(ckpt__out *out, const void *bytes, uint64_t size,
+static void ckpt__emit_summed(ckpt__out *out, const void *bytes, size_t size,
                               uint32_t crc)
 {
     ckpt_part part;
@@ -2676,9 +2714,10 @@ static void ckpt__emit_escaped(ckpt__out *out, const char *text, size_t left,
 
 static void ckpt__emit_number(ckpt__out *out, const char *label, uint64_t value)
 {
-    char text[48];
-    ckpt__stb_sprintf(text, "%s%llu", label, (ckpt__ull)value);
-    ckpt__emit_text(out, text);
+    char text[20];
+    const size_t n = ckpt__number(text, value, 1, '0');
+    ckpt__emit_text(out, label);
+    ckpt__emit_bytes(out, text, n);
 }
 
 // Ends a section of what is emitted.
@@ -2841,7 +2880,7 @@ static void ckpt__emit_messages(ckpt__out *out, const ckpt__plan *plan,
 static void ckpt__emit_glue(ckpt__out *out, const char *text, bool base)
 {
     ckpt__emit_text(out, text);
-    out->at += base ? strlen(text) : 0;
+    out->at += base ? (uint32_t)strlen(text) : 0;
     (void)ckpt__emit_cut(out, 0);
 }
 
@@ -2906,16 +2945,30 @@ static void ckpt__emit_body(ckpt__out *out, ckpt_run *run, ckpt__record *now)
 // Writes the head of a record whose body sums up to crc.
 static void ckpt__head_write(char *head, const ckpt__record *rec, uint32_t crc)
 {
+    const uint64_t v[CKPT__HEAD_NUMBERS] = {
+        rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
+        rec->attempt
+    };
     char time[32];
-    const char *outcome = ckpt__outcomes[rec->outcome];
-    const int gap = CKPT__OUTCOME_MAX - (int)strlen(outcome);
+    memcpy(head, ckpt__head, CKPT__HEAD_SIZE);
     ckpt__time_write(time, rec->saved_at_ms);
-    ckpt__stb_sprintf(head, CKPT__HEAD_START "00000000\",\"length\":%16llu,"
-        "\"epoch\":%16llu,\"seq\":%16llu,\"turn\":%16llu,\"turn_max\":%16llu,"
-        "\"attempt\":%16u,\"outcome\":\"%s\",%*s\"saved_at\":\"%s\",\n",
-        (ckpt__ull)rec->length, (ckpt__ull)rec->epoch, (ckpt__ull)rec->seq,
-        (ckpt__ull)rec->turn, (ckpt__ull)rec->turn_max, rec->attempt, outcome,
-        gap, "", time);
+    for (size_t i = 0, k = 0; i < CKPT__HEAD_SIZE; i++) {
+        switch (ckpt__head[i]) {
+        case '#':
+            i += ckpt__number(head + i, v[k++], CKPT__NUMBER_WIDTH, ' ');
+            break;
+        case '?':
+            ckpt__outcome_write(head + i, rec->outcome);
+            i += CKPT__OUTCOME_MAX + 1;
+            break;
+        case '@':
+            memcpy(head + i, time, 24);
+            i += 24;
+            break;
+        default:
+            break;
+        }
+    }
     crc = ckpt__crc(crc, head, CKPT__CRC_AT);
     crc = ckpt__crc(crc, head + CKPT__CRC_AT + 8, CKPT__BEHIND_CRC);
     for (int i = 0; i < 8; i++) {
@@ -2937,19 +2990,6 @@ static bool ckpt__is_due(const ckpt_desc *desc, bool saved, int64_t saved_ms,
     }
     return !saved || now_ms - saved_ms >= desc->throttle_ms;
 }
-
-// Everything that decides what a run is right now.
-typedef struct ckpt__facts {
-    ckpt_code    judged;        // of the newest whole generation. NOT_FOUND:
-                                // there is none at all
-    ckpt_outcome outcome;
-    uint64_t     epoch;         // of the newest generation
-    uint64_t     highest;       // epoch of the highest claim
-    uint32_t     attempt;
-    ckpt_verdict verdict;
-    int64_t      age_ms;        // of the last beat; negative: in the future
-    bool         watched;       // and it did not change for a lease
-} ckpt__facts;
 
 static bool ckpt__is_final(ckpt_outcome outcome)
 {
@@ -3108,8 +3148,9 @@ static ckpt_code ckpt__io_open(ckpt__io *io, const ckpt_desc *desc,
                                const char *id, ckpt_how how)
 {
     io->store = desc->store;
-    io->size_max = (uint64_t)desc->size_max;
+    io->size_max = (uint32_t)desc->size_max;
     memset(&io->error, 0, sizeof(io->error));
+    memset(&io->wants, 0, sizeof(io->wants));
     memset(io->place, 0, sizeof(io->place));
     return io->store->methods->open(io->store, io->place, id, how, &io->error);
 }
@@ -3141,7 +3182,7 @@ static ckpt_code ckpt__now(const ckpt_desc *desc, ckpt_moment *now,
 }
 
 // Copies a range of the generation out.
-static ckpt_code ckpt__copy_out(ckpt__io *io, uint64_t from, uint64_t size,
+static ckpt_code ckpt__copy_out(ckpt__io *io, uint32_t from, uint32_t size,
                                 void *buf, size_t cap)
 {
     size_t got = 0;
@@ -3149,7 +3190,7 @@ static ckpt_code ckpt__copy_out(ckpt__io *io, uint64_t from, uint64_t size,
         return CKPT_ERR_BUFFER;
     }
     const ckpt_code rc = io->store->methods->read(
-        io->store, io->place, &io->gen, from, buf, (size_t)size, &got,
+        io->store, io->place, &io->gen, from, buf, size, &got,
         &io->error);
     ckpt__read_end(io);
     return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
@@ -3158,16 +3199,15 @@ static ckpt_code ckpt__copy_out(ckpt__io *io, uint64_t from, uint64_t size,
 // The seq in the head of a generation, 0 if it has none to read.
 static uint64_t ckpt__peek_seq(ckpt__io *io, const ckpt_gen *gen)
 {
-    ckpt__reader r;
-    ckpt__record rec;
+    ckpt__reader *r = &io->reader;
     uint32_t crc;
     io->gen = *gen;
-    ckpt__reader_store(&r, io, 0);
-    (void)ckpt__peek(&r);
-    const bool head = r.rc == CKPT_OK && r.end - r.at >= CKPT__HEAD_SIZE &&
-        ckpt__head_read((const char *)r.at, &rec, &crc) == CKPT_OK;
+    ckpt__reader_store(r, io, 0);
+    (void)ckpt__peek(r);
+    const bool head = r->rc == CKPT_OK && r->end - r->at >= CKPT__HEAD_SIZE &&
+        ckpt__head_read((const char *)r->at, &io->peeked, &crc) == CKPT_OK;
     ckpt__read_end(io);
-    return head ? rec.seq : 0;
+    return head ? io->peeked.seq : 0;
 }
 
 // Puts the pairs of generations of one epoch in the order of their seq. A name
@@ -3190,16 +3230,16 @@ static void ckpt__order_gens(ckpt__io *io)
 }
 
 // Finds the newest whole generation of epochs up to epoch_max and reads it
-// into rec and w; io->gen names it. What is damaged before it is in io->bad.
+// into rec; io->gen names it. What is damaged before it is in io->bad.
 //
 // Returns CKPT_ERR_NOT_FOUND if there is no generation at all,
 // CKPT_ERR_DAMAGED or CKPT_ERR_FOREIGN if none is whole or ours; or what kept it from
 // judging, which never counts as damaged.
 static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
-                             ckpt__record *rec, ckpt__wants *w)
+                             ckpt__record *rec)
 {
     ckpt_code worst = CKPT_ERR_NOT_FOUND;
-    uint64_t worst_pos = 0;
+    uint32_t worst_pos = 0;
     io->bad_count = 0;
     io->newest = 0;
     while (epoch_max > 0) {
@@ -3211,11 +3251,10 @@ static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
         ckpt__order_gens(io);
         io->newest = io->newest != 0 ? io->newest : io->look.gens[0].epoch;
         for (unsigned i = 0; i < io->look.count; i++) {
-            ckpt__reader r;
-            uint64_t pos;
+            uint32_t pos;
             io->gen = io->look.gens[i];
-            ckpt__reader_store(&r, io, 0);
-            rc = ckpt__record_read(&r, id, io->size_max, rec, w, &pos);
+            ckpt__reader_store(&io->reader, io, 0);
+            rc = ckpt__record_read(io, id, rec, &pos);
             ckpt__read_end(io);
             if (rc == CKPT_OK && rec->epoch != io->gen.epoch) {
                 rc = CKPT_ERR_DAMAGED;          // a copy under another name
@@ -3272,9 +3311,9 @@ static bool ckpt__watch_beat(ckpt_ctx *ctx, const char *id, uint64_t epoch,
 // Judges a run without a claim, and fills in the facts. What changes under it
 // is read again, at most 8 times.
 static ckpt_code ckpt__observe(ckpt_ctx *ctx, ckpt__io *io, const char *id,
-                               ckpt__record *rec, ckpt__wants *w,
-                               ckpt__facts *f)
+                               ckpt__record *rec)
 {
+    ckpt__facts *f = &io->facts;
     ckpt_code rc = CKPT_OK;
     memset(f, 0, sizeof(*f));
     for (int tries = 0; tries < 8; tries++) {
@@ -3286,7 +3325,7 @@ static ckpt_code ckpt__observe(ckpt_ctx *ctx, ckpt__io *io, const char *id,
         f->verdict = io->life.verdict;
         f->age_ms = io->life.now_ms - io->life.beat_ms;
         f->highest = highest;
-        f->judged = ckpt__judge(io, id, CKPT_TURN_MAX, rec, w);
+        f->judged = ckpt__judge(io, id, CKPT_TURN_MAX, rec);
         if (f->judged != CKPT_ERR_STALE && f->judged != CKPT_ERR_DAMAGED &&
             f->judged != CKPT_ERR_NOT_FOUND) {
             break;
@@ -3385,11 +3424,8 @@ static ckpt_code ckpt__set_aside(ckpt_run *run)
 // Reads the newest whole generation under our claim into the tables.
 static ckpt_code ckpt__rejudge(ckpt_run *run)
 {
-    ckpt__wants w;
-    memset(&w, 0, sizeof(w));
-    w.run = run;
     ckpt_code rc = ckpt__judge(&run->priv.io, run->id, run->epoch,
-                               &run->priv.record, &w);
+                               &run->priv.record);
     if (rc == CKPT_OK) {
         run->older = run->older || run->priv.io.bad_count > 0;
         run->priv.since_seq = 0;
@@ -3432,7 +3468,7 @@ static void ckpt__apply(ckpt_run *run)
     memset(&added, 0, sizeof(added));
     added.turn = plan->turn;
     added.epoch = run->epoch;
-    added.size = (uint32_t)plan->entry.size;
+    added.size = plan->entry.size;
     added.crc = plan->entry.crc;
     added.key = plan->name != NULL ?
         ckpt__hash_text(plan->name, CKPT__AS_TEXT) : 0;
@@ -3472,15 +3508,20 @@ static void ckpt__apply(ckpt_run *run)
     ckpt__mirror(run);
 }
 
+static ckpt__out *ckpt__out_begin(ckpt__io *io, bool dry)
+{
+    memset(&io->out, 0, sizeof(io->out));
+    io->out.io = io;
+    io->out.dry = dry;
+    return &io->out;
+}
+
 // Fills in the record that follows from the plan, and its sum.
 static uint32_t ckpt__compose(ckpt_run *run, int64_t wall_ms)
 {
     ckpt__record *now = &run->priv.next;
     const ckpt__plan *plan = &run->priv.plan;
-    ckpt__out out;
-    memset(&out, 0, sizeof(out));
-    out.io = &run->priv.io;
-    out.dry = true;
+    ckpt__out *out = ckpt__out_begin(&run->priv.io, true);
     *now = run->priv.record;
     now->epoch = run->epoch;
     now->turn = plan->turn;
@@ -3488,26 +3529,23 @@ static uint32_t ckpt__compose(ckpt_run *run, int64_t wall_ms)
     now->attempt = plan->attempt;
     now->outcome = plan->outcome;
     now->saved_at_ms = wall_ms;
-    ckpt__emit_body(&out, run, now);
-    now->length = CKPT__HEAD_SIZE + out.all.size;
-    return out.all.crc;
+    ckpt__emit_body(out, run, now);
+    now->length = CKPT__HEAD_SIZE + out->all.size;
+    return out->all.crc;
 }
 
 // Gives the composed record to the store and publishes it.
 static ckpt_code ckpt__write(ckpt_run *run, uint32_t crc)
 {
     ckpt__io *io = &run->priv.io;
-    ckpt__record again = run->priv.next;
-    ckpt__out out;
+    ckpt__out *out = ckpt__out_begin(io, false);
     char *head = (char *)io->work;
-    memset(&out, 0, sizeof(out));
-    out.io = io;
     ckpt__head_write(head, &run->priv.next, crc);
-    ckpt__emit_bytes(&out, head, CKPT__HEAD_SIZE);
-    ckpt__emit_body(&out, run, &again);
-    ckpt__emit_text(&out, "\n");
-    if (out.rc != CKPT_OK) {
-        return out.rc;
+    ckpt__emit_bytes(out, head, CKPT__HEAD_SIZE);
+    ckpt__emit_body(out, run, &io->peeked);
+    ckpt__emit_text(out, "\n");
+    if (out->rc != CKPT_OK) {
+        return out->rc;
     }
     ckpt_gen gen;
     gen.epoch = run->epoch;
@@ -3630,7 +3668,7 @@ static ckpt_code ckpt__plan_messages(ckpt_run *run, const ckpt_save_desc *d)
         memset(&plan->keep, 0, sizeof(plan->keep));
         if (d->append_at > 0 && !(io->store->caps & CKPT_CAP_NOTHING)) {
             ckpt__reader_store(&r, io, CKPT__HEAD_SIZE + old->intro.size);
-            ckpt__take_elements(&r, d->append_at, &plan->keep);
+            ckpt__take_elements(&r, (uint32_t)d->append_at, &plan->keep);
             plan->keep = ckpt__cut(&r);
             ckpt__read_end(io);
         }
@@ -3648,6 +3686,10 @@ static ckpt_code ckpt__plan_save(ckpt_run *run, const ckpt_save_desc *d)
     ckpt_code rc = CKPT_OK;
     if (d == NULL) {
         return CKPT_OK;
+    }
+    if (d->messages.len > run->priv.io.size_max ||
+        d->state.len > run->priv.io.size_max) {
+        return CKPT_ERR_TOO_LARGE;
     }
     if (d->turn > CKPT_TURN_MAX) {
         return CKPT_ERR_ARGUMENT;
@@ -3674,6 +3716,7 @@ static ckpt_code ckpt__plan_value(ckpt_run *run, ckpt_bytes value)
     ckpt__plan *plan = &run->priv.plan;
     plan->value = value;
     return value.ptr == NULL ? CKPT_OK :
+        value.len > run->priv.io.size_max ? CKPT_ERR_TOO_LARGE :
         ckpt__value_check(&plan->value, 0, &plan->value_now,
                           &run->priv.io.error);
 }
@@ -3827,7 +3870,7 @@ CKPT_API ckpt_code ckpt_init(ckpt_ctx *ctx, const ckpt_desc *desc)
     if (d.throttle_ms < 0 || d.every_turns < 0 || d.beat_ms < 0 ||
         d.lease_ms < 2 * d.beat_ms || d.lease_ms <= 0 ||
         d.resume_max < CKPT_NEVER || d.size_max < 1024 ||
-        d.size_max > (int64_t)UINT32_MAX) {
+        d.size_max > CKPT_SIZE_MAX) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
     ctx->priv.desc = d;
@@ -3871,17 +3914,20 @@ static ckpt_code ckpt__run_init(ckpt_ctx *ctx, ckpt_run *run, const char *id)
 }
 
 // Checks the texts that are written once, while nothing is written yet.
-static ckpt_code ckpt__meta_check(const ckpt_meta *meta, ckpt_error *err)
+static ckpt_code ckpt__meta_check(const ckpt_meta *meta, uint32_t size_max,
+                                  ckpt_error *err)
 {
     ckpt_meta copy = *meta;
     for (size_t i = 0; i < CKPT__META_COUNT; i++) {
         const char *text = *ckpt__meta_member(&copy, i);
-        if (text != NULL) {
-            const ckpt_code rc = ckpt__utf8_check(text, strlen(text), err);
-            if (rc != CKPT_OK) {
-                err->op = ckpt__meta_keys[i];
-                return rc;
-            }
+        const size_t n = text != NULL ? strlen(text) : 0;
+        ckpt_code rc = ckpt__utf8_check(text, n, err);
+        if (n > size_max) {
+            rc = CKPT_ERR_TOO_LARGE;
+        }
+        if (rc != CKPT_OK) {
+            err->op = ckpt__meta_keys[i];
+            return rc;
         }
     }
     return CKPT_OK;
@@ -3897,7 +3943,9 @@ static ckpt_code ckpt__begin(ckpt_ctx *ctx, ckpt_run *run,
     ckpt_moment now;
     ckpt_code rc = ckpt__run_init(ctx, run, desc->id);
     if (rc == CKPT_OK) {
-        rc = ckpt__meta_check(&desc->meta, &io->error);
+        // A text can grow sixfold, and there are ten.
+        rc = ckpt__meta_check(&desc->meta, (uint32_t)d->size_max / 64,
+                              &io->error);
     }
     if (rc == CKPT_OK) {
         rc = ckpt__now(d, &now, &io->error);
@@ -3973,7 +4021,7 @@ static ckpt_code ckpt__remove_run(ckpt_run *run, ckpt_outcome outcome,
 
 // Publishes the newest generation under our own epoch, one attempt up, before
 // any work; then sets aside what was damaged.
-static ckpt_code ckpt__adopt(ckpt_run *run, const ckpt_run_desc *desc,
+static ckpt_code ckpt__adopt(ckpt_run *run, const char *fingerprint,
                              uint32_t attempt, ckpt_outcome outcome)
 {
     ckpt__io *io = &run->priv.io;
@@ -3999,23 +4047,24 @@ static ckpt_code ckpt__adopt(ckpt_run *run, const ckpt_run_desc *desc,
     (void)ckpt__set_aside(run);
     memset(run->priv.skippable, 0xff, sizeof(run->priv.skippable));
     run->priv.phases_adopted = run->priv.record.phases.count;
-    const char *print = desc != NULL ? desc->meta.fingerprint : NULL;
-    run->fingerprint_differs = desc != NULL && run->priv.record.fingerprint !=
-        (print != NULL ? ckpt__hash_text(print, CKPT__AS_TEXT) : 0);
+    run->fingerprint_differs = fingerprint != NULL &&
+        run->priv.record.fingerprint !=
+        ckpt__hash_text(fingerprint, CKPT__AS_TEXT);
     return CKPT_OK;
 }
 
 // What a claimant finds once it holds the claim, after its look.
-static ckpt_code ckpt__take_claimed(ckpt_run *run, const ckpt_run_desc *desc,
+static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
                                     uint32_t how)
 {
     ckpt__io *io = &run->priv.io;
-    ckpt__wants w;
-    ckpt_code judged, rc;
-    memset(&w, 0, sizeof(w));
-    w.run = run;
+    ckpt_code judged, rc = ckpt__fence(run);    // before anything is read: a
+    if (rc != CKPT_OK) {                        // finisher frees low epochs
+        return rc;
+    }
+    io->wants.run = run;
     for (int tries = 0; ; tries++) {            // an old owner may still write
-        judged = ckpt__judge(io, run->id, run->epoch, &run->priv.record, &w);
+        judged = ckpt__judge(io, run->id, run->epoch, &run->priv.record);
         if (judged != CKPT_ERR_STALE || tries == 8) {
             break;
         }
@@ -4035,8 +4084,12 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const ckpt_run_desc *desc,
         if (judged == CKPT_OK && rec->held.count > 0) {
             return CKPT_ERR_HELD;
         }
-        return ckpt__remove_run(run, CKPT_COMPLETED,
-                                judged == CKPT_OK ? &io->gen : NULL);
+        // With an outcome first: so no later claimant hands it out.
+        rc = judged != CKPT_OK ? CKPT_OK :
+            ckpt__adopt(run, NULL, rec->attempt, CKPT_COMPLETED);
+        return rc != CKPT_OK ? rc :
+            ckpt__remove_run(run, CKPT_COMPLETED,
+                             judged == CKPT_OK ? &io->gen : NULL);
     }
     if (judged == CKPT_ERR_DAMAGED && (how & CKPT__TAKE_FALLEN)) {
         memset(&run->priv.record, 0, sizeof(run->priv.record));
@@ -4054,53 +4107,51 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const ckpt_run_desc *desc,
         return CKPT_ERR_BUSY;
     }
     if (how & CKPT__TAKE_RETRY) {
-        return ckpt__adopt(run, desc, 0, CKPT_INTERRUPTED);
+        return ckpt__adopt(run, fingerprint, 0, CKPT_INTERRUPTED);
     }
     run->priv.exhausted = run->priv.exhausted || ckpt__is_exhausted(
         rec->attempt, run->priv.ctx->priv.desc.resume_max);
     if (run->priv.exhausted && !(how & CKPT__TAKE_FALLEN)) {
         return CKPT_ERR_EXHAUSTED;
     }
-    return ckpt__adopt(run, desc, rec->attempt + 1, CKPT_RUNNING);
+    return ckpt__adopt(run, fingerprint, rec->attempt + 1, CKPT_RUNNING);
 }
 
 // Claims a run that exists. First it only looks, and claims nothing in vain.
-static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run,
-                            const ckpt_run_desc *desc, uint32_t how)
+static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run, const char *id,
+                            const char *fingerprint, uint32_t how)
 {
     const ckpt_desc *d = &ctx->priv.desc;
     ckpt__io *io = &run->priv.io;
-    ckpt__wants w;
-    ckpt__facts f;
+    const ckpt__facts *f = &io->facts;
     int64_t wait_ms;
-    ckpt_code rc = ckpt__run_init(ctx, run, desc->id);
+    ckpt_code rc = ckpt__run_init(ctx, run, id);
     if (rc == CKPT_OK) {
         rc = ckpt__io_open(io, d, run->id, CKPT_HOW_FIND);
     }
     if (rc != CKPT_OK) {
         return rc;
     }
-    memset(&w, 0, sizeof(w));
-    rc = ckpt__observe(ctx, io, run->id, &run->priv.record, &w, &f);
+    rc = ckpt__observe(ctx, io, run->id, &run->priv.record);
     if (rc == CKPT_OK) {
-        const ckpt_run_state state = ckpt__classify(&f, d, &wait_ms);
-        if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(&f, d) &&
+        const ckpt_run_state state = ckpt__classify(f, d, &wait_ms);
+        if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
             !(how & CKPT__TAKE_FORCE)) {
             rc = CKPT_ERR_BUSY;                 // its owner is removing it
         } else if (!ckpt__may_take(state, how)) {
-            rc = ckpt__state_code(state, f.judged);
+            rc = ckpt__state_code(state, f->judged);
         }
         run->priv.exhausted = state == CKPT_STATE_EXHAUSTED;
     }
     if (rc == CKPT_OK) {
-        run->epoch = f.highest + 1;
-        rc = f.highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED :
+        run->epoch = f->highest + 1;
+        rc = f->highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED :
             io->store->methods->claim(io->store, io->place, run->epoch,
                                       d->owner, &io->error);
         rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
     }
     if (rc == CKPT_OK) {
-        rc = ckpt__take_claimed(run, desc, how);
+        rc = ckpt__take_claimed(run, fingerprint, how);
         // Between the claim and now another one may have claimed above us.
         rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
     }
@@ -4140,41 +4191,52 @@ static uint32_t ckpt__take_how(const ckpt_run_desc *desc)
 CKPT_API ckpt_code ckpt_resume(ckpt_ctx *ctx, ckpt_run *run,
                                const ckpt_run_desc *desc)
 {
-    return ckpt__open_result(ctx, run,
-                             ckpt__take(ctx, run, desc, ckpt__take_how(desc)));
+    const ckpt_code rc = ckpt__take(ctx, run, desc->id, desc->meta.fingerprint,
+                                    ckpt__take_how(desc));
+    return ckpt__open_result(ctx, run, rc);
+}
+
+// Takes a run, or begins it if there is none, which *found tells.
+static ckpt_code ckpt__open(ckpt_ctx *ctx, ckpt_run *run,
+                            const ckpt_run_desc *desc, bool *found)
+{
+    ckpt_code rc = CKPT_ERR_EXISTS;
+    // It may appear, or vanish, between the question and the answer.
+    for (int tries = 0; rc == CKPT_ERR_EXISTS && tries < 4; tries++) {
+        rc = ckpt__take(ctx, run, desc->id, desc->meta.fingerprint,
+                        ckpt__take_how(desc));
+        *found = rc != CKPT_ERR_NOT_FOUND;
+        if (!*found) {
+            rc = ckpt__begin(ctx, run, desc);
+        }
+    }
+    return rc;
 }
 
 CKPT_API ckpt_code ckpt_open(ckpt_ctx *ctx, ckpt_run *run,
                              const ckpt_run_desc *desc)
 {
-    ckpt_code rc = CKPT_ERR_EXISTS;
-    // It may appear, or vanish, between the question and the answer.
-    for (int tries = 0; rc == CKPT_ERR_EXISTS && tries < 4; tries++) {
-        rc = ckpt__take(ctx, run, desc, ckpt__take_how(desc));
-        if (rc == CKPT_ERR_NOT_FOUND) {
-            rc = ckpt__begin(ctx, run, desc);
-        }
-    }
-    return ckpt__open_result(ctx, run, rc);
+    bool found;
+    return ckpt__open_result(ctx, run, ckpt__open(ctx, run, desc, &found));
 }
 
 // Cuts a NUL-terminated text out of the buffer: unescapes it where it stands.
-static const char *ckpt__text_at(char *buf, const ckpt__tap *tap)
+static const char *ckpt__text_at(char *buf, const ckpt__span *span)
 {
     bool lone = false;
-    if (tap->from == 0) {
+    if (span->from == 0) {
         return NULL;
     }
-    char *text = buf + tap->from;               // its closing quote is behind
-    text[ckpt__unescape(text, text, (size_t)tap->size, &lone)] = '\0';
+    char *text = buf + span->from;              // its closing quote is behind
+    text[ckpt__unescape(text, text, span->size, &lone)] = '\0';
     return text;
 }
 
-static ckpt_bytes ckpt__bytes_at(const char *buf, uint64_t from, uint64_t size)
+static ckpt_bytes ckpt__bytes_at(const char *buf, uint32_t from, uint32_t size)
 {
     ckpt_bytes bytes;
     bytes.ptr = buf + from;
-    bytes.len = (size_t)size;
+    bytes.len = size;
     return bytes;
 }
 
@@ -4209,24 +4271,24 @@ static ckpt_code ckpt__load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
 {
     ckpt__io *io = &run->priv.io;
     ckpt__record *rec = &run->priv.next;        // not needed between saves
-    ckpt__reader r;
-    ckpt__wants w;
     ckpt_bytes bytes;
-    ckpt_code rc = ckpt__copy_out(io, 0, run->checkpoint_size, buf, cap);
+    uint32_t pos;
+    ckpt_code rc = ckpt__copy_out(io, 0, run->priv.record.length, buf, cap);
     if (rc != CKPT_OK) {
         return rc;
     }
-    memset(&w, 0, sizeof(w));
     bytes.ptr = buf;
-    bytes.len = (size_t)run->checkpoint_size;
-    ckpt__reader_memory(&r, bytes);
-    rc = ckpt__record_read(&r, run->id, io->size_max, rec, &w,
-                           &io->error.pos);
+    bytes.len = run->priv.record.length;
+    ckpt__reader_memory(&io->reader, bytes);
+    io->wants.run = NULL;                       // the tables stay
+    rc = ckpt__record_read(io, run->id, rec, &pos);
+    io->error.pos = pos;
+    io->wants.run = run;
     if (rc == CKPT_OK && (rec->epoch != run->epoch || rec->seq != run->seq)) {
         rc = CKPT_ERR_STALE;
     }
     if (rc == CKPT_OK) {
-        ckpt__checkpoint(out, (char *)buf, rec, &w);
+        ckpt__checkpoint(out, (char *)buf, rec, &io->wants);
     }
     return rc;
 }
@@ -4432,15 +4494,15 @@ CKPT_API bool ckpt_phase(ckpt_run *run, const char *name)
 }
 
 // Where the sections of the newest generation begin.
-static uint64_t ckpt__list_at(const ckpt__record *rec, ckpt__list list)
+static uint32_t ckpt__list_at(const ckpt__record *rec, ckpt__list list)
 {
-    uint64_t at = CKPT__HEAD_SIZE + rec->intro.size + rec->messages.size +
-                  strlen(CKPT__TO_PHASES);
+    uint32_t at = CKPT__HEAD_SIZE + rec->intro.size + rec->messages.size +
+                  (uint32_t)sizeof(CKPT__TO_PHASES) - 1;
     if (list != CKPT__PHASES) {
-        at += rec->phases.size + strlen(CKPT__TO_EFFECTS);
+        at += rec->phases.size + (uint32_t)sizeof(CKPT__TO_EFFECTS) - 1;
     }
-    return list == CKPT__HELD ?
-        at + rec->effects.size + strlen(CKPT__TO_HELD) : at;
+    return list != CKPT__HELD ? at :
+        at + rec->effects.size + (uint32_t)sizeof(CKPT__TO_HELD) - 1;
 }
 
 // Reads an entry of effects or held: its id, as it stands, into id[0..], and
@@ -4450,27 +4512,27 @@ static ckpt_code ckpt__entry_read(ckpt_run *run, ckpt__list list, uint32_t i,
 {
     const ckpt__entry *entries = list == CKPT__EFFECTS ? run->priv.effects
                                                        : run->priv.held;
-    uint64_t at = ckpt__list_at(&run->priv.record, list);
-    ckpt__reader r;
+    uint32_t at = ckpt__list_at(&run->priv.record, list);
+    ckpt__reader *r = &run->priv.io.reader;
     ckpt__entry entry;
     for (uint32_t j = 0; j < i; j++) {
-        at += entries[j].size + 1U;
+        at += entries[j].size + 1;
     }
-    ckpt__reader_store(&r, &run->priv.io, at);
+    ckpt__reader_store(r, &run->priv.io, at);
     memset(value, 0, sizeof(*value));
     if (list == CKPT__EFFECTS) {
-        ckpt__take_effect(&r, &entry, id, value);
+        ckpt__take_effect(r, &entry, id, value);
     } else {
-        ckpt__take_held(&r, &entry, id, value);
+        ckpt__take_held(r, &entry, id, value);
     }
     ckpt__read_end(&run->priv.io);
-    return r.rc == CKPT_ERR_JSON ? CKPT_ERR_DAMAGED : r.rc;
+    return r->rc == CKPT_ERR_JSON ? CKPT_ERR_DAMAGED : r->rc;
 }
 
 CKPT_API ckpt_code ckpt_phase_output(ckpt_run *run, const char *name,
                                      void *buf, size_t cap, size_t *size)
 {
-    ckpt__reader r;
+    ckpt__reader *r = &run->priv.io.reader;
     ckpt__tap id, value;
     uint32_t i;
     *size = 0;
@@ -4487,20 +4549,20 @@ CKPT_API ckpt_code ckpt_phase_output(ckpt_run *run, const char *name,
     if (i == 0) {
         return ckpt__run_result(run, CKPT_ERR_NOT_FOUND);
     }
-    ckpt__reader_store(&r, &run->priv.io,
+    ckpt__reader_store(r, &run->priv.io,
                        ckpt__list_at(&run->priv.record, CKPT__PHASES));
     memset(&id, 0, sizeof(id));
     for (uint32_t j = 0; j < i; j++) {
         if (j > 0) {
-            ckpt__take_byte(&r, ',');
+            ckpt__take_byte(r, ',');
         }
-        ckpt__take_phase(&r, &id, &value);
+        ckpt__take_phase(r, &id, &value);
     }
     ckpt__read_end(&run->priv.io);
-    *size = r.rc == CKPT_OK ? (size_t)value.size : 0;
-    rc = r.rc == CKPT_OK ? ckpt__copy_out(&run->priv.io, value.from, value.size,
+    *size = r->rc == CKPT_OK ? value.size : 0;
+    rc = r->rc == CKPT_OK ? ckpt__copy_out(&run->priv.io, value.from, value.size,
                                           buf, cap) :
-         r.rc == CKPT_ERR_JSON ? CKPT_ERR_DAMAGED : r.rc;
+         r->rc == CKPT_ERR_JSON ? CKPT_ERR_DAMAGED : r->rc;
     return ckpt__run_result(run, rc);
 }
 
@@ -4562,7 +4624,7 @@ static ckpt_code ckpt__effect_fill(ckpt_run *run, uint32_t i,
     const ckpt_code rc = ckpt__entry_read(run, CKPT__EFFECTS, i, &id, &value);
     effect->turn = e->turn;
     effect->state = e->ended ? CKPT_EFFECT_ENDED : CKPT_EFFECT_UNCERTAIN;
-    effect->result_size = (size_t)value.size;
+    effect->result_size = value.size;
     if (rc == CKPT_OK) {
         const size_t n = ckpt__unescape(NULL, raw, id.len, &lone);
         if (n > CKPT_NAME_MAX) {
@@ -4667,7 +4729,7 @@ CKPT_API ckpt_code ckpt_effect_result(ckpt_run *run, const ckpt_effect *effect,
     }
     memset(&id, 0, sizeof(id));
     rc = ckpt__entry_read(run, CKPT__EFFECTS, i, &id, &value);
-    *size = rc == CKPT_OK ? (size_t)value.size : 0;
+    *size = rc == CKPT_OK ? value.size : 0;
     rc = rc == CKPT_OK ? ckpt__copy_out(&run->priv.io, value.from, value.size,
                                         buf, cap) : rc;
     return ckpt__run_result(run, rc);
@@ -4694,24 +4756,24 @@ static void ckpt__json_put(ckpt_json *w, const char *bytes, size_t n);
 
 static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
 {
-    char number[24];
-    ckpt__stb_sprintf(number, "%llu", (ckpt__ull)value);
+    char number[20];
+    const size_t n = ckpt__number(number, value, 1, '0');
     ckpt__json_piece(w, ckpt_text(text));
-    ckpt__json_piece(w, ckpt_text(number));
+    ckpt__json_put(w, number, n);
 }
 
 // Adds the reason, which stands escaped in the record.
 static ckpt_code ckpt__note_reason(ckpt_run *run, ckpt_json *w)
 {
     const ckpt__record *rec = &run->priv.record;
-    const uint64_t from = ckpt__list_at(rec, CKPT__HELD) + rec->held.size +
-                          strlen(CKPT__TO_REASON) + 1;
+    const uint32_t from = ckpt__list_at(rec, CKPT__HELD) + rec->held.size +
+                          (uint32_t)sizeof(CKPT__TO_REASON);
     const size_t room = w->len < w->cap ? w->cap - w->len : 0;
     if (rec->reason.size <= 4) {                // null, or next to nothing
         return CKPT_OK;
     }
     ckpt__json_piece(w, ckpt_text(" Why it was left: "));
-    const size_t size = (size_t)rec->reason.size - 2;
+    const uint32_t size = rec->reason.size - 2;
     const ckpt_code rc = room < size + 32 ? CKPT_ERR_BUFFER :
         ckpt__copy_out(&run->priv.io, from, size, w->buf + w->len,
                        w->cap - w->len);
@@ -4798,16 +4860,9 @@ CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
 {
     ckpt_finish_desc finish;
     ckpt_outcome outcome;
-    bool none = false;
-    ckpt_code rc = CKPT_ERR_EXISTS;
-    for (int tries = 0; rc == CKPT_ERR_EXISTS && tries < 4; tries++) {
-        rc = ckpt__take(ctx, run, desc, ckpt__take_how(desc));
-        none = rc == CKPT_ERR_NOT_FOUND;
-        if (none) {
-            rc = ckpt__begin(ctx, run, desc);
-        }
-    }
-    if (none && (rc == CKPT_ERR_IO || rc == CKPT_ERR_NO_SPACE ||
+    bool found;
+    ckpt_code rc = ckpt__open(ctx, run, desc, &found);
+    if (!found && (rc == CKPT_ERR_IO || rc == CKPT_ERR_NO_SPACE ||
                  rc == CKPT_ERR_ACCESS || rc == CKPT_ERR_RESOURCE)) {
         ckpt_error why = run->priv.io.error;
         (void)ckpt__fill_error(&why, rc);
@@ -4850,43 +4905,41 @@ static ckpt_code ckpt__describe(ckpt_ctx *ctx, const char *id, ckpt_how how,
 {
     ckpt__io *io = &ctx->priv.io;
     ckpt__record *rec = &ctx->priv.record;
-    ckpt__wants w;
-    ckpt__facts f;
+    ckpt__facts *f = &io->facts;
     memset(info, 0, sizeof(*info));
-    memset(&w, 0, sizeof(w));
+    memset(f, 0, sizeof(*f));
     memcpy(info->id, id, strlen(id) + 1);
     info->beat_age_ms = -1;
-    w.info = info;
     ckpt_code rc = ckpt__io_open(io, &ctx->priv.desc, id, how);
     if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_ARGUMENT) {
         return rc;
     }
-    memset(&f, 0, sizeof(f));
+    io->wants.info = info;
     if (rc == CKPT_OK && how == CKPT_HOW_LETTER) {
-        f.judged = ckpt__judge(io, id, CKPT_TURN_MAX, rec, &w);
+        f->judged = ckpt__judge(io, id, CKPT_TURN_MAX, rec);
     } else if (rc == CKPT_OK) {
-        rc = ckpt__observe(ctx, io, id, rec, &w, &f);
+        rc = ckpt__observe(ctx, io, id, rec);
     }
     if (rc != CKPT_OK) {
-        f.judged = rc;
+        f->judged = rc;
     } else {
         ckpt__io_close(io);
     }
-    info->state = ckpt__classify(&f, &ctx->priv.desc, &info->wait_ms);
+    info->state = ckpt__classify(f, &ctx->priv.desc, &info->wait_ms);
     if (how == CKPT_HOW_LETTER) {
         info->state = CKPT_STATE_FAILED;
     } else if (rc == CKPT_OK) {
         info->beat_age_ms = io->life.beat_ms == 0 ? -1 :
-                            f.age_ms < 0 ? 0 : f.age_ms;
+                            f->age_ms < 0 ? 0 : f->age_ms;
         memcpy(info->owner, io->life.owner, sizeof(info->owner));
         info->owner[sizeof(info->owner) - 1] = '\0';
     }
-    if (f.judged == CKPT_OK) {
+    if (f->judged == CKPT_OK) {
         ckpt__info_record(info, rec);
         info->older = io->bad_count > 0;
     } else {
         info->error = io->error;
-        (void)ckpt__fill_error(&info->error, f.judged);
+        (void)ckpt__fill_error(&info->error, f->judged);
     }
     return CKPT_OK;
 }
@@ -5053,13 +5106,10 @@ CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx, ckpt_run *run,
                                     ckpt_cursor *cursor)
 {
     ckpt_code rc;
-    ckpt_run_desc desc;
     while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, ctx->priv.id)) ==
            CKPT_OK) {
-        memset(&desc, 0, sizeof(desc));
-        desc.id = ctx->priv.id;
-        if (ckpt__open_result(ctx, run, ckpt__take(ctx, run, &desc, 0)) ==
-            CKPT_OK) {
+        rc = ckpt__take(ctx, run, ctx->priv.id, NULL, 0);
+        if (ckpt__open_result(ctx, run, rc) == CKPT_OK) {
             return CKPT_OK;
         }
     }
@@ -5119,16 +5169,13 @@ CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
 {
     ckpt_recover_info counted;
     ckpt_cursor cursor;
-    ckpt_run_desc one;
     ckpt_code rc;
     memset(&counted, 0, sizeof(counted));
     memset(&cursor, 0, sizeof(cursor));
     while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->priv.id)) ==
            CKPT_OK) {
-        memset(&one, 0, sizeof(one));
-        one.id = ctx->priv.id;
-        rc = ckpt__open_result(ctx, run, ckpt__take(ctx, run, &one,
-                                                    CKPT__TAKE_FALLEN));
+        rc = ckpt__take(ctx, run, ctx->priv.id, NULL, CKPT__TAKE_FALLEN);
+        rc = ckpt__open_result(ctx, run, rc);
         if (rc == CKPT_OK) {
             rc = ckpt__recover_one(ctx, run, desc, &counted);
             ckpt_abandon(run);              // if it could not be finished
@@ -5138,8 +5185,8 @@ CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
         } else if (rc != CKPT_ERR_LIVE && rc != CKPT_ERR_BUSY &&
                    rc != CKPT_ERR_NOT_FOUND) {
             counted.failed++;
-            ckpt__event(&ctx->priv.desc, CKPT_EVENT_LOAD_FAILED, one.id, NULL,
-                        &ctx->priv.io.error);
+            ckpt__event(&ctx->priv.desc, CKPT_EVENT_LOAD_FAILED, ctx->priv.id,
+                        NULL, &ctx->priv.io.error);
         }
     }
     if (info != NULL) {
@@ -5162,10 +5209,7 @@ static ckpt_code ckpt__used(ckpt_ctx *ctx, ckpt_run *run, ckpt_code rc)
 
 CKPT_API ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run, const char *id)
 {
-    ckpt_run_desc desc;
-    memset(&desc, 0, sizeof(desc));
-    desc.id = id;
-    ckpt_code rc = ckpt__take(ctx, run, &desc, CKPT__TAKE_REMOVE);
+    ckpt_code rc = ckpt__take(ctx, run, id, NULL, CKPT__TAKE_REMOVE);
     if (rc == CKPT_ERR_NOT_FOUND) {
         ckpt__io *io = &run->priv.io;
         rc = ckpt__io_open(io, &ctx->priv.desc, run->id, CKPT_HOW_LETTER);
@@ -5184,14 +5228,12 @@ static ckpt_code ckpt__revive(ckpt_ctx *ctx, ckpt_run *run)
 {
     const ckpt_desc *d = &ctx->priv.desc;
     ckpt__io *io = &run->priv.io;
-    ckpt__wants w;
-    memset(&w, 0, sizeof(w));
-    w.run = run;
     ckpt_code rc = ckpt__io_open(io, d, run->id, CKPT_HOW_RETRY);
     if (rc != CKPT_OK) {
         return rc;
     }
-    rc = ckpt__judge(io, run->id, CKPT_TURN_MAX, &run->priv.record, &w);
+    io->wants.run = run;
+    rc = ckpt__judge(io, run->id, CKPT_TURN_MAX, &run->priv.record);
     if (rc == CKPT_OK) {
         run->epoch = run->priv.record.epoch + 1;
         rc = io->store->methods->claim(io->store, io->place, run->epoch,
@@ -5208,10 +5250,7 @@ static ckpt_code ckpt__revive(ckpt_ctx *ctx, ckpt_run *run)
 
 CKPT_API ckpt_code ckpt_retry(ckpt_ctx *ctx, ckpt_run *run, const char *id)
 {
-    ckpt_run_desc desc;
-    memset(&desc, 0, sizeof(desc));
-    desc.id = id;
-    ckpt_code rc = ckpt__take(ctx, run, &desc, CKPT__TAKE_RETRY);
+    ckpt_code rc = ckpt__take(ctx, run, id, NULL, CKPT__TAKE_RETRY);
     if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_FINISHED) {
         rc = ckpt__revive(ctx, run);
     } else if (rc == CKPT_ERR_LIVE) {
@@ -5224,19 +5263,25 @@ CKPT_API ckpt_code ckpt_retry(ckpt_ctx *ctx, ckpt_run *run, const char *id)
 static bool ckpt__sweep_aside(ckpt_ctx *ctx, ckpt_run *run)
 {
     ckpt__io *io = &run->priv.io;
-    ckpt__facts f;
+    ckpt__facts *f = &io->facts;
     run->priv.ctx = ctx;
     if (ckpt__io_open(io, &ctx->priv.desc, run->id, CKPT_HOW_LEFTOVER) !=
         CKPT_OK) {
         return false;
     }
-    memset(&f, 0, sizeof(f));
+    memset(f, 0, sizeof(*f));
     bool removed = ckpt__look(io, 0) == CKPT_OK &&
                    ckpt__alive(io, io->look.epoch) == CKPT_OK;
     if (removed) {
-        f.verdict = io->life.verdict;
-        f.age_ms = io->life.now_ms - io->life.beat_ms;
-        removed = ckpt__is_gone(&f, &ctx->priv.desc) &&
+        f->verdict = io->life.verdict;
+        f->age_ms = io->life.now_ms - io->life.beat_ms;
+        // Claimed above its maker: should it live, it finds that.
+        run->epoch = io->look.epoch + 1;
+        removed = ckpt__is_gone(f, &ctx->priv.desc) &&
+            io->store->methods->claim(io->store, io->place, run->epoch,
+                                      ctx->priv.desc.owner,
+                                      &io->error) == CKPT_OK &&
+            ckpt__fence(run) == CKPT_OK &&
             ckpt__remove_run(run, CKPT_COMPLETED, NULL) == CKPT_OK;
     }
     ckpt__io_close(io);
@@ -5246,12 +5291,9 @@ static bool ckpt__sweep_aside(ckpt_ctx *ctx, ckpt_run *run)
 CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx, ckpt_run *run, uint32_t *count)
 {
     ckpt_cursor cursor;
-    ckpt_run_desc desc;
     ckpt_code rc;
     uint32_t n = 0;
     memset(&cursor, 0, sizeof(cursor));
-    memset(&desc, 0, sizeof(desc));
-    desc.id = ctx->priv.id;
     while ((rc = ckpt__list_next(ctx, CKPT_AT_NOWHERE, &cursor,
                                  ctx->priv.id)) == CKPT_OK) {
         memset(run, 0, sizeof(*run));
@@ -5262,7 +5304,7 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx, ckpt_run *run, uint32_t *count)
     while (rc == CKPT_END &&
            (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->priv.id)) ==
            CKPT_OK) {
-        rc = ckpt__take(ctx, run, &desc, CKPT__TAKE_FINISHED);
+        rc = ckpt__take(ctx, run, ctx->priv.id, NULL, CKPT__TAKE_FINISHED);
         n += rc == CKPT_ERR_FINISHED || rc == CKPT_ERR_NOT_FOUND;
         rc = CKPT_END;
     }
@@ -5462,7 +5504,7 @@ CKPT_API ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held)
             (void)ckpt__unescape(held->id, raw, id.len, &lone);
             held->id[n] = '\0';
             held->step_count = (int64_t)run->priv.held[at].turn;
-            held->timestep_size = (size_t)value.size;
+            held->timestep_size = value.size;
             held->at = at + 1;
         }
     }
@@ -5484,7 +5526,7 @@ CKPT_API ckpt_code ckpt_held_timestep(ckpt_run *run, const char *id, void *buf,
     }
     memset(&tap, 0, sizeof(tap));
     rc = ckpt__entry_read(run, CKPT__HELD, i, &tap, &value);
-    *size = rc == CKPT_OK ? (size_t)value.size : 0;
+    *size = rc == CKPT_OK ? value.size : 0;
     rc = rc == CKPT_OK ? ckpt__copy_out(&run->priv.io, value.from, value.size,
                                         buf, cap) : rc;
     return ckpt__run_result(run, rc);
@@ -5648,9 +5690,9 @@ CKPT_API void ckpt_json_int(ckpt_json *w, int64_t value)
     char text[32];
     const uint64_t u = (uint64_t)value;
     ckpt__json_value(w);
-    ckpt__json_put(w, text, (size_t)ckpt__stb_sprintf(
-        text, "%s%llu", value < 0 ? "-" : "",
-        (ckpt__ull)(value < 0 ? 0 - u : u)));
+    text[0] = '-';
+    const size_t n = ckpt__number(text + 1, value < 0 ? 0 - u : u, 1, '0');
+    ckpt__json_put(w, text + (value >= 0), n + (value < 0));
 }
 
 CKPT_API void ckpt_json_bool(ckpt_json *w, bool value)
@@ -5763,7 +5805,7 @@ CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
     value->len = (size_t)(r.at - (const uint8_t *)value->ptr);
     if (key != NULL) {
         key->ptr = r.start + tap.from;
-        key->len = (size_t)tap.size;
+        key->len = tap.size;
     }
     ckpt__take_space(&r);
     *at = ckpt__peek(&r) == ',' ? (size_t)ckpt__pos(&r) : json.len;
@@ -5851,13 +5893,6 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 #undef CKPT__TO_PHASES
 #undef CKPT__TO_REASON
 #undef CKPT__TO_STATE
-#undef STB_SPRINTF_DECORATE
-#undef STB_SPRINTF_STATIC
-#undef STB_SPRINTF_NOFLOAT
-#undef STB_SPRINTF_NOUNALIGNED
-#undef STB_SPRINTF_IMPLEMENTATION
-#undef STB_SPRINTF_H_INCLUDE
-#undef STB_SPRINTF_MIN
 
 #endif /* CKPT_IMPLEMENTATION_DONE */
 #endif /* CKPT_IMPLEMENTATION */

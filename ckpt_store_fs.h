@@ -221,6 +221,41 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 // In this order: the calls of this system; errors; names; files; places and
 // looks; claims and liveness; reading and writing; moving; the table.
 
+// A private copy of stb_sprintf, whatever else the program does with it: its
+// separators can be changed process-wide, and its names would clash. Only
+// integers and strings are formatted, into buffers that hold the longest.
+#ifdef STB_SPRINTF_H_INCLUDE
+    #error "include ckpt_store_fs.h (with CKPT_STORE_FS_IMPLEMENTATION) before \
+stb_sprintf.h"
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+    #pragma GCC diagnostic push
+    #pragma GCC diagnostic ignored "-Wpragmas"
+    #pragma GCC diagnostic ignored "-Wunknown-warning-option"
+    #pragma GCC diagnostic ignored "-Wpedantic"
+    #pragma GCC diagnostic ignored "-Wcast-qual"
+    #pragma GCC diagnostic ignored "-Wcast-align"
+    #pragma GCC diagnostic ignored "-Wconversion"
+    #pragma GCC diagnostic ignored "-Wsign-conversion"
+    #pragma GCC diagnostic ignored "-Wsign-compare"
+    #pragma GCC diagnostic ignored "-Wshadow"
+    #pragma GCC diagnostic ignored "-Wundef"
+    #pragma GCC diagnostic ignored "-Wold-style-cast"
+    #pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
+    #pragma GCC diagnostic ignored "-Wunused-function"
+    #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+    #pragma GCC diagnostic ignored "-Waggressive-loop-optimizations"
+#endif
+#define STB_SPRINTF_DECORATE(name) ckpt__stb_##name
+#define STB_SPRINTF_STATIC
+#define STB_SPRINTF_NOFLOAT
+#define STB_SPRINTF_NOUNALIGNED
+#define STB_SPRINTF_IMPLEMENTATION
+#include "stb_sprintf.h"
+#if defined(__GNUC__) || defined(__clang__)
+    #pragma GCC diagnostic pop
+#endif
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -245,6 +280,8 @@ in the file, or define _POSIX_C_SOURCE=200809L"
 #endif
 
 //--- The calls of this system -------------------------------------------------
+
+typedef unsigned long long ckpt__ull;   // what "%llu" takes
 
 static int ckpt__sys_result(int r)
 {
@@ -1163,58 +1200,45 @@ static ckpt_code ckpt__fs_check_pid(ckpt_store_fs *fs, const ckpt__fs_place *p)
     return ours ? CKPT_OK : CKPT_ERR_FORKED;
 }
 
-// Puts a generation among those of a look, the newest first. Returns the epoch
-// of what did not fit, 0 if everything did.
-static uint64_t ckpt__fs_look_add(ckpt_look *look, uint64_t epoch, bool prev)
+// Adds the generations of an epoch to a look, by their names: a listing can
+// miss a name that is being renamed over.
+static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
+                                     uint64_t epoch, ckpt_look *look,
+                                     ckpt_error *err)
 {
-    unsigned i = look->count;
-    uint64_t out = 0;
-    // Until the look is over, seq says which name it is.
-    while (i > 0 && (look->gens[i - 1].epoch < epoch ||
-                     (look->gens[i - 1].epoch == epoch && !prev))) {
-        i--;
-    }
-    if (i == CKPT_LOOK_MAX) {
-        return epoch;
-    }
-    if (look->count == CKPT_LOOK_MAX) {
-        out = look->gens[--look->count].epoch;
-    }
-    memmove(&look->gens[i + 1], &look->gens[i],
-            (look->count - i) * sizeof(look->gens[0]));
-    look->gens[i].epoch = epoch;
-    look->gens[i].seq = prev;
-    look->count++;
-    return out;
-}
-
-// Fills in the tokens; what has vanished meanwhile is left out.
-static ckpt_code ckpt__fs_look_tokens(ckpt_store_fs *fs, int dir,
-                                      ckpt_look *look, ckpt_error *err)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < look->count; i++) {
+    uint64_t token = 0;
+    for (int prev = 0; prev < 2 && look->count < CKPT_LOOK_MAX; prev++) {
         char name[64];
         ckpt_fs_stat st;
-        ckpt_gen gen = look->gens[i];
-        ckpt__fs_gen_name(name, gen.epoch, gen.seq != 0);
+        ckpt__fs_gen_name(name, epoch, prev != 0);
         const int r = ckpt__fs_stat_at(fs, dir, name, &st);
-        if (r == -ENOENT) {
-            continue;
-        }
-        if (r < 0) {
+        if (r < 0 && r != -ENOENT) {
             return ckpt__fs_fail(err, "look at a checkpoint", r);
         }
-        gen.seq = 0;
-        gen.token = ckpt__fs_token(&st);
-        if (n > 0 && look->gens[n - 1].epoch == gen.epoch &&
-            look->gens[n - 1].token == gen.token) {
-            continue;                           // prev is the same file still
+        if (r >= 0 && ckpt__fs_token(&st) != token) {   // not one file still
+            token = ckpt__fs_token(&st);
+            look->gens[look->count].epoch = epoch;
+            look->gens[look->count].seq = 0;
+            look->gens[look->count++].token = token;
         }
-        look->gens[n++] = gen;
     }
-    look->count = n;
     return CKPT_OK;
+}
+
+// Looks for generations from an epoch downwards, as many as fit. Epochs have
+// few gaps: claimants that died, and CKPT_CLAIMS_MAX bounds those.
+static ckpt_code ckpt__fs_look_gens(ckpt_store_fs *fs, int dir, uint64_t epoch,
+                                    ckpt_look *look, ckpt_error *err)
+{
+    ckpt_code rc = CKPT_OK;
+    for (uint32_t misses = 0; rc == CKPT_OK && epoch > 0 &&
+         look->count + 2 <= CKPT_LOOK_MAX && misses <= 2 * CKPT_CLAIMS_MAX;
+         epoch--) {
+        const unsigned before = look->count;
+        rc = ckpt__fs_look_epoch(fs, dir, epoch, look, err);
+        misses = look->count > before ? 0 : misses + 1;
+    }
+    return rc;
 }
 
 static ckpt_code ckpt__fs_look_letter(ckpt_store_fs *fs,
@@ -1243,7 +1267,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
     ckpt_fs_stat st;
-    uint64_t cut = 0, epoch;
+    uint64_t epoch;
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->in);
     if (p->how == CKPT_HOW_LETTER) {
@@ -1253,36 +1277,28 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     if (rc != CKPT_OK) {
         return rc;
     }
-    bool mine = false;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
-        const bool gen = kind == CKPT__FS_CURRENT || kind == CKPT__FS_PREV;
-        if ((kind == CKPT__FS_CLAIM || gen) && epoch > look->epoch) {
+        if ((kind == CKPT__FS_CLAIM || kind == CKPT__FS_CURRENT ||
+             kind == CKPT__FS_PREV) && epoch > look->epoch) {
             look->epoch = epoch;
-        }
-        mine = mine || (kind == CKPT__FS_CLAIM && epoch == p->epoch);
-        if (gen && epoch <= epoch_max) {
-            const uint64_t out = ckpt__fs_look_add(look, epoch,
-                                                   kind == CKPT__FS_PREV);
-            cut = out > cut ? out : cut;
         }
     }
     if (w.r < 0) {
         return ckpt__fs_fail(err, "list the directory of a run", w.r);
     }
-    // Whole epochs only.
-    while (look->count > 0 && look->gens[look->count - 1].epoch <= cut) {
-        look->count--;
-    }
-    if (mine) {
+    // The own claim after the higher ones: in the other order a whole finish
+    // fits between the two.
+    if (p->epoch != 0) {
         const int r = ckpt__fs_stat(fs, p->claim, &st);
         if (r < 0) {
             return ckpt__fs_fail(err, "look at the claim", r);
         }
         look->mine = st.nlink > 0;
     }
-    return ckpt__fs_look_tokens(fs, p->dir, look, err);
+    return ckpt__fs_look_gens(fs, p->dir, epoch_max < look->epoch ?
+                              epoch_max : look->epoch, look, err);
 }
 
 //--- Claims and liveness ------------------------------------------------------
@@ -1754,40 +1770,82 @@ static int ckpt__fs_rename(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return 2;
 }
 
-// Keeps the newest generation as the one before it: a second link, renamed.
-static ckpt_code ckpt__fs_keep_prev(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                    const char *current, ckpt_error *err)
+// Makes a second link to the newest generation, to be renamed to prev. temp
+// is empty where there is nothing to keep.
+static ckpt_code ckpt__fs_link_prev(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                    const char *current, const char *prev,
+                                    char temp[56], ckpt_fs_stat *now,
+                                    ckpt_error *err)
 {
-    char prev[64], temp[56], random[CKPT__FS_RANDOM + 1];
-    ckpt_fs_stat now, before;
-    int r = ckpt__fs_stat_at(fs, p->dir, current, &now);
+    char random[CKPT__FS_RANDOM + 1];
+    ckpt_fs_stat st;
+    temp[0] = '\0';
+    int r = ckpt__fs_stat_at(fs, p->dir, current, now);
     if (r == -ENOENT) {
         return CKPT_OK;                         // the first one
     }
-    ckpt__fs_gen_name(prev, p->epoch, true);
-    if (r >= 0) {
-        r = ckpt__fs_stat_at(fs, p->dir, prev, &before);
-        if (r >= 0 && before.ino == now.ino && before.dev == now.dev) {
-            return CKPT_OK;                     // a failed save got so far
-        }
-        r = r == -ENOENT ? 0 : r;
+    r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, prev, &st);
+    if (r >= 0 && st.ino == now->ino && st.dev == now->dev) {
+        return CKPT_OK;                         // a failed save got so far
     }
-    r = r < 0 ? r : ckpt__fs_random(fs, random);
+    r = r == -ENOENT || r >= 0 ? ckpt__fs_random(fs, random) : r;
     if (r < 0) {
         return ckpt__fs_fail(err, "look at the last checkpoint", r);
     }
     ckpt__stb_sprintf(temp, ".t.%llu.%s", (ckpt__ull)p->epoch, random);
     r = fs->priv.calls->link(fs->priv.user, p->dir, current, p->dir, temp);
-    if (r < 0 && (ckpt__fs_stat_at(fs, p->dir, temp, &before) < 0 ||
-                  before.ino != now.ino)) {
-        (void)ckpt__fs_unlink(fs, p->dir, temp);
-        return ckpt__fs_fail(err, "keep the last checkpoint", r);
-    }
-    if (ckpt__fs_rename(fs, p, temp, prev, &now, &r) != 0) {
-        (void)ckpt__fs_unlink(fs, p->dir, temp);
+    if (r < 0 && (ckpt__fs_stat_at(fs, p->dir, temp, &st) < 0 ||
+                  st.ino != now->ino)) {
+        temp[0] = '\0';
         return ckpt__fs_fail(err, "keep the last checkpoint", r);
     }
     return CKPT_OK;
+}
+
+// Whether the claim still has its name. Once a finisher has taken that, and
+// then all temporary files, a rename of ours has no source any more: so a
+// paused owner cannot bring a finished run back. Hence both temporary files
+// are made before this, and both renames come after it. (Variants
+// temps-left, claims-after-temps, prev-linked-late, rename-unlooked in
+// tests/spin/ckpt.pml.)
+static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
+                                      const ckpt__fs_place *p, ckpt_error *err)
+{
+    ckpt_fs_stat st;
+    const int r = ckpt__fs_stat(fs, p->claim, &st);
+    return r < 0 ? ckpt__fs_fail(err, "look at the claim", r) :
+           st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
+}
+
+// Makes the temporary file the newest generation, and that the one before it.
+static ckpt_code ckpt__fs_switch(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                 const ckpt_fs_stat *st, ckpt_error *err)
+{
+    char current[64], prev[64], temp[56];
+    ckpt_fs_stat now;
+    int sys = 0, done = 1;
+    ckpt__fs_gen_name(current, p->epoch, false);
+    ckpt__fs_gen_name(prev, p->epoch, true);
+    ckpt_code rc = ckpt__fs_link_prev(fs, p, current, prev, temp, &now, err);
+    if (rc == CKPT_OK) {
+        rc = ckpt__fs_check_claim(fs, p, err);
+    }
+    if (rc == CKPT_OK && temp[0] != '\0' &&
+        ckpt__fs_rename(fs, p, temp, prev, &now, &sys) != 0) {
+        rc = ckpt__fs_fail(err, "keep the last checkpoint", sys);
+    }
+    if (rc == CKPT_OK) {
+        done = ckpt__fs_rename(fs, p, p->out_name, current, st, &sys);
+        rc = done == 0 ? CKPT_OK :
+            ckpt__fs_fail(err, "rename a checkpoint", sys);
+    }
+    if (temp[0] != '\0') {
+        (void)ckpt__fs_unlink(fs, p->dir, temp);
+    }
+    if (done == 1) {
+        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+    }
+    return done == 2 ? CKPT_ERR_UNSURE : rc;
 }
 
 // Gives a run that was made aside its name. Fails when a run stands there: a
@@ -1796,6 +1854,10 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
                                ckpt_error *err)
 {
     ckpt_fs_stat st, own;
+    const ckpt_code rc = ckpt__fs_check_claim(fs, p, err);
+    if (rc != CKPT_OK) {
+        return rc;                              // swept meanwhile
+    }
     int r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->aside_name,
                                    fs->priv.root, p->name);
     if (r < 0) {
@@ -1838,31 +1900,23 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    char current[64];
     ckpt_fs_stat st;
-    int sys, done;
     (void)settle;               // by rename the names are right every time
     ckpt__fs_close(fs, &p->in);
-    ckpt__fs_gen_name(current, p->epoch, false);
     ckpt_code rc = ckpt__fs_flush(fs, p, &st, err);
-    if (rc == CKPT_OK) {
-        rc = ckpt__fs_keep_prev(fs, p, current, err);
-    }
     if (rc != CKPT_OK) {
         ckpt__fs_close(fs, &p->out);
         (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+    } else {
+        rc = ckpt__fs_switch(fs, p, &st, err);
+    }
+    if (rc != CKPT_OK) {
         return rc;
     }
-    done = ckpt__fs_rename(fs, p, p->out_name, current, &st, &sys);
-    if (done != 0) {
-        rc = ckpt__fs_fail(err, "rename a checkpoint", sys);
-        (void)(done == 1 ? ckpt__fs_unlink(fs, p->dir, p->out_name) : 0);
-        return done == 1 ? rc : CKPT_ERR_UNSURE;
-    }
     gen->token = ckpt__fs_token(&st);
-    sys = ckpt__fs_sync_dir(fs, &p->dir);
-    if (sys < 0) {
-        (void)ckpt__fs_fail(err, "sync the directory of a run", sys);
+    const int r = ckpt__fs_sync_dir(fs, &p->dir);
+    if (r < 0) {
+        (void)ckpt__fs_fail(err, "sync the directory of a run", r);
         return CKPT_ERR_NOT_DURABLE;
     }
     if (p->aside) {
@@ -1994,24 +2048,40 @@ static int ckpt__fs_keep_letter(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return r;
 }
 
-// Removes from the directory whatever is ours of epochs up to the claim's, but
-// for what goes last.
-static int ckpt__fs_empty(ckpt_store_fs *fs, ckpt__fs_place *p,
-                          const char *keep_gen, const char *keep_claim)
+// Removes from the directory the files of some kinds (an OR of 1 << kind) of
+// epochs up to the claim's, but for two that go later. Returns how many.
+static int ckpt__fs_empty(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                          unsigned kinds, const char *keep, const char *keep2)
 {
     ckpt__fs_walk w;
     uint64_t epoch;
-    int r = 0;
+    int r = 0, n = 0;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
-        if (kind != CKPT__FS_OTHER && epoch <= p->epoch &&
-            strcmp(w.name, keep_gen) != 0 && strcmp(w.name, keep_claim) != 0) {
+        if ((kinds >> kind & 1) && epoch <= p->epoch &&
+            strcmp(w.name, keep) != 0 && strcmp(w.name, keep2) != 0) {
             const int gone = ckpt__fs_unlink(fs, p->dir, w.name);
             r = gone < 0 ? gone : r;
+            n++;
         }
     }
-    return w.r < 0 ? w.r : r;
+    return w.r < 0 ? w.r : r < 0 ? r : n;
+}
+
+// Empties the directory but for the generation and the claim that go last.
+// The lower claims first, then the temporary files, until none are left: from
+// then on no older owner can rename anything (see ckpt__fs_check_claim).
+static int ckpt__fs_empty_all(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                              const char *gen, const char *claim)
+{
+    int r = ckpt__fs_empty(fs, p, 1U << CKPT__FS_CLAIM, claim, claim);
+    do {
+        r = r < 0 ? r : ckpt__fs_empty(fs, p, 1U << CKPT__FS_TEMP, "", "");
+    } while (r > 0);
+    return r < 0 ? r :
+        ckpt__fs_empty(fs, p, 1U << CKPT__FS_CURRENT | 1U << CKPT__FS_PREV |
+                       1U << CKPT__FS_BAD, gen, "");
 }
 
 // Removes the name of a directory. One that is not empty is somebody else's:
@@ -2035,7 +2105,7 @@ static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
 {
     char claim[64];
     ckpt__fs_claim_name(claim, p->epoch);
-    int r = ckpt__fs_empty(fs, p, gen, claim);
+    int r = ckpt__fs_empty_all(fs, p, gen, claim);
     r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir);
     r = r < 0 || gen[0] == '\0' ? r : ckpt__fs_unlink(fs, p->dir, gen);
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
@@ -2053,13 +2123,21 @@ static int ckpt__fs_remove_letters(ckpt_store_fs *fs, ckpt__fs_place *p)
     return r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir);
 }
 
-// Removes a run that was never shown.
+// Removes a run that was never shown. If it has been shown meanwhile, it is
+// left alone.
 static int ckpt__fs_remove_aside(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
-    p->epoch = CKPT_TURN_MAX;
-    const int r = ckpt__fs_empty(fs, p, "", "");
-    p->epoch = 0;
+    ckpt_fs_stat own, st;
+    int r = ckpt__fs_stat(fs, p->dir, &own);
+    r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->aside_name, &st);
     p->aside = false;
+    if (r == -ENOENT || (r >= 0 && st.ino != own.ino)) {
+        return 0;
+    }
+    const uint64_t epoch = p->epoch;
+    p->epoch = CKPT_TURN_MAX;
+    r = r < 0 ? r : ckpt__fs_empty_all(fs, p, "", "");
+    p->epoch = epoch;
     return r < 0 ? r : ckpt__fs_rmdir(fs, p->aside_name);
 }
 
@@ -2329,6 +2407,18 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 #undef CKPT__FS_LETTERS
 #undef CKPT__FS_NAME
 #undef CKPT__FS_RANDOM
+#undef STB_SPRINTF_DECORATE
+#undef STB_SPRINTF_STATIC
+#undef STB_SPRINTF_NOFLOAT
+#undef STB_SPRINTF_NOUNALIGNED
+#undef STB_SPRINTF_IMPLEMENTATION
+#undef STB_SPRINTF_H_INCLUDE
+#undef STB_SPRINTF_MIN
+#undef STBSP__ASAN
+#undef STBSP__PUBLICDEC
+#undef STBSP__PUBLICDEF
+#undef STBSP__ATTRIBUTE_FORMAT
+#undef STBSP__NOTUSED
 
 #endif /* CKPT_STORE_FS_IMPLEMENTATION_DONE */
 #endif /* CKPT_STORE_FS_IMPLEMENTATION */
