@@ -614,13 +614,33 @@ typedef struct ckpt__span {
     uint32_t from, size;
 } ckpt__span;
 
-// What else a reader of a record wants to know; run and info are optional.
+// What a string said, as it stands between its quotes.
+typedef struct ckpt__tap {
+    uint64_t hash;
+    uint32_t from, size;        // where it stands
+    uint32_t cap, len;
+    char    *buf;               // its first cap bytes, if not NULL
+} ckpt__tap;
+
+// An entry of the lists that a run keeps: effects and held environments.
+typedef struct ckpt__entry {
+    uint64_t key;                   // hash of the id as it is written
+    uint64_t turn, epoch;
+    uint32_t size, crc;             // of the whole entry
+    bool     ended;
+} ckpt__entry;
+
+// What else a reader of a record wants to know (run and info are optional),
+// and where it has got to.
 typedef struct ckpt__wants {
     struct ckpt_run      *run;      // its tables of phases, effects and held
     struct ckpt_run_info *info;     // short texts
     ckpt__span            meta[10], reason;
     uint32_t              messages_at, phases_at, effects_at, held_at,
                           state_at;
+    ckpt__tap             tap;      // the last string
+    ckpt__entry           entry;    // the last entry, and its value
+    ckpt__span            value;
 } ckpt__wants;
 
 // Reads bytes one after the other through a window: on a generation in the
@@ -655,6 +675,7 @@ typedef struct ckpt__out {
     ckpt__section    all, cut;      // everything; what came since the last cut
     uint32_t         at;            // how far the base has been used
     uint64_t         since_seq;     // for the next range
+    ckpt_part        part;          // the last one
     ckpt_code        rc;
 } ckpt__out;
 
@@ -765,14 +786,6 @@ typedef struct ckpt_run_desc {
     bool        force;              // claim it from a live (stalled) owner
 } ckpt_run_desc;
 
-// An entry of the lists that a run keeps: effects and held environments.
-typedef struct ckpt__entry {
-    uint64_t key;                   // hash of the id as it is written
-    uint64_t turn, epoch;
-    uint32_t size, crc;             // of the whole entry
-    bool     ended;
-} ckpt__entry;
-
 // What a save is about to change; see "Publishing" in the implementation.
 typedef struct ckpt__plan {
     const struct ckpt_run_desc *begin;  // the first generation of a run
@@ -822,7 +835,7 @@ struct ckpt_run {
         ckpt__plan   plan;
         uint64_t     tries;         // seq of the last try to publish
         uint64_t     since_seq;     // since when the messages stand as they do
-        uint64_t     begin_again;   // an effect whose begin was not acknowledged
+        uint64_t     begin_again;   // an effect whose begin was not confirmed
         uint32_t     stand;         // generations published in this claim
         uint32_t     phases_adopted;
         uint64_t     turn_adopted;  // turn_max as adopted
@@ -1375,6 +1388,14 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_number(ckpt_bytes value,
 
 #include <string.h>
 
+// Keeps a function out of line, so that its frame is not part of its caller's
+// while that calls something deeper: the stack is bounded by 1 KiB.
+#if defined(__GNUC__) || defined(__clang__)
+    #define CKPT__APART __attribute__((noinline))
+#else
+    #define CKPT__APART
+#endif
+
 //--- Numbers and bytes --------------------------------------------------------
 
 CKPT_API uint32_t ckpt_version(void)
@@ -1602,6 +1623,13 @@ static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
     return taken != 0 ? taken : 1;
 }
 
+static void ckpt__hex8(char out[8], uint32_t value)
+{
+    for (int i = 7; i >= 0; i--, value >>= 4) {
+        out[i] = "0123456789abcdef"[value & 15];
+    }
+}
+
 // FNV-1a, 64 bits.
 #define CKPT__HASH_EMPTY 0xcbf29ce484222325U
 
@@ -1663,27 +1691,24 @@ static void ckpt__time_write(char out[32], int64_t ms)
     const uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     const uint32_t mp = (5 * doy + 2) / 153;
     const uint32_t month = mp < 10 ? mp + 3 : mp - 9;
-    memcpy(out, "....-..-..T..:..:...", 20);
-    out[23] = 'Z';
-    out[24] = '\0';
-    (void)ckpt__number(out, yoe + era * 400 + (month <= 2), 4, '0');
-    (void)ckpt__number(out + 5, month, 2, '0');
-    (void)ckpt__number(out + 8, doy - (153 * mp + 2) / 5 + 1, 2, '0');
-    (void)ckpt__number(out + 11, in_day / 3600000, 2, '0');
-    (void)ckpt__number(out + 14, in_day / 60000 % 60, 2, '0');
-    (void)ckpt__number(out + 17, in_day / 1000 % 60, 2, '0');
-    (void)ckpt__number(out + 20, in_day % 1000, 3, '0');
+    const uint32_t fields[7] = {
+        yoe + era * 400 + (month <= 2), month, doy - (153 * mp + 2) / 5 + 1,
+        in_day / 3600000, in_day / 60000 % 60, in_day / 1000 % 60,
+        in_day % 1000
+    };
+    for (size_t i = 0; i < 7; i++) {
+        out += ckpt__number(out, fields[i], i == 0 ? 4 : i == 6 ? 3 : 2, '0');
+        *out++ = "--T::.Z"[i];
+    }
+    *out = '\0';
 }
 
-// Reads n digits. Returns a number above all limits if they are none.
+// Reads n digits; anything if they are none.
 static uint32_t ckpt__digits(const char *p, size_t n)
 {
     uint32_t value = 0;
     while (n-- > 0) {
-        if (*p < '0' || *p > '9') {
-            return UINT32_MAX;
-        }
-        value = value * 10 + (uint32_t)(*p++ - '0');
+        value = value * 10 + (uint8_t)*p++ - '0';
     }
     return value;
 }
@@ -1695,10 +1720,6 @@ static int64_t ckpt__time_read(const char *p)
     const uint32_t day = ckpt__digits(p + 8, 2), hour = ckpt__digits(p + 11, 2);
     const uint32_t min = ckpt__digits(p + 14, 2), s = ckpt__digits(p + 17, 2);
     const uint32_t ms = ckpt__digits(p + 20, 3);
-    if (year < 1970 || year > 9999 || month < 1 || month > 12 || day < 1 ||
-        day > 31 || hour > 23 || min > 59 || s > 59 || ms > 999) {
-        return -1;
-    }
     const uint32_t y = year - (month <= 2), yoe = y % 400;
     const uint32_t mp = month > 2 ? month - 3 : month + 9;
     const uint32_t doe = yoe * 365 + yoe / 4 - yoe / 100 +
@@ -1707,7 +1728,7 @@ static int64_t ckpt__time_read(const char *p)
     const int64_t time = days * CKPT__DAY_MS + hour * INT64_C(3600000) +
                          min * 60000 + s * 1000 + ms;
     char again[32];
-    ckpt__time_write(again, time);      // refuses February 30
+    ckpt__time_write(again, time);      // so nothing else needs a check
     return memcmp(again, p, 24) == 0 ? time : -1;
 }
 
@@ -1752,7 +1773,7 @@ static ckpt__section ckpt__cut(ckpt__reader *r)
     return cut;
 }
 
-static bool ckpt__fill(ckpt__reader *r)
+CKPT__APART static bool ckpt__fill(ckpt__reader *r)
 {
     size_t got = 0;
     if (r->io == NULL || r->rc != CKPT_OK) {
@@ -1804,14 +1825,6 @@ static void ckpt__take_text(ckpt__reader *r, const char *text)
 
 //--- JSON, read ---------------------------------------------------------------
 
-// What a string said, as it stands between its quotes.
-typedef struct ckpt__tap {
-    uint64_t hash;
-    uint32_t from, size;        // where it stands
-    uint32_t cap, len;
-    char    *buf;               // its first cap bytes, if not NULL
-} ckpt__tap;
-
 static void ckpt__tap_byte(ckpt__tap *tap, uint8_t c)
 {
     if (tap != NULL) {
@@ -1822,37 +1835,26 @@ static void ckpt__tap_byte(ckpt__tap *tap, uint8_t c)
     }
 }
 
-static void ckpt__take_tapped(ckpt__reader *r, ckpt__tap *tap, unsigned low,
-                              unsigned high, ckpt_code otherwise)
-{
-    const int c = ckpt__peek(r);
-    if (c < (int)low || c > (int)high) {
-        ckpt__fail(r, c < 0 ? CKPT_ERR_JSON : otherwise);
-        return;
-    }
-    ckpt__tap_byte(tap, *r->at++);
-}
-
 static bool ckpt__is_hex(int c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
            (c >= 'A' && c <= 'F');
 }
 
-static void ckpt__take_escape(ckpt__reader *r, ckpt__tap *tap)
+CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__tap *tap)
 {
     const int c = ckpt__peek(r);
     if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL) {
         ckpt__fail(r, CKPT_ERR_JSON);
         return;
     }
-    ckpt__take_tapped(r, tap, (unsigned)c, (unsigned)c, CKPT_ERR_JSON);
+    ckpt__tap_byte(tap, *r->at++);
     for (int i = 0; c == 'u' && i < 4; i++) {
         if (!ckpt__is_hex(ckpt__peek(r))) {
             ckpt__fail(r, CKPT_ERR_JSON);
             return;
         }
-        ckpt__take_tapped(r, tap, 0, 0x7f, CKPT_ERR_JSON);
+        ckpt__tap_byte(tap, *r->at++);
     }
 }
 
@@ -1883,7 +1885,12 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__tap *tap)
             ckpt__take_escape(r, tap);
         }
         for (; more > 0; more--, low = 0x80, high = 0xbf) {
-            ckpt__take_tapped(r, tap, low, high, CKPT_ERR_UTF8);
+            c = ckpt__peek(r);
+            if (c < (int)low || c > (int)high) {
+                ckpt__fail(r, c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
+                return;
+            }
+            ckpt__tap_byte(tap, *r->at++);
         }
     }
     if (tap != NULL) {
@@ -1949,9 +1956,9 @@ static void ckpt__take_scalar(ckpt__reader *r)
     }
 }
 
-static void ckpt__take_key(ckpt__reader *r, ckpt__tap *tap)
+// Takes a colon and the white space around it.
+static void ckpt__take_colon(ckpt__reader *r)
 {
-    ckpt__take_string(r, tap);
     ckpt__take_space(r);
     ckpt__take_byte(r, ':');
     ckpt__take_space(r);
@@ -1979,7 +1986,8 @@ static void ckpt__take_value(ckpt__reader *r)
             ckpt__take_space(r);
             done = ckpt__peek(r) == (c == '{' ? '}' : ']');
             if (!done && c == '{') {
-                ckpt__take_key(r, NULL);
+                ckpt__take_string(r, NULL);
+                ckpt__take_colon(r);
             }
             continue;
         }
@@ -1992,7 +2000,8 @@ static void ckpt__take_value(ckpt__reader *r)
                 r->at++;
                 ckpt__take_space(r);
                 if (object) {
-                    ckpt__take_key(r, NULL);
+                    ckpt__take_string(r, NULL);
+                    ckpt__take_colon(r);
                 }
                 done = false;
                 continue;
@@ -2008,8 +2017,8 @@ static void ckpt__take_value(ckpt__reader *r)
 
 // Takes the elements of an array up to its bracket and counts them; at most
 // limit of them. Elements keep the white space around them.
-static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
-                                ckpt__section *section)
+CKPT__APART static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
+                                            ckpt__section *section)
 {
     section->count = 0;
     ckpt__take_space(r);
@@ -2028,8 +2037,9 @@ static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
 
 // Validates a value of the caller's that begins with kind (0: any). Takes the
 // white space around it off, and fills in its sum, or the position.
-static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
-                                   ckpt__section *section, ckpt_error *err)
+CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
+                                               ckpt__section *section,
+                                               ckpt_error *err)
 {
     ckpt__reader r;
     ckpt__reader_memory(&r, *json);
@@ -2267,8 +2277,7 @@ static bool ckpt__head_is_newer(const char *head)
 }
 
 // Reads a head of CKPT__HEAD_SIZE bytes. CKPT_ERR_FORMAT for a higher format.
-static ckpt_code ckpt__head_read(const char *head, ckpt__record *rec,
-                                 uint32_t *crc)
+static ckpt_code ckpt__head_read(const char *head, ckpt__record *rec)
 {
     uint64_t v[CKPT__HEAD_NUMBERS];
     bool good = true;
@@ -2276,12 +2285,7 @@ static ckpt_code ckpt__head_read(const char *head, ckpt__record *rec,
         size_t width = 1;
         switch (ckpt__head[i]) {
         case '-':
-            width = 8;
-            *crc = ckpt__hex4(head + i) << 16 | ckpt__hex4(head + i + 4);
-            for (size_t j = 0; j < width; j++) {
-                const char c = head[i + j];
-                good = good && ckpt__is_hex(c) && (c < 'A' || c > 'F');
-            }
+            width = 8;                          // compared when it is known
             break;
         case '#':
             width = CKPT__NUMBER_WIDTH;
@@ -2303,8 +2307,8 @@ static ckpt_code ckpt__head_read(const char *head, ckpt__record *rec,
         }
         i += width;
     }
-    if (!good || v[0] < CKPT__HEAD_SIZE || v[0] > UINT32_MAX || v[1] == 0 || v[2] == 0 ||
-        v[3] > v[4] || v[5] > UINT32_MAX) {
+    if (!good || v[0] < CKPT__HEAD_SIZE || v[0] > UINT32_MAX || v[1] == 0 ||
+        v[2] == 0 || v[3] > v[4] || v[5] > UINT32_MAX) {
         return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
     }
     rec->length = (uint32_t)v[0];
@@ -2331,55 +2335,57 @@ static void ckpt__show(char *buf, const ckpt__tap *tap)
     buf[n] = '\0';
 }
 
-// Takes the intro: whose run it is, and its metadata. False: another run's.
-static bool ckpt__take_intro(ckpt__reader *r, const char *id,
-                             ckpt__record *rec, ckpt__wants *w)
+// Takes a string that is to be shown in buf, NULL for one that is not.
+static void ckpt__take_shown(ckpt__reader *r, ckpt__tap *tap, char *buf)
 {
-    ckpt__tap tap;
-    char key[16];
+    memset(tap, 0, sizeof(*tap));
+    tap->buf = buf;
+    tap->cap = buf != NULL ? CKPT_NAME_MAX : 0;
+    ckpt__take_string(r, tap);
+    if (buf != NULL) {
+        ckpt__show(buf, tap);
+    }
+}
+
+// Where a member of the metadata is shown, if it is.
+static char *ckpt__meta_shown(ckpt_run_info *info, size_t key)
+{
+    return info == NULL ? NULL : key == 0 ? info->agent_id :
+           key == 1 ? info->agent_name : key == 2 ? info->task_id :
+           key == 8 ? info->parent_run_id : NULL;
+}
+
+// Takes the intro: whose run it is, and its metadata. False: another run's.
+CKPT__APART static bool ckpt__take_intro(ckpt__reader *r, const char *id,
+                                         ckpt__record *rec, ckpt__wants *w)
+{
+    ckpt__tap *tap = &w->tap;
     size_t next = 0;
-    memset(&tap, 0, sizeof(tap));
     ckpt__take_text(r, " \"run\":");
-    ckpt__take_string(r, &tap);
-    const bool ours = tap.hash == ckpt__hash_text(id, CKPT__AS_ID);
+    ckpt__take_shown(r, tap, NULL);
+    const bool ours = tap->hash == ckpt__hash_text(id, CKPT__AS_ID);
     ckpt__take_text(r, ",\"meta\":{");
-    while (r->rc == CKPT_OK && ckpt__peek(r) != '}') {
-        if (next > 0) {
+    for (bool first = true; r->rc == CKPT_OK && ckpt__peek(r) != '}';
+         first = false) {
+        if (!first) {
             ckpt__take_byte(r, ',');
         }
-        tap.buf = key;
-        tap.cap = sizeof(key) - 1;
-        ckpt__take_string(r, &tap);
-        key[tap.len] = '\0';
+        ckpt__take_shown(r, tap, NULL);
         ckpt__take_byte(r, ':');
-        while (next < CKPT__META_COUNT &&
-               strcmp(ckpt__meta_keys[next], key) != 0) {
+        while (next < CKPT__META_COUNT && tap->hash !=
+               ckpt__hash_text(ckpt__meta_keys[next], CKPT__AS_TEXT)) {
             next++;
         }
         if (next == CKPT__META_COUNT) {
             ckpt__fail(r, CKPT_ERR_DAMAGED);    // unknown, or out of order
             break;
         }
-        tap.buf = NULL;
-        tap.cap = 0;
-        char *show = w->info == NULL ? NULL :
-            next == 0 ? w->info->agent_id : next == 1 ? w->info->agent_name :
-            next == 2 ? w->info->task_id :
-            next == 8 ? w->info->parent_run_id : NULL;
-        if (show != NULL) {
-            tap.buf = show;
-            tap.cap = CKPT_NAME_MAX;
+        ckpt__take_shown(r, tap, ckpt__meta_shown(w->info, next));
+        w->meta[next].from = tap->from;
+        w->meta[next].size = tap->size;
+        if (++next == CKPT__META_COUNT) {
+            rec->fingerprint = tap->hash;
         }
-        ckpt__take_string(r, &tap);
-        if (show != NULL) {
-            ckpt__show(show, &tap);
-        }
-        w->meta[next].from = tap.from;
-        w->meta[next].size = tap.size;
-        if (next == CKPT__META_COUNT - 1) {
-            rec->fingerprint = tap.hash;
-        }
-        next++;
     }
     ckpt__take_text(r, "},\n \"messages\":[");
     rec->intro = ckpt__cut(r);
@@ -2402,86 +2408,91 @@ static uint64_t ckpt__take_number(ckpt__reader *r)
     return value;
 }
 
-// Takes {"name":...,"output":...}. value gets where the output stands.
-static void ckpt__take_phase(ckpt__reader *r, ckpt__tap *name,
-                             ckpt__tap *value)
+// Takes the value of an entry, and notes where it stands.
+static void ckpt__take_noted(ckpt__reader *r, ckpt__wants *w,
+                             const char *label)
 {
-    ckpt__take_text(r, "{\"name\":");
-    ckpt__take_string(r, name);
-    ckpt__take_text(r, ",\"output\":");
-    value->from = ckpt__pos(r);
+    ckpt__take_text(r, label);
+    w->value.from = ckpt__pos(r);
     ckpt__take_value(r);
-    value->size = ckpt__pos(r) - value->from;
-    ckpt__take_byte(r, '}');
+    w->value.size = ckpt__pos(r) - w->value.from;
 }
 
-// Takes {"turn":1,"epoch":1,"id":...,"state":...}. value: the result.
-static void ckpt__take_effect(ckpt__reader *r, ckpt__entry *entry,
-                              ckpt__tap *id, ckpt__tap *value)
+// Takes {"name":...,"output":...}.
+static void ckpt__take_phase(ckpt__reader *r, ckpt__wants *w)
+{
+    ckpt__take_text(r, "{\"name\":");
+    ckpt__take_string(r, &w->tap);
+    ckpt__take_noted(r, w, ",\"output\":");
+}
+
+// Takes {"turn":1,"epoch":1,"id":...,"state":"begun"} or, behind "ended", a
+// result.
+static void ckpt__take_effect(ckpt__reader *r, ckpt__wants *w)
 {
     ckpt__take_text(r, "{\"turn\":");
-    entry->turn = ckpt__take_number(r);
+    w->entry.turn = ckpt__take_number(r);
     ckpt__take_text(r, ",\"epoch\":");
-    entry->epoch = ckpt__take_number(r);
+    w->entry.epoch = ckpt__take_number(r);
     ckpt__take_text(r, ",\"id\":");
-    ckpt__take_string(r, id);
+    ckpt__take_string(r, &w->tap);
     ckpt__take_text(r, ",\"state\":\"");
-    entry->ended = ckpt__peek(r) == 'e';
-    if (entry->ended) {
-        ckpt__take_text(r, "ended\",\"result\":");
-        value->from = ckpt__pos(r);
-        ckpt__take_value(r);
-        value->size = ckpt__pos(r) - value->from;
+    w->entry.ended = ckpt__peek(r) == 'e';
+    if (w->entry.ended) {
+        ckpt__take_noted(r, w, "ended\",\"result\":");
     } else {
         ckpt__take_text(r, "begun\"");
     }
-    ckpt__take_byte(r, '}');
 }
 
-// Takes {"id":...,"steps":1,"timestep":...}. value: the timestep; the entry's
-// turn is the number of steps.
-static void ckpt__take_held(ckpt__reader *r, ckpt__entry *entry,
-                            ckpt__tap *id, ckpt__tap *value)
+// Takes {"id":...,"steps":1,"timestep":...}. The entry's turn is the number of
+// steps.
+static void ckpt__take_held(ckpt__reader *r, ckpt__wants *w)
 {
-    bool minus;
+    uint64_t steps = 0;
     ckpt__take_text(r, "{\"id\":");
-    ckpt__take_string(r, id);
+    ckpt__take_string(r, &w->tap);
     ckpt__take_text(r, ",\"steps\":");
-    minus = ckpt__peek(r) == '-';
-    if (minus) {
-        r->at++;
-    }
-    entry->turn = 0;
+    const bool minus = ckpt__peek(r) == '-';
+    r->at += minus;
     for (int c = ckpt__peek(r), n = 0; c >= '0' && c <= '9' && n < 19; n++) {
-        entry->turn = entry->turn * 10 + (uint64_t)(c - '0');
+        steps = steps * 10 + (uint64_t)(c - '0');
         r->at++;
         c = ckpt__peek(r);
     }
-    entry->turn = minus ? 0 - entry->turn : entry->turn;
-    ckpt__take_text(r, ",\"timestep\":");
-    value->from = ckpt__pos(r);
-    ckpt__take_value(r);
-    value->size = ckpt__pos(r) - value->from;
-    ckpt__take_byte(r, '}');
+    w->entry.turn = minus ? 0 - steps : steps;
+    ckpt__take_noted(r, w, ",\"timestep\":");
 }
 
 typedef enum ckpt__list {
     CKPT__PHASES, CKPT__EFFECTS, CKPT__HELD
 } ckpt__list;
 
+// Takes one entry into w->entry, w->tap (its name) and w->value.
+static void ckpt__take_entry(ckpt__reader *r, ckpt__list list, ckpt__wants *w)
+{
+    memset(&w->tap, 0, sizeof(w->tap));
+    memset(&w->entry, 0, sizeof(w->entry));
+    memset(&w->value, 0, sizeof(w->value));
+    if (list == CKPT__PHASES) {
+        ckpt__take_phase(r, w);
+    } else if (list == CKPT__EFFECTS) {
+        ckpt__take_effect(r, w);
+    } else {
+        ckpt__take_held(r, w);
+    }
+    ckpt__take_byte(r, '}');
+}
+
 // Takes the entries of a list up to its bracket, and fills in the tables.
 static void ckpt__take_list(ckpt__reader *r, ckpt__list list, uint32_t max,
                             ckpt__record *rec, ckpt__section *section,
-                            ckpt_run *run)
+                            ckpt__wants *w)
 {
+    ckpt_run *run = w->run;
     memset(section, 0, sizeof(*section));
     while (r->rc == CKPT_OK && ckpt__peek(r) != ']') {
-        ckpt__entry entry;
-        ckpt__tap id, value;
         ckpt__section piece;
-        memset(&entry, 0, sizeof(entry));
-        memset(&id, 0, sizeof(id));
-        memset(&value, 0, sizeof(value));
         if (section->count > 0) {
             ckpt__take_byte(r, ',');
             piece = ckpt__cut(r);
@@ -2491,24 +2502,18 @@ static void ckpt__take_list(ckpt__reader *r, ckpt__list list, uint32_t max,
             ckpt__fail(r, CKPT_ERR_DAMAGED);
             return;
         }
-        if (list == CKPT__PHASES) {
-            ckpt__take_phase(r, &id, &value);
-        } else if (list == CKPT__EFFECTS) {
-            ckpt__take_effect(r, &entry, &id, &value);
-            rec->uncertain += !entry.ended;
-        } else {
-            ckpt__take_held(r, &entry, &id, &value);
-        }
+        ckpt__take_entry(r, list, w);
         piece = ckpt__cut(r);
         ckpt__section_join(section, &piece);
-        entry.key = id.hash;
-        entry.size = piece.size;
-        entry.crc = piece.crc;
+        w->entry.key = w->tap.hash;
+        w->entry.size = piece.size;
+        w->entry.crc = piece.crc;
+        rec->uncertain += list == CKPT__EFFECTS && !w->entry.ended;
         if (run != NULL && list == CKPT__PHASES) {
-            run->priv.phases[section->count] = id.hash;
+            run->priv.phases[section->count] = w->tap.hash;
         } else if (run != NULL) {
             (list == CKPT__EFFECTS ? run->priv.effects : run->priv.held)
-                [section->count] = entry;
+                [section->count] = w->entry;
         }
         section->count++;
     }
@@ -2526,34 +2531,23 @@ static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
     ckpt__take_text(r, CKPT__TO_PHASES);
     (void)ckpt__cut(r);
     w->phases_at = ckpt__pos(r);
-    ckpt__take_list(r, CKPT__PHASES, CKPT_PHASES_MAX, rec, &rec->phases,
-                    w->run);
+    ckpt__take_list(r, CKPT__PHASES, CKPT_PHASES_MAX, rec, &rec->phases, w);
     ckpt__take_text(r, CKPT__TO_EFFECTS);
     (void)ckpt__cut(r);
     w->effects_at = ckpt__pos(r);
-    ckpt__take_list(r, CKPT__EFFECTS, CKPT_EFFECTS_MAX, rec, &rec->effects,
-                    w->run);
+    ckpt__take_list(r, CKPT__EFFECTS, CKPT_EFFECTS_MAX, rec, &rec->effects, w);
     ckpt__take_text(r, CKPT__TO_HELD);
     (void)ckpt__cut(r);
     w->held_at = ckpt__pos(r);
-    ckpt__take_list(r, CKPT__HELD, CKPT_HELD_MAX, rec, &rec->held, w->run);
+    ckpt__take_list(r, CKPT__HELD, CKPT_HELD_MAX, rec, &rec->held, w);
     ckpt__take_text(r, CKPT__TO_REASON);
     (void)ckpt__cut(r);
     if (ckpt__peek(r) == 'n') {
         ckpt__take_text(r, "null");
     } else {
-        ckpt__tap tap;
-        memset(&tap, 0, sizeof(tap));
-        if (w->info != NULL) {
-            tap.buf = w->info->reason;
-            tap.cap = CKPT_NAME_MAX;
-        }
-        ckpt__take_string(r, &tap);
-        w->reason.from = tap.from;
-        w->reason.size = tap.size;
-        if (w->info != NULL) {
-            ckpt__show(w->info->reason, &tap);
-        }
+        ckpt__take_shown(r, &w->tap, w->info != NULL ? w->info->reason : NULL);
+        w->reason.from = w->tap.from;
+        w->reason.size = w->tap.size;
     }
     rec->reason = ckpt__cut(r);
     ckpt__take_text(r, CKPT__TO_STATE);
@@ -2572,13 +2566,15 @@ static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
 // the position; CKPT_ERR_FOREIGN if it is whole but another run's;
 // CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said. io->reader
 // stands at its begin, io->wants says what else is to be found.
-static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
-                                   ckpt__record *rec, uint32_t *pos)
+CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
+                                               ckpt__record *rec,
+                                               uint32_t *pos)
 {
     ckpt__reader *r = &io->reader;
     ckpt__wants *w = &io->wants;
     const uint32_t size_max = io->size_max;
-    uint32_t crc, sum;
+    char crc[8], again[8];
+    uint32_t sum;
     ckpt_code rc;
     memset(rec, 0, sizeof(*rec));
     memset(w->meta, 0, sizeof(w->meta));
@@ -2592,7 +2588,8 @@ static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     if (r->end - r->at < CKPT__HEAD_SIZE) {
         return CKPT_ERR_DAMAGED;
     }
-    rc = ckpt__head_read(head, rec, &crc);
+    rc = ckpt__head_read(head, rec);
+    memcpy(crc, head + CKPT__CRC_AT, 8);
     if (rc != CKPT_OK || rec->length > size_max) {
         return rc != CKPT_OK ? rc : CKPT_ERR_TOO_LARGE;
     }
@@ -2611,7 +2608,8 @@ static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     // that only adds messages continues it.
     sum = ckpt__crc_join(r->all.crc, before, CKPT__CRC_AT);
     sum = ckpt__crc_join(sum, behind, CKPT__BEHIND_CRC);
-    if (r->rc == CKPT_OK && sum != crc) {
+    ckpt__hex8(again, sum);
+    if (r->rc == CKPT_OK && memcmp(crc, again, 8) != 0) {
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
     while (ckpt__pos(r) < size_max && ckpt__is_space(ckpt__peek(r))) {
@@ -2633,40 +2631,31 @@ static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
 // which stand in its head, and once into the store. So its parts need neither
 // an array nor a copy, however long they are.
 
-static void ckpt__emit(ckpt__out *out, ckpt_part *part)
+// Emits bytes, or, with bytes == NULL, a range of the base that out->part
+// names.
+static void ckpt__emit(ckpt__out *out, const void *bytes, uint32_t size,
+                       uint32_t crc)
 {
-    ckpt__section piece;
-    piece.size = (uint32_t)part->size;
-    piece.crc = part->crc;
-    piece.count = 0;
-    if (out->rc != CKPT_OK || part->size == 0) {
+    const ckpt__section piece = { size, crc, 0 };
+    ckpt__io *io = out->io;
+    if (out->rc != CKPT_OK || size == 0) {
         return;
     }
     if (out->dry) {
         ckpt__section_join(&out->all, &piece);
         ckpt__section_join(&out->cut, &piece);
-    } else {
-        ckpt__io *io = out->io;
-        out->rc = io->store->methods->put(io->store, io->place, &io->gen, part,
-                                          &io->error);
+        return;
     }
-}
-
-// Emits bytes whose sum is known.
-static void ckpt__emit_summed(ckpt__out *out, const void *bytes, size_t size,
-                              uint32_t crc)
-{
-    ckpt_part part;
-    memset(&part, 0, sizeof(part));
-    part.bytes = bytes;
-    part.size = size;
-    part.crc = crc;
-    ckpt__emit(out, &part);
+    out->part.bytes = bytes;
+    out->part.size = size;
+    out->part.crc = crc;
+    out->rc = io->store->methods->put(io->store, io->place, &io->gen,
+                                      &out->part, &io->error);
 }
 
 static void ckpt__emit_bytes(ckpt__out *out, const void *bytes, size_t size)
 {
-    ckpt__emit_summed(out, bytes, size, ckpt__crc(0, bytes, size));
+    ckpt__emit(out, bytes, (uint32_t)size, ckpt__crc(0, bytes, size));
 }
 
 static void ckpt__emit_text(ckpt__out *out, const char *text)
@@ -2678,15 +2667,11 @@ static void ckpt__emit_text(ckpt__out *out, const char *text)
 static void ckpt__emit_base(ckpt__out *out, const ckpt__section *section,
                             bool keep)
 {
-    ckpt_part part;
-    memset(&part, 0, sizeof(part));
-    part.offset = out->at;
-    part.size = section->size;
-    part.crc = section->crc;
-    part.since_seq = out->since_seq;
+    out->part.offset = out->at;
+    out->part.since_seq = out->since_seq;
     out->at += section->size;
     if (keep) {
-        ckpt__emit(out, &part);
+        ckpt__emit(out, NULL, section->size, section->crc);
     }
 }
 
@@ -2757,8 +2742,8 @@ static void ckpt__emit_value(ckpt__out *out, const ckpt__plan *plan)
     if (plan->value.ptr == NULL) {
         ckpt__emit_text(out, "null");
     } else {
-        ckpt__emit_summed(out, plan->value.ptr, plan->value.len,
-                          plan->value_now.crc);
+        ckpt__emit(out, plan->value.ptr, plan->value_now.size,
+                   plan->value_now.crc);
     }
 }
 
@@ -2871,8 +2856,7 @@ static void ckpt__emit_messages(ckpt__out *out, const ckpt__plan *plan,
         ckpt__emit_text(out, ",");
     }
     if (plan->add.count > 0) {
-        ckpt__emit_summed(out, plan->messages.ptr, plan->messages.len,
-                          plan->add.crc);
+        ckpt__emit(out, plan->messages.ptr, plan->add.size, plan->add.crc);
     }
 }
 
@@ -2933,8 +2917,8 @@ static void ckpt__emit_body(ckpt__out *out, ckpt_run *run, ckpt__record *now)
     ckpt__emit_glue(out, CKPT__TO_STATE, base);
     ckpt__emit_base(out, &old->state, base && plan->state.ptr == NULL);
     if (plan->state.ptr != NULL) {
-        ckpt__emit_summed(out, plan->state.ptr, plan->state.len,
-                          plan->state_now.crc);
+        ckpt__emit(out, plan->state.ptr, plan->state_now.size,
+                   plan->state_now.crc);
     } else if (!base) {
         ckpt__emit_text(out, "{}");
     }
@@ -2943,7 +2927,8 @@ static void ckpt__emit_body(ckpt__out *out, ckpt_run *run, ckpt__record *now)
 }
 
 // Writes the head of a record whose body sums up to crc.
-static void ckpt__head_write(char *head, const ckpt__record *rec, uint32_t crc)
+CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
+                                         uint32_t crc)
 {
     const uint64_t v[CKPT__HEAD_NUMBERS] = {
         rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
@@ -2971,9 +2956,7 @@ static void ckpt__head_write(char *head, const ckpt__record *rec, uint32_t crc)
     }
     crc = ckpt__crc(crc, head, CKPT__CRC_AT);
     crc = ckpt__crc(crc, head + CKPT__CRC_AT + 8, CKPT__BEHIND_CRC);
-    for (int i = 0; i < 8; i++) {
-        head[CKPT__CRC_AT + i] = "0123456789abcdef"[crc >> (28 - 4 * i) & 15];
-    }
+    ckpt__hex8(head + CKPT__CRC_AT, crc);
 }
 
 //--- Rules --------------------------------------------------------------------
@@ -3093,9 +3076,10 @@ static uint32_t ckpt__next_attempt(uint32_t attempt, bool progress,
 
 //--- The store ----------------------------------------------------------------
 
-static void ckpt__event(const ckpt_desc *desc, ckpt_event_kind kind,
-                        const char *id, const ckpt_run *run,
-                        const ckpt_error *error)
+CKPT__APART static void ckpt__event(const ckpt_desc *desc,
+                                    ckpt_event_kind kind, const char *id,
+                                    const ckpt_run *run,
+                                    const ckpt_error *error)
 {
     ckpt_event event;
     if (desc->event == NULL) {
@@ -3160,14 +3144,14 @@ static void ckpt__io_close(ckpt__io *io)
     io->store->methods->close(io->store, io->place);
 }
 
-static ckpt_code ckpt__look(ckpt__io *io, uint64_t epoch_max)
+CKPT__APART static ckpt_code ckpt__look(ckpt__io *io, uint64_t epoch_max)
 {
     memset(&io->look, 0, sizeof(io->look));
     return io->store->methods->look(io->store, io->place, epoch_max, &io->look,
                                     &io->error);
 }
 
-static void ckpt__read_end(ckpt__io *io)
+CKPT__APART static void ckpt__read_end(ckpt__io *io)
 {
     size_t got = 0;
     (void)io->store->methods->read(io->store, io->place, &io->gen, 0, NULL, 0,
@@ -3200,19 +3184,18 @@ static ckpt_code ckpt__copy_out(ckpt__io *io, uint32_t from, uint32_t size,
 static uint64_t ckpt__peek_seq(ckpt__io *io, const ckpt_gen *gen)
 {
     ckpt__reader *r = &io->reader;
-    uint32_t crc;
     io->gen = *gen;
     ckpt__reader_store(r, io, 0);
     (void)ckpt__peek(r);
     const bool head = r->rc == CKPT_OK && r->end - r->at >= CKPT__HEAD_SIZE &&
-        ckpt__head_read((const char *)r->at, &io->peeked, &crc) == CKPT_OK;
+        ckpt__head_read((const char *)r->at, &io->peeked) == CKPT_OK;
     ckpt__read_end(io);
     return head ? io->peeked.seq : 0;
 }
 
 // Puts the pairs of generations of one epoch in the order of their seq. A name
 // can be wrong after a crash; a head that cannot be read keeps its place.
-static void ckpt__order_gens(ckpt__io *io)
+CKPT__APART static void ckpt__order_gens(ckpt__io *io)
 {
     for (unsigned i = 0; i + 1 < io->look.count; i++) {
         ckpt_gen *a = &io->look.gens[i], *b = &io->look.gens[i + 1];
@@ -3233,13 +3216,12 @@ static void ckpt__order_gens(ckpt__io *io)
 // into rec; io->gen names it. What is damaged before it is in io->bad.
 //
 // Returns CKPT_ERR_NOT_FOUND if there is no generation at all,
-// CKPT_ERR_DAMAGED or CKPT_ERR_FOREIGN if none is whole or ours; or what kept it from
-// judging, which never counts as damaged.
+// CKPT_ERR_DAMAGED or CKPT_ERR_FOREIGN if none is whole or ours; or what kept
+// it from judging, which never counts as damaged.
 static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
                              ckpt__record *rec)
 {
     ckpt_code worst = CKPT_ERR_NOT_FOUND;
-    uint32_t worst_pos = 0;
     io->bad_count = 0;
     io->newest = 0;
     while (epoch_max > 0) {
@@ -3265,7 +3247,7 @@ static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
             }
             if (worst != CKPT_ERR_FOREIGN) {
                 worst = rc;
-                worst_pos = pos;
+                io->error.pos = pos;
             }
             if (io->bad_count < CKPT_LOOK_MAX / 2) {
                 io->bad[io->bad_count++] = io->gen;
@@ -3273,7 +3255,6 @@ static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
         }
         epoch_max = io->look.gens[io->look.count - 1].epoch - 1;
     }
-    io->error.pos = worst_pos;
     return worst;
 }
 
@@ -3285,14 +3266,13 @@ static ckpt_code ckpt__alive(ckpt__io *io, uint64_t epoch)
 }
 
 // Whether a beat in the future has not changed for a lease of our own clock.
-static bool ckpt__watch_beat(ckpt_ctx *ctx, const char *id, uint64_t epoch,
-                             int64_t beat_ms)
+CKPT__APART static bool ckpt__watch_beat(ckpt_ctx *ctx, const char *id,
+                                         uint64_t epoch, int64_t beat_ms)
 {
     const uint64_t who = ckpt__hash_text(id, CKPT__AS_ID) + epoch;
-    ckpt_error ignored;
     ckpt_moment now;
     ckpt__watch *oldest = &ctx->priv.watch[0];
-    if (ckpt__now(&ctx->priv.desc, &now, &ignored) != CKPT_OK) {
+    if (ckpt__now(&ctx->priv.desc, &now, &ctx->priv.io.error) != CKPT_OK) {
         return false;
     }
     for (size_t i = 0; i < CKPT__WATCH_COUNT; i++) {
@@ -3459,52 +3439,50 @@ static ckpt_code ckpt__ready(ckpt_run *run)
 }
 
 // Lets the tables follow the record that now stands.
-static void ckpt__apply(ckpt_run *run)
+CKPT__APART static void ckpt__apply(ckpt_run *run)
 {
-    ckpt__plan *plan = &run->priv.plan;
-    const ckpt__record *old = &run->priv.record;
-    ckpt__entry *e = run->priv.effects, *h = run->priv.held, added;
+    const ckpt__plan *plan = &run->priv.plan;
+    const ckpt__record *old = &run->priv.record, *now = &run->priv.next;
+    ckpt__entry *e = run->priv.effects, *h = run->priv.held;
+    ckpt__entry *added = &run->priv.io.wants.entry;
     uint32_t n = 0;
-    memset(&added, 0, sizeof(added));
-    added.turn = plan->turn;
-    added.epoch = run->epoch;
-    added.size = plan->entry.size;
-    added.crc = plan->entry.crc;
-    added.key = plan->name != NULL ?
-        ckpt__hash_text(plan->name, CKPT__AS_TEXT) : 0;
+    memset(added, 0, sizeof(*added));
+    added->turn = plan->held_add ? (uint64_t)plan->steps : plan->turn;
+    added->epoch = run->epoch;
+    added->size = plan->entry.size;
+    added->crc = plan->entry.crc;
+    added->key = plan->name == NULL ? 0 :
+        ckpt__hash_text(plan->name, CKPT__AS_TEXT);
     for (uint32_t i = 0; i < old->effects.count; i++) {
         const ckpt__fate fate = ckpt__effect_fate(plan, &e[i], i);
+        if (fate == CKPT__REWRITE) {
+            e[i].ended = true;
+            e[i].size = added->size;
+            e[i].crc = added->crc;
+        }
         if (fate != CKPT__DROP) {
-            e[n] = e[i];
-            if (fate == CKPT__REWRITE) {
-                e[n].ended = true;
-                e[n].size = added.size;
-                e[n].crc = added.crc;
-            }
-            n++;
+            e[n++] = e[i];
         }
     }
     if (plan->effect_add) {
-        e[n] = added;
+        e[n] = *added;
     }
-    n = 0;
-    for (uint32_t i = 0; i < old->held.count; i++) {
+    for (uint32_t i = n = 0; i < old->held.count; i++) {
         if (ckpt__held_fate(plan, i) == CKPT__KEEP) {
             h[n++] = h[i];
         }
     }
     if (plan->held_add) {
-        added.turn = (uint64_t)plan->steps;
-        h[n] = added;
+        h[n] = *added;
     }
     if (plan->done_phase) {
-        run->priv.phases[old->phases.count] = added.key;
+        run->priv.phases[old->phases.count] = added->key;
     }
-    if (plan->add.count > 0 || plan->keep.size != old->messages.size ||
-        run->priv.since_seq == 0) {
-        run->priv.since_seq = run->priv.next.seq;
+    if (now->messages.size != old->messages.size ||
+        now->messages.crc != old->messages.crc || run->priv.since_seq == 0) {
+        run->priv.since_seq = now->seq;
     }
-    run->priv.record = run->priv.next;
+    run->priv.record = *now;
     ckpt__mirror(run);
 }
 
@@ -3517,7 +3495,7 @@ static ckpt__out *ckpt__out_begin(ckpt__io *io, bool dry)
 }
 
 // Fills in the record that follows from the plan, and its sum.
-static uint32_t ckpt__compose(ckpt_run *run, int64_t wall_ms)
+CKPT__APART static uint32_t ckpt__compose(ckpt_run *run, int64_t wall_ms)
 {
     ckpt__record *now = &run->priv.next;
     const ckpt__plan *plan = &run->priv.plan;
@@ -3592,13 +3570,13 @@ static ckpt_code ckpt__publish(ckpt_run *run, int64_t wall_ms)
     } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
         run->priv.unsure = true;                // read before the next save
     }
-    const ckpt_error error = io->error;
+    run->error = io->error;                     // the look must not hide it
     const ckpt_code fence = ckpt__fence(run);
     if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
         return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
     }
     if (rc != CKPT_OK) {
-        io->error = error;
+        io->error = run->error;
         return rc;
     }
     if (fence != CKPT_OK) {
@@ -3634,7 +3612,8 @@ static ckpt_code ckpt__save_planned(ckpt_run *run)
 }
 
 // Checks the caller's messages and says what of the old ones stays.
-static ckpt_code ckpt__plan_messages(ckpt_run *run, const ckpt_save_desc *d)
+CKPT__APART static ckpt_code ckpt__plan_messages(ckpt_run *run,
+                                                 const ckpt_save_desc *d)
 {
     ckpt__plan *plan = &run->priv.plan;
     const ckpt__record *old = &run->priv.record;
@@ -4003,8 +3982,9 @@ static bool ckpt__may_take(ckpt_run_state state, uint32_t how)
 
 // Removes a run whose claim we hold and whose newest generation, if there is
 // one, says that it is finished.
-static ckpt_code ckpt__remove_run(ckpt_run *run, ckpt_outcome outcome,
-                                  const ckpt_gen *gen)
+CKPT__APART static ckpt_code ckpt__remove_run(ckpt_run *run,
+                                              ckpt_outcome outcome,
+                                              const ckpt_gen *gen)
 {
     ckpt__io *io = &run->priv.io;
     const ckpt_desc *desc = &run->priv.ctx->priv.desc;
@@ -4070,12 +4050,12 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
         }
     }
     const ckpt__record *rec = &run->priv.record;
-    const ckpt_error error = io->error;
+    run->error = io->error;
     rc = ckpt__fence(run);                      // conclude nothing before
     if (rc != CKPT_OK) {
         return rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
     }
-    io->error = error;
+    io->error = run->error;
     if (judged == CKPT_ERR_NOT_FOUND) {         // a leftover
         rc = ckpt__remove_run(run, CKPT_COMPLETED, NULL);
         return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
@@ -4505,64 +4485,78 @@ static uint32_t ckpt__list_at(const ckpt__record *rec, ckpt__list list)
         at + rec->effects.size + (uint32_t)sizeof(CKPT__TO_HELD) - 1;
 }
 
-// Reads an entry of effects or held: its id, as it stands, into id[0..], and
-// where its value stands.
+// Reads entry i of a list into wants: its name, of which id (if not NULL) gets
+// the text, and where its value stands.
 static ckpt_code ckpt__entry_read(ckpt_run *run, ckpt__list list, uint32_t i,
-                                  ckpt__tap *id, ckpt__tap *value)
+                                  char id[CKPT_NAME_MAX + 1])
 {
     const ckpt__entry *entries = list == CKPT__EFFECTS ? run->priv.effects
                                                        : run->priv.held;
+    ckpt__io *io = &run->priv.io;
+    ckpt__reader *r = &io->reader;
+    ckpt__span *name = &io->wants.meta[0];      // not needed here
     uint32_t at = ckpt__list_at(&run->priv.record, list);
-    ckpt__reader *r = &run->priv.io.reader;
-    ckpt__entry entry;
-    for (uint32_t j = 0; j < i; j++) {
+    bool lone = false;
+    for (uint32_t j = 0; j < i && list != CKPT__PHASES; j++) {
         at += entries[j].size + 1;
     }
-    ckpt__reader_store(r, &run->priv.io, at);
-    memset(value, 0, sizeof(*value));
-    if (list == CKPT__EFFECTS) {
-        ckpt__take_effect(r, &entry, id, value);
-    } else {
-        ckpt__take_held(r, &entry, id, value);
+    ckpt__reader_store(r, io, at);
+    for (uint32_t j = 0; j <= i && r->rc == CKPT_OK; j++) {
+        ckpt__take_entry(r, list, &io->wants);
+        if (list != CKPT__PHASES) {
+            break;                              // it was the first there
+        }
+        r->at += j < i && ckpt__peek(r) == ',';
     }
-    ckpt__read_end(&run->priv.io);
-    return r->rc == CKPT_ERR_JSON ? CKPT_ERR_DAMAGED : r->rc;
+    ckpt__read_end(io);
+    if (r->rc != CKPT_OK || id == NULL) {
+        return r->rc == CKPT_ERR_JSON ? CKPT_ERR_DAMAGED : r->rc;
+    }
+    name->from = io->wants.tap.from;
+    name->size = io->wants.tap.size;
+    if (name->size > 2 * CKPT_NAME_MAX) {
+        return CKPT_ERR_DAMAGED;
+    }
+    // Escaped it may be twice as long: through the window.
+    char *raw = (char *)io->work;
+    const ckpt_code rc = ckpt__copy_out(io, name->from, name->size, raw,
+                                        sizeof(io->work));
+    const size_t n = ckpt__unescape(raw, raw, name->size, &lone);
+    if (rc == CKPT_OK && n <= CKPT_NAME_MAX) {
+        memcpy(id, raw, n);
+        id[n] = '\0';
+    }
+    return rc == CKPT_OK && n > CKPT_NAME_MAX ? CKPT_ERR_DAMAGED : rc;
+}
+
+// Copies the value of entry i of a list out.
+static ckpt_code ckpt__entry_value(ckpt_run *run, ckpt__list list, uint32_t i,
+                                   void *buf, size_t cap, size_t *size)
+{
+    ckpt__io *io = &run->priv.io;
+    const ckpt_code rc = ckpt__entry_read(run, list, i, NULL);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    *size = io->wants.value.size;
+    return ckpt__copy_out(io, io->wants.value.from, io->wants.value.size, buf,
+                          cap);
 }
 
 CKPT_API ckpt_code ckpt_phase_output(ckpt_run *run, const char *name,
                                      void *buf, size_t cap, size_t *size)
 {
-    ckpt__reader *r = &run->priv.io.reader;
-    ckpt__tap id, value;
-    uint32_t i;
     *size = 0;
     ckpt_code rc = ckpt__ready(run);
-    if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
-    }
-    const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
-    for (i = run->priv.record.phases.count; i > 0; i--) {
-        if (run->priv.phases[i - 1] == key) {
-            break;
+    if (rc == CKPT_OK) {
+        const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
+        uint32_t i = run->priv.record.phases.count;
+        while (i > 0 && run->priv.phases[i - 1] != key) {
+            i--;
         }
+        rc = i == 0 ? CKPT_ERR_NOT_FOUND :
+            ckpt__entry_value(run, CKPT__PHASES, i - 1, buf, cap, size);
     }
-    if (i == 0) {
-        return ckpt__run_result(run, CKPT_ERR_NOT_FOUND);
-    }
-    ckpt__reader_store(r, &run->priv.io,
-                       ckpt__list_at(&run->priv.record, CKPT__PHASES));
-    memset(&id, 0, sizeof(id));
-    for (uint32_t j = 0; j < i; j++) {
-        if (j > 0) {
-            ckpt__take_byte(r, ',');
-        }
-        ckpt__take_phase(r, &id, &value);
-    }
-    ckpt__read_end(&run->priv.io);
-    *size = r->rc == CKPT_OK ? value.size : 0;
-    rc = r->rc == CKPT_OK ? ckpt__copy_out(&run->priv.io, value.from, value.size,
-                                          buf, cap) :
-         r->rc == CKPT_ERR_JSON ? CKPT_ERR_DAMAGED : r->rc;
     return ckpt__run_result(run, rc);
 }
 
@@ -4614,25 +4608,11 @@ static uint32_t ckpt__effect_find(const ckpt_run *run, const char *id,
 static ckpt_code ckpt__effect_fill(ckpt_run *run, uint32_t i,
                                    ckpt_effect *effect)
 {
-    char raw[2 * CKPT_NAME_MAX + 1];
-    ckpt__tap id, value;
-    bool lone = false;
-    memset(&id, 0, sizeof(id));
-    id.buf = raw;
-    id.cap = sizeof(raw) - 1;
     const ckpt__entry *e = &run->priv.effects[i];
-    const ckpt_code rc = ckpt__entry_read(run, CKPT__EFFECTS, i, &id, &value);
+    const ckpt_code rc = ckpt__entry_read(run, CKPT__EFFECTS, i, effect->id);
     effect->turn = e->turn;
     effect->state = e->ended ? CKPT_EFFECT_ENDED : CKPT_EFFECT_UNCERTAIN;
-    effect->result_size = value.size;
-    if (rc == CKPT_OK) {
-        const size_t n = ckpt__unescape(NULL, raw, id.len, &lone);
-        if (n > CKPT_NAME_MAX) {
-            return CKPT_ERR_DAMAGED;
-        }
-        (void)ckpt__unescape(effect->id, raw, id.len, &lone);
-        effect->id[n] = '\0';
-    }
+    effect->result_size = run->priv.io.wants.value.size;
     return rc;
 }
 
@@ -4717,21 +4697,14 @@ CKPT_API ckpt_code ckpt_effect_end(ckpt_run *run, const char *id,
 CKPT_API ckpt_code ckpt_effect_result(ckpt_run *run, const ckpt_effect *effect,
                                       void *buf, size_t cap, size_t *size)
 {
-    ckpt__tap id, value;
     *size = 0;
     ckpt_code rc = ckpt__ready(run);
-    if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
+    if (rc == CKPT_OK) {
+        const uint32_t i = ckpt__effect_find(run, effect->id, effect->turn);
+        rc = i == run->priv.record.effects.count ||
+             !run->priv.effects[i].ended ? CKPT_ERR_NOT_FOUND :
+            ckpt__entry_value(run, CKPT__EFFECTS, i, buf, cap, size);
     }
-    const uint32_t i = ckpt__effect_find(run, effect->id, effect->turn);
-    if (i == run->priv.record.effects.count || !run->priv.effects[i].ended) {
-        return ckpt__run_result(run, CKPT_ERR_NOT_FOUND);
-    }
-    memset(&id, 0, sizeof(id));
-    rc = ckpt__entry_read(run, CKPT__EFFECTS, i, &id, &value);
-    *size = rc == CKPT_OK ? value.size : 0;
-    rc = rc == CKPT_OK ? ckpt__copy_out(&run->priv.io, value.from, value.size,
-                                        buf, cap) : rc;
     return ckpt__run_result(run, rc);
 }
 
@@ -4854,6 +4827,19 @@ static ckpt_code ckpt__work(ckpt_run *run, ckpt_work_fn *work, void *user,
     return run->priv.open ? ckpt_finish(run, *outcome, finish) : CKPT_OK;
 }
 
+// Goes on without checkpoints, and says why.
+CKPT__APART static void ckpt__degrade(ckpt_run *run, ckpt_code rc)
+{
+    ckpt_error why = run->priv.io.error;
+    (void)ckpt__fill_error(&why, rc);
+    ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_DEGRADED, run->id, run,
+                &why);
+    run->priv.none = ckpt_store_none();
+    run->priv.io.store = &run->priv.none;
+    run->durable = false;
+    run->priv.tries = 0;
+}
+
 CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
                                 const ckpt_run_desc *desc, ckpt_work_fn *work,
                                 void *user)
@@ -4864,13 +4850,7 @@ CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
     ckpt_code rc = ckpt__open(ctx, run, desc, &found);
     if (!found && (rc == CKPT_ERR_IO || rc == CKPT_ERR_NO_SPACE ||
                  rc == CKPT_ERR_ACCESS || rc == CKPT_ERR_RESOURCE)) {
-        ckpt_error why = run->priv.io.error;
-        (void)ckpt__fill_error(&why, rc);
-        ckpt__event(&ctx->priv.desc, CKPT_EVENT_DEGRADED, run->id, run, &why);
-        run->priv.none = ckpt_store_none();
-        run->priv.io.store = &run->priv.none;
-        run->durable = false;
-        run->priv.tries = 0;
+        ckpt__degrade(run, rc);
         rc = CKPT_OK;
     }
     rc = ckpt__open_result(ctx, run, rc);
@@ -5135,9 +5115,9 @@ static uint64_t ckpt__fallback_count(const ckpt_run *run, int32_t resume_max)
 }
 
 // Resumes a run that is claimed, or hands it to the fallback.
-static ckpt_code ckpt__recover_one(ckpt_ctx *ctx, ckpt_run *run,
-                                   const ckpt_recover_desc *desc,
-                                   ckpt_recover_info *info)
+CKPT__APART static ckpt_code ckpt__recover_one(ckpt_ctx *ctx, ckpt_run *run,
+                                               const ckpt_recover_desc *desc,
+                                               ckpt_recover_info *info)
 {
     ckpt_finish_desc finish;
     ckpt_outcome outcome = CKPT_FAILED;
@@ -5483,30 +5463,16 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
 CKPT_API ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held)
 {
     const uint32_t at = held->at;
-    char raw[2 * CKPT_NAME_MAX + 1];
-    ckpt__tap id, value;
-    bool lone = false;
     ckpt_code rc = ckpt__ready(run);
     if (rc == CKPT_OK && at >= run->priv.record.held.count) {
         return CKPT_END;
     }
     memset(held, 0, sizeof(*held));
     if (rc == CKPT_OK) {
-        memset(&id, 0, sizeof(id));
-        id.buf = raw;
-        id.cap = sizeof(raw) - 1;
-        rc = ckpt__entry_read(run, CKPT__HELD, at, &id, &value);
-    }
-    if (rc == CKPT_OK) {
-        const size_t n = ckpt__unescape(NULL, raw, id.len, &lone);
-        rc = n > CKPT_NAME_MAX ? CKPT_ERR_DAMAGED : CKPT_OK;
-        if (rc == CKPT_OK) {
-            (void)ckpt__unescape(held->id, raw, id.len, &lone);
-            held->id[n] = '\0';
-            held->step_count = (int64_t)run->priv.held[at].turn;
-            held->timestep_size = value.size;
-            held->at = at + 1;
-        }
+        rc = ckpt__entry_read(run, CKPT__HELD, at, held->id);
+        held->step_count = (int64_t)run->priv.held[at].turn;
+        held->timestep_size = run->priv.io.wants.value.size;
+        held->at = at + 1;
     }
     return ckpt__run_result(run, rc);
 }
@@ -5514,21 +5480,13 @@ CKPT_API ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held)
 CKPT_API ckpt_code ckpt_held_timestep(ckpt_run *run, const char *id, void *buf,
                                       size_t cap, size_t *size)
 {
-    ckpt__tap tap, value;
     *size = 0;
     ckpt_code rc = ckpt__ready(run);
-    if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
+    if (rc == CKPT_OK) {
+        const uint32_t i = ckpt__held_find(run, id);
+        rc = i == run->priv.record.held.count ? CKPT_ERR_NOT_FOUND :
+            ckpt__entry_value(run, CKPT__HELD, i, buf, cap, size);
     }
-    const uint32_t i = ckpt__held_find(run, id);
-    if (i == run->priv.record.held.count) {
-        return ckpt__run_result(run, CKPT_ERR_NOT_FOUND);
-    }
-    memset(&tap, 0, sizeof(tap));
-    rc = ckpt__entry_read(run, CKPT__HELD, i, &tap, &value);
-    *size = rc == CKPT_OK ? value.size : 0;
-    rc = rc == CKPT_OK ? ckpt__copy_out(&run->priv.io, value.from, value.size,
-                                        buf, cap) : rc;
     return ckpt__run_result(run, rc);
 }
 
@@ -5798,7 +5756,8 @@ CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
         return false;
     }
     if (ckpt__json_kind(json) == '{') {
-        ckpt__take_key(&r, &tap);
+        ckpt__take_string(&r, &tap);
+        ckpt__take_colon(&r);
     }
     value->ptr = r.at;
     ckpt__take_value(&r);
@@ -5877,13 +5836,14 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 
 //--- End of the implementation ------------------------------------------------
 
+#undef CKPT__APART
 #undef CKPT__BEHIND_CRC
 #undef CKPT__CRC_AT
 #undef CKPT__CRC_POLY
 #undef CKPT__DAY_MS
 #undef CKPT__HASH_EMPTY
+#undef CKPT__HEAD_NUMBERS
 #undef CKPT__HEAD_SIZE
-#undef CKPT__HEAD_START
 #undef CKPT__META_COUNT
 #undef CKPT__NUMBER_WIDTH
 #undef CKPT__OUTCOME_MAX
@@ -5893,6 +5853,7 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 #undef CKPT__TO_PHASES
 #undef CKPT__TO_REASON
 #undef CKPT__TO_STATE
+#undef CKPT__WATCH_COUNT
 
 #endif /* CKPT_IMPLEMENTATION_DONE */
 #endif /* CKPT_IMPLEMENTATION */
@@ -5908,18 +5869,18 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 
     Copyright 2026 the ckpt authors
 
-    Permission is hereby granted, free of charge, to any person obtaining a copy of
-    this software and associated documentation files (the "Software"), to deal in
-    the Software without restriction, including without limitation the rights to
-    use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies
-    of the Software, and to permit persons to whom the Software is furnished to do
-    so.
+    Permission is hereby granted, free of charge, to any person obtaining a
+    copy of this software and associated documentation files (the "Software"),
+    to deal in the Software without restriction, including without limitation
+    the rights to use, copy, modify, merge, publish, distribute, sublicense,
+    and/or sell copies of the Software, and to permit persons to whom the
+    Software is furnished to do so.
 
     THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
     IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
     FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
     AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
-    LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
-    OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
-    SOFTWARE.
+    LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING
+    FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER
+    DEALINGS IN THE SOFTWARE.
 */

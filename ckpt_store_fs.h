@@ -215,7 +215,7 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 #define CKPT_STORE_FS_IMPLEMENTATION_DONE
 
 #ifndef CKPT_IMPLEMENTATION_DONE
-    #error "define CKPT_IMPLEMENTATION, too, where the file store is implemented"
+    #error "define CKPT_IMPLEMENTATION, too, in the file of the file store"
 #endif
 
 // In this order: the calls of this system; errors; names; files; places and
@@ -1041,12 +1041,11 @@ static uint64_t ckpt__fs_letter_epoch(ckpt_store_fs *fs, int dir,
     ckpt_fs_stat st;
     ckpt__record rec;
     char head[256];
-    uint32_t crc;
     uint64_t epoch = 1;
     int fd = ckpt__fs_open_ours(fs, dir, file, &st);
     if (fd >= 0 && ckpt__fs_read(fs, fd, head, sizeof(head), 0) ==
             (int64_t)sizeof(head) &&
-        ckpt__head_read(head, &rec, &crc) == CKPT_OK) {
+        ckpt__head_read(head, &rec) == CKPT_OK) {
         epoch = rec.epoch;
     }
     ckpt__fs_close(fs, &fd);
