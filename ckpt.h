@@ -3081,18 +3081,18 @@ CKPT__APART static void ckpt__event(const ckpt_desc *desc,
                                     const ckpt_run *run,
                                     const ckpt_error *error)
 {
+    static const char names[CKPT_EVENT_COUNT][32] = {
+#define CKPT_X(name, text) text,
+        CKPT_EVENT_MAP(CKPT_X)
+#undef CKPT_X
+    };
     ckpt_event event;
     if (desc->event == NULL) {
         return;
     }
     memset(&event, 0, sizeof(event));
     event.kind = kind;
-    switch (kind) {
-#define CKPT_X(name_, text_) case CKPT_EVENT_##name_: event.name = text_; break;
-    CKPT_EVENT_MAP(CKPT_X)
-#undef CKPT_X
-    case CKPT_EVENT_COUNT: break;
-    }
+    event.name = names[kind];
     event.id = id;
     event.error = error;
     if (run != NULL) {
