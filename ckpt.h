@@ -120,7 +120,8 @@
                 they are ordered by (epoch, seq)
     turn        the caller's own counter (an LLM turn, an iteration)
     phase       a named stage. Complete phases are skipped by a resume; the
-                interrupted one starts again from its start
+                interrupted one is to be done again (how far it was, your
+                state and transcript say)
     effect      one outside action (a tool call), known by (turn, id): new,
                 begun (after a crash: uncertain) or ended (result known)
     heartbeat   a file whose mtime says "still alive"; to beat is to renew it
@@ -264,7 +265,8 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_CLOSED,       -2, "the run is not open; begin or resume it first")   \
     X(ERR_NOT_FOUND,    -3, "there is nothing of that name")                   \
     X(ERR_EXISTS,       -4, "a run of that id exists; resume or remove it")    \
-    X(ERR_LIVE,         -5, "another owner is alive; wait, or use force")      \
+    X(ERR_LIVE,         -5, "its owner is alive; force only if you know that " \
+                            "it hangs")                                        \
     X(ERR_BUSY,         -6, "another process is at work on the run; try again "\
                             "later")                                           \
     X(ERR_CLAIM_LOST,   -7, "another process has claimed the run; stop")       \
@@ -312,8 +314,10 @@ typedef struct ckpt_error {
     int         sys;        // errno of the failed system call, or 0
     uint64_t    pos;        // ERR_JSON, ERR_UTF8, ERR_DEPTH, ERR_DAMAGED: the
                             // offset in bytes where it went wrong
-    const char *op;         // what was being done, such as "rename checkpoint"
+    const char *op;         // what was being done, such as "rename a
+                            // checkpoint"; may be ""
     const char *msg;        // one sentence in English, never NULL once filled
+    int64_t     wait_ms;    // ERR_BUSY: try again after this, if not 0
 } ckpt_error;
 
 // Returns the message of a code from CKPT_CODE_MAP, or "unknown code".
@@ -856,7 +860,7 @@ struct ckpt_run {
 // Returns CKPT_OK; run->resumed and run->older say which way. Otherwise the run
 // is zeroed: CKPT_ERR_LIVE if its owner is alive or stalled, CKPT_ERR_BUSY if
 // another process is at work on it or a claimant died a moment ago (try again
-// later), CKPT_ERR_EXHAUSTED, CKPT_ERR_FINISHED if it was finished and only now
+// after ckpt_last_error()->wait_ms), CKPT_ERR_EXHAUSTED, CKPT_ERR_FINISHED if it was finished and only now
 // has been removed, CKPT_ERR_DAMAGED, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN,
 // CKPT_ERR_TOO_LARGE, CKPT_ERR_ARGUMENT for an id out of its range,
 // CKPT_ERR_UTF8 for metadata that is none, CKPT_ERR_EXISTS if two processes
@@ -904,31 +908,34 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out,
                                           void *buf, size_t cap);
 
 // What a save changes. What is absent stays as it was last saved.
+//
+// messages is a JSON array of the messages from number append_at on: with 0
+// simply of all. To add what is new, give that and run->messages. What was
+// saved from append_at on is cut off first; so "[]" at 0 empties the transcript.
+// A skipped save loses nothing, if the next one names the same number again.
 typedef struct ckpt_save_desc {
     uint64_t   turn;                // stored as given, up to CKPT_TURN_MAX
-    ckpt_bytes messages;            // JSON array: all messages from number
-    uint64_t   append_at;           // .append_at on (0: simply all messages)
+    ckpt_bytes messages;
+    uint64_t   append_at;           // 0 unless there are messages
     ckpt_bytes state;               // JSON object
     bool       force;               // write even if throttled
 } ckpt_save_desc;
 
 // Tells whether ckpt_save would write now, so that the caller can save itself
 // the work of encoding. The first save of a claim is always due, unless
-// .every_turns excludes its turn. False for a run that is not open.
+// .every_turns excludes its turn. Ends of phases and effects are saves, too,
+// and start the throttle anew. False for a run that is not open.
 CKPT_API bool ckpt_due(const ckpt_run *run, uint64_t turn);
 
 // Saves a checkpoint in place of the last one, and beats.
-//
-// With .append_at = n the messages are those from number n on; what was saved
-// from n on is cut off first. A skipped save loses nothing, because the caller
-// names the same n again.
 //
 // Returns one of the results of a save (see ERRORS): CKPT_OK, CKPT_SKIPPED,
 // CKPT_ERR_UNSURE, CKPT_ERR_NOT_DURABLE, CKPT_ERR_CLAIM_LOST, and with the old
 // checkpoint intact CKPT_ERR_JSON, CKPT_ERR_UTF8 and CKPT_ERR_DEPTH with the
 // position in what the caller gave, CKPT_ERR_GAP if append_at is beyond the
 // saved messages, CKPT_ERR_TOO_LARGE, CKPT_ERR_ARGUMENT for a turn out of its
-// range, CKPT_ERR_FORKED, CKPT_ERR_CLOSED, or an error of the store.
+// range or an append_at without messages, CKPT_ERR_FORKED, CKPT_ERR_CLOSED, or
+// an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_save(ckpt_run *run,
                                           const ckpt_save_desc *desc);
 
@@ -967,7 +974,8 @@ CKPT_API void ckpt_abandon(ckpt_run *run);
 // after a resume are answered false. True for a run that is not open.
 CKPT_API bool ckpt_phase(ckpt_run *run, const char *name);
 
-// Copies the output of the last completed phase of that name into buf.
+// Copies the output of the last completed phase of that name into buf, be it
+// of this claim or of an earlier one.
 //
 // Returns CKPT_ERR_NOT_FOUND; CKPT_ERR_BUFFER with *size set to what is
 // needed; or an error of the store.
@@ -1003,8 +1011,9 @@ typedef struct ckpt_effect {
 // Begins an effect: a save, never throttled, of the transcript that names the
 // call, and that it has begun. Only when it returns CKPT_OK with
 // CKPT_EFFECT_NEW may the tool run. save must not be NULL. For an effect of
-// (save->turn, id) that stands already nothing is written. After an error
-// the call can be repeated as long as the tool was not run.
+// (save->turn, id) that stands already nothing is written, save neither: name
+// the same messages again in the next one. After an error the call can be
+// repeated as long as the tool was not run.
 //
 // Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_EFFECTS when
 // CKPT_EFFECTS_MAX are held; CKPT_ERR_ARGUMENT or CKPT_ERR_UTF8 for a bad id.
@@ -1016,7 +1025,7 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_begin(ckpt_run *run,
 // Ends the newest begun effect of that id: a save, never throttled, of its
 // result, any JSON value. Absent bytes settle it: it is struck off, as when
 // it turns out that it never ran. An ended effect stands until the first save
-// of a higher turn, whose messages must contain its result.
+// of a higher turn with messages or state: they must contain its result.
 //
 // Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_NOT_FOUND if none is
 // begun under that id.
@@ -3108,6 +3117,7 @@ static ckpt_code ckpt__fill_error(ckpt_error *error, ckpt_code rc)
     if (rc < 0) {
         error->code = rc;
         error->msg = ckpt_code_message(rc);
+        error->op = error->op != NULL ? error->op : "";
     }
     return rc;
 }
@@ -3673,8 +3683,11 @@ static ckpt_code ckpt__plan_save(ckpt_run *run, const ckpt_save_desc *d)
     if (d->turn > CKPT_TURN_MAX) {
         return CKPT_ERR_ARGUMENT;
     }
+    if (d->append_at > 0 && d->messages.ptr == NULL) {
+        return CKPT_ERR_ARGUMENT;
+    }
     plan->turn = d->turn;
-    plan->drop_ended = true;
+    plan->drop_ended = d->messages.ptr != NULL || d->state.ptr != NULL;
     plan->attempt = ckpt__next_attempt(plan->attempt,
                                        d->turn > run->priv.turn_adopted,
                                        CKPT_RUNNING);
@@ -4121,6 +4134,7 @@ static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run, const char *id,
         } else if (!ckpt__may_take(state, how)) {
             rc = ckpt__state_code(state, f->judged);
         }
+        io->error.wait_ms = wait_ms;
         run->priv.exhausted = state == CKPT_STATE_EXHAUSTED;
     }
     if (rc == CKPT_OK) {

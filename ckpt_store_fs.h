@@ -2384,6 +2384,8 @@ CKPT_API ckpt_code ckpt_store_fs_open(ckpt_store_fs *fs,
     if (r < 0) {
         rc = ckpt__fs_fail(err, "open the store", r);
         rc = r == -ENOENT ? CKPT_ERR_NOT_FOUND : rc;
+        err->op = r == -ENOENT ? "open the store: its parent does not exist"
+                               : err->op;
     } else {
         rc = ckpt__fs_check_root(fs, desc, err);
     }

@@ -1,0 +1,127 @@
+# ckpt needs no build: copy the headers. This file is for the static library,
+# the examples and the tests. Set your own values on the command line:
+#
+#     make CC=clang CFLAGS='-O1 -g' STB=../stb B=build/clang
+#
+# "make help" lists the targets.
+.POSIX:
+.SUFFIXES:
+
+CC      = cc
+CXX     = c++
+AR      = ar
+CFLAGS  = -O2 -g
+LDFLAGS =
+LDLIBS  =
+PREFIX  = /usr/local
+DESTDIR =
+
+# Where stb_sprintf.h is, if it is not on the include path.
+STB     = /usr/include/stb
+
+# Where everything that is built goes.
+B       = build
+
+# == Nothing below needs to be changed to build ===============================
+
+WARN = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
+       -Wundef -Wcast-qual -Wwrite-strings -Wstrict-prototypes \
+       -Wmissing-prototypes
+ALL_CFLAGS = -std=c99 $(WARN) -I. -I$(STB) $(CFLAGS)
+
+HEADERS  = ckpt.h ckpt_store_fs.h
+EXAMPLES = $(patsubst examples/%.c,$(B)/%,$(wildcard examples/*.c))
+TEST_H   = $(wildcard tests/*.h)
+TEST_O   = $(patsubst tests/%.c,$(B)/obj/%.o,tests/run_all.c \
+           $(wildcard tests/test_*.c))
+
+all: $(B)/libckpt.a $(EXAMPLES)
+
+# Rebuilds what was built with other tools or flags.
+$(B)/flags: FORCE
+	@mkdir -p $(B)/obj
+	@echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDLIBS)' | cmp -s - $@ || \
+	    echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDLIBS)' > $@
+
+$(B)/ckpt.c: $(B)/flags
+	@printf '%s\n' '#define CKPT_IMPLEMENTATION' \
+	    '#define CKPT_STORE_FS_IMPLEMENTATION' \
+	    '#include "ckpt_store_fs.h"' > $@
+
+$(B)/ckpt.o: $(B)/ckpt.c $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) -c -o $@ $(B)/ckpt.c
+
+$(B)/libckpt.a: $(B)/ckpt.o
+	rm -f $@
+	$(AR) rc $@ $(B)/ckpt.o
+
+$(EXAMPLES): $(B)/%: examples/%.c $(B)/libckpt.a $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libckpt.a $(LDLIBS)
+
+$(TEST_O): $(B)/obj/%.o: tests/%.c $(TEST_H) $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) -Itests -pthread -c -o $@ $<
+
+$(B)/run_all: $(TEST_O) $(B)/libckpt.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(TEST_O) \
+	    $(B)/libckpt.a $(LDLIBS)
+
+$(B)/storm: tests/storm.c $(B)/libckpt.a $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/storm.c \
+	    $(B)/libckpt.a $(LDLIBS)
+
+# Kills an agent again and again, and compares its report with that of an
+# undisturbed run.
+demo: deps-demo
+	+@$(MAKE) -s $(B)/agent $(B)/demo
+	@$(B)/demo -a $(B)/agent -d $(B)/demo.d
+
+# All suites, the checks of the form, and the model of the protocol.
+test: deps
+	+@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' sh tests/all.sh
+
+# The suites once more, with memory and undefined behaviour watched.
+sanitize: deps-demo
+	+@$(MAKE) -s B=$(B)/sanitize CFLAGS='-O1 -g -fno-omit-frame-pointer \
+	    -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+	    $(B)/sanitize/run_all
+	@$(B)/sanitize/run_all
+
+# The core for a microcontroller, and other figures.
+size: deps
+	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/size.sh
+
+# Installs what is missing to build, run and test on Debian.
+deps:
+	@CC='$(CC)' STB='$(STB)' sh tests/deps.sh test
+
+deps-demo:
+	@CC='$(CC)' STB='$(STB)' sh tests/deps.sh demo
+
+install: $(B)/libckpt.a
+	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
+	cp $(HEADERS) $(DESTDIR)$(PREFIX)/include
+	cp $(B)/libckpt.a $(DESTDIR)$(PREFIX)/lib
+
+uninstall:
+	cd $(DESTDIR)$(PREFIX)/include && rm -f $(HEADERS)
+	rm -f $(DESTDIR)$(PREFIX)/lib/libckpt.a
+
+clean:
+	rm -rf $(B)
+
+help:
+	@echo 'make            the library ($(B)/libckpt.a) and the examples'
+	@echo 'make demo       an agent that is killed again and again'
+	@echo 'make test       every test; installs the tools it needs'
+	@echo 'make sanitize   the suites under ASan and UBSan'
+	@echo 'make size       how large the core is on a microcontroller'
+	@echo 'make deps       install what is missing (Debian, as root)'
+	@echo 'make install    headers and library to $(DESTDIR)$(PREFIX)'
+	@echo 'make uninstall  remove them'
+	@echo 'make clean      remove $(B)'
+	@echo 'tests/run_all   the suites alone: [-v] [part of a name]'
+
+FORCE:
+
+.PHONY: all demo test sanitize size deps deps-demo install uninstall clean \
+        help FORCE

@@ -1,0 +1,284 @@
+/*
+    demo.c -- kills an agent again and again, and looks whether it minds
+
+    Runs examples/agent.c once undisturbed, then once more, with SIGKILL at
+    random moments and a new start each time. Both reports must be the same.
+    It works on a copy of the texts, so that nobody edits them meanwhile, and
+    leaves everything in one directory, build/demo.d.
+
+        cc -std=c99 -o build/demo examples/demo.c
+        build/demo [-s seed] [-a agent] [-d directory] [texts ...]
+
+    Exit status: 0 if the reports are the same, else 1.
+*/
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    KILLS_MAX = 8,                      // then the agent may work in peace
+    KILLS_MIN = 4,                      // fewer prove little: again, faster
+    TEXTS_MAX = 16,
+    TRY_LATER = 75,                     // what the agent says when it is busy
+    WAIT_S    = 40                      // patience with a busy run, in all
+};
+
+// Copies directories, without what is built in them, to "$0/texts".
+static const char copy_script[] =
+    "rm -rf \"$0/texts\"\n"
+    "for dir; do\n"
+    "    copy=$0/texts/$(cd \"$dir\" && basename \"$PWD\") || exit 1\n"
+    "    mkdir -p \"$copy\" || exit 1\n"
+    "    tar -C \"$dir\" --exclude=.git --exclude=build -cf \"$0/tar\" .\n"
+    "    tar -C \"$copy\" -xf \"$0/tar\" || exit 1\n"
+    "done\n"
+    "rm -f \"$0/tar\"\n";
+
+typedef struct demo {
+    const char *agent, *dir;
+    uint64_t    random;                 // state of the generator
+    int64_t     reference_ms;           // time of the undisturbed run
+    int         kills, starts;
+} demo;
+
+static bool fail(const char *what)
+{
+    fprintf(stderr, "demo: %s: %s\n", what, strerror(errno));
+    return false;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void sleep_ms(int64_t ms)
+{
+    struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+    nanosleep(&t, NULL);
+}
+
+// xorshift64*: the same seed gives the same moments everywhere.
+static uint64_t next_random(demo *d)
+{
+    d->random ^= d->random >> 12;
+    d->random ^= d->random << 25;
+    d->random ^= d->random >> 27;
+    return d->random * UINT64_C(2685821657736338717) >> 32;
+}
+
+// Starts a program; what it prints goes to log, if there is one.
+static pid_t start(char **argv, const char *log)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid != 0) {
+        return pid;
+    }
+    if (log != NULL) {
+        int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0) {
+            perror(log);
+            _exit(126);
+        }
+    }
+    execvp(argv[0], argv);
+    _exit(127);
+}
+
+// Starts the agent with the runs and the report of that name, kills it after
+// kill_ms (-1: never) and waits for its end.
+static bool run_agent(demo *d, const char *name, const char *log,
+                      int64_t kill_ms, int *status)
+{
+    char  runs[1024], report[1024], texts[1024];
+    char *argv[] = { (char *)d->agent, "-r", runs, "-o", report, texts, NULL };
+    snprintf(runs, sizeof(runs), "%s/%s.runs", d->dir, name);
+    snprintf(report, sizeof(report), "%s/%s.report", d->dir, name);
+    snprintf(texts, sizeof(texts), "%s/texts", d->dir);
+    int64_t begin = now_ms();
+    pid_t   pid = start(argv, log), got;
+    if (pid < 0) {
+        return fail("fork");
+    }
+    while ((got = waitpid(pid, status, kill_ms < 0 ? 0 : WNOHANG)) == 0) {
+        if (now_ms() - begin >= kill_ms) {
+            kill(pid, SIGKILL);
+            kill_ms = -1;
+        } else {
+            sleep_ms(1);
+        }
+    }
+    return got == pid || fail("waitpid");
+}
+
+static bool run_to_end(char **argv)
+{
+    int   status;
+    pid_t pid = start(argv, NULL);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+        return fail(argv[0]);
+    }
+    return status == 0;
+}
+
+static bool clean(demo *d, const char *name)
+{
+    char  runs[1024], report[1024];
+    char *argv[] = { "rm", "-rf", "--", runs, report, NULL };
+    snprintf(runs, sizeof(runs), "%s/%s.runs", d->dir, name);
+    snprintf(report, sizeof(report), "%s/%s.report", d->dir, name);
+    return run_to_end(argv);
+}
+
+static bool copy_texts(demo *d, char **texts)
+{
+    char *argv[TEXTS_MAX + 5] = {
+        "sh", "-c", (char *)copy_script, (char *)d->dir
+    };
+    for (size_t i = 0; texts[i] != NULL && i < TEXTS_MAX; i++) {
+        argv[i + 4] = texts[i];
+    }
+    return run_to_end(argv);
+}
+
+// One agent's life with many deaths. Moments come from [0, scale_ms), every
+// fourth from the first 50 ms, where runs are claimed.
+static bool torment(demo *d, int64_t scale_ms)
+{
+    int64_t wait_end = -1;
+    for (;;) {
+        int     status;
+        int64_t ms = -1;
+        if (d->kills < KILLS_MAX) {
+            int64_t range = next_random(d) % 4 == 0 ? 50 : scale_ms;
+            ms = (int64_t)(next_random(d) % (uint64_t)range);
+            printf("\n---- start %d, to be killed after %" PRId64 " ms\n",
+                   ++d->starts, ms);
+        } else {
+            printf("\n---- start %d, undisturbed\n", ++d->starts);
+        }
+        if (!run_agent(d, "killed", NULL, ms, &status)) {
+            return false;
+        }
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
+            printf("---- killed (%d)\n", ++d->kills);
+        } else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+            return true;
+        } else if (WIFEXITED(status) && WEXITSTATUS(status) == TRY_LATER) {
+            wait_end = wait_end < 0 ? now_ms() + WAIT_S * 1000 : wait_end;
+            if (now_ms() > wait_end) {
+                printf("demo: the run stays busy\n");
+                return false;
+            }
+            printf("---- the last agent died while it claimed the run, which "
+                   "is left\n     alone for a moment: waiting a second\n");
+            sleep_ms(1000);
+        } else {
+            printf("demo: the agent failed (status %d)\n", status);
+            return false;
+        }
+    }
+}
+
+static bool same(demo *d)
+{
+    char    names[2][1024];
+    FILE   *f[2];
+    int     c[2];
+    int64_t size = 0;
+    for (int i = 0; i < 2; i++) {
+        snprintf(names[i], sizeof(names[i]), "%s/%s.report", d->dir,
+                 i == 0 ? "reference" : "killed");
+        f[i] = fopen(names[i], "r");
+        if (f[i] == NULL) {
+            return fail(names[i]);
+        }
+    }
+    do {
+        c[0] = getc(f[0]);
+        c[1] = getc(f[1]);
+        size++;
+    } while (c[0] == c[1] && c[0] != EOF);
+    bool good = c[0] == c[1] && size > 1 && !ferror(f[0]) && !ferror(f[1]);
+    fclose(f[0]);
+    fclose(f[1]);
+    printf("\ndemo: %s and\n      %s %s (%d kills, %d starts)\n", names[0],
+           names[1], good ? "are the same" : "DIFFER", d->kills, d->starts);
+    return good;
+}
+
+static bool play(demo *d)
+{
+    int status;
+    if (!clean(d, "reference") || !clean(d, "killed")) {
+        return false;
+    }
+    char log[1024];
+    snprintf(log, sizeof(log), "%s/reference.log", d->dir);
+    d->reference_ms = now_ms();
+    printf("---- the agent, undisturbed (see %s)\n", log);
+    if (!run_agent(d, "reference", log, -1, &status) || status != 0) {
+        fprintf(stderr, "demo: the undisturbed agent failed\n");
+        return false;
+    }
+    d->reference_ms = now_ms() - d->reference_ms;
+    printf("---- took %" PRId64 " ms\n", d->reference_ms);
+
+    // An agent that is through before it was killed often enough was given
+    // too much time.
+    for (int64_t scale = d->reference_ms / 3 + 1; d->kills < KILLS_MIN;
+         scale = scale / 2 + 1) {
+        d->kills = d->starts = 0;
+        if (!clean(d, "killed") || !torment(d, scale)) {
+            return false;
+        }
+    }
+    return same(d);
+}
+
+int main(int argc, char **argv)
+{
+    char  *texts[] = { "/usr/share/common-licenses", ".", NULL };
+    demo   d = { .agent = "build/agent", .dir = "build/demo.d" };
+    time_t seed = time(NULL);
+    for (int c; (c = getopt(argc, argv, "s:a:d:")) != -1;) {
+        switch (c) {
+        case 's': seed = (time_t)strtoll(optarg, NULL, 10); break;
+        case 'a': d.agent = optarg; break;
+        case 'd': d.dir = optarg; break;
+        default:
+            fprintf(stderr, "usage: demo [-s seed] [-a agent] [-d directory] "
+                            "[texts ...]\n");
+            return 1;
+        }
+    }
+    if (argc - optind > TEXTS_MAX || strlen(d.dir) > 900) {
+        fprintf(stderr, "demo: too many texts, or too long a directory\n");
+        return 1;
+    }
+    if (mkdir(d.dir, 0700) != 0 && errno != EEXIST) {
+        return !fail(d.dir);
+    }
+    if (!copy_texts(&d, optind < argc ? argv + optind : texts)) {
+        fprintf(stderr, "demo: cannot copy the texts\n");
+        return 1;
+    }
+    printf("---- seed %" PRId64 ": \"demo -s %" PRId64 "\" kills at the same "
+           "moments\n", (int64_t)seed, (int64_t)seed);
+    d.random = (uint64_t)seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    return play(&d) ? 0 : 1;
+}
