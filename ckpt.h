@@ -860,11 +860,12 @@ struct ckpt_run {
 // Returns CKPT_OK; run->resumed and run->older say which way. Otherwise the run
 // is zeroed: CKPT_ERR_LIVE if its owner is alive or stalled, CKPT_ERR_BUSY if
 // another process is at work on it or a claimant died a moment ago (try again
-// after ckpt_last_error()->wait_ms), CKPT_ERR_EXHAUSTED, CKPT_ERR_FINISHED if it was finished and only now
-// has been removed, CKPT_ERR_DAMAGED, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN,
-// CKPT_ERR_TOO_LARGE, CKPT_ERR_ARGUMENT for an id out of its range,
-// CKPT_ERR_UTF8 for metadata that is none, CKPT_ERR_EXISTS if two processes
-// began it at once and the other won, or an error of the store.
+// after ckpt_last_error()->wait_ms), CKPT_ERR_EXHAUSTED, CKPT_ERR_FINISHED if
+// it was finished and only now has been removed, CKPT_ERR_DAMAGED,
+// CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN, CKPT_ERR_TOO_LARGE, CKPT_ERR_ARGUMENT for
+// an id out of its range, CKPT_ERR_UTF8 for metadata that is none,
+// CKPT_ERR_EXISTS if others begin and finish it at the same time again and
+// again, or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_open(ckpt_ctx *ctx, ckpt_run *run,
                                           const ckpt_run_desc *desc);
 
@@ -911,8 +912,9 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out,
 //
 // messages is a JSON array of the messages from number append_at on: with 0
 // simply of all. To add what is new, give that and run->messages. What was
-// saved from append_at on is cut off first; so "[]" at 0 empties the transcript.
-// A skipped save loses nothing, if the next one names the same number again.
+// saved from append_at on is cut off first; so "[]" at 0 empties the
+// transcript. A skipped save loses nothing, if the next one names the same
+// number again.
 typedef struct ckpt_save_desc {
     uint64_t   turn;                // stored as given, up to CKPT_TURN_MAX
     ckpt_bytes messages;
