@@ -29,6 +29,9 @@ WARN = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
        -Wmissing-prototypes
 ALL_CFLAGS = -std=c99 $(WARN) -I. -I$(STB) $(CFLAGS)
 
+# Examples hand strings to execvp(), which wants them writable.
+EXAMPLE_CFLAGS = $(ALL_CFLAGS) -Wno-cast-qual -Wno-write-strings
+
 HEADERS  = ckpt.h ckpt_store_fs.h
 EXAMPLES = $(patsubst examples/%.c,$(B)/%,$(wildcard examples/*.c))
 TEST_H   = $(wildcard tests/*.h)
@@ -56,7 +59,8 @@ $(B)/libckpt.a: $(B)/ckpt.o
 	$(AR) rc $@ $(B)/ckpt.o
 
 $(EXAMPLES): $(B)/%: examples/%.c $(B)/libckpt.a $(HEADERS) $(B)/flags
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $< $(B)/libckpt.a $(LDLIBS)
+	$(CC) $(EXAMPLE_CFLAGS) $(LDFLAGS) -pthread -o $@ $< \
+	    $(B)/libckpt.a $(LDLIBS)
 
 $(TEST_O): $(B)/obj/%.o: tests/%.c $(TEST_H) $(HEADERS) $(B)/flags
 	$(CC) $(ALL_CFLAGS) -Itests -pthread -c -o $@ $<

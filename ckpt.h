@@ -371,8 +371,8 @@ typedef enum ckpt_how {
     CKPT_HOW_LEFTOVER       // what list(CKPT_AT_NOWHERE) named
 } ckpt_how;
 
-// Names a generation. token is the store's own (an inode, a row version): it
-// differs when other bytes stand under the same epoch.
+// Names a generation. token is the store's own (an inode, a row version): two
+// generations of a run never have the same.
 typedef struct ckpt_gen {
     uint64_t epoch;
     uint64_t seq;           // 0: the store does not know, the core reads it
@@ -388,7 +388,7 @@ typedef struct ckpt_part {
     uint64_t    since_seq;  // the range has stood at this very offset in every
                             // generation of this epoch from this seq on; 0:
                             // not known
-    uint32_t    crc;        // CRC-32C of the piece: sum while copying
+    uint32_t    crc;        // CRC-32C of the piece: sum a range while copying
 } ckpt_part;
 
 #define CKPT_LOOK_MAX 8
@@ -396,9 +396,11 @@ typedef struct ckpt_part {
 // What a look at a run sees.
 typedef struct ckpt_look {
     uint64_t epoch;                 // the highest, over claims and generations
-    bool     mine;                  // the claim this place holds still stands
+    bool     mine;                  // the claim this place holds is still
+                                    // there (a higher one may be there, too)
     unsigned count;                 // generations filled in
-    ckpt_gen gens[CKPT_LOOK_MAX];   // newest first: by epoch, then by name
+    ckpt_gen gens[CKPT_LOOK_MAX];   // by epoch, the highest first; of one
+                                    // epoch the last published first
 } ckpt_look;
 
 typedef enum ckpt_verdict {
@@ -409,14 +411,15 @@ typedef enum ckpt_verdict {
 
 // What is known about the owner of a claim.
 typedef struct ckpt_life {
-    ckpt_verdict verdict;
-    int64_t      beat_ms;           // last beat, on the store's own clock; 0:
-                                    // no claim of that epoch is there
+    ckpt_verdict verdict;           // no such claim: GONE in a run
+    int64_t      beat_ms;           // last sign of life, on the store's own
+                                    // clock; 0: no claim of that epoch is
+                                    // there (a leftover: when it was made)
     int64_t      now_ms;            // the same clock, now
-    char         owner[160];        // who claimed, for people to read
+    char         owner[160];        // who claimed, for people; NUL-terminated
 } ckpt_life;
 
-// The clocks and random bytes the core has not.
+// The clocks the core has not.
 typedef struct ckpt_moment {
     int64_t mono_ms;                // never goes back
     int64_t wall_ms;                // since 1970-01-01 UTC
@@ -432,33 +435,45 @@ typedef struct ckpt_cursor {
 #define CKPT_STORE_VERSION 1
 
 // The methods of a store; all are required. Each returns CKPT_OK or a negative
-// code; on failure it fills err->sys and err->op. place is place_size bytes of
-// the core's memory, aligned for any type, that belong to the store from open()
-// to close(). The core calls nothing on a place whose open() failed, and
-// makes at most one call at a time for one place.
+// code (list also CKPT_END). When the medium failed it fills err->sys and
+// err->op (a constant); the answers NOT_FOUND, EXISTS, CLAIM_LOST, STALE and
+// DAMAGED need neither. err is never NULL. place is place_size bytes of the
+// core's memory, aligned as a uint64_t and zeroed, that belong to the store
+// from open() to close(). The core calls nothing on a place whose open()
+// failed, and makes at most one call at a time for one place. In a process
+// other than the one that holds its claim, everything but look at a letter,
+// alive, read and close returns ERR_FORKED and does nothing.
 typedef struct ckpt_store_methods {
     uint32_t version;       // CKPT_STORE_VERSION at the time it was compiled
     uint32_t place_size;    // at most CKPT_PLACE_SIZE
     uint64_t size_max;      // the largest checkpoint it can keep; 0: any
 
-    // Opens a place. ERR_NOT_FOUND if there is no such run; with
-    // CKPT_HOW_NEW it is made in publish(), which returns ERR_EXISTS if it is
-    // there by then.
+    // Opens a place. ERR_NOT_FOUND if there is nothing of that name. With
+    // CKPT_HOW_NEW and CKPT_HOW_RETRY a run is made aside: after claim() the
+    // first publish() shows it, or returns ERR_EXISTS if a run of that id is
+    // there by then; closed before, it may stay as a leftover. CKPT_HOW_RETRY
+    // begins with the newest dead letter as its older generation, and the
+    // first publish() removes that letter. CKPT_HOW_LEFTOVER takes a name that
+    // list(CKPT_AT_NOWHERE) gave, all others a run id.
     ckpt_code (*open)(ckpt_store *s, void *place, const char *id, ckpt_how how,
                       ckpt_error *err);
 
-    // Gives the id of one more run, dead letter or leftover, in any order,
-    // each once. CKPT_END after the last. id == NULL: stop, free the cursor.
+    // Gives the id of one more run or dead letter, or the store's own name of
+    // a leftover, in any order, each once. CKPT_END after the last. id ==
+    // NULL: stop, free the cursor.
     ckpt_code (*list)(ckpt_store *s, ckpt_where where, ckpt_cursor *cursor,
                       char id[CKPT_ID_MAX + 1], ckpt_error *err);
 
     // Looks at a run as it is now: nothing from a cache. Fills in generations
-    // of epochs up to epoch_max, whole epochs only, as many as fit.
+    // of epochs up to epoch_max (0: none), whole epochs only, as many as fit;
+    // look->epoch is not limited by it. First the higher claims, then whether
+    // the own one is there.
     ckpt_code (*look)(ckpt_store *s, void *place, uint64_t epoch_max,
                       ckpt_look *look, ckpt_error *err);
 
     // Makes the claim of an epoch; atomic, one claimant wins. OK: won, the
     // claim is durable and the place holds it. ERR_CLAIM_LOST: it is taken.
+    // A claim is there until move(), even when its owner is gone.
     ckpt_code (*claim)(ckpt_store *s, void *place, uint64_t epoch,
                        const char *owner, ckpt_error *err);
 
@@ -467,44 +482,52 @@ typedef struct ckpt_store_methods {
                        ckpt_life *life, ckpt_error *err);
 
     // Says "still alive" for the claim that the place holds.
-    // ERR_CLAIM_LOST if it does not stand any more.
+    // ERR_CLAIM_LOST if it is not there any more.
     ckpt_code (*beat)(ckpt_store *s, void *place, ckpt_error *err);
 
     // Reads up to n bytes of a generation; *got < n only at its end. ERR_STALE
-    // if the generation is not there any more. n == 0: done with reading.
+    // if the generation is not there any more. n == 0: done with reading for
+    // now; buf may be NULL then.
     ckpt_code (*read)(ckpt_store *s, void *place, const ckpt_gen *gen,
                       uint64_t offset, void *buf, size_t n, size_t *got,
                       ckpt_error *err);
 
-    // Adds a piece to the generation being written. On failure what was put
-    // is dropped. ERR_DAMAGED if a range of the base has another sum.
+    // Adds a piece to the generation being written: ranges are of base, any
+    // generation that look() gave. On failure what was put is dropped.
+    // ERR_DAMAGED if a range is not all there or has another sum.
     ckpt_code (*put)(ckpt_store *s, void *place, const ckpt_gen *base,
                      const ckpt_part *part, ckpt_error *err);
 
-    // Publishes what was put as generation (epoch, seq) and sets gen->token:
-    // atomic, and durable as far as this store promises. settle: the names
-    // must be right at rest (phase ends, begin, finish). ERR_UNSURE,
-    // ERR_NOT_DURABLE as in ERRORS; any other error: nothing changed.
+    // Publishes what was put as generation (epoch, seq): atomic, and durable
+    // as far as this store promises. What was put is used up, whatever comes
+    // of it. settle: the names must be right at rest (phase ends, begin,
+    // finish). OK and ERR_NOT_DURABLE set gen->token; ERR_UNSURE as in ERRORS;
+    // ERR_CLAIM_LOST if the claim is gone, or, with CKPT_CAP_FENCED_WRITE,
+    // fenced; any other error: nothing changed.
     ckpt_code (*publish)(ckpt_store *s, void *place, ckpt_gen *gen,
                          bool settle, ckpt_error *err);
 
-    // Sets a generation aside under a reason (a word of a-z), or, with
-    // reason == NULL, removes every generation and every leftover of epochs
-    // below gen->epoch. Only called by the holder of a claim.
+    // Sets a generation aside under a reason (a word of a-z; the store keeps a
+    // few), or, with reason == NULL, removes every generation of epochs below
+    // gen->epoch and every leftover up to it. Never called between put() and
+    // publish(), and only by the holder of a claim.
     ckpt_code (*drop)(ckpt_store *s, void *place, const ckpt_gen *gen,
                       const char *reason, ckpt_error *err);
 
-    // Takes the run out of the runs, fenced: touches nothing of epochs above
-    // the claim held. CKPT_AT_FAILED: keeps gen as a dead letter first (gen
-    // NULL: whatever is newest). gen itself goes last but for the claim.
+    // Takes the run out of the runs: touches nothing of epochs above the claim
+    // held, and never a later run of that id. CKPT_AT_FAILED: keeps gen as a
+    // dead letter first (gen NULL: whatever is newest). gen itself goes last
+    // but for the claim. What is gone already is success: a finish goes on
+    // where another one stopped. On a letter or a leftover, which need no
+    // claim: removes all letters of the id, or the leftover.
     ckpt_code (*move)(ckpt_store *s, void *place, const ckpt_gen *gen,
                       ckpt_where to, ckpt_error *err);
 
     // The clocks.
     ckpt_code (*env)(ckpt_store *s, ckpt_moment *now, ckpt_error *err);
 
-    // Lets go of a place and of its claim. A process other than the owner
-    // may call it too (after fork): it must not end the owner's claim.
+    // Lets go of a place: from then on the owner of its claim is gone. A child
+    // after fork() may call it, too; that must not end the parent's claim.
     void (*close)(ckpt_store *s, void *place);
 } ckpt_store_methods;
 

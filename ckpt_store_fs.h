@@ -1551,10 +1551,12 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     if (fd == -ENOENT) {
         // A run that was never claimed: judge its maker by its directory. In
         // a run that is shown, a claim that is missing has no owner.
-        r = ckpt__fs_stat(fs, p->dir, &st);
-        life->beat_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
-        life->verdict = p->how == CKPT_HOW_LEFTOVER ? CKPT_LIFE_UNKNOWN
-                                                    : CKPT_LIFE_GONE;
+        life->verdict = CKPT_LIFE_GONE;
+        if (p->how == CKPT_HOW_LEFTOVER) {
+            r = ckpt__fs_stat(fs, p->dir, &st);
+            life->beat_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
+            life->verdict = CKPT_LIFE_UNKNOWN;
+        }
         return CKPT_OK;
     }
     if (fd < 0) {

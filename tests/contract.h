@@ -1,0 +1,1766 @@
+// contract.h -- what every store of ckpt.h must do, as a test suite
+//
+// Whoever writes a store says in one table how to make one, and in one line
+// that it is to be tested:
+//
+//     static const contract my_contract = {
+//         .make = my_make, .free = my_free, .process = my_process
+//     };
+//     CONTRACT_SUITE(my_store, my_contract)
+//
+// and names my_store among the TEST_SUITES of the program, see test.h. Several
+// stores can be tested in one file. What a factory leaves out is not tested.
+//
+// A clause is about one method in one situation and says so in its name. It
+// uses up to three processes, but one thread.
+#ifndef CONTRACT_H
+#define CONTRACT_H
+
+#include "../ckpt.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTRACT_PROCESSES 3
+#define CONTRACT_PLACES    8
+
+// How to make a store, and what can be done to it from outside.
+typedef struct contract {
+    // A new and empty store, as process 0 sees it. NULL: it cannot be made
+    // here, and nothing is tested.
+    ckpt_store *(*make)(void *user);
+    // Ends everything of the last make(), also if that gave NULL.
+    void (*free)(void *user);
+    // The same store as another process sees it (1 or 2). Asked once for each.
+    ckpt_store *(*process)(void *user, unsigned number);
+    // The same store as a child sees it that process 0 forked just now.
+    ckpt_store *(*fork)(void *user);
+    // Kills a process. The clause lets go of its places by close(), as its
+    // system would.
+    void (*kill)(void *user, unsigned number);
+    // Lets time pass.
+    void (*tick)(void *user, int64_t ms);
+    // Cuts the power. The store as a process of the next boot sees it.
+    ckpt_store *(*cut)(void *user);
+    void *user;
+} contract;
+
+// A place, as the core keeps one: no better aligned.
+typedef struct contract_place {
+    ckpt_store *store;              // NULL: not open
+    uint64_t    bytes[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+} contract_place;
+
+typedef struct contract_test {
+    const contract *with;
+    ckpt_store     *s[CONTRACT_PROCESSES];
+    contract_place  p[CONTRACT_PLACES];
+    ckpt_look       look;
+    ckpt_life       life;
+    ckpt_error      err;
+    unsigned        silent;         // failures that did not fill in err->op
+} contract_test;
+
+#define CT_OK(rc) CHECK_INT((rc), CKPT_OK)
+
+// A second opinion on the core's sums, a bit at a time.
+TEST_FN uint32_t contract_crc(const void *bytes, size_t n)
+{
+    const unsigned char *at = (const unsigned char *)bytes;
+    uint32_t crc = UINT32_MAX;
+    while (n-- > 0) {
+        crc ^= *at++;
+        for (int k = 0; k < 8; k++) {
+            crc = crc >> 1 ^ (UINT32_C(0x82f63b78) & (0U - (crc & 1)));
+        }
+    }
+    return ~crc;
+}
+
+//--- Calls of the store -------------------------------------------------------
+
+static ckpt_code ct_result(contract_test *t, ckpt_code rc)
+{
+    CHECK(rc <= CKPT_OK || rc == CKPT_END);
+    t->silent += rc < 0 && t->err.op == NULL;
+    memset(&t->err, 0, sizeof(t->err));
+    return rc;
+}
+
+static ckpt_code ct_open(contract_test *t, unsigned p, unsigned process,
+                         const char *id, ckpt_how how)
+{
+    contract_place *at = &t->p[p];
+    ckpt_store *s = t->s[process];
+    CHECK(at->store == NULL);       // else the clause forgot to close it
+    memset(at, 0, sizeof(*at));
+    const ckpt_code rc = s->methods->open(s, at->bytes, id, how, &t->err);
+    at->store = rc == CKPT_OK ? s : NULL;
+    return ct_result(t, rc);
+}
+
+static void ct_close(contract_test *t, unsigned p)
+{
+    contract_place *at = &t->p[p];
+    if (at->store != NULL) {
+        at->store->methods->close(at->store, at->bytes);
+        memset(at->bytes, 0xa5, sizeof(at->bytes));
+        at->store = NULL;
+    }
+}
+
+static ckpt_code ct_claim(contract_test *t, unsigned p, uint64_t epoch)
+{
+    contract_place *at = &t->p[p];
+    return ct_result(t, at->store->methods->claim(at->store, at->bytes, epoch,
+                                                  "tester", &t->err));
+}
+
+static ckpt_code ct_look_to(contract_test *t, unsigned p, uint64_t epoch_max)
+{
+    contract_place *at = &t->p[p];
+    memset(&t->look, 0, sizeof(t->look));
+    return ct_result(t, at->store->methods->look(at->store, at->bytes,
+                                                 epoch_max, &t->look, &t->err));
+}
+
+static ckpt_code ct_look(contract_test *t, unsigned p)
+{
+    return ct_look_to(t, p, CKPT_TURN_MAX);
+}
+
+static ckpt_code ct_alive(contract_test *t, unsigned p, uint64_t epoch)
+{
+    contract_place *at = &t->p[p];
+    memset(&t->life, 0, sizeof(t->life));
+    return ct_result(t, at->store->methods->alive(at->store, at->bytes, epoch,
+                                                  &t->life, &t->err));
+}
+
+static ckpt_code ct_beat(contract_test *t, unsigned p)
+{
+    contract_place *at = &t->p[p];
+    return ct_result(t, at->store->methods->beat(at->store, at->bytes,
+                                                 &t->err));
+}
+
+static ckpt_code ct_read(contract_test *t, unsigned p, const ckpt_gen *gen,
+                         uint64_t offset, void *buf, size_t n, size_t *got)
+{
+    contract_place *at = &t->p[p];
+    *got = 0;
+    return ct_result(t, at->store->methods->read(at->store, at->bytes, gen,
+                                                 offset, buf, n, got, &t->err));
+}
+
+static ckpt_code ct_put(contract_test *t, unsigned p, const void *bytes,
+                        size_t size)
+{
+    contract_place *at = &t->p[p];
+    ckpt_gen none;
+    ckpt_part part;
+    memset(&none, 0, sizeof(none));
+    memset(&part, 0, sizeof(part));
+    part.bytes = bytes;
+    part.size = size;
+    part.crc = contract_crc(bytes, size);
+    return ct_result(t, at->store->methods->put(at->store, at->bytes, &none,
+                                                &part, &t->err));
+}
+
+// Puts a range of the base, which holds these bytes there.
+static ckpt_code ct_put_range(contract_test *t, unsigned p,
+                              const ckpt_gen *base, uint64_t offset,
+                              const char *bytes, size_t size)
+{
+    contract_place *at = &t->p[p];
+    ckpt_part part;
+    memset(&part, 0, sizeof(part));
+    part.offset = offset;
+    part.size = size;
+    part.crc = contract_crc(bytes, size);
+    return ct_result(t, at->store->methods->put(at->store, at->bytes, base,
+                                                &part, &t->err));
+}
+
+static ckpt_code ct_publish(contract_test *t, unsigned p, uint64_t epoch,
+                            uint64_t seq, ckpt_gen *gen)
+{
+    contract_place *at = &t->p[p];
+    gen->epoch = epoch;
+    gen->seq = seq;
+    gen->token = 0;
+    const ckpt_code rc = ct_result(t, at->store->methods->publish(
+        at->store, at->bytes, gen, seq % 2 == 1, &t->err));
+    CHECK(gen->epoch == epoch && gen->seq == seq);
+    return rc;
+}
+
+static ckpt_code ct_save(contract_test *t, unsigned p, uint64_t epoch,
+                         uint64_t seq, const char *text, ckpt_gen *gen)
+{
+    const ckpt_code rc = ct_put(t, p, text, strlen(text));
+    return rc == CKPT_OK ? ct_publish(t, p, epoch, seq, gen) : rc;
+}
+
+static ckpt_code ct_drop(contract_test *t, unsigned p, const ckpt_gen *gen,
+                         const char *reason)
+{
+    contract_place *at = &t->p[p];
+    return ct_result(t, at->store->methods->drop(at->store, at->bytes, gen,
+                                                 reason, &t->err));
+}
+
+static ckpt_code ct_move(contract_test *t, unsigned p, const ckpt_gen *gen,
+                         ckpt_where to)
+{
+    contract_place *at = &t->p[p];
+    return ct_result(t, at->store->methods->move(at->store, at->bytes, gen, to,
+                                                 &t->err));
+}
+
+static ckpt_code ct_list(contract_test *t, ckpt_where where,
+                         ckpt_cursor *cursor, char *id)
+{
+    ckpt_store *s = t->s[0];
+    return ct_result(t, s->methods->list(s, where, cursor, id, &t->err));
+}
+
+static void ct_list_stop(contract_test *t, ckpt_where where,
+                         ckpt_cursor *cursor)
+{
+    CHECK(ct_list(t, where, cursor, NULL) >= CKPT_OK);
+}
+
+//--- Steps that clauses are made of -------------------------------------------
+
+// How often an id is listed; of any id, if it is NULL.
+static unsigned ct_count(contract_test *t, ckpt_where where, const char *id)
+{
+    ckpt_cursor cursor;
+    char found[CKPT_ID_MAX + 1];
+    unsigned count = 0, given = 0;
+    ckpt_code rc;
+    memset(&cursor, 0, sizeof(cursor));
+    while ((rc = ct_list(t, where, &cursor, found)) == CKPT_OK &&
+           CHECK(given++ < 1000)) {
+        count += id == NULL || strcmp(found, id) == 0;
+    }
+    CHECK_INT(rc, CKPT_END);
+    return count;
+}
+
+// Begins a run with one generation.
+static bool ct_begin(contract_test *t, unsigned p, unsigned process,
+                     const char *id, const char *text, ckpt_gen *gen)
+{
+    return CT_OK(ct_open(t, p, process, id, CKPT_HOW_NEW)) &&
+           CT_OK(ct_claim(t, p, 1)) &&
+           CT_OK(ct_save(t, p, 1, 1, text, gen));
+}
+
+// Checks that a generation holds these bytes and no others.
+static void ct_holds(contract_test *t, unsigned p, const ckpt_gen *gen,
+                     const char *text)
+{
+    char buf[256];
+    size_t got = 0;
+    CT_OK(ct_read(t, p, gen, 0, buf, sizeof(buf) - 1, &got));
+    buf[got < sizeof(buf) ? got : 0] = '\0';
+    CHECK_STR(buf, text);
+    CT_OK(ct_read(t, p, gen, 0, NULL, 0, &got));
+}
+
+// Checks that a look sees so many generations, the newest of which holds these
+// bytes. True if the newest can be used.
+static bool ct_sees(contract_test *t, unsigned p, unsigned count,
+                    const char *text)
+{
+    CT_OK(ct_look(t, p));
+    if (!CHECK_INT(t->look.count, count) || count == 0) {
+        return false;
+    }
+    const ckpt_gen newest = t->look.gens[0];
+    ct_holds(t, p, &newest, text);
+    return true;
+}
+
+static bool ct_locks(const contract_test *t)
+{
+    return (t->s[0]->caps & CKPT_CAP_LOCKS) != 0;
+}
+
+// Where locks know nothing, a store may not say that a live owner is gone.
+static void ct_lives(contract_test *t, unsigned p, uint64_t epoch)
+{
+    CT_OK(ct_alive(t, p, epoch));
+    CHECK(t->life.verdict == CKPT_LIFE_LIVE ||
+          (!ct_locks(t) && t->life.verdict == CKPT_LIFE_UNKNOWN));
+}
+
+// Nor may it say that a dead one is alive.
+static void ct_is_gone(contract_test *t, unsigned p, uint64_t epoch)
+{
+    CT_OK(ct_alive(t, p, epoch));
+    CHECK(t->life.verdict == CKPT_LIFE_GONE ||
+          (!ct_locks(t) && t->life.verdict == CKPT_LIFE_UNKNOWN));
+}
+
+#define CT_NEEDS(method)                                                       \
+    do {                                                                       \
+        if (t->with->method == NULL) {                                         \
+            TEST_SKIP("the factory has no ." #method);                         \
+        }                                                                      \
+    } while (0)
+
+//--- The table ----------------------------------------------------------------
+
+static void the_table_is_whole(contract_test *t)
+{
+    const ckpt_store_methods *m = t->s[0]->methods;
+    CHECK_INT(m->version, CKPT_STORE_VERSION);
+    CHECK(m->place_size <= CKPT_PLACE_SIZE);
+    CHECK(m->open != NULL && m->list != NULL && m->look != NULL);
+    CHECK(m->claim != NULL && m->alive != NULL && m->beat != NULL);
+    CHECK(m->read != NULL && m->put != NULL && m->publish != NULL);
+    CHECK(m->drop != NULL && m->move != NULL && m->env != NULL);
+    CHECK(m->close != NULL);
+}
+
+static void the_monotonic_clock_never_goes_back(contract_test *t)
+{
+    ckpt_store *s = t->s[0];
+    ckpt_moment before = {0, 0}, now;
+    for (int i = 0; i < 100; i++) {
+        memset(&now, 0, sizeof(now));
+        CT_OK(ct_result(t, s->methods->env(s, &now, &t->err)));
+        CHECK(now.mono_ms >= before.mono_ms);
+        CHECK(now.wall_ms > 0);
+        before = now;
+    }
+    if (t->with->tick != NULL) {
+        t->with->tick(t->with->user, 7000);
+        CT_OK(ct_result(t, s->methods->env(s, &now, &t->err)));
+        CHECK(now.mono_ms >= before.mono_ms + 7000);
+        CHECK(now.wall_ms >= before.wall_ms + 7000);
+    }
+}
+
+// What the caller is told about a failure begins here.
+static void a_failure_says_what_was_being_done(contract_test *t)
+{
+    ckpt_gen gen, none;
+    char buf[1];
+    size_t got;
+    memset(&none, 0, sizeof(none));
+    CHECK(ct_open(t, 0, 0, "a", CKPT_HOW_FIND) < 0);
+    CHECK_INT(t->silent, 0);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CHECK(ct_claim(t, 1, 1) < 0);
+    CHECK_INT(t->silent, 0);
+    CHECK(ct_read(t, 1, &none, 0, buf, 1, &got) < 0);
+    CHECK_INT(t->silent, 0);
+    CHECK(ct_put_range(t, 0, &gen, 0, "two", 3) < 0);
+    CHECK_INT(t->silent, 0);
+}
+
+//--- Open and list ------------------------------------------------------------
+
+static void what_is_not_there_is_not_found(contract_test *t)
+{
+    CHECK_INT(ct_open(t, 0, 0, "a", CKPT_HOW_FIND), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ct_open(t, 0, 0, "a", CKPT_HOW_LETTER), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ct_open(t, 0, 0, "a", CKPT_HOW_RETRY), CKPT_ERR_NOT_FOUND);
+}
+
+static void an_empty_store_lists_nothing(contract_test *t)
+{
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+    CHECK_INT(ct_count(t, CKPT_AT_FAILED, NULL), 0);
+    CHECK_INT(ct_count(t, CKPT_AT_NOWHERE, NULL), 0);
+}
+
+static void a_new_run_is_invisible_until_its_first_publish(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_NEW));
+    CHECK_INT(ct_open(t, 1, 0, "a", CKPT_HOW_FIND), CKPT_ERR_NOT_FOUND);
+    CT_OK(ct_claim(t, 0, 1));
+    CT_OK(ct_put(t, 0, "one", 3));
+    CHECK_INT(ct_open(t, 1, 0, "a", CKPT_HOW_FIND), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+    CT_OK(ct_publish(t, 0, 1, 1, &gen));
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, "a"), 1);
+    CHECK_INT(ct_count(t, CKPT_AT_NOWHERE, NULL), 0);
+    if (ct_sees(t, 1, 1, "one")) {
+        CHECK_INT(t->look.epoch, 1);
+    }
+}
+
+static void of_two_new_runs_of_one_id_the_second_one_exists(contract_test *t)
+{
+    ckpt_gen first, second, next;
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_NEW));
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_NEW));
+    CT_OK(ct_claim(t, 0, 1));
+    CT_OK(ct_claim(t, 1, 1));       // of another run, though of the same id
+    CT_OK(ct_save(t, 0, 1, 1, "one", &first));
+    CHECK_INT(ct_save(t, 1, 1, 1, "two", &second), CKPT_ERR_EXISTS);
+    ct_close(t, 1);
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, "a"), 1);
+    CT_OK(ct_open(t, 2, 0, "a", CKPT_HOW_FIND));
+    ct_sees(t, 2, 1, "one");
+    ct_lives(t, 2, 1);
+    CT_OK(ct_save(t, 0, 1, 2, "three", &next));
+    ct_sees(t, 2, 2, "three");
+}
+
+static void a_new_run_of_an_id_that_is_there_exists(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    ct_close(t, 0);
+    // either at once or when it is published
+    ckpt_code rc = ct_open(t, 1, 0, "a", CKPT_HOW_NEW);
+    if (rc == CKPT_OK) {
+        CT_OK(ct_claim(t, 1, 1));
+        rc = ct_save(t, 1, 1, 1, "two", &gen);
+    }
+    CHECK_INT(rc, CKPT_ERR_EXISTS);
+    CT_OK(ct_open(t, 2, 0, "a", CKPT_HOW_FIND));
+    ct_sees(t, 2, 1, "one");
+}
+
+static void a_run_that_was_never_shown_can_be_swept(contract_test *t)
+{
+    ckpt_cursor cursor;
+    char id[CKPT_ID_MAX + 1];
+    unsigned rounds = 0;
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_NEW));
+    CT_OK(ct_claim(t, 0, 1));
+    CT_OK(ct_put(t, 0, "one", 3));
+    ct_close(t, 0);
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+    memset(&cursor, 0, sizeof(cursor));
+    while (ct_list(t, CKPT_AT_NOWHERE, &cursor, id) == CKPT_OK &&
+           CHECK(rounds++ < 10)) {
+        if (CT_OK(ct_open(t, 1, 0, id, CKPT_HOW_LEFTOVER))) {
+            CT_OK(ct_look_to(t, 1, 0));
+            CHECK_INT(t->look.count, 0);
+            ct_is_gone(t, 1, t->look.epoch);
+            CT_OK(ct_move(t, 1, NULL, CKPT_AT_NOWHERE));
+            ct_close(t, 1);
+        }
+    }
+    CHECK_INT(ct_count(t, CKPT_AT_NOWHERE, NULL), 0);
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+}
+
+static void the_maker_of_a_run_is_live_before_it_is_shown(contract_test *t)
+{
+    ckpt_cursor cursor;
+    char id[CKPT_ID_MAX + 1];
+    ckpt_gen gen;
+    memset(&cursor, 0, sizeof(cursor));
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_NEW));
+    CT_OK(ct_claim(t, 0, 1));
+    // a store that makes nothing before the first publish lists nothing
+    if (ct_list(t, CKPT_AT_NOWHERE, &cursor, id) == CKPT_OK) {
+        CT_OK(ct_open(t, 1, 0, id, CKPT_HOW_LEFTOVER));
+        CT_OK(ct_look_to(t, 1, 0));
+        CHECK_INT(t->look.epoch, 1);
+        ct_lives(t, 1, 1);
+        ct_close(t, 1);
+        ct_list_stop(t, CKPT_AT_NOWHERE, &cursor);
+    }
+    CT_OK(ct_save(t, 0, 1, 1, "one", &gen));
+}
+
+// Ids that a path, a shell, a format or a folder of another system would trip
+// over. The last one but two, and the last two, are the longest there are.
+static unsigned ct_ids(char ids[][CKPT_ID_MAX + 1])
+{
+    static const char *const texts[] = {
+        ".", "..", "/", "a/b", "../a", "a\\b", "A", "a", " ", "a ", "%41",
+        "%", "%s%n", "r-a", "b-a", ".new-1", ".failed", ".probe", "con", "nul",
+        "COM1", "*", "?", "a:b", "\"", "'", "\n", "\x01", "\x7f", "\xff",
+        "\xc3\xa4", "\xed\xa0\x80", "new-1", "-rf", "a.json", "heartbeat.1",
+        "a\tb"
+    };
+    const unsigned count = (unsigned)(sizeof(texts) / sizeof(texts[0]));
+    for (unsigned i = 0; i < count; i++) {
+        memset(ids[i], 0, CKPT_ID_MAX + 1);
+        memcpy(ids[i], texts[i], strlen(texts[i]));
+    }
+    for (unsigned i = count; i < count + 3; i++) {
+        memset(ids[i], i == count ? 'x' : 0xff, CKPT_ID_MAX);
+        ids[i][CKPT_ID_MAX] = '\0';
+    }
+    ids[count + 2][CKPT_ID_MAX - 1] = 'x';
+    return count + 3;
+}
+
+static void an_id_is_any_bytes(contract_test *t)
+{
+    static char ids[64][CKPT_ID_MAX + 1];
+    const unsigned count = ct_ids(ids);
+    ckpt_gen gen;
+    for (unsigned i = 0; i < count; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "%u", i);
+        ct_begin(t, 0, 0, ids[i], text, &gen);
+        ct_close(t, 0);
+    }
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), count);
+    CHECK_INT(ct_count(t, CKPT_AT_NOWHERE, NULL), 0);
+    for (unsigned i = 0; i < count; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "%u", i);
+        CHECK_INT(ct_count(t, CKPT_AT_RUNS, ids[i]), 1);
+        if (CT_OK(ct_open(t, 0, 0, ids[i], CKPT_HOW_FIND))) {
+            ct_sees(t, 0, 1, text);
+            CT_OK(ct_claim(t, 0, 2));
+            CT_OK(ct_move(t, 0, NULL, CKPT_AT_FAILED));
+            ct_close(t, 0);
+        }
+        CHECK_INT(ct_count(t, CKPT_AT_FAILED, ids[i]), 1);
+        if (CT_OK(ct_open(t, 0, 0, ids[i], CKPT_HOW_LETTER))) {
+            ct_sees(t, 0, 1, text);
+            ct_close(t, 0);
+        }
+    }
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+    CHECK_INT(ct_count(t, CKPT_AT_FAILED, NULL), count);
+}
+
+static void a_list_that_was_stopped_begins_anew(contract_test *t)
+{
+    ckpt_cursor cursor;
+    char id[CKPT_ID_MAX + 1];
+    ckpt_gen gen;
+    ct_begin(t, 0, 0, "a", "one", &gen);
+    ct_begin(t, 1, 0, "b", "two", &gen);
+    memset(&cursor, 0, sizeof(cursor));
+    CT_OK(ct_list(t, CKPT_AT_RUNS, &cursor, id));
+    ct_list_stop(t, CKPT_AT_RUNS, &cursor);
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 2);
+}
+
+static void two_lists_at_once_do_not_meet(contract_test *t)
+{
+    ckpt_cursor one, two;
+    char id[CKPT_ID_MAX + 1];
+    ckpt_gen gen;
+    ct_begin(t, 0, 0, "a", "one", &gen);
+    ct_begin(t, 1, 0, "b", "two", &gen);
+    memset(&one, 0, sizeof(one));
+    memset(&two, 0, sizeof(two));
+    for (unsigned i = 0; i < 2; i++) {
+        CT_OK(ct_list(t, CKPT_AT_RUNS, &one, id));
+        CT_OK(ct_list(t, CKPT_AT_RUNS, &two, id));
+    }
+    CHECK_INT(ct_list(t, CKPT_AT_RUNS, &one, id), CKPT_END);
+    CHECK_INT(ct_list(t, CKPT_AT_RUNS, &two, id), CKPT_END);
+}
+
+// What stands during the whole walk is given once, whatever comes and goes.
+static void a_list_gives_once_what_stands_all_the_while(contract_test *t)
+{
+    unsigned seen[40] = {0}, removed = 40, given = 0;
+    ckpt_cursor cursor;
+    char id[CKPT_ID_MAX + 1];
+    ckpt_gen gen;
+    ckpt_code rc;
+    for (unsigned i = 0; i < 40; i++) {
+        snprintf(id, sizeof(id), "run-%u", i);
+        ct_begin(t, 0, 0, id, "one", &gen);
+        ct_close(t, 0);
+    }
+    memset(&cursor, 0, sizeof(cursor));
+    while ((rc = ct_list(t, CKPT_AT_RUNS, &cursor, id)) == CKPT_OK &&
+           CHECK(given++ < 200)) {
+        unsigned at = (unsigned)strtoul(id + 4, NULL, 10);
+        if (at < 40) {
+            seen[at]++;
+        }
+        if (given == 10) {          // the walk stands on it: it goes
+            removed = at;
+            CT_OK(ct_open(t, 0, 0, id, CKPT_HOW_FIND));
+            CT_OK(ct_claim(t, 0, 2));
+            CT_OK(ct_move(t, 0, NULL, CKPT_AT_NOWHERE));
+            ct_close(t, 0);
+        } else if (given < 10) {    // others come
+            snprintf(id, sizeof(id), "run-%u", 100 + given);
+            ct_begin(t, 0, 0, id, "one", &gen);
+            ct_close(t, 0);
+        }
+    }
+    CHECK_INT(rc, CKPT_END);
+    for (unsigned i = 0; i < 40; i++) {
+        CHECK_INT(seen[i], 1);
+    }
+    snprintf(id, sizeof(id), "run-%u", removed);
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, id), 0);
+}
+
+//--- Look ---------------------------------------------------------------------
+
+static void a_look_tells_the_newest_generation_first(contract_test *t)
+{
+    ckpt_gen one, two, three;
+    if (!ct_begin(t, 0, 0, "a", "one", &one)) {
+        return;
+    }
+    CT_OK(ct_save(t, 0, 1, 2, "two", &two));
+    CT_OK(ct_save(t, 0, 1, 3, "three", &three));
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_look(t, 1));
+    const ckpt_look look = t->look;
+    CHECK_INT(look.epoch, 1);
+    if (CHECK_INT(look.count, 2)) {
+        CHECK(look.gens[0].token == three.token);
+        CHECK(look.gens[1].token == two.token);
+        CHECK(look.gens[0].seq == 0 || look.gens[0].seq == 3);
+        CHECK(look.gens[1].seq == 0 || look.gens[1].seq == 2);
+        CHECK(look.gens[0].epoch == 1 && look.gens[1].epoch == 1);
+        ct_holds(t, 1, &look.gens[0], "three");
+        ct_holds(t, 1, &look.gens[1], "two");
+    }
+}
+
+static void a_look_tells_whose_claim_it_is(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_look(t, 0));
+    CHECK(t->look.mine);
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_look(t, 1));
+    CHECK(!t->look.mine);
+    CT_OK(ct_claim(t, 1, 2));
+    CT_OK(ct_look(t, 1));
+    CHECK(t->look.mine);
+}
+
+static void a_look_tells_the_highest_epoch_of_claims_too(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_claim(t, 1, 2));
+    ct_close(t, 1);
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_claim(t, 1, 3));
+    for (unsigned p = 0; p < 2; p++) {
+        CT_OK(ct_look(t, p));
+        CHECK_INT(t->look.epoch, 3);
+        CHECK_INT(t->look.count, 1);
+        CHECK_INT(t->look.gens[0].epoch, 1);
+    }
+}
+
+// Makes epochs 1 to n, with two generations each but for the highest.
+static bool ct_epochs(contract_test *t, unsigned n)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return false;
+    }
+    for (unsigned epoch = 1; epoch <= n; epoch++) {
+        if (epoch > 1) {
+            CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_FIND));
+            CT_OK(ct_claim(t, 0, epoch));
+            CT_OK(ct_save(t, 0, epoch, 2 * epoch, "more", &gen));
+        }
+        if (epoch < n) {
+            CT_OK(ct_save(t, 0, epoch, 2 * epoch + 1, "most", &gen));
+            ct_close(t, 0);
+        }
+    }
+    return true;
+}
+
+static void a_look_up_to_an_epoch_tells_no_higher_one(contract_test *t)
+{
+    if (!ct_epochs(t, 3)) {
+        return;
+    }
+    for (unsigned max = 0; max <= 3; max++) {
+        CT_OK(ct_look_to(t, 0, max));
+        CHECK_INT(t->look.epoch, 3);
+        CHECK_INT(t->look.count, max == 3 ? 5 : 2 * max);
+        if (max > 0) {
+            CHECK_INT(t->look.gens[0].epoch, max);
+        }
+    }
+}
+
+static void a_look_tells_whole_epochs_as_many_as_fit(contract_test *t)
+{
+    if (!ct_epochs(t, 6)) {
+        return;
+    }
+    CT_OK(ct_look(t, 0));           // 1 + 2 + 2 + 2, and not half of the next
+    CHECK_INT(t->look.epoch, 6);
+    if (CHECK_INT(t->look.count, CKPT_LOOK_MAX - 1)) {
+        CHECK_INT(t->look.gens[0].epoch, 6);
+        CHECK_INT(t->look.gens[6].epoch, 3);
+    }
+    CT_OK(ct_look_to(t, 0, 2));
+    if (CHECK_INT(t->look.count, 4)) {
+        CHECK_INT(t->look.gens[0].epoch, 2);
+        CHECK_INT(t->look.gens[3].epoch, 1);
+    }
+}
+
+static void a_look_is_at_the_run_as_it_is_now(contract_test *t)
+{
+    ckpt_gen one, two, three;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "one", &one)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    ct_sees(t, 1, 1, "one");
+    CT_OK(ct_save(t, 0, 1, 2, "two", &two));
+    ct_sees(t, 1, 2, "two");
+    CT_OK(ct_open(t, 2, 2, "a", CKPT_HOW_FIND));
+    CT_OK(ct_claim(t, 2, 2));
+    CT_OK(ct_look(t, 1));
+    CHECK_INT(t->look.epoch, 2);
+    CT_OK(ct_save(t, 2, 2, 3, "three", &three));
+    ct_sees(t, 1, 3, "three");
+    ct_sees(t, 0, 3, "three");
+}
+
+static void looking_changes_nothing(contract_test *t)
+{
+    ckpt_gen one, two;
+    if (!ct_begin(t, 0, 0, "a", "one", &one)) {
+        return;
+    }
+    CT_OK(ct_save(t, 0, 1, 2, "two", &two));
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_look(t, 1));
+    const ckpt_look before = t->look;
+    CT_OK(ct_alive(t, 1, 1));
+    const int64_t beat = t->life.beat_ms;
+    for (unsigned i = 0; i < 20; i++) {
+        ct_sees(t, 1, 2, "two");
+        ct_lives(t, 1, 1);
+        CHECK(t->life.beat_ms == beat);
+        CHECK(before.gens[0].token == t->look.gens[0].token);
+        CHECK(before.gens[1].token == t->look.gens[1].token);
+    }
+    ct_close(t, 1);
+    CT_OK(ct_beat(t, 0));
+    CT_OK(ct_look(t, 0));
+    CHECK(t->look.mine);
+}
+
+//--- Claims and life ----------------------------------------------------------
+
+static void a_claim_is_won_once(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    ct_close(t, 0);
+    for (uint64_t epoch = 2; epoch < 20; epoch++) {
+        unsigned won = 0;
+        for (unsigned i = 0; i < 3; i++) {
+            CT_OK(ct_open(t, i, i, "a", CKPT_HOW_FIND));
+        }
+        for (unsigned i = 0; i < 3; i++) {
+            const unsigned p = (unsigned)(epoch + i) % 3;
+            const ckpt_code rc = ct_claim(t, p, epoch);
+            CHECK_INT(rc, i == 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST);
+            won += rc == CKPT_OK;
+            CT_OK(ct_look(t, p));
+            CHECK_INT(t->look.mine, i == 0);
+            CHECK_INT(t->look.epoch, epoch);
+        }
+        CHECK_INT(won, 1);
+        for (unsigned i = 0; i < 3; i++) {
+            ct_close(t, i);
+        }
+    }
+}
+
+static void a_claim_stays_taken_when_its_owner_is_gone(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    ct_close(t, 0);
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CHECK_INT(ct_claim(t, 1, 1), CKPT_ERR_CLAIM_LOST);
+    CT_OK(ct_claim(t, 1, 2));
+}
+
+static void a_live_owner_can_be_claimed_over(contract_test *t)
+{
+    ckpt_gen one, two;
+    if (!ct_begin(t, 0, 0, "a", "one", &one)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_claim(t, 1, 2));
+    CT_OK(ct_save(t, 1, 2, 2, "two", &two));
+    ct_lives(t, 0, 2);
+    ct_sees(t, 1, 2, "two");
+}
+
+static void a_claim_says_who_made_it(contract_test *t)
+{
+    static const char *const owners[] = {
+        "worker-3", "", "a \"quoted\" \\ one", "\xc3\xa4\n\t\x01",
+        "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
+        "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
+        "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
+    };
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        contract_place *at = &t->p[1];
+        CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+        CT_OK(ct_result(t, at->store->methods->claim(
+            at->store, at->bytes, i + 2, owners[i], &t->err)));
+        ct_lives(t, 0, i + 2);
+        CHECK(memchr(t->life.owner, '\0', sizeof(t->life.owner)) != NULL);
+        ct_close(t, 1);
+    }
+    CT_OK(ct_alive(t, 0, 2));
+    CHECK(strstr(t->life.owner, "worker-3") != NULL);
+}
+
+static void an_owner_is_live_while_it_holds_its_place(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    ct_lives(t, 0, 1);
+    ct_lives(t, 1, 1);
+    CHECK(t->life.beat_ms != 0);
+    CHECK(t->life.now_ms >= t->life.beat_ms);
+}
+
+static void an_owner_that_let_go_is_gone(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    ct_close(t, 0);
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    ct_is_gone(t, 1, 1);
+    ct_sees(t, 1, 1, "one");
+}
+
+static void an_owner_that_was_killed_is_gone(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_NEEDS(process);
+    CT_NEEDS(kill);
+    if (!ct_begin(t, 0, 1, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_put(t, 0, "two", 3));
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    ct_lives(t, 1, 1);
+    t->with->kill(t->with->user, 1);
+    ct_is_gone(t, 1, 1);
+    ct_sees(t, 1, 1, "one");
+    CT_OK(ct_claim(t, 1, 2));
+    ct_lives(t, 1, 2);
+    ct_is_gone(t, 1, 1);
+    ct_close(t, 0);
+    ct_lives(t, 1, 2);
+}
+
+static void a_reader_that_lets_go_does_not_end_a_claim(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+        ct_sees(t, 1, 1, "one");
+        ct_lives(t, 1, 1);
+        ct_close(t, 1);
+    }
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CHECK_INT(ct_claim(t, 1, 1), CKPT_ERR_CLAIM_LOST);
+    ct_close(t, 1);
+    ct_lives(t, 0, 1);
+    CT_OK(ct_beat(t, 0));
+}
+
+static void nobody_lives_in_an_epoch_without_a_claim(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_alive(t, 0, 7));
+    CHECK(t->life.verdict != CKPT_LIFE_LIVE);
+    CHECK(t->life.beat_ms == 0);
+    CHECK_STR(t->life.owner, "");
+}
+
+static void a_beat_makes_the_last_beat_now(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_NEEDS(tick);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_alive(t, 0, 1));
+    const int64_t first = t->life.beat_ms, since = t->life.now_ms;
+    t->with->tick(t->with->user, 60000);
+    CT_OK(ct_alive(t, 0, 1));
+    CHECK(t->life.beat_ms == first);
+    CHECK(t->life.now_ms - since >= 60000);
+    CT_OK(ct_beat(t, 0));
+    CT_OK(ct_alive(t, 0, 1));
+    CHECK(t->life.beat_ms - first >= 60000);
+    CHECK(t->life.now_ms - t->life.beat_ms < 60000);
+}
+
+static void a_beat_without_its_claim_is_claim_lost(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    CT_OK(ct_claim(t, 1, 2));
+    CT_OK(ct_move(t, 1, NULL, CKPT_AT_NOWHERE));
+    CHECK_INT(ct_beat(t, 0), CKPT_ERR_CLAIM_LOST);
+}
+
+static void a_forked_child_owns_nothing(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_NEEDS(fork);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_put(t, 0, "two", 3));
+    t->p[1] = t->p[0];
+    t->p[1].store = t->with->fork(t->with->user);
+    CHECK_INT(ct_beat(t, 1), CKPT_ERR_FORKED);
+    CHECK_INT(ct_save(t, 1, 1, 2, "child", &gen), CKPT_ERR_FORKED);
+    CHECK_INT(ct_move(t, 1, NULL, CKPT_AT_NOWHERE), CKPT_ERR_FORKED);
+    ct_close(t, 1);
+    ct_lives(t, 0, 1);
+    CT_OK(ct_beat(t, 0));
+    CT_OK(ct_publish(t, 0, 1, 2, &gen));
+    ct_sees(t, 0, 2, "two");
+}
+
+static void a_claim_ends_with_its_owner_though_a_child_is_left(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_NEEDS(process);
+    CT_NEEDS(fork);
+    CT_NEEDS(kill);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    (void)t->with->fork(t->with->user);
+    t->with->kill(t->with->user, 0);
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    ct_is_gone(t, 1, 1);
+}
+
+//--- Read ---------------------------------------------------------------------
+
+static void a_read_gives_any_range_and_stops_at_the_end(contract_test *t)
+{
+    char buf[16];
+    size_t got;
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "0123456789", &gen)) {
+        return;
+    }
+    for (unsigned from = 0; from < 13; from++) {
+        for (size_t n = 1; n < 13; n++) {
+            const size_t left = from < 10 ? 10 - from : 0;
+            memset(buf, '?', sizeof(buf));
+            CT_OK(ct_read(t, 0, &gen, from, buf, n, &got));
+            CHECK_INT(got, left < n ? left : n);
+            CHECK(got == 0 || memcmp(buf, &"0123456789"[from], got) == 0);
+            CHECK(buf[n] == '?');
+        }
+    }
+    CT_OK(ct_read(t, 0, &gen, UINT64_C(1) << 40, buf, 1, &got));
+    CHECK_INT(got, 0);
+}
+
+static void two_generations_can_be_read_by_turns(contract_test *t)
+{
+    ckpt_gen one, two;
+    char buf[8];
+    size_t got;
+    if (!ct_begin(t, 0, 0, "a", "one", &one)) {
+        return;
+    }
+    CT_OK(ct_save(t, 0, 1, 2, "two", &two));
+    for (unsigned i = 0; i < 3; i++) {
+        CT_OK(ct_read(t, 0, &one, i, buf, 1, &got));
+        CHECK(got == 1 && buf[0] == "one"[i]);
+        CT_OK(ct_read(t, 0, &two, i, buf, 1, &got));
+        CHECK(got == 1 && buf[0] == "two"[i]);
+    }
+    CT_OK(ct_read(t, 0, &two, 0, NULL, 0, &got));
+    CT_OK(ct_read(t, 0, &two, 0, NULL, 0, &got));
+    ct_holds(t, 0, &one, "one");
+}
+
+static void a_generation_that_was_replaced_twice_is_stale(contract_test *t)
+{
+    ckpt_gen first, gen;
+    char buf[8];
+    size_t got;
+    if (!ct_begin(t, 0, 0, "a", "first", &first)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_save(t, 0, 1, 2, "gen-2", &gen));
+    ct_holds(t, 1, &first, "first");
+    // many times: a name of one that is gone must not come back for another
+    for (uint64_t seq = 3; seq < 30; seq++) {
+        CT_OK(ct_save(t, 0, 1, seq, "other", &gen));
+        CHECK_INT(ct_read(t, 1, &first, 0, buf, sizeof(buf), &got),
+                  CKPT_ERR_STALE);
+    }
+}
+
+static void a_reader_sees_one_generation_or_stale(contract_test *t)
+{
+    ckpt_gen first, gen;
+    char buf[8];
+    size_t got;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "aaaaaa", &first)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    CT_OK(ct_read(t, 1, &first, 0, buf, 3, &got));
+    CHECK(got == 3 && memcmp(buf, "aaa", 3) == 0);
+    for (uint64_t seq = 2; seq < 8; seq++) {
+        CT_OK(ct_save(t, 0, 1, seq, "bbbbbb", &gen));
+        const ckpt_code rc = ct_read(t, 1, &first, 3, buf, 3, &got);
+        CHECK(rc == CKPT_ERR_STALE ||
+              (rc == CKPT_OK && got == 3 && memcmp(buf, "aaa", 3) == 0));
+    }
+}
+
+static void a_generation_that_never_was_is_stale(contract_test *t)
+{
+    ckpt_gen gen;
+    char buf[8];
+    size_t got;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    ckpt_gen other = gen;
+    other.token = ~gen.token;
+    CHECK_INT(ct_read(t, 0, &other, 0, buf, 1, &got), CKPT_ERR_STALE);
+    other = gen;
+    other.epoch = 2;
+    CHECK_INT(ct_read(t, 0, &other, 0, buf, 1, &got), CKPT_ERR_STALE);
+    ct_holds(t, 0, &gen, "one");
+}
+
+//--- Put and publish ----------------------------------------------------------
+
+static void publish_keeps_the_one_before(contract_test *t)
+{
+    ckpt_gen before, gen;
+    if (!ct_begin(t, 0, 0, "a", "1", &before)) {
+        return;
+    }
+    for (uint64_t seq = 2; seq < 10; seq++) {
+        char last[2] = { (char)('0' + seq - 1), '\0' };
+        char text[2] = { (char)('0' + seq), '\0' };
+        CT_OK(ct_save(t, 0, 1, seq, text, &gen));
+        if (ct_sees(t, 0, 2, text)) {
+            CHECK(t->look.gens[0].token == gen.token);
+            CHECK(t->look.gens[1].token == before.token);
+        }
+        ct_holds(t, 0, &before, last);
+        ct_holds(t, 0, &gen, text);
+        before = gen;
+    }
+}
+
+static void a_token_is_never_used_again(contract_test *t)
+{
+    uint64_t tokens[20];
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        tokens[i] = gen.token;
+        for (unsigned k = 0; k < i; k++) {
+            CHECK(tokens[k] != tokens[i]);
+        }
+        CT_OK(ct_save(t, 0, 1, i + 2, "more", &gen));
+    }
+}
+
+static void pieces_are_joined_in_order(contract_test *t)
+{
+    ckpt_gen base, gen;
+    if (!ct_begin(t, 0, 0, "a", "0123456789", &base)) {
+        return;
+    }
+    CT_OK(ct_put_range(t, 0, &base, 0, "0123", 4));
+    CT_OK(ct_put(t, 0, "--", 2));
+    CT_OK(ct_put_range(t, 0, &base, 2, "23456789", 8));
+    CT_OK(ct_put_range(t, 0, &base, 0, "01", 2));
+    CT_OK(ct_put(t, 0, "+", 1));
+    CT_OK(ct_publish(t, 0, 1, 2, &gen));
+    ct_sees(t, 0, 2, "0123--2345678901+");
+    // the one before is a base too
+    CT_OK(ct_put_range(t, 0, &base, 5, "56789", 5));
+    CT_OK(ct_publish(t, 0, 1, 3, &gen));
+    ct_sees(t, 0, 2, "56789");
+}
+
+static void a_base_may_be_of_an_older_epoch(contract_test *t)
+{
+    ckpt_gen base, gen;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "0123456789", &base)) {
+        return;
+    }
+    ct_close(t, 0);
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    CT_OK(ct_claim(t, 1, 2));
+    CT_OK(ct_look(t, 1));
+    base = t->look.gens[0];
+    CT_OK(ct_put(t, 1, "<", 1));
+    CT_OK(ct_put_range(t, 1, &base, 3, "3456789", 7));
+    CT_OK(ct_publish(t, 1, 2, 2, &gen));
+    if (ct_sees(t, 1, 2, "<3456789")) {
+        CHECK_INT(t->look.gens[0].epoch, 2);
+        CHECK_INT(t->look.gens[1].epoch, 1);
+    }
+    ct_holds(t, 1, &base, "0123456789");
+}
+
+static void a_large_generation_comes_back_whole(contract_test *t)
+{
+    const size_t size = 300 * 1000, piece = 12345;
+    unsigned char *want = (unsigned char *)malloc(size);
+    unsigned char *have = (unsigned char *)malloc(size);
+    ckpt_gen base, gen;
+    size_t got = 0;
+    if (CHECK(want != NULL && have != NULL) &&
+        ct_begin(t, 0, 0, "a", "one", &base)) {
+        for (size_t i = 0; i < size; i++) {
+            want[i] = (unsigned char)(i * 7 + i / 251);
+        }
+        for (size_t i = 0; i < size; i += piece) {
+            CT_OK(ct_put(t, 0, want + i,
+                         size - i < piece ? size - i : piece));
+        }
+        CT_OK(ct_publish(t, 0, 1, 2, &base));
+        CT_OK(ct_put_range(t, 0, &base, 1000, (const char *)want + 1000,
+                           size - 1000));
+        CT_OK(ct_publish(t, 0, 1, 3, &gen));
+        CT_OK(ct_read(t, 0, &base, 0, have, size, &got));
+        CHECK(got == size && memcmp(want, have, size) == 0);
+        CT_OK(ct_read(t, 0, &gen, 0, have, size, &got));
+        CHECK(got == size - 1000 && memcmp(want + 1000, have, got) == 0);
+    }
+    free(want);
+    free(have);
+}
+
+// After a put that failed: nothing changed, and nothing is left over that the
+// next generation would begin with.
+static void ct_unchanged(contract_test *t, unsigned p)
+{
+    ckpt_gen gen;
+    ct_sees(t, p, 1, "0123456789");
+    CT_OK(ct_save(t, p, 1, 2, "after", &gen));
+    ct_sees(t, p, 2, "after");
+}
+
+static void a_range_with_another_sum_is_damaged(contract_test *t)
+{
+    ckpt_gen base;
+    if (ct_begin(t, 0, 0, "a", "0123456789", &base)) {
+        CT_OK(ct_put(t, 0, "left", 4));
+        CHECK_INT(ct_put_range(t, 0, &base, 2, "23x5", 4), CKPT_ERR_DAMAGED);
+        ct_unchanged(t, 0);
+    }
+}
+
+static void a_range_beyond_the_end_is_damaged(contract_test *t)
+{
+    ckpt_gen base;
+    if (ct_begin(t, 0, 0, "a", "0123456789", &base)) {
+        CT_OK(ct_put(t, 0, "left", 4));
+        CHECK_INT(ct_put_range(t, 0, &base, 8, "89", 3), CKPT_ERR_DAMAGED);
+        ct_unchanged(t, 0);
+    }
+}
+
+static void a_range_of_no_generation_is_refused(contract_test *t)
+{
+    ckpt_gen base, none;
+    if (ct_begin(t, 0, 0, "a", "0123456789", &base)) {
+        memset(&none, 0, sizeof(none));
+        CT_OK(ct_put(t, 0, "left", 4));
+        const ckpt_code rc = ct_put_range(t, 0, &none, 0, "0", 1);
+        CHECK(rc == CKPT_ERR_STALE || rc == CKPT_ERR_DAMAGED);
+        ct_unchanged(t, 0);
+    }
+}
+
+static void what_was_not_published_is_not_there(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_put(t, 0, "two", 3));
+    ct_sees(t, 0, 1, "one");
+    ct_close(t, 0);
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_FIND));
+    ct_sees(t, 0, 1, "one");
+    CT_OK(ct_claim(t, 0, 2));
+    CT_OK(ct_save(t, 0, 2, 2, "three", &gen));
+    ct_sees(t, 0, 2, "three");
+}
+
+static void two_writers_do_not_mix(contract_test *t)
+{
+    ckpt_gen base, old, young;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "base", &base)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    CT_OK(ct_put(t, 0, "old ", 4));
+    CT_OK(ct_claim(t, 1, 2));
+    CT_OK(ct_put(t, 1, "young ", 6));
+    (void)ct_put(t, 0, "one", 3);
+    CT_OK(ct_put(t, 1, "one", 3));
+    CT_OK(ct_publish(t, 1, 2, 2, &young));
+    ct_holds(t, 1, &young, "young one");
+    const ckpt_code rc = ct_publish(t, 0, 1, 2, &old);
+    if (rc == CKPT_OK) {
+        ct_holds(t, 1, &old, "old one");
+    }
+    ct_holds(t, 1, &young, "young one");
+}
+
+static void an_older_epoch_cannot_harm_a_higher_one(contract_test *t)
+{
+    const bool fenced = (t->s[0]->caps & CKPT_CAP_FENCED_WRITE) != 0;
+    ckpt_gen gen, young;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    CT_OK(ct_claim(t, 1, 2));
+    CT_OK(ct_save(t, 1, 2, 2, "young", &young));
+    for (uint64_t seq = 2; seq < 6; seq++) {
+        const ckpt_code rc = ct_save(t, 0, 1, seq, "old", &gen);
+        CHECK(rc == CKPT_OK ? !fenced : rc == CKPT_ERR_CLAIM_LOST);
+        CT_OK(ct_look(t, 1));
+        CHECK_INT(t->look.epoch, 2);
+        CHECK(t->look.mine);
+        CHECK(t->look.gens[0].token == young.token);
+        ct_holds(t, 1, &young, "young");
+    }
+    CT_OK(ct_look(t, 0));
+    CHECK_INT(t->look.epoch, 2);    // so it learns that it is fenced off
+    CT_OK(ct_save(t, 1, 2, 6, "more", &young));
+    ct_holds(t, 1, &young, "more");
+}
+
+static void what_was_published_survives_a_power_cut(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_NEEDS(cut);
+    if ((t->s[0]->caps & CKPT_CAP_VOLATILE) != 0) {
+        TEST_SKIP("the store is volatile");
+    }
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_save(t, 0, 1, 2, "two", &gen));
+    CT_OK(ct_put(t, 0, "three", 5));
+    t->p[0].store = NULL;           // nobody is there to close it
+    t->s[0] = t->with->cut(t->with->user);
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_look(t, 1));
+    CHECK_INT(t->look.epoch, 1);
+    if (CHECK(t->look.count >= 1)) {
+        const ckpt_gen newest = t->look.gens[0];
+        ct_holds(t, 1, &newest, "two");
+    }
+    ct_is_gone(t, 1, 1);
+    CHECK_INT(ct_claim(t, 1, 1), CKPT_ERR_CLAIM_LOST);
+    CT_OK(ct_claim(t, 1, 2));
+}
+
+//--- Drop ---------------------------------------------------------------------
+
+static void drop_removes_the_epochs_below(contract_test *t)
+{
+    if (!ct_epochs(t, 4)) {
+        return;
+    }
+    CT_OK(ct_look(t, 0));
+    const ckpt_look before = t->look;
+    ckpt_gen below;
+    memset(&below, 0, sizeof(below));
+    below.epoch = 3;
+    CT_OK(ct_drop(t, 0, &below, NULL));
+    CT_OK(ct_look(t, 0));
+    CHECK_INT(t->look.epoch, 4);
+    CHECK(t->look.mine);
+    if (CHECK_INT(t->look.count, 3)) {
+        for (unsigned i = 0; i < 3; i++) {
+            CHECK(t->look.gens[i].token == before.gens[i].token);
+        }
+    }
+    CT_OK(ct_drop(t, 0, &below, NULL));     // again: nothing to do
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    for (uint64_t epoch = 1; epoch <= 4; epoch++) {
+        CHECK_INT(ct_claim(t, 1, epoch), CKPT_ERR_CLAIM_LOST);
+    }
+}
+
+static void what_is_set_aside_is_not_seen_any_more(contract_test *t)
+{
+    ckpt_gen one, two, gen;
+    char buf[8];
+    size_t got;
+    if (!ct_begin(t, 0, 0, "a", "one", &one)) {
+        return;
+    }
+    CT_OK(ct_save(t, 0, 1, 2, "two", &two));
+    CT_OK(ct_drop(t, 0, &two, "damaged"));
+    if (ct_sees(t, 0, 1, "one")) {
+        CHECK(t->look.gens[0].token == one.token);
+    }
+    CHECK_INT(ct_read(t, 0, &two, 0, buf, 1, &got), CKPT_ERR_STALE);
+    CT_OK(ct_save(t, 0, 1, 3, "three", &gen));
+    ct_sees(t, 0, 2, "three");
+    ct_holds(t, 0, &one, "one");
+}
+
+static void the_one_before_can_be_set_aside(contract_test *t)
+{
+    ckpt_gen one, two;
+    if (!ct_begin(t, 0, 0, "a", "one", &one)) {
+        return;
+    }
+    CT_OK(ct_save(t, 0, 1, 2, "two", &two));
+    CT_OK(ct_drop(t, 0, &one, "damaged"));
+    ct_sees(t, 0, 1, "two");
+    CT_OK(ct_drop(t, 0, &two, "damaged"));
+    ct_sees(t, 0, 0, NULL);
+    CHECK_INT(t->look.epoch, 1);
+    CHECK(t->look.mine);
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, "a"), 1);
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+}
+
+static void one_of_an_older_epoch_can_be_set_aside(contract_test *t)
+{
+    ckpt_gen one, two, three;
+    if (!ct_begin(t, 0, 0, "a", "one", &one)) {
+        return;
+    }
+    CT_OK(ct_save(t, 0, 1, 2, "two", &two));
+    ct_close(t, 0);
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_claim(t, 0, 2));
+    CT_OK(ct_save(t, 0, 2, 3, "three", &three));
+    CT_OK(ct_drop(t, 0, &two, "damaged"));
+    if (ct_sees(t, 0, 2, "three")) {
+        CHECK(t->look.gens[1].token == one.token);
+    }
+    // and it goes with the run
+    CT_OK(ct_move(t, 0, &three, CKPT_AT_NOWHERE));
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+}
+
+//--- Move ---------------------------------------------------------------------
+
+static void a_removed_run_is_not_there(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_save(t, 0, 1, 2, "two", &gen));
+    CT_OK(ct_move(t, 0, &gen, CKPT_AT_NOWHERE));
+    ct_close(t, 0);
+    CHECK_INT(ct_open(t, 0, 0, "a", CKPT_HOW_FIND), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ct_open(t, 0, 0, "a", CKPT_HOW_LETTER), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+    CHECK_INT(ct_count(t, CKPT_AT_FAILED, NULL), 0);
+    CHECK_INT(ct_count(t, CKPT_AT_NOWHERE, NULL), 0);
+}
+
+static void an_id_can_be_begun_again_and_is_another_run(contract_test *t)
+{
+    ckpt_gen gen, again;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    CT_OK(ct_move(t, 0, &gen, CKPT_AT_NOWHERE));
+    ct_begin(t, 2, 2, "a", "again", &again);
+    // whoever still holds the first one can do nothing to the second
+    for (unsigned p = 0; p < 2; p++) {
+        if (ct_look(t, p) == CKPT_OK) {
+            CHECK(!t->look.mine);
+            CHECK_INT(t->look.count, 0);
+        }
+        CHECK(ct_claim(t, p, 2) != CKPT_OK);
+        CHECK(ct_save(t, p, 1, 9, "ghost", &gen) != CKPT_OK);
+        (void)ct_move(t, p, NULL, CKPT_AT_NOWHERE);
+        ct_close(t, p);
+    }
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    ct_sees(t, 1, 1, "again");
+    ct_lives(t, 1, 1);
+    CT_OK(ct_look(t, 2));
+    CHECK(t->look.mine);
+}
+
+static void a_dead_letter_keeps_the_generation_named(contract_test *t)
+{
+    ckpt_gen one, two;
+    if (!ct_begin(t, 0, 0, "a", "one", &one)) {
+        return;
+    }
+    CT_OK(ct_save(t, 0, 1, 2, "two", &two));
+    // the one before: that is what is kept if the newest is damaged
+    CT_OK(ct_move(t, 0, &one, CKPT_AT_FAILED));
+    ct_close(t, 0);
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+    CHECK_INT(ct_count(t, CKPT_AT_FAILED, "a"), 1);
+    CHECK_INT(ct_count(t, CKPT_AT_FAILED, NULL), 1);
+    CHECK_INT(ct_open(t, 0, 0, "a", CKPT_HOW_FIND), CKPT_ERR_NOT_FOUND);
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_LETTER));
+    if (ct_sees(t, 0, 1, "one")) {
+        CHECK(!t->look.mine);
+    }
+}
+
+static void a_dead_letter_keeps_the_newest_if_none_is_named(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_save(t, 0, 1, 2, "two", &gen));
+    ct_close(t, 0);
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_claim(t, 0, 2));
+    CT_OK(ct_move(t, 0, NULL, CKPT_AT_FAILED));
+    ct_close(t, 0);
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_LETTER));
+    ct_sees(t, 0, 1, "two");
+}
+
+static void a_dead_letter_can_be_removed(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_move(t, 0, &gen, CKPT_AT_FAILED));
+    ct_close(t, 0);
+    ct_begin(t, 1, 0, "a", "two", &gen);    // which has nothing to do with it
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_LETTER));
+    CT_OK(ct_move(t, 0, NULL, CKPT_AT_NOWHERE));
+    ct_close(t, 0);
+    CHECK_INT(ct_count(t, CKPT_AT_FAILED, NULL), 0);
+    CHECK_INT(ct_open(t, 0, 0, "a", CKPT_HOW_LETTER), CKPT_ERR_NOT_FOUND);
+    ct_sees(t, 1, 1, "two");
+}
+
+static void an_id_that_failed_again_has_its_last_letter(contract_test *t)
+{
+    ckpt_gen gen;
+    static const char *const texts[] = { "one", "two", "three" };
+    for (unsigned i = 0; i < 3; i++) {
+        if (ct_begin(t, 0, 0, "a", texts[i], &gen)) {
+            CT_OK(ct_move(t, 0, &gen, CKPT_AT_FAILED));
+            ct_close(t, 0);
+        }
+        CHECK_INT(ct_count(t, CKPT_AT_FAILED, "a"), 1);
+        CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_LETTER));
+        ct_sees(t, 0, 1, texts[i]);
+        ct_close(t, 0);
+    }
+}
+
+static void a_retry_begins_a_run_with_the_letter(contract_test *t)
+{
+    ckpt_gen gen, base;
+    if (!ct_begin(t, 0, 0, "a", "0123456789", &gen)) {
+        return;
+    }
+    CT_OK(ct_move(t, 0, &gen, CKPT_AT_FAILED));
+    ct_close(t, 0);
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_RETRY));
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+    if (!ct_sees(t, 0, 1, "0123456789")) {
+        return;
+    }
+    base = t->look.gens[0];
+    const uint64_t epoch = t->look.epoch + 1;
+    CT_OK(ct_claim(t, 0, epoch));
+    CT_OK(ct_put(t, 0, "again ", 6));
+    CT_OK(ct_put_range(t, 0, &base, 0, "0123456789", 10));
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+    CHECK_INT(ct_count(t, CKPT_AT_FAILED, "a"), 1);
+    CT_OK(ct_publish(t, 0, epoch, 2, &gen));
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, "a"), 1);
+    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_look(t, 1));
+    CHECK_INT(t->look.epoch, epoch);
+    ct_holds(t, 1, &gen, "again 0123456789");
+}
+
+static void a_letter_that_was_retried_is_gone(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_move(t, 0, &gen, CKPT_AT_FAILED));
+    ct_close(t, 0);
+    CT_OK(ct_open(t, 0, 0, "a", CKPT_HOW_RETRY));
+    CT_OK(ct_claim(t, 0, 2));
+    CT_OK(ct_save(t, 0, 2, 2, "two", &gen));
+    CHECK_INT(ct_count(t, CKPT_AT_FAILED, NULL), 0);
+    ct_close(t, 0);
+    CHECK_INT(ct_open(t, 0, 0, "a", CKPT_HOW_RETRY), CKPT_ERR_NOT_FOUND);
+}
+
+static void a_retry_of_an_id_that_is_there_exists(contract_test *t)
+{
+    ckpt_gen gen;
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_move(t, 0, &gen, CKPT_AT_FAILED));
+    ct_close(t, 0);
+    ct_begin(t, 1, 0, "a", "other", &gen);
+    ckpt_code rc = ct_open(t, 0, 0, "a", CKPT_HOW_RETRY);
+    if (rc == CKPT_OK) {
+        CT_OK(ct_claim(t, 0, 2));
+        rc = ct_save(t, 0, 2, 2, "two", &gen);
+    }
+    CHECK_INT(rc, CKPT_ERR_EXISTS);
+    ct_close(t, 0);
+    CHECK_INT(ct_count(t, CKPT_AT_FAILED, "a"), 1);
+    ct_sees(t, 1, 1, "other");
+}
+
+static void a_fenced_owner_cannot_remove_the_run(contract_test *t)
+{
+    ckpt_gen old, young;
+    CT_NEEDS(process);
+    for (unsigned i = 0; i < 2; i++) {
+        const char *id = i == 0 ? "a" : "b";
+        if (!ct_begin(t, 0, 0, id, "one", &old)) {
+            return;
+        }
+        CT_OK(ct_open(t, 1, 1, id, CKPT_HOW_FIND));
+        CT_OK(ct_claim(t, 1, 2));
+        CT_OK(ct_save(t, 1, 2, 2, "young", &young));
+        (void)ct_move(t, 0, &old, i == 0 ? CKPT_AT_NOWHERE : CKPT_AT_FAILED);
+        ct_close(t, 0);
+        CHECK_INT(ct_count(t, CKPT_AT_RUNS, id), 1);
+        CT_OK(ct_look(t, 1));
+        CHECK_INT(t->look.epoch, 2);
+        CHECK(t->look.mine);
+        CHECK(t->look.gens[0].token == young.token);
+        ct_holds(t, 1, &young, "young");
+        CT_OK(ct_beat(t, 1));
+        CT_OK(ct_save(t, 1, 2, 3, "more", &young));
+        CT_OK(ct_open(t, 2, 2, id, CKPT_HOW_FIND));
+        ct_lives(t, 2, 2);
+        ct_close(t, 2);
+        ct_close(t, 1);
+    }
+}
+
+static void a_claim_without_generations_keeps_the_run(contract_test *t)
+{
+    ckpt_gen gen;
+    CT_NEEDS(process);
+    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
+        return;
+    }
+    CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
+    CT_OK(ct_claim(t, 1, 2));
+    (void)ct_move(t, 0, &gen, CKPT_AT_NOWHERE);
+    CT_OK(ct_look(t, 1));
+    CHECK(t->look.mine);
+    CHECK_INT(t->look.epoch, 2);
+    // whoever claimed finishes what the other one began
+    CT_OK(ct_move(t, 1, NULL, CKPT_AT_NOWHERE));
+    CHECK_INT(ct_count(t, CKPT_AT_RUNS, NULL), 0);
+}
+
+//--- The suite ----------------------------------------------------------------
+
+#define CONTRACT_LIST(X)                                                       \
+    X(the_table_is_whole)                                                      \
+    X(the_monotonic_clock_never_goes_back)                                     \
+    X(a_failure_says_what_was_being_done)                                      \
+    X(what_is_not_there_is_not_found)                                          \
+    X(an_empty_store_lists_nothing)                                            \
+    X(a_new_run_is_invisible_until_its_first_publish)                          \
+    X(of_two_new_runs_of_one_id_the_second_one_exists)                         \
+    X(a_new_run_of_an_id_that_is_there_exists)                                 \
+    X(a_run_that_was_never_shown_can_be_swept)                                 \
+    X(the_maker_of_a_run_is_live_before_it_is_shown)                           \
+    X(an_id_is_any_bytes)                                                      \
+    X(a_list_that_was_stopped_begins_anew)                                     \
+    X(two_lists_at_once_do_not_meet)                                           \
+    X(a_list_gives_once_what_stands_all_the_while)                             \
+    X(a_look_tells_the_newest_generation_first)                                \
+    X(a_look_tells_whose_claim_it_is)                                          \
+    X(a_look_tells_the_highest_epoch_of_claims_too)                            \
+    X(a_look_up_to_an_epoch_tells_no_higher_one)                               \
+    X(a_look_tells_whole_epochs_as_many_as_fit)                                \
+    X(a_look_is_at_the_run_as_it_is_now)                                       \
+    X(looking_changes_nothing)                                                 \
+    X(a_claim_is_won_once)                                                     \
+    X(a_claim_stays_taken_when_its_owner_is_gone)                              \
+    X(a_live_owner_can_be_claimed_over)                                        \
+    X(a_claim_says_who_made_it)                                                \
+    X(an_owner_is_live_while_it_holds_its_place)                               \
+    X(an_owner_that_let_go_is_gone)                                            \
+    X(an_owner_that_was_killed_is_gone)                                        \
+    X(a_reader_that_lets_go_does_not_end_a_claim)                              \
+    X(nobody_lives_in_an_epoch_without_a_claim)                                \
+    X(a_beat_makes_the_last_beat_now)                                          \
+    X(a_beat_without_its_claim_is_claim_lost)                                  \
+    X(a_forked_child_owns_nothing)                                             \
+    X(a_claim_ends_with_its_owner_though_a_child_is_left)                      \
+    X(a_read_gives_any_range_and_stops_at_the_end)                             \
+    X(two_generations_can_be_read_by_turns)                                    \
+    X(a_generation_that_was_replaced_twice_is_stale)                           \
+    X(a_reader_sees_one_generation_or_stale)                                   \
+    X(a_generation_that_never_was_is_stale)                                    \
+    X(publish_keeps_the_one_before)                                            \
+    X(a_token_is_never_used_again)                                             \
+    X(pieces_are_joined_in_order)                                              \
+    X(a_base_may_be_of_an_older_epoch)                                         \
+    X(a_large_generation_comes_back_whole)                                     \
+    X(a_range_with_another_sum_is_damaged)                                     \
+    X(a_range_beyond_the_end_is_damaged)                                       \
+    X(a_range_of_no_generation_is_refused)                                     \
+    X(what_was_not_published_is_not_there)                                     \
+    X(two_writers_do_not_mix)                                                  \
+    X(an_older_epoch_cannot_harm_a_higher_one)                                 \
+    X(what_was_published_survives_a_power_cut)                                 \
+    X(drop_removes_the_epochs_below)                                           \
+    X(what_is_set_aside_is_not_seen_any_more)                                  \
+    X(the_one_before_can_be_set_aside)                                         \
+    X(one_of_an_older_epoch_can_be_set_aside)                                  \
+    X(a_removed_run_is_not_there)                                              \
+    X(an_id_can_be_begun_again_and_is_another_run)                             \
+    X(a_dead_letter_keeps_the_generation_named)                                \
+    X(a_dead_letter_keeps_the_newest_if_none_is_named)                         \
+    X(a_dead_letter_can_be_removed)                                            \
+    X(an_id_that_failed_again_has_its_last_letter)                             \
+    X(a_retry_begins_a_run_with_the_letter)                                    \
+    X(a_letter_that_was_retried_is_gone)                                       \
+    X(a_retry_of_an_id_that_is_there_exists)                                   \
+    X(a_fenced_owner_cannot_remove_the_run)                                    \
+    X(a_claim_without_generations_keeps_the_run)
+
+static const contract *contract_now;    // of the suite that runs
+
+static void contract_run(void (*clause)(contract_test *t))
+{
+    static contract_test t;
+    const contract *with = contract_now;
+    memset(&t, 0, sizeof(t));
+    t.with = with;
+    t.s[0] = with->make(with->user);
+    if (t.s[0] == NULL) {
+        with->free(with->user);
+        TEST_SKIP("the store cannot be made here");
+    }
+    for (unsigned i = 1; i < CONTRACT_PROCESSES; i++) {
+        t.s[i] = with->process != NULL ? with->process(with->user, i) : NULL;
+    }
+    clause(&t);
+    for (unsigned p = 0; p < CONTRACT_PLACES; p++) {
+        ct_close(&t, p);
+    }
+    with->free(with->user);
+}
+
+#define CONTRACT_CASE(name)                                                    \
+    static void contract_##name(void)                                          \
+    {                                                                          \
+        contract_run(name);                                                    \
+    }
+#define CONTRACT_ENTRY(name) { #name, contract_##name },
+
+CONTRACT_LIST(CONTRACT_CASE)
+
+static const test_case contract_cases[] = { CONTRACT_LIST(CONTRACT_ENTRY) };
+
+#define CONTRACT_SUITE(noun, factory)                                          \
+    static void contract_use_##noun(void)                                      \
+    {                                                                          \
+        contract_now = &(factory);                                             \
+    }                                                                          \
+    extern const test_suite test_suite_##noun;                                 \
+    const test_suite test_suite_##noun = {                                     \
+        #noun, contract_cases,                                                 \
+        sizeof(contract_cases) / sizeof(contract_cases[0]),                    \
+        contract_use_##noun                                                    \
+    };
+
+#endif /* CONTRACT_H */
