@@ -523,8 +523,9 @@ typedef struct ckpt_store_methods {
     ckpt_code (*move)(ckpt_store *s, void *place, const ckpt_gen *gen,
                       ckpt_where to, ckpt_error *err);
 
-    // The clocks.
-    ckpt_code (*env)(ckpt_store *s, ckpt_moment *now, ckpt_error *err);
+    // The clocks. place may be NULL.
+    ckpt_code (*env)(ckpt_store *s, void *place, ckpt_moment *now,
+                     ckpt_error *err);
 
     // Lets go of a place: from then on the owner of its claim is gone. A child
     // after fork() may call it, too; that must not end the parent's claim.
@@ -654,6 +655,7 @@ typedef struct ckpt__entry {
     uint64_t key;                   // hash of the id as it is written
     uint64_t turn, epoch;
     uint32_t size, crc;             // of the whole entry
+    uint32_t value_size;            // of its result or timestep
     bool     ended;
 } ckpt__entry;
 
@@ -950,7 +952,7 @@ typedef struct ckpt_save_desc {
 // the work of encoding. The first save of a claim is always due, unless
 // .every_turns excludes its turn. Ends of phases and effects are saves, too,
 // and start the throttle anew. False for a run that is not open.
-CKPT_API bool ckpt_due(const ckpt_run *run, uint64_t turn);
+CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn);
 
 // Saves a checkpoint in place of the last one, and beats.
 //
@@ -2542,6 +2544,7 @@ static void ckpt__take_list(ckpt__reader *r, ckpt__list list, uint32_t max,
         w->entry.key = w->tap.hash;
         w->entry.size = piece.size;
         w->entry.crc = piece.crc;
+        w->entry.value_size = w->value.size;
         rec->uncertain += list == CKPT__EFFECTS && !w->entry.ended;
         if (run != NULL && list == CKPT__PHASES) {
             run->priv.phases[section->count] = w->tap.hash;
@@ -3193,11 +3196,12 @@ CKPT__APART static void ckpt__read_end(ckpt__io *io)
                                    &got, &io->error);
 }
 
-static ckpt_code ckpt__now(const ckpt_desc *desc, ckpt_moment *now,
-                           ckpt_error *err)
+// The time, for a run: and that this process is the one that holds it.
+static ckpt_code ckpt__now(ckpt_run *run, ckpt_moment *now)
 {
+    ckpt__io *io = &run->priv.io;
     now->mono_ms = now->wall_ms = 0;
-    return desc->store->methods->env(desc->store, now, err);
+    return io->store->methods->env(io->store, io->place, now, &io->error);
 }
 
 // Copies a range of the generation out.
@@ -3307,7 +3311,9 @@ CKPT__APART static bool ckpt__watch_beat(ckpt_ctx *ctx, const char *id,
     const uint64_t who = ckpt__hash_text(id, CKPT__AS_ID) + epoch;
     ckpt_moment now;
     ckpt__watch *oldest = &ctx->priv.watch[0];
-    if (ckpt__now(&ctx->priv.desc, &now, &ctx->priv.io.error) != CKPT_OK) {
+    ckpt_store *s = ctx->priv.desc.store;
+    memset(&now, 0, sizeof(now));
+    if (s->methods->env(s, NULL, &now, &ctx->priv.io.error) != CKPT_OK) {
         return false;
     }
     for (size_t i = 0; i < CKPT__WATCH_COUNT; i++) {
@@ -3439,6 +3445,7 @@ static ckpt_code ckpt__set_aside(ckpt_run *run)
 // Reads the newest whole generation under our claim into the tables.
 static ckpt_code ckpt__rejudge(ckpt_run *run)
 {
+    run->priv.io.wants.run = run;
     ckpt_code rc = ckpt__judge(&run->priv.io, run->id, run->epoch,
                                &run->priv.record);
     if (rc == CKPT_OK) {
@@ -3486,6 +3493,8 @@ CKPT__APART static void ckpt__apply(ckpt_run *run)
     added->epoch = run->epoch;
     added->size = plan->entry.size;
     added->crc = plan->entry.crc;
+    added->value_size = plan->value.ptr != NULL ? plan->value_now.size :
+                        plan->held_add ? 4 : 0; // null
     added->key = plan->name == NULL ? 0 :
         ckpt__hash_text(plan->name, CKPT__AS_TEXT);
     for (uint32_t i = 0; i < old->effects.count; i++) {
@@ -3494,6 +3503,7 @@ CKPT__APART static void ckpt__apply(ckpt_run *run)
             e[i].ended = true;
             e[i].size = added->size;
             e[i].crc = added->crc;
+            e[i].value_size = added->value_size;
         }
         if (fate != CKPT__DROP) {
             e[n++] = e[i];
@@ -3621,20 +3631,29 @@ static ckpt_code ckpt__publish(ckpt_run *run, int64_t wall_ms)
     return CKPT_OK;
 }
 
+// Ends a save that failed, or that was refused before anything was written.
+static ckpt_code ckpt__save_failed(ckpt_run *run, ckpt_code rc)
+{
+    rc = ckpt__run_result(run, rc);
+    run->failed++;
+    if (run->priv.ctx != NULL) {
+        ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_SAVE_FAILED, run->id,
+                    run, &run->error);
+    }
+    return rc;
+}
+
 // Publishes for a public call: counts it, advances the throttle, reports it.
 static ckpt_code ckpt__save_planned(ckpt_run *run)
 {
     const ckpt_desc *desc = &run->priv.ctx->priv.desc;
     ckpt_moment now;
-    ckpt_code rc = ckpt__now(desc, &now, &run->priv.io.error);
+    ckpt_code rc = ckpt__now(run, &now);
     if (rc == CKPT_OK) {
         rc = ckpt__publish(run, now.wall_ms);
     }
-    rc = ckpt__run_result(run, rc);
     if (rc != CKPT_OK) {
-        run->failed++;
-        ckpt__event(desc, CKPT_EVENT_SAVE_FAILED, run->id, run, &run->error);
-        return rc;
+        return ckpt__save_failed(run, rc);
     }
     run->saves++;
     run->older = false;
@@ -3644,6 +3663,34 @@ static ckpt_code ckpt__save_planned(ckpt_run *run)
     run->priv.saved = true;
     ckpt__event(desc, CKPT_EVENT_SAVED, run->id, run, NULL);
     return CKPT_OK;
+}
+
+// Keeps the first n messages. All of them are read, so that damaged ones are
+// not given a new life under a new sum.
+static ckpt_code ckpt__plan_cut(ckpt_run *run, uint32_t n)
+{
+    const ckpt__record *old = &run->priv.record;
+    ckpt__plan *plan = &run->priv.plan;
+    ckpt__io *io = &run->priv.io;
+    ckpt__reader *r = &io->reader;
+    const uint32_t from = CKPT__HEAD_SIZE + old->intro.size;
+    ckpt__reader_store(r, io, from);
+    ckpt__take_elements(r, n, &plan->keep);
+    plan->keep = ckpt__cut(r);
+    plan->keep.count = n;
+    while (ckpt__pos(r) < from + old->messages.size && ckpt__peek(r) >= 0) {
+        r->at++;
+    }
+    (void)ckpt__cut(r);
+    ckpt__read_end(io);
+    const bool same = r->all.size == old->messages.size &&
+                      r->all.crc == old->messages.crc;
+    if (r->rc != CKPT_OK && r->rc != CKPT_ERR_JSON && r->rc != CKPT_ERR_UTF8 &&
+        r->rc != CKPT_ERR_DEPTH) {
+        return r->rc;
+    }
+    run->priv.unsure = run->priv.unsure || !same;
+    return same ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
 
 // Checks the caller's messages and says what of the old ones stays.
@@ -3681,13 +3728,9 @@ CKPT__APART static ckpt_code ckpt__plan_messages(ckpt_run *run,
     if (d->append_at < old->messages.count) {   // cut at a message
         memset(&plan->keep, 0, sizeof(plan->keep));
         if (d->append_at > 0 && !(io->store->caps & CKPT_CAP_NOTHING)) {
-            ckpt__reader_store(&r, io, CKPT__HEAD_SIZE + old->intro.size);
-            ckpt__take_elements(&r, (uint32_t)d->append_at, &plan->keep);
-            plan->keep = ckpt__cut(&r);
-            ckpt__read_end(io);
+            return ckpt__plan_cut(run, (uint32_t)d->append_at);
         }
         plan->keep.count = (uint32_t)d->append_at;
-        return d->append_at > 0 ? r.rc : CKPT_OK;
     }
     return CKPT_OK;
 }
@@ -3759,8 +3802,7 @@ static ckpt_code ckpt__none_look(ckpt_store *s, void *place, uint64_t epoch_max,
                                  ckpt_look *look, ckpt_error *err)
 {
     (void)s, (void)place, (void)epoch_max, (void)err;
-    look->epoch = 1;
-    look->mine = true;
+    look->mine = true;                          // and no claim is above it
     return CKPT_OK;
 }
 
@@ -3825,10 +3867,10 @@ static ckpt_code ckpt__none_move(ckpt_store *s, void *place,
     return CKPT_OK;
 }
 
-static ckpt_code ckpt__none_env(ckpt_store *s, ckpt_moment *now,
+static ckpt_code ckpt__none_env(ckpt_store *s, void *place, ckpt_moment *now,
                                 ckpt_error *err)
 {
-    (void)s, (void)now, (void)err;
+    (void)s, (void)place, (void)now, (void)err;
     return CKPT_OK;
 }
 
@@ -3881,13 +3923,13 @@ CKPT_API ckpt_code ckpt_init(ckpt_ctx *ctx, const ckpt_desc *desc)
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
     const uint64_t most = d.store->methods->size_max;
-    if (most != 0 && (uint64_t)d.size_max > most) {
+    if (most != 0 && most < CKPT_SIZE_MAX && d.size_max > (int64_t)most) {
         d.size_max = (int64_t)most;
     }
     if (d.throttle_ms < 0 || d.every_turns < 0 || d.beat_ms < 0 ||
-        d.lease_ms < 2 * d.beat_ms || d.lease_ms <= 0 ||
+        d.lease_ms / 2 < d.beat_ms || d.lease_ms <= 0 ||
         d.resume_max < CKPT_NEVER || d.size_max < 1024 ||
-        d.size_max > CKPT_SIZE_MAX) {
+        d.size_max > CKPT_SIZE_MAX || (most != 0 && most < 1024)) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
     ctx->priv.desc = d;
@@ -3965,9 +4007,6 @@ static ckpt_code ckpt__begin(ckpt_ctx *ctx, ckpt_run *run,
                               &io->error);
     }
     if (rc == CKPT_OK) {
-        rc = ckpt__now(d, &now, &io->error);
-    }
-    if (rc == CKPT_OK) {
         rc = ckpt__io_open(io, d, run->id, CKPT_HOW_NEW);
     }
     if (rc != CKPT_OK) {
@@ -3976,6 +4015,9 @@ static ckpt_code ckpt__begin(ckpt_ctx *ctx, ckpt_run *run,
     run->epoch = 1;
     rc = io->store->methods->claim(io->store, io->place, 1, d->owner,
                                    &io->error);
+    if (rc == CKPT_OK) {
+        rc = ckpt__now(run, &now);
+    }
     if (rc == CKPT_OK) {
         ckpt__plan *plan = ckpt__plan_begin(run);
         plan->begin = desc;
@@ -4044,7 +4086,7 @@ static ckpt_code ckpt__adopt(ckpt_run *run, const char *fingerprint,
 {
     ckpt__io *io = &run->priv.io;
     ckpt_moment now;
-    ckpt_code rc = ckpt__now(&run->priv.ctx->priv.desc, &now, &io->error);
+    ckpt_code rc = ckpt__now(run, &now);
     if (rc != CKPT_OK) {
         return rc;
     }
@@ -4335,17 +4377,15 @@ CKPT_API ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
     return rc == CKPT_OK && run->older ? CKPT_OLDER : rc;
 }
 
-CKPT_API bool ckpt_due(const ckpt_run *run, uint64_t turn)
+CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn)
 {
-    ckpt_error ignored;
     ckpt_moment now;
     if (!run->priv.open) {
         return false;
     }
-    const ckpt_desc *desc = &run->priv.ctx->priv.desc;
-    return ckpt__now(desc, &now, &ignored) != CKPT_OK ||
-           ckpt__is_due(desc, run->priv.saved, run->priv.saved_ms, now.mono_ms,
-                        turn);
+    return ckpt__now(run, &now) != CKPT_OK ||   // the save will say what it is
+           ckpt__is_due(&run->priv.ctx->priv.desc, run->priv.saved,
+                        run->priv.saved_ms, now.mono_ms, turn);
 }
 
 // A save of any kind: checks, and plans what the caller gave.
@@ -4392,7 +4432,7 @@ CKPT_API ckpt_code ckpt_save(ckpt_run *run, const ckpt_save_desc *desc)
     }
     ckpt_code rc = ckpt__save_begin(run, desc);
     if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
+        return ckpt__save_failed(run, rc);
     }
     rc = ckpt__save_planned(run);
     if (rc == CKPT_OK) {                // a save is a sign of life, too
@@ -4408,8 +4448,7 @@ CKPT_API ckpt_code ckpt_beat(ckpt_run *run)
         return ckpt__run_result(run, run->priv.open ? CKPT_ERR_CLAIM_LOST
                                                     : CKPT_ERR_CLOSED);
     }
-    ckpt_code rc = ckpt__now(&run->priv.ctx->priv.desc, &now,
-                             &run->priv.io.error);
+    ckpt_code rc = ckpt__now(run, &now);
     if (rc == CKPT_OK) {
         rc = ckpt__touch(run, now.mono_ms);
     }
@@ -4615,7 +4654,7 @@ CKPT_API ckpt_code ckpt_phase_end(ckpt_run *run, const char *name,
         rc = ckpt__plan_value(run, output);
     }
     if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
+        return ckpt__save_failed(run, rc);
     }
     plan->name = name;
     plan->done_phase = true;
@@ -4644,15 +4683,13 @@ static uint32_t ckpt__effect_find(const ckpt_run *run, const char *id,
 }
 
 // Tells what stands about effect i.
-static ckpt_code ckpt__effect_fill(ckpt_run *run, uint32_t i,
-                                   ckpt_effect *effect)
+static void ckpt__effect_fill(const ckpt_run *run, uint32_t i,
+                              ckpt_effect *effect)
 {
     const ckpt__entry *e = &run->priv.effects[i];
-    const ckpt_code rc = ckpt__entry_read(run, CKPT__EFFECTS, i, effect->id);
     effect->turn = e->turn;
     effect->state = e->ended ? CKPT_EFFECT_ENDED : CKPT_EFFECT_UNCERTAIN;
-    effect->result_size = run->priv.io.wants.value.size;
-    return rc;
+    effect->result_size = e->value_size;
 }
 
 // Whether the tables still have room for one more effect, once what this save
@@ -4679,7 +4716,7 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
         rc = ckpt__name_check(id, &run->priv.io.error);
     }
     if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
+        return ckpt__save_failed(run, rc);
     }
     ckpt__plan *plan = &run->priv.plan;
     const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ save->turn;
@@ -4690,14 +4727,12 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
     if (again && (run->priv.effects[at].ended ||
                   run->priv.effects[at].epoch != run->epoch ||
                   run->priv.begin_again != key)) {
-        if (!run->priv.effects[at].ended &&
-            (run->priv.io.store->caps & CKPT_CAP_NOTHING)) {
-            return CKPT_OK;
-        }
-        return ckpt__run_result(run, ckpt__effect_fill(run, at, effect));
+        memcpy(effect->id, id, strlen(id) + 1);
+        ckpt__effect_fill(run, at, effect);
+        return CKPT_OK;
     }
     if (!again && !ckpt__effect_fits(run)) {
-        return ckpt__run_result(run, CKPT_ERR_EFFECTS);
+        return ckpt__save_failed(run, CKPT_ERR_EFFECTS);
     }
     plan->effect_add = !again;
     plan->name = id;
@@ -4726,7 +4761,7 @@ CKPT_API ckpt_code ckpt_effect_end(ckpt_run *run, const char *id,
             CKPT_ERR_NOT_FOUND : ckpt__plan_value(run, result);
     }
     if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
+        return ckpt__save_failed(run, rc);
     }
     plan->effect_change = true;
     plan->name = id;
@@ -4756,7 +4791,8 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *run, ckpt_effect *effect)
     }
     memset(effect, 0, sizeof(*effect));
     if (rc == CKPT_OK) {
-        rc = ckpt__effect_fill(run, at, effect);
+        rc = ckpt__entry_read(run, CKPT__EFFECTS, at, effect->id);
+        ckpt__effect_fill(run, at, effect);
         effect->at = at + 1;
     }
     return ckpt__run_result(run, rc);
@@ -4800,7 +4836,9 @@ static ckpt_code ckpt__note_effects(ckpt_run *run, ckpt_json *w)
         ckpt_effect effect;
         if (!run->priv.effects[i].ended &&
             run->priv.effects[i].epoch < run->epoch) {
-            const ckpt_code rc = ckpt__effect_fill(run, i, &effect);
+            const ckpt_code rc = ckpt__entry_read(run, CKPT__EFFECTS, i,
+                                                  effect.id);
+            ckpt__effect_fill(run, i, &effect);
             if (rc != CKPT_OK) {
                 return rc;
             }
@@ -5149,8 +5187,9 @@ static uint64_t ckpt__fallback_count(const ckpt_run *run, int32_t resume_max)
     if (run->priv.damaged) {
         return run->epoch - run->priv.io.newest;
     }
-    const uint32_t max = resume_max < 0 ? 0 : (uint32_t)resume_max;
-    return run->attempt > max ? run->attempt - max : 1;
+    const uint32_t max = resume_max == CKPT_NEVER ? 0 : (uint32_t)resume_max;
+    return resume_max != CKPT_UNLIMITED && run->attempt > max ?
+           run->attempt - max : 1;
 }
 
 // Resumes a run that is claimed, or hands it to the fallback.
@@ -5375,7 +5414,7 @@ static ckpt_code ckpt__hold(ckpt_run *run, const ckpt_env_desc *desc)
         rc = ckpt__plan_value(run, desc->timestep);
     }
     if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
+        return ckpt__save_failed(run, rc);
     }
     plan->name = desc->id;
     plan->steps = desc->step_count;
@@ -5389,7 +5428,7 @@ static ckpt_code ckpt__unhold(ckpt_run *run, const char *id)
 {
     ckpt_code rc = ckpt__save_begin(run, NULL);
     if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
+        return ckpt__save_failed(run, rc);
     }
     ckpt__plan *plan = &run->priv.plan;
     plan->held_at = ckpt__held_find(run, id);
@@ -5510,7 +5549,7 @@ CKPT_API ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held)
     if (rc == CKPT_OK) {
         rc = ckpt__entry_read(run, CKPT__HELD, at, held->id);
         held->step_count = (int64_t)run->priv.held[at].turn;
-        held->timestep_size = run->priv.io.wants.value.size;
+        held->timestep_size = run->priv.held[at].value_size;
         held->at = at + 1;
     }
     return ckpt__run_result(run, rc);
@@ -5728,6 +5767,7 @@ CKPT_API ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json)
     if (w->code == CKPT_OK) {
         json->ptr = w->buf;
         json->len = w->len;
+        w->code = ckpt_json_check(*json, NULL);     // values nest in values
     }
     return w->code;
 }
@@ -5753,6 +5793,20 @@ static int ckpt__json_kind(ckpt_bytes json)
     return ckpt__peek(&r);
 }
 
+// Takes the white space around a value off.
+static void ckpt__json_trim(ckpt_bytes *value)
+{
+    const uint8_t *p = (const uint8_t *)value->ptr;
+    while (value->len > 0 && ckpt__is_space(p[value->len - 1])) {
+        value->len--;
+    }
+    while (value->len > 0 && ckpt__is_space(*p)) {
+        p++;
+        value->len--;
+    }
+    value->ptr = p;
+}
+
 // Whether the raw text between two quotes says the same as text.
 static bool ckpt__same_text(const char *raw, size_t n, const char *text)
 {
@@ -5764,11 +5818,12 @@ static bool ckpt__same_text(const char *raw, size_t n, const char *text)
         const size_t taken = *raw != '\\' ? 1 : raw[1] != 'u' ? 2 :
                              ckpt__unescape_u(raw, end, &c);
         const size_t size = ckpt__unescape(out, raw, taken, &lone);
-        if (strncmp(out, text, size) != 0) {
-            return false;
-        }
         raw += taken;
-        text += size;
+        for (size_t i = 0; i < size; i++, text++) {
+            if (out[i] == '\0' || out[i] != *text) {
+                return false;
+            }
+        }
     }
     return *text == '\0';
 }
@@ -5828,13 +5883,14 @@ CKPT_API ckpt_bytes ckpt_json_get(ckpt_bytes object, const char *key)
 CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
                                   size_t *len)
 {
-    const char *p = (const char *)value.ptr;
     bool lone = false;
     size_t n = 0;
+    ckpt__json_trim(&value);
+    const char *p = (const char *)value.ptr;
     if (len != NULL) {
         *len = 0;
     }
-    if (ckpt__json_kind(value) != '"' || value.len < 2) {
+    if (value.len < 2 || *p != '"') {
         return CKPT_ERR_JSON;
     }
     n = ckpt__unescape(NULL, p + 1, value.len - 2, &lone);
@@ -5854,13 +5910,14 @@ CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
 
 CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 {
+    ckpt__json_trim(&value);
     const char *p = (const char *)value.ptr, *end = p + value.len;
     const bool minus = value.len > 0 && *p == '-';
     const uint64_t most = (uint64_t)INT64_MAX + minus;
     uint64_t n = 0;
     *number = 0;
     p += minus;
-    if (value.len == 0 || p == end) {
+    if (value.len == 0 || p == end || (*p == '0' && end - p > 1)) {
         return CKPT_ERR_JSON;
     }
     for (; p < end; p++) {

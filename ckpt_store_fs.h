@@ -2286,9 +2286,16 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
     return r < 0 ? ckpt__fs_fail(err, "list the runs", r) : CKPT_END;
 }
 
-static ckpt_code ckpt__fs_env(ckpt_store *s, ckpt_moment *now, ckpt_error *err)
+static ckpt_code ckpt__fs_env(ckpt_store *s, void *place, ckpt_moment *now,
+                              ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs(s);
+    if (place != NULL) {
+        const ckpt_code rc = ckpt__fs_check_pid(fs, ckpt__fs_place_of(place));
+        if (rc != CKPT_OK) {
+            return rc;
+        }
+    }
     const int r = fs->priv.calls->clock(fs->priv.user, now);
     return r < 0 ? ckpt__fs_fail(err, "read the clock", r) : CKPT_OK;
 }

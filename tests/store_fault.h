@@ -249,9 +249,10 @@ static ckpt_code fault_move(ckpt_store *s, void *place, const ckpt_gen *gen,
     FAULT_PASS(FAULT_MOVE, move(f->inner, place, gen, to, err));
 }
 
-static ckpt_code fault_env(ckpt_store *s, ckpt_moment *now, ckpt_error *err)
+static ckpt_code fault_env(ckpt_store *s, void *place, ckpt_moment *now,
+                           ckpt_error *err)
 {
-    FAULT_PASS(FAULT_ENV, env(f->inner, now, err));
+    FAULT_PASS(FAULT_ENV, env(f->inner, place, now, err));
 }
 
 // Also what the kernel does for a killed process, when the test lets go.

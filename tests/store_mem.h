@@ -587,12 +587,13 @@ static ckpt_code mem_move(ckpt_store *s, void *place, const ckpt_gen *gen,
     return CKPT_OK;
 }
 
-static ckpt_code mem_env(ckpt_store *s, ckpt_moment *now, ckpt_error *err)
+static ckpt_code mem_env(ckpt_store *s, void *place, ckpt_moment *now,
+                         ckpt_error *err)
 {
     const mem_world *w = ((store_mem *)s)->world;
     now->mono_ms = w->mono_ms;
     now->wall_ms = w->wall_ms;
-    return mem_enter(s, NULL, err);
+    return mem_enter(s, place != NULL ? mem_at(place) : NULL, err);
 }
 
 static void mem_close(ckpt_store *s, void *place)

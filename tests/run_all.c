@@ -1,0 +1,17 @@
+// All suites in one program: run_all [-v] [part of "suite.test"].
+#define TEST_SUITES(X)                                                         \
+    X(json)                                                                    \
+    X(record)                                                                  \
+    X(rules)                                                                   \
+    X(run)                                                                     \
+    X(recover)                                                                 \
+    X(simdisk)                                                                 \
+    X(store_fault)                                                             \
+    X(contract_mem)                                                            \
+    X(contract_mem_fenced)                                                     \
+    X(contract_fault)                                                          \
+    X(contract_sim)                                                            \
+    X(contract_sim_age)                                                        \
+    X(contract_sim_quick)                                                      \
+    X(contract_fs)
+#include "test.h"

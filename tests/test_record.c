@@ -1,0 +1,1089 @@
+// The record on disk: which bytes are a checkpoint and which are not, what
+// planted files do, and that files of a released format load for ever.
+#define _POSIX_C_SOURCE 200809L
+
+#include "ckpt_store_fs.h"
+#include "test.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LIST(X)                                                                \
+    X(a_checkpoint_is_json_that_any_reader_reads)                              \
+    X(a_checkpoint_sums_up_to_its_crc)                                         \
+    X(a_checkpoint_cut_at_any_byte_is_never_loaded)                            \
+    X(a_checkpoint_flipped_at_any_bit_is_never_loaded)                         \
+    X(white_space_may_follow_a_checkpoint_and_nothing_else)                    \
+    X(empty_nul_and_huge_files_are_damaged)                                    \
+    X(a_checkpoint_of_another_run_is_foreign)                                  \
+    X(a_checkpoint_under_another_name_is_damaged)                              \
+    X(a_higher_format_is_refused_and_left_alone)                               \
+    X(numbers_of_the_head_have_limits)                                         \
+    X(a_length_beyond_size_max_is_refused)                                     \
+    X(a_wild_length_does_not_hide_the_generation_before)                       \
+    X(a_body_must_be_what_we_write)                                            \
+    X(nesting_without_end_is_damaged)                                          \
+    X(lists_beyond_their_limits_are_damaged)                                   \
+    X(a_damaged_checkpoint_is_set_aside_and_kept)                              \
+    X(what_is_planted_as_a_checkpoint_is_foreign)                              \
+    X(what_is_planted_before_a_whole_checkpoint_is_passed_over)                \
+    X(what_is_planted_as_a_heartbeat_is_foreign)                               \
+    X(what_is_planted_as_a_run_is_foreign)                                     \
+    X(looking_changes_nothing)                                                 \
+    X(format_1_of_a_run_that_has_begun_loads)                                  \
+    X(format_1_of_a_run_that_has_saved_loads)                                  \
+    X(format_1_with_phases_effects_and_held_loads)                             \
+    X(format_1_of_an_interrupted_run_loads)
+TEST_SUITE(record, LIST)
+
+#define HEAD 243
+#define FILE_MAX (1 << 20)
+
+static struct {
+    char             root[64], run[128], current[160], prev[160];
+    ckpt_fs_calls    calls;
+    int64_t          now_ms;
+    ckpt_store_fs    fs;
+    ckpt_ctx         ctx;
+    ckpt_run         job;
+    ckpt_run_info    info;
+    ckpt_checkpoint  last;
+    char             buf[FILE_MAX];
+    char             whole[FILE_MAX], forged[FILE_MAX];
+    size_t           size;
+} t;
+
+static int fake_clock(void *u, ckpt_moment *now)
+{
+    (void)u;
+    now->mono_ms = t.now_ms;
+    now->wall_ms = INT64_C(1700000000000) + t.now_ms;
+    return 0;
+}
+
+//--- Files --------------------------------------------------------------------
+
+static void remove_tree(const char *path)
+{
+    struct stat st;
+    DIR *dir = lstat(path, &st) == 0 && S_ISDIR(st.st_mode) ? opendir(path)
+                                                            : NULL;
+    struct dirent *e;
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        char child[512];
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+            snprintf(child, sizeof(child), "%s/%s", path, e->d_name);
+            remove_tree(child);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    (void)remove(path);
+}
+
+static void put_file(const char *path, const void *bytes, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+    CHECK(f != NULL && fwrite(bytes, 1, n, f) == n);
+    if (f != NULL) {
+        CHECK(fclose(f) == 0);
+        CHECK(chmod(path, 0600) == 0);
+    }
+}
+
+static size_t get_file(const char *path, char *buf)
+{
+    FILE *f = fopen(path, "rb");
+    const size_t n = f != NULL ? fread(buf, 1, FILE_MAX - 1, f) : 0;
+    if (f != NULL) {
+        fclose(f);
+    }
+    buf[n] = '\0';
+    return n;
+}
+
+// A sum over everything in a tree: names, types, owners, modes, sizes, times
+// and contents. The probe is touched by whoever looks, and is left out.
+static uint64_t mix(uint64_t sum, const void *bytes, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)bytes;
+    for (size_t i = 0; i < n; i++) {
+        sum = (sum ^ p[i]) * UINT64_C(0x100000001b3);
+    }
+    return sum;
+}
+
+static uint64_t dump(const char *path)
+{
+    struct stat st;
+    uint64_t sum = UINT64_C(0xcbf29ce484222325), children = 0;
+    if (lstat(path, &st) != 0) {
+        return 0;
+    }
+    sum = mix(sum, path, strlen(path));
+    sum = mix(sum, &st.st_mode, sizeof(st.st_mode));
+    sum = mix(sum, &st.st_uid, sizeof(st.st_uid));
+    if (S_ISREG(st.st_mode)) {
+        static char bytes[FILE_MAX];
+        sum = mix(sum, &st.st_size, sizeof(st.st_size));
+        sum = mix(sum, &st.st_ino, sizeof(st.st_ino));
+        sum = mix(sum, &st.st_mtim, sizeof(st.st_mtim));
+        sum = mix(sum, bytes, get_file(path, bytes));
+    }
+    DIR *dir = S_ISDIR(st.st_mode) ? opendir(path) : NULL;
+    struct dirent *e;
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        char child[512];
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            strcmp(e->d_name, ".probe") != 0) {
+            snprintf(child, sizeof(child), "%s/%s", path, e->d_name);
+            children += dump(child);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return sum + children;
+}
+
+//--- Runs ---------------------------------------------------------------------
+
+static void teardown(void)
+{
+    if (t.root[0] != '\0') {
+        ckpt_abandon(&t.job);
+        ckpt_store_fs_close(&t.fs);
+        remove_tree(t.root);
+    }
+    memset(&t, 0, sizeof(t));
+}
+
+// A store without runs.
+static bool setup(void)
+{
+    ckpt_store_fs_desc s;
+    ckpt_desc d;
+    ckpt_error err;
+    teardown();
+    snprintf(t.root, sizeof(t.root), "/tmp/ckpt-record-XXXXXX");
+    if (!CHECK(mkdtemp(t.root) != NULL)) {
+        return false;
+    }
+    snprintf(t.run, sizeof(t.run), "%s/r-job", t.root);
+    snprintf(t.current, sizeof(t.current), "%s/checkpoint.1.json", t.run);
+    snprintf(t.prev, sizeof(t.prev), "%s/checkpoint.1.prev.json", t.run);
+    t.calls = *ckpt_store_fs_calls();
+    t.calls.clock = fake_clock;
+    memset(&s, 0, sizeof(s));
+    s.dir = t.root;
+    s.durability = CKPT_STORE_FS_PROCESS;
+    s.liveness = CKPT_STORE_FS_LOCKS;
+    s.calls = &t.calls;
+    CHECK_INT(ckpt_store_fs_open(&t.fs, &s, &err), CKPT_OK);
+    memset(&d, 0, sizeof(d));
+    d.store = &t.fs.base;
+    d.throttle_ms = CKPT_OFF;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    return true;
+}
+
+static ckpt_code open_run(const char *id)
+{
+    ckpt_run_desc d;
+    memset(&d, 0, sizeof(d));
+    d.id = id;
+    d.meta.prompt = "Check it.";
+    return ckpt_open(&t.ctx, &t.job, &d);
+}
+
+static ckpt_code save(uint64_t turn, const char *messages, const char *state)
+{
+    ckpt_save_desc s;
+    memset(&s, 0, sizeof(s));
+    s.turn = turn;
+    s.messages = ckpt_text(messages);
+    s.state = ckpt_text(state);
+    return ckpt_save(&t.job, &s);
+}
+
+// A run "job" that was interrupted, with two generations: turn 1, and turn 2,
+// whose bytes are in t.whole.
+static bool setup_job(void)
+{
+    if (!setup() || !CHECK_INT(open_run("job"), CKPT_OK)) {
+        return false;
+    }
+    CHECK_INT(save(1, "[\"one\"]", "{\"n\":1}"), CKPT_OK);
+    CHECK_INT(save(2, "[\"one\",\"two\"]", "{\"n\":2}"), CKPT_OK);
+    ckpt_abandon(&t.job);
+    t.size = get_file(t.current, t.whole);
+    return CHECK(t.size > HEAD + 100);
+}
+
+// What a look at the run says when these bytes are its newest generation.
+static ckpt_run_state judge(const void *bytes, size_t n)
+{
+    const int fd = open(t.current, O_WRONLY | O_TRUNC);
+    const bool put = fd >= 0 && write(fd, bytes, n) == (ssize_t)n;
+    if (fd < 0 || close(fd) != 0 || !put) {
+        CHECK(false);
+    }
+    memset(&t.info, 0, sizeof(t.info));
+    if (ckpt_query(&t.ctx, "job", &t.info) != CKPT_OK) {
+        CHECK(false);
+    }
+    return t.info.state;
+}
+
+// Whether the generation before is taken in place of these bytes.
+static bool older(const void *bytes, size_t n)
+{
+    return judge(bytes, n) == CKPT_STATE_INTERRUPTED && t.info.older &&
+           t.info.turn == 1;
+}
+
+static bool accepted(const void *bytes, size_t n)
+{
+    return judge(bytes, n) == CKPT_STATE_INTERRUPTED && !t.info.older;
+}
+
+//--- Forging ------------------------------------------------------------------
+
+static uint32_t slow_crc(uint32_t crc, const char *p, size_t n)
+{
+    crc = ~crc;
+    while (n-- > 0) {
+        crc ^= (unsigned char)*p++;
+        for (int k = 0; k < 8; k++) {
+            crc = crc & 1 ? crc >> 1 ^ UINT32_C(0x82f63b78) : crc >> 1;
+        }
+    }
+    return ~crc;
+}
+
+// The sum of a record of that length: its body, then its head but for the sum.
+static uint32_t record_crc(const char *record, size_t n)
+{
+    uint32_t crc = slow_crc(0, record + HEAD, n - HEAD);
+    crc = slow_crc(crc, record, 17);
+    return slow_crc(crc, record + 25, HEAD - 25);
+}
+
+static void sign(char *record, size_t n)
+{
+    char digits[16];
+    snprintf(digits, sizeof(digits), "%08lx",
+             (unsigned long)record_crc(record, n));
+    memcpy(record + 17, digits, 8);
+}
+
+// The whole record with a member of its head replaced, and signed again.
+// Returns its size in the file.
+static size_t forge_head(const char *label, const char *value)
+{
+    memcpy(t.forged, t.whole, t.size + 1);
+    char *at = strstr(t.forged, label);
+    if (CHECK(at != NULL && at + strlen(label) + strlen(value) <
+              t.forged + HEAD)) {
+        memcpy(at + strlen(label), value, strlen(value));
+    }
+    sign(t.forged, t.size - 1);
+    return t.size;
+}
+
+// The head of the whole record before another body, signed. body may end in
+// white space that is not part of it.
+static size_t forge_body(const char *body, size_t n)
+{
+    char length[24];
+    memcpy(t.forged, t.whole, HEAD);
+    memcpy(t.forged + HEAD, body, n);
+    snprintf(length, sizeof(length), "%16lu", (unsigned long)(HEAD + n));
+    memcpy(strstr(t.forged, "\"length\":") + 9, length, 16);
+    sign(t.forged, HEAD + n);
+    return HEAD + n;
+}
+
+static size_t forge_text(const char *body)
+{
+    return forge_body(body, strlen(body));
+}
+
+//--- Whole records ------------------------------------------------------------
+
+static bool same(ckpt_bytes b, const char *text)
+{
+    return b.ptr != NULL && b.len == strlen(text) &&
+           memcmp(b.ptr, text, b.len) == 0;
+}
+
+static int64_t number_of(ckpt_bytes object, const char *key)
+{
+    int64_t n = -1;
+    CHECK_INT(ckpt_json_number(ckpt_json_get(object, key), &n), CKPT_OK);
+    return n;
+}
+
+// DESIGN 4: "plain JSON that jq reads": by the reader of the header
+static void a_checkpoint_is_json_that_any_reader_reads(void)
+{
+    if (!setup_job()) {
+        return;
+    }
+    ckpt_bytes json = ckpt_text(t.whole);
+    CHECK_INT(json.len, t.size);
+    CHECK_INT(ckpt_json_check(json, NULL), CKPT_OK);
+    CHECK_INT(number_of(json, "ckpt"), 1);
+    CHECK_INT(number_of(json, "length"), (int64_t)t.size - 1);
+    CHECK_INT(number_of(json, "epoch"), 1);
+    CHECK_INT(number_of(json, "seq"), 3);
+    CHECK_INT(number_of(json, "turn"), 2);
+    CHECK_INT(number_of(json, "turn_max"), 2);
+    CHECK_INT(number_of(json, "attempt"), 0);
+    CHECK(same(ckpt_json_get(json, "outcome"), "\"running\""));
+    CHECK(same(ckpt_json_get(json, "saved_at"),
+               "\"2023-11-14T22:13:20.000Z\""));
+    CHECK(same(ckpt_json_get(json, "run"), "\"job\""));
+    CHECK(same(ckpt_json_get(json, "meta"), "{\"prompt\":\"Check it.\"}"));
+    CHECK(same(ckpt_json_get(json, "messages"), "[\"one\",\"two\"]"));
+    CHECK(same(ckpt_json_get(json, "phases"), "[]"));
+    CHECK(same(ckpt_json_get(json, "effects"), "[]"));
+    CHECK(same(ckpt_json_get(json, "held"), "[]"));
+    CHECK(same(ckpt_json_get(json, "reason"), "null"));
+    CHECK(same(ckpt_json_get(json, "state"), "{\"n\":2}"));
+    ckpt_bytes key, value;
+    size_t at = 0, members = 0;
+    while (ckpt_json_next(json, &at, &key, &value)) {
+        members++;
+    }
+    CHECK_INT(members, 18);
+    struct stat st;
+    CHECK(stat(t.current, &st) == 0 && (st.st_mode & 0777) == 0600);
+}
+
+// L37; against a sum that goes bit by bit
+static void a_checkpoint_sums_up_to_its_crc(void)
+{
+    char digits[16];
+    if (!setup_job()) {
+        return;
+    }
+    snprintf(digits, sizeof(digits), "%08lx",
+             (unsigned long)record_crc(t.whole, t.size - 1));
+    CHECK(memcmp(t.whole + 17, digits, 8) == 0);
+    CHECK_INT(t.whole[t.size - 1], '\n');
+    CHECK(accepted(t.whole, t.size));
+    CHECK_INT(t.info.turn, 2);
+    CHECK_INT(forge_head("\"turn\":", "               2"), t.size);
+    CHECK(memcmp(t.forged, t.whole, t.size) == 0);
+}
+
+// "truncated at every byte"
+static void a_checkpoint_cut_at_any_byte_is_never_loaded(void)
+{
+    unsigned wrong = 0;
+    if (!setup_job()) {
+        return;
+    }
+    for (size_t n = 0; n + 1 < t.size; n++) {
+        wrong += !older(t.whole, n);
+    }
+    CHECK_INT(wrong, 0);
+    CHECK(accepted(t.whole, t.size - 1));       // but for the line feed
+    CHECK(unlink(t.prev) == 0);
+    for (size_t n = 0; n + 1 < t.size; n++) {
+        wrong += judge(t.whole, n) != CKPT_STATE_DAMAGED ||
+                 t.info.error.code != CKPT_ERR_DAMAGED;
+    }
+    CHECK_INT(wrong, 0);
+    CHECK(accepted(t.whole, t.size - 1));
+}
+
+// "flipped at every bit"
+static void a_checkpoint_flipped_at_any_bit_is_never_loaded(void)
+{
+    unsigned newer = 0, wrong = 0;
+    if (!setup_job()) {
+        return;
+    }
+    for (size_t i = 0; i < t.size; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            memcpy(t.forged, t.whole, t.size);
+            t.forged[i] = (char)(t.forged[i] ^ 1 << bit);
+            const bool is_older = older(t.forged, t.size);
+            // of the format number 1, three bits make a higher one
+            newer += t.info.state == CKPT_STATE_NEWER && i == 8;
+            wrong += !is_older && i != 8;
+        }
+    }
+    CHECK_INT(wrong, 0);
+    CHECK_INT(newer, 3);
+}
+
+// DESIGN 4: "only white space may follow it in the file"
+static void white_space_may_follow_a_checkpoint_and_nothing_else(void)
+{
+    static const char *const junk[] = { "x", "{}", "\n\n0", "]", "}", "\x0b" };
+    if (!setup_job()) {
+        return;
+    }
+    memcpy(t.forged, t.whole, t.size);
+    memset(t.forged + t.size, ' ', 5000);
+    memcpy(t.forged + t.size + 100, "\r\n\t", 3);
+    CHECK(accepted(t.forged, t.size + 5000));
+    CHECK(accepted(t.forged, t.size + 1));
+    t.forged[t.size + 4999] = '\0';
+    CHECK(older(t.forged, t.size + 5000));
+    for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++) {
+        memcpy(t.forged + t.size, junk[i], strlen(junk[i]));
+        CHECK(older(t.forged, t.size + strlen(junk[i])));
+    }
+    memcpy(t.forged + t.size, t.whole, t.size); // twice
+    CHECK(older(t.forged, 2 * t.size));
+}
+
+// "empty, all NUL, ..., 100 MiB"
+static void empty_nul_and_huge_files_are_damaged(void)
+{
+    static const size_t sizes[] = { 0, 1, HEAD - 1, HEAD, HEAD + 1, 1024,
+                                    1025, 70000 };
+    if (!setup_job()) {
+        return;
+    }
+    memset(t.forged, 0, 70000);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        CHECK(older(t.forged, sizes[i]));
+    }
+    CHECK(truncate(t.current, 100 << 20) == 0);
+    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK(t.info.older && t.info.turn == 1);
+    put_file(t.current, t.whole, t.size);       // whole, and then a hole
+    CHECK(truncate(t.current, 100 << 20) == 0);
+    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK(t.info.older && t.info.turn == 1);
+    CHECK(unlink(t.prev) == 0);
+    CHECK_INT(open_run("job"), CKPT_ERR_DAMAGED);
+    CHECK_STR(ckpt_last_error(&t.ctx)->msg,
+              ckpt_code_message(CKPT_ERR_DAMAGED));
+    struct stat st;
+    CHECK(stat(t.current, &st) == 0 && st.st_size == 100 << 20);
+}
+
+// "of another run"; DESIGN 6.1: never somebody else's
+static void a_checkpoint_of_another_run_is_foreign(void)
+{
+    static char other[FILE_MAX];
+    char path[160];
+    if (!setup_job() || !CHECK_INT(open_run("jo"), CKPT_OK)) {
+        return;
+    }
+    ckpt_abandon(&t.job);
+    snprintf(path, sizeof(path), "%s/r-jo/checkpoint.1.json", t.root);
+    const size_t n = get_file(path, other);
+    CHECK(older(other, n));
+    CHECK(unlink(t.prev) == 0);
+    CHECK_INT(judge(other, n), CKPT_STATE_FOREIGN);
+    CHECK_INT(t.info.error.code, CKPT_ERR_FOREIGN);
+    const uint64_t before = dump(t.root);
+    CHECK_INT(open_run("job"), CKPT_ERR_FOREIGN);
+    CHECK_INT(ckpt_last_error(&t.ctx)->code, CKPT_ERR_FOREIGN);
+    CHECK(dump(t.root) == before);
+}
+
+static void a_checkpoint_under_another_name_is_damaged(void)
+{
+    char second[160];
+    if (!setup_job()) {
+        return;
+    }
+    snprintf(second, sizeof(second), "%s/checkpoint.2.json", t.run);
+    put_file(second, t.whole, t.size);
+    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK(t.info.older && t.info.turn == 2 && t.info.epoch == 1);
+    CHECK(unlink(second) == 0);
+    CHECK(rename(t.prev, second) == 0);
+    CHECK(rename(t.current, t.prev) == 0);
+    CHECK(rename(second, t.current) == 0);      // a crash between renames
+    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK(!t.info.older && t.info.turn == 2);   // judged by seq, not by name
+}
+
+// "of a higher format": "A higher one is refused and left alone"
+static void a_higher_format_is_refused_and_left_alone(void)
+{
+    static const char *const newer[] = { "2,", "9,", "10,", "9999999," };
+    static const char *const bad[] = { "0,", "01,", "1.5,", "-2,", "2 ,",
+                                       "x,", "\"2\",", "02,", "," };
+    if (!setup_job()) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(newer) / sizeof(newer[0]); i++) {
+        (void)forge_head("{\"ckpt\":", newer[i]);
+        CHECK_INT(judge(t.forged, t.size), CKPT_STATE_NEWER);
+        CHECK_INT(t.info.error.code, CKPT_ERR_FORMAT);
+        const uint64_t before = dump(t.root);
+        CHECK_INT(open_run("job"), CKPT_ERR_FORMAT);
+        CHECK_STR(ckpt_last_error(&t.ctx)->msg,
+                  ckpt_code_message(CKPT_ERR_FORMAT));
+        CHECK(dump(t.root) == before);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        (void)forge_head("{\"ckpt\":", bad[i]);
+        CHECK(older(t.forged, t.size));
+    }
+}
+
+//--- Wrong heads and bodies ---------------------------------------------------
+
+// "head numbers out of range", each with a sum that is right
+static void numbers_of_the_head_have_limits(void)
+{
+    static const struct {
+        const char *label, *value;
+    } bad[] = {
+        { "\"length\":", "               0" },
+        { "\"length\":", "             242" },
+        { "\"length\":", "             300" },
+        { "\"epoch\":", "               0" },
+        { "\"epoch\":", "               2" },
+        { "\"epoch\":", "9007199254740992" },
+        { "\"seq\":", "               0" },
+        { "\"seq\":", "9007199254740992" },
+        { "\"seq\":", "              -3" },
+        { "\"seq\":", "             3  " },
+        { "\"seq\":", "              03" },
+        { "\"seq\":", "0000000000000003" },
+        { "\"seq\":", "                " },
+        { "\"seq\":", "             1e1" },
+        { "\"turn\":", "               3" },
+        { "\"turn_max\":", "               1" },
+        { "\"turn_max\":", "9007199254740992" },
+        { "\"attempt\":", "      4294967296" },
+        { "\"attempt\":", "9007199254740991" },
+        { "\"outcome\":", "\"stopped\",    " },
+        { "\"outcome\":", "\"running\", x  " },
+        { "\"outcome\":", "\"Running\",    " },
+        { "\"saved_at\":", "\"2023-02-29T22:13:20.000Z\"" },
+        { "\"saved_at\":", "\"1969-12-31T22:13:20.000Z\"" },
+        { "\"saved_at\":", "\"2023-11-14 22:13:20.000Z\"" },
+        { "\"crc\"", ": " }
+    };
+    if (!setup_job()) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        (void)forge_head(bad[i].label, bad[i].value);
+        if (!CHECK(older(t.forged, t.size))) {
+            printf("    %s%s\n", bad[i].label, bad[i].value);
+        }
+    }
+    (void)forge_head("\"turn_max\":", "9007199254740991");
+    CHECK(accepted(t.forged, t.size) && t.info.turn_max == CKPT_TURN_MAX);
+    (void)forge_head("\"seq\":", "9007199254740991");
+    CHECK(accepted(t.forged, t.size) && t.info.seq == CKPT_TURN_MAX);
+    (void)forge_head("\"attempt\":", "      4294967295");
+    CHECK_INT(judge(t.forged, t.size), CKPT_STATE_EXHAUSTED);
+    CHECK(t.info.attempt == UINT32_MAX);
+    memcpy(t.forged, t.whole, t.size);          // capital digits of the sum
+    memcpy(t.forged + 17, "ABCDEF01", 8);
+    CHECK(older(t.forged, t.size));
+}
+
+static void a_length_beyond_size_max_is_refused(void)
+{
+    ckpt_desc d;
+    static char big[4096];
+    if (!setup() || !CHECK_INT(open_run("job"), CKPT_OK)) {
+        return;
+    }
+    memset(big, ' ', sizeof(big) - 1);
+    big[0] = '[';
+    big[sizeof(big) - 2] = ']';
+    memcpy(big + 1, "\"", 1);
+    memset(big + 2, 'x', sizeof(big) - 5);
+    big[sizeof(big) - 3] = '"';
+    CHECK_INT(save(1, big, NULL), CKPT_OK);
+    ckpt_abandon(&t.job);
+    memset(&d, 0, sizeof(d));
+    d.store = &t.fs.base;
+    d.size_max = 2048;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    const uint64_t before = dump(t.root);
+    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_UNREADABLE);
+    CHECK_INT(t.info.error.code, CKPT_ERR_TOO_LARGE);
+    CHECK_INT(open_run("job"), CKPT_ERR_TOO_LARGE);
+    CHECK(dump(t.root) == before);
+}
+
+// DESIGN 6.1: a head full of rubbish is damage, whatever length it claims
+static void a_wild_length_does_not_hide_the_generation_before(void)
+{
+    if (!setup_job()) {
+        return;
+    }
+    memcpy(t.forged, t.whole, t.size);
+    memcpy(strstr(t.forged, "\"length\":") + 9, "       999999999", 16);
+    CHECK(older(t.forged, t.size));
+}
+
+#define INTRO " \"run\":\"job\",\"meta\":{},\n \"messages\":["
+#define TAIL  "],\n \"phases\":[],\"effects\":[],\"held\":[],\"reason\":null," \
+              "\"state\":{}}"
+
+// "Everything else is ours and strict": each with a sum that is right
+static void a_body_must_be_what_we_write(void)
+{
+    static const char *const good[] = {
+        INTRO TAIL, INTRO "1, 2" TAIL, INTRO " 1 " TAIL,
+        " \"run\":\"job\",\"meta\":{\"agent_id\":\"\",\"prompt\":\"\\ud800\"},"
+        "\n \"messages\":[" TAIL
+    };
+    static const char *const bad[] = {
+        "", "}", INTRO, INTRO TAIL "}", INTRO TAIL " ", INTRO "," TAIL,
+        INTRO "1," TAIL, INTRO "1 2" TAIL, INTRO "\"\xff\"" TAIL,
+        INTRO "\"\n\"" TAIL, INTRO "nul" TAIL, INTRO "]" TAIL,
+        "  \"run\":\"job\",\"meta\":{},\n \"messages\":[" TAIL,
+        " \"run\": \"job\",\"meta\":{},\n \"messages\":[" TAIL,
+        " \"run\":job,\"meta\":{},\n \"messages\":[" TAIL,
+        " \"meta\":{},\"run\":\"job\",\n \"messages\":[" TAIL,
+        " \"run\":\"job\",\"meta\":{ },\n \"messages\":[" TAIL,
+        " \"run\":\"job\",\"meta\":{\"x\":\"\"},\n \"messages\":[" TAIL,
+        " \"run\":\"job\",\"meta\":{\"agent_id\":1},\n \"messages\":[" TAIL,
+        " \"run\":\"job\",\"meta\":{\"agent_id\":\"\",},\n \"messages\":[" TAIL,
+        " \"run\":\"job\",\"meta\":{\"prompt\":\"\",\"agent_id\":\"\"},\n"
+        " \"messages\":[" TAIL,
+        " \"run\":\"job\",\"meta\":{\"prompt\":\"\",\"prompt\":\"\"},\n"
+        " \"messages\":[" TAIL,
+        INTRO "],\n \"phases\":[]}", INTRO "],\n \"effects\":[]}",
+        INTRO "],\n \"phases\":[1],\"effects\":[],\"held\":[],\"reason\":null,"
+        "\"state\":{}}",
+        INTRO "],\n \"phases\":[{\"name\":\"a\"}],\"effects\":[],\"held\":[],"
+        "\"reason\":null,\"state\":{}}",
+        INTRO "],\n \"phases\":[],\"effects\":[{\"turn\":1,\"epoch\":1,"
+        "\"id\":\"a\",\"state\":\"maybe\"}],\"held\":[],\"reason\":null,"
+        "\"state\":{}}",
+        INTRO "],\n \"phases\":[],\"effects\":[{\"turn\":-1,\"epoch\":1,"
+        "\"id\":\"a\",\"state\":\"begun\"}],\"held\":[],\"reason\":null,"
+        "\"state\":{}}",
+        INTRO "],\n \"phases\":[],\"effects\":[{\"turn\":9007199254740992,"
+        "\"epoch\":1,\"id\":\"a\",\"state\":\"begun\"}],\"held\":[],"
+        "\"reason\":null,\"state\":{}}",
+        INTRO "],\n \"phases\":[],\"effects\":[],\"held\":[{\"id\":\"a\"}],"
+        "\"reason\":null,\"state\":{}}",
+        INTRO "],\n \"phases\":[],\"effects\":[],\"held\":[],\"reason\":1,"
+        "\"state\":{}}",
+        INTRO "],\n \"phases\":[],\"effects\":[],\"held\":[],\"reason\":null,"
+        "\"state\":[]}",
+        INTRO "],\n \"phases\":[],\"effects\":[],\"held\":[],\"reason\":null,"
+        "\"state\":{},\"more\":1}"
+    };
+    if (!setup_job()) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        CHECK(accepted(t.forged, forge_text(good[i])));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (!CHECK(older(t.forged, forge_text(bad[i])))) {
+            printf("    %s\n", bad[i]);
+        }
+    }
+    CHECK(older(t.forged, forge_body(INTRO "\"\0\"" TAIL,
+                                     sizeof(INTRO "\"\0\"" TAIL) - 1)));
+}
+
+// "nested 100,000 deep", with a sum that is right
+static void nesting_without_end_is_damaged(void)
+{
+    static char body[250000];
+    size_t n = strlen(INTRO);
+    if (!setup_job()) {
+        return;
+    }
+    for (size_t depth = CKPT_DEPTH_MAX; depth <= 100000; depth +=
+         depth == CKPT_DEPTH_MAX ? 1 : 100000 - CKPT_DEPTH_MAX - 1) {
+        memcpy(body, INTRO, n);
+        memset(body + n, '[', depth);
+        memset(body + n + depth, ']', depth);
+        memcpy(body + n + 2 * depth, TAIL, sizeof(TAIL));
+        const size_t size = forge_text(body);
+        if (depth == CKPT_DEPTH_MAX) {
+            CHECK(accepted(t.forged, size));
+        } else {
+            CHECK(older(t.forged, size));
+        }
+    }
+    CHECK(unlink(t.prev) == 0);
+    CHECK_INT(judge(t.forged, forge_text(body)), CKPT_STATE_DAMAGED);
+    CHECK_INT(t.info.error.pos, HEAD + strlen(INTRO) + CKPT_DEPTH_MAX);
+}
+
+static size_t list_of(char *out, const char *before, const char *entry,
+                      size_t count, const char *behind)
+{
+    size_t n = (size_t)sprintf(out, "%s", before);
+    for (size_t i = 0; i < count; i++) {
+        n += (size_t)sprintf(out + n, "%s%s", i > 0 ? "," : "", entry);
+    }
+    return n + (size_t)sprintf(out + n, "%s", behind);
+}
+
+static void lists_beyond_their_limits_are_damaged(void)
+{
+    static char body[100000];
+    static const struct {
+        const char *before, *entry, *behind;
+        size_t      max;
+    } rows[] = {
+        { INTRO "],\n \"phases\":[", "{\"name\":\"p\",\"output\":1}",
+          "],\"effects\":[],\"held\":[],\"reason\":null,\"state\":{}}",
+          CKPT_PHASES_MAX },
+        { INTRO "],\n \"phases\":[],\"effects\":[",
+          "{\"turn\":1,\"epoch\":1,\"id\":\"e\",\"state\":\"begun\"}",
+          "],\"held\":[],\"reason\":null,\"state\":{}}", CKPT_EFFECTS_MAX },
+        { INTRO "],\n \"phases\":[],\"effects\":[],\"held\":[",
+          "{\"id\":\"h\",\"steps\":-9223372036854775808,\"timestep\":null}",
+          "],\"reason\":null,\"state\":{}}", CKPT_HELD_MAX }
+    };
+    if (!setup_job()) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t more = 0; more < 2; more++) {
+            const size_t n = list_of(body, rows[i].before, rows[i].entry,
+                                     rows[i].max + more, rows[i].behind);
+            const size_t size = forge_body(body, n);
+            CHECK(more == 0 ? accepted(t.forged, size)
+                            : older(t.forged, size));
+            CHECK(more != 0 || t.info.phases + t.info.uncertain +
+                  t.info.held == rows[i].max);
+        }
+    }
+}
+
+// L24: kept with its reason in its name; DESIGN 6.3
+static void a_damaged_checkpoint_is_set_aside_and_kept(void)
+{
+    char bad[160];
+    static char kept[FILE_MAX];
+    if (!setup_job()) {
+        return;
+    }
+    t.whole[t.size / 2] ^= 1;
+    put_file(t.current, t.whole, t.size);
+    CHECK_INT(open_run("job"), CKPT_OK);
+    CHECK(t.job.older && t.job.turn == 1);
+    CHECK_INT(ckpt_load(&t.job, &t.last, t.buf, sizeof(t.buf)), CKPT_OLDER);
+    CHECK(same(t.last.messages, "[\"one\"]"));
+    DIR *dir = opendir(t.run);
+    struct dirent *e;
+    unsigned found = 0;
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        if (strncmp(e->d_name, "bad.", 4) == 0) {
+            found++;
+            CHECK(strstr(e->d_name, "damaged") != NULL);
+            snprintf(bad, sizeof(bad), "%.120s/%.30s", t.run, e->d_name);
+            CHECK_INT(get_file(bad, kept), t.size);
+            CHECK(memcmp(kept, t.whole, t.size) == 0);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    CHECK_INT(found, 1);
+}
+
+//--- Plants -------------------------------------------------------------------
+
+typedef enum plant {
+    PLANT_FIFO, PLANT_DIRECTORY, PLANT_SYMLINK, PLANT_DANGLING, PLANT_OWNER,
+    PLANT_COUNT
+} plant;
+
+// Puts something in the place of what is at path, which is kept elsewhere.
+static bool put_plant(const char *path, plant what)
+{
+    char away[256];
+    struct stat st;
+    snprintf(away, sizeof(away), "%s/away-%d", t.root, (int)what);
+    remove_tree(away);
+    if (lstat(path, &st) != 0 || rename(path, away) != 0) {
+        return false;
+    }
+    switch (what) {
+    case PLANT_FIFO:      return mkfifo(path, 0600) == 0;
+    case PLANT_DIRECTORY: return S_ISDIR(st.st_mode) ?
+                                 symlink("/", path) == 0 :
+                                 mkdir(path, 0700) == 0;
+    case PLANT_SYMLINK:   return symlink(away, path) == 0;
+    case PLANT_DANGLING:  return symlink("nowhere", path) == 0;
+    default:
+        return rename(away, path) == 0 && chown(path, 65534, 65534) == 0;
+    }
+}
+
+// Whether every way in is refused as foreign, and nothing changes.
+static void check_foreign(void)
+{
+    ckpt_run_desc d;
+    const uint64_t before = dump(t.root);
+    memset(&d, 0, sizeof(d));
+    d.id = "job";
+    CHECK_INT(open_run("job"), CKPT_ERR_FOREIGN);
+    CHECK_INT(ckpt_last_error(&t.ctx)->code, CKPT_ERR_FOREIGN);
+    CHECK_STR(ckpt_last_error(&t.ctx)->msg,
+              ckpt_code_message(CKPT_ERR_FOREIGN));
+    CHECK_INT(ckpt_resume(&t.ctx, &t.job, &d), CKPT_ERR_FOREIGN);
+    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_FOREIGN);
+    CHECK_INT(t.info.error.code, CKPT_ERR_FOREIGN);
+    CHECK(dump(t.root) == before);
+}
+
+static void what_is_planted_as_a_checkpoint_is_foreign(void)
+{
+    for (int i = 0; i < PLANT_COUNT; i++) {
+        if (i == PLANT_OWNER && geteuid() != 0) {
+            break;
+        }
+        if (!setup_job()) {
+            return;
+        }
+        CHECK(unlink(t.prev) == 0);
+        CHECK(put_plant(t.current, (plant)i));
+        check_foreign();
+    }
+}
+
+static void what_is_planted_before_a_whole_checkpoint_is_passed_over(void)
+{
+    for (int i = 0; i < PLANT_COUNT; i++) {
+        if (i == PLANT_OWNER && geteuid() != 0) {
+            break;
+        }
+        if (!setup_job()) {
+            return;
+        }
+        CHECK(put_plant(t.current, (plant)i));
+        CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+        CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+        CHECK(t.info.older && t.info.turn == 1);
+        CHECK_INT(open_run("job"), CKPT_OK);
+        CHECK_INT(ckpt_load(&t.job, &t.last, t.buf, sizeof(t.buf)),
+                  CKPT_OLDER);
+        CHECK(same(t.last.messages, "[\"one\"]"));
+        CHECK_INT(save(3, "[3]", NULL), CKPT_OK);
+        CHECK_INT(ckpt_load(&t.job, &t.last, t.buf, sizeof(t.buf)), CKPT_OK);
+        char away[256];                         // what a link points to
+        snprintf(away, sizeof(away), "%s/away-%d", t.root, i);
+        CHECK(i == PLANT_OWNER || (get_file(away, t.forged) == t.size &&
+              memcmp(t.forged, t.whole, t.size) == 0));
+    }
+}
+
+static void what_is_planted_as_a_heartbeat_is_foreign(void)
+{
+    for (int i = 0; i < PLANT_COUNT; i++) {
+        char path[160];
+        if (i == PLANT_OWNER && geteuid() != 0) {
+            break;
+        }
+        if (!setup_job()) {
+            return;
+        }
+        snprintf(path, sizeof(path), "%s/heartbeat.1", t.run);
+        CHECK(put_plant(path, (plant)i));
+        check_foreign();
+    }
+}
+
+static void what_is_planted_as_a_run_is_foreign(void)
+{
+    for (int i = 0; i < PLANT_COUNT; i++) {
+        ckpt_run_desc d;
+        if (i == PLANT_OWNER && geteuid() != 0) {
+            break;
+        }
+        if (!setup_job()) {
+            return;
+        }
+        CHECK(put_plant(t.run, (plant)i));
+        check_foreign();
+        memset(&d, 0, sizeof(d));
+        d.id = "job";
+        const uint64_t before = dump(t.root);
+        CHECK(ckpt_start(&t.ctx, &t.job, &d) < 0);
+        CHECK(dump(t.root) == before);
+    }
+    if (!setup_job()) {
+        return;
+    }
+    remove_tree(t.run);
+    put_file(t.run, "x", 1);
+    check_foreign();
+}
+
+static bool ignore_run(void *user, const ckpt_run_info *info)
+{
+    (void)user;
+    (void)info;
+    return true;
+}
+
+// DESIGN 6.3: "Nothing in a run is changed by looking"
+static void looking_changes_nothing(void)
+{
+    ckpt_run_info infos[4];
+    size_t n;
+    if (!setup_job()) {
+        return;
+    }
+    for (int i = 0; i < 4; i++) {
+        if (i == 1) {
+            t.whole[HEAD + 20] ^= 4;
+            put_file(t.current, t.whole, t.size);
+        } else if (i == 2) {
+            CHECK(unlink(t.prev) == 0);
+        } else if (i == 3) {
+            put_file(t.current, "", 0);
+        }
+        const uint64_t before = dump(t.root);
+        CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+        CHECK_INT(ckpt_scan(&t.ctx, 0, ignore_run, NULL), CKPT_OK);
+        CHECK_INT(ckpt_stale(&t.ctx, 0, infos, 4, &n), CKPT_OK);
+        (void)!ckpt_latest(&t.ctx, "nobody", NULL, &t.info);
+        CHECK(dump(t.root) == before);
+    }
+}
+
+//--- Golden files -------------------------------------------------------------
+
+// Makes a run of a file in tests/data/, resumes and loads it. What was saved
+// last is in t.info; what is loaded is adopted, so epoch and attempt are one
+// more.
+static bool load_golden(const char *name, const char *id)
+{
+    char path[512], dir[200];
+    if (!setup()) {
+        return false;
+    }
+    snprintf(path, sizeof(path), "%s", __FILE__);
+    char *slash = strrchr(path, '/');
+    snprintf(slash != NULL ? slash + 1 : path, 64, "data/%s", name);
+    t.size = get_file(path, t.whole);
+    if (!CHECK(t.size > HEAD)) {
+        printf("    cannot read %s\n", path);
+        return false;
+    }
+    char id_name[256];
+    ckpt_store_fs_name(id, id_name);
+    snprintf(dir, sizeof(dir), "%s/%.100s", t.root, id_name);
+    CHECK(mkdir(dir, 0700) == 0);
+    snprintf(path, sizeof(path), "%s/checkpoint.1.json", dir);
+    put_file(path, t.whole, t.size);
+    CHECK_INT(ckpt_json_check(ckpt_text(t.whole), NULL), CKPT_OK);
+    CHECK_INT(ckpt_query(&t.ctx, id, &t.info), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK(!t.info.older && t.info.size == t.size - 1 && t.info.epoch == 1);
+    return CHECK_INT(open_run(id), CKPT_OK) &&
+           CHECK_INT(ckpt_load(&t.job, &t.last, t.buf, sizeof(t.buf)),
+                     CKPT_OK);
+}
+
+static void format_1_of_a_run_that_has_begun_loads(void)
+{
+    if (!load_golden("format1-begun.json", "begun run/1")) {
+        return;
+    }
+    CHECK(t.info.seq == 1 && t.info.turn == 0 && t.info.attempt == 0);
+    CHECK_INT(t.info.outcome, CKPT_RUNNING);
+    CHECK_INT(t.info.saved_at_ms, INT64_C(1700000000000));
+    CHECK(t.last.seq == 2 && t.last.epoch == 2 && t.last.attempt == 1);
+    CHECK(same(t.last.messages, "[]") && same(t.last.state, "{}"));
+    CHECK(t.last.meta.agent_id == NULL && t.last.meta.fingerprint == NULL);
+    CHECK(t.last.reason == NULL);
+}
+
+static void format_1_of_a_run_that_has_saved_loads(void)
+{
+    if (!load_golden("format1-saved.json", "invoice-4711")) {
+        return;
+    }
+    CHECK(t.info.seq == 3 && t.info.turn == 7 && t.info.turn_max == 9);
+    CHECK_INT(t.info.saved_at_ms, INT64_C(1700000001500));
+    CHECK_STR(t.last.meta.agent_id, "clerk");
+    CHECK_STR(t.last.meta.agent_name, "Clerk \"7\"\n");
+    CHECK_STR(t.last.meta.task_id, "t-1");
+    CHECK_STR(t.last.meta.caller_id, "caller");
+    CHECK_STR(t.last.meta.channel_id, "channel");
+    CHECK_STR(t.last.meta.guild_id, "guild");
+    CHECK_STR(t.last.meta.prompt, "Check it: \xe2\x82\xac \xf0\x9f\x98\x80");
+    CHECK_STR(t.last.meta.model_tier, "large");
+    CHECK_STR(t.last.meta.parent_run_id, "invoice-4710");
+    CHECK_STR(t.last.meta.fingerprint, "v1");
+    CHECK(same(t.last.messages, "[{\"role\":\"user\",\"content\":"
+               "\"caf\xc3\xa9 \\u0041\"}, {\"role\":\"assistant\"},9]"));
+    CHECK(same(t.last.state, "{ \"n\" : 1.50 }"));
+    CHECK_INT(t.job.messages, 3);
+    CHECK_INT(t.last.turn, 7);
+    CHECK_INT(t.last.turn_max, 9);
+}
+
+static void format_1_with_phases_effects_and_held_loads(void)
+{
+    ckpt_effect e;
+    ckpt_held h;
+    char buf[64];
+    size_t size = 0;
+    if (!load_golden("format1-lists.json", "\xff%../A")) {
+        return;
+    }
+    CHECK(t.info.phases == 3 && t.info.uncertain == 1 && t.info.held == 2);
+    CHECK(same(t.last.phases, "[{\"name\":\"plan\",\"output\":{\"a\":[1]}},"
+               "{\"name\":\"ask \\\"it\\\"\",\"output\":null},"
+               "{\"name\":\"plan\",\"output\":\"2\"}]"));
+    CHECK(!ckpt_phase(&t.job, "plan") && !ckpt_phase(&t.job, "plan"));
+    CHECK(ckpt_phase(&t.job, "plan"));
+    CHECK(!ckpt_phase(&t.job, "ask \"it\""));
+    CHECK_INT(ckpt_phase_output(&t.job, "plan", buf, sizeof(buf), &size),
+              CKPT_OK);
+    CHECK(size == 3 && memcmp(buf, "\"2\"", 3) == 0);
+    memset(&e, 0, sizeof(e));
+    CHECK_INT(ckpt_effect_next(&t.job, &e), CKPT_OK);
+    CHECK_STR(e.id, "call_1");
+    CHECK(e.turn == 3 && e.state == CKPT_EFFECT_ENDED);
+    CHECK_INT(ckpt_effect_result(&t.job, &e, buf, sizeof(buf), &size),
+              CKPT_OK);
+    CHECK(size == 8 && memcmp(buf, "{\"ok\":1}", 8) == 0);
+    CHECK_INT(ckpt_effect_next(&t.job, &e), CKPT_OK);
+    CHECK_STR(e.id, "call_\xe2\x82\xac");
+    CHECK(e.turn == 3 && e.state == CKPT_EFFECT_UNCERTAIN);
+    CHECK_INT(ckpt_effect_next(&t.job, &e), CKPT_END);
+    memset(&h, 0, sizeof(h));
+    CHECK_INT(ckpt_held_next(&t.job, &h), CKPT_OK);
+    CHECK_STR(h.id, "env-1");
+    CHECK(h.step_count == 42 && h.timestep_size == 7);
+    CHECK_INT(ckpt_held_next(&t.job, &h), CKPT_OK);
+    CHECK(h.step_count == INT64_MIN && h.timestep_size == 4);
+    CHECK_INT(ckpt_held_next(&t.job, &h), CKPT_END);
+}
+
+static void format_1_of_an_interrupted_run_loads(void)
+{
+    if (!load_golden("format1-interrupted.json", "interrupted")) {
+        return;
+    }
+    CHECK_INT(t.info.outcome, CKPT_INTERRUPTED);
+    CHECK_STR(t.info.reason, "shut down: \"now\"\n\xef\xbf\xbd");
+    CHECK_STR(t.last.reason, "shut down: \"now\"\n\xef\xbf\xbd");
+    CHECK(t.info.turn == 5 && t.info.seq == 2 && t.info.attempt == 0);
+    CHECK_INT(t.last.attempt, 1);
+    CHECK_INT(t.last.outcome, CKPT_RUNNING);
+    CHECK(same(t.last.messages, "[1]") && same(t.last.state, "{\"s\":[]}"));
+    CHECK_INT(t.info.saved_at_ms, INT64_C(1700000000000));
+}
