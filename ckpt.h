@@ -2313,7 +2313,8 @@ static bool ckpt__head_is_newer(const char *head)
 }
 
 // Reads a head of CKPT__HEAD_SIZE bytes. CKPT_ERR_FORMAT for a higher format.
-static ckpt_code ckpt__head_read(const char *head, ckpt__record *rec)
+CKPT__APART static ckpt_code ckpt__head_read(const char *head,
+                                             ckpt__record *rec)
 {
     uint64_t v[CKPT__HEAD_NUMBERS];
     bool good = true;
@@ -2599,6 +2600,18 @@ static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
     (void)ckpt__cut(r);
 }
 
+// A head says that the record is larger than allowed. Believe it only if there
+// is that much.
+static ckpt_code ckpt__too_large(ckpt__reader *r)
+{
+    ckpt__io *io = r->io;
+    size_t got = 0;
+    const ckpt_code rc = io == NULL ? CKPT_OK : io->store->methods->read(
+        io->store, io->place, &io->gen, io->size_max, io->work, 1, &got,
+        &io->error);
+    return rc != CKPT_OK ? rc : got > 0 ? CKPT_ERR_TOO_LARGE : CKPT_ERR_DAMAGED;
+}
+
 // Reads a whole record and checks everything about it. CKPT_ERR_DAMAGED with
 // the position; CKPT_ERR_FOREIGN if it is whole but another run's;
 // CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said. io->reader
@@ -2628,7 +2641,7 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     rc = ckpt__head_read(head, rec);
     memcpy(crc, head + CKPT__CRC_AT, 8);
     if (rc != CKPT_OK || rec->length > size_max) {
-        return rc != CKPT_OK ? rc : CKPT_ERR_TOO_LARGE;
+        return rc != CKPT_OK ? rc : ckpt__too_large(r);
     }
     const uint32_t before = ckpt__crc(0, head, CKPT__CRC_AT);
     const uint32_t behind = ckpt__crc(0, head + CKPT__CRC_AT + 8,
@@ -3219,36 +3232,34 @@ static ckpt_code ckpt__copy_out(ckpt__io *io, uint32_t from, uint32_t size,
     return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
 }
 
-// The seq in the head of a generation, 0 if it has none to read.
-static uint64_t ckpt__peek_seq(ckpt__io *io, const ckpt_gen *gen)
+// Whether the generation behind number i, which has that seq, has a higher
+// one: so a crash can leave a store that exchanges names. If so, the two
+// change places.
+CKPT__APART static bool ckpt__is_named_newer(ckpt__io *io, unsigned i,
+                                             uint64_t seq)
 {
+    const ckpt_gen gen = io->gen;
+    ckpt_gen *gens = io->look.gens;
     ckpt__reader *r = &io->reader;
-    io->gen = *gen;
+    if (gen.seq != 0 || i + 1 == io->look.count ||
+        gens[i + 1].epoch != gen.epoch) {
+        return false;
+    }
+    io->gen = gens[i + 1];
     ckpt__reader_store(r, io, 0);
     (void)ckpt__peek(r);
-    const bool head = r->rc == CKPT_OK && r->end - r->at >= CKPT__HEAD_SIZE &&
-        ckpt__head_read((const char *)r->at, &io->peeked) == CKPT_OK;
+    const bool newer = r->rc == CKPT_OK && r->end - r->at >= CKPT__HEAD_SIZE &&
+        ckpt__head_read((const char *)r->at, &io->peeked) == CKPT_OK &&
+        io->peeked.seq > seq;
     ckpt__read_end(io);
-    return head ? io->peeked.seq : 0;
-}
-
-// Puts the pairs of generations of one epoch in the order of their seq. A name
-// can be wrong after a crash; a head that cannot be read keeps its place.
-CKPT__APART static void ckpt__order_gens(ckpt__io *io)
-{
-    for (unsigned i = 0; i + 1 < io->look.count; i++) {
-        ckpt_gen *a = &io->look.gens[i], *b = &io->look.gens[i + 1];
-        if (a->epoch != b->epoch) {
-            continue;
-        }
-        const uint64_t first = ckpt__peek_seq(io, a);
-        const uint64_t second = ckpt__peek_seq(io, b);
-        if (first != 0 && second > first) {
-            const ckpt_gen swap = *a;
-            *a = *b;
-            *b = swap;
-        }
+    io->gen = gen;
+    if (newer) {
+        gens[i] = gens[i + 1];
+        gens[i].seq = io->peeked.seq;           // and not back again
+        gens[i + 1] = gen;
+        gens[i + 1].seq = seq;
     }
+    return newer;
 }
 
 // Finds the newest whole generation of epochs up to epoch_max and reads it
@@ -3269,7 +3280,6 @@ static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
             worst = rc != CKPT_OK ? rc : worst;
             break;
         }
-        ckpt__order_gens(io);
         io->newest = io->newest != 0 ? io->newest : io->look.gens[0].epoch;
         for (unsigned i = 0; i < io->look.count; i++) {
             uint32_t pos;
@@ -3279,6 +3289,10 @@ static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
             ckpt__read_end(io);
             if (rc == CKPT_OK && rec->epoch != io->gen.epoch) {
                 rc = CKPT_ERR_DAMAGED;          // a copy under another name
+            }
+            if (rc == CKPT_OK && ckpt__is_named_newer(io, i, rec->seq)) {
+                i--;
+                continue;
             }
             if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
                 io->gen.seq = rec->seq;
@@ -3470,11 +3484,12 @@ static ckpt_code ckpt__ready(ckpt_run *run)
     if (run->priv.lost) {
         return CKPT_ERR_CLAIM_LOST;
     }
-    if (run->priv.damaged) {
-        return CKPT_ERR_DAMAGED;
+    ckpt_moment now;
+    ckpt_code rc = ckpt__now(run, &now);        // refuses a forked child
+    if (rc == CKPT_OK && run->priv.damaged) {
+        rc = CKPT_ERR_DAMAGED;
     }
-    ckpt_code rc = CKPT_OK;
-    if (run->priv.must_look) {
+    if (rc == CKPT_OK && run->priv.must_look) {
         rc = ckpt__lose(run, ckpt__fence(run));
     }
     return rc == CKPT_OK && run->priv.unsure ? ckpt__rejudge(run) : rc;
@@ -4811,7 +4826,7 @@ static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
 }
 
 // Adds the reason, which stands escaped in the record.
-static ckpt_code ckpt__note_reason(ckpt_run *run, ckpt_json *w)
+CKPT__APART static ckpt_code ckpt__note_reason(ckpt_run *run, ckpt_json *w)
 {
     const ckpt__record *rec = &run->priv.record;
     const uint32_t from = ckpt__list_at(rec, CKPT__HELD) + rec->held.size +
@@ -4830,7 +4845,7 @@ static ckpt_code ckpt__note_reason(ckpt_run *run, ckpt_json *w)
     return rc;
 }
 
-static ckpt_code ckpt__note_effects(ckpt_run *run, ckpt_json *w)
+CKPT__APART static ckpt_code ckpt__note_effects(ckpt_run *run, ckpt_json *w)
 {
     for (uint32_t i = 0; i < run->priv.record.effects.count; i++) {
         ckpt_effect effect;
@@ -5756,18 +5771,20 @@ CKPT_API void ckpt_json_raw(ckpt_json *w, ckpt_bytes json)
 
 CKPT_API ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json)
 {
-    json->ptr = NULL;
-    json->len = 0;
     if (w->depth > 0 || w->wants_value || !w->comma) {
         ckpt__json_error(w, CKPT_ERR_ARGUMENT);
     }
     if (w->len > w->cap) {
         ckpt__json_error(w, CKPT_ERR_BUFFER);
     }
+    json->ptr = w->buf;
+    json->len = w->len;
     if (w->code == CKPT_OK) {
-        json->ptr = w->buf;
-        json->len = w->len;
         w->code = ckpt_json_check(*json, NULL);     // values nest in values
+    }
+    if (w->code != CKPT_OK) {
+        json->ptr = NULL;
+        json->len = 0;
     }
     return w->code;
 }

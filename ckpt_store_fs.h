@@ -1597,6 +1597,7 @@ static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, ckpt_error *err)
 static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
                              const ckpt_gen *gen, char name[256])
 {
+    int r = -ESTALE;
     for (int i = 0; i < 2; i++) {
         ckpt_fs_stat st;
         if (p->how == CKPT_HOW_LETTER) {
@@ -1608,12 +1609,10 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
         if (fd >= 0 && ckpt__fs_token(&st) == gen->token) {
             return fd;
         }
-        if (fd < 0 && fd != -ENOENT) {
-            return fd;
-        }
+        r = fd < 0 && fd != -ENOENT ? fd : r;
         ckpt__fs_close(fs, &fd);
     }
-    return -ESTALE;
+    return r;
 }
 
 static ckpt_code ckpt__fs_open_in(ckpt_store_fs *fs, ckpt__fs_place *p,

@@ -761,6 +761,7 @@ static void raw_json_counts_towards_the_depth_of_what_is_written(void)
     memset(full + CKPT_DEPTH_MAX, ']', CKPT_DEPTH_MAX);
     char more[2 * CKPT_DEPTH_MAX + 16];
     CHECK_INT(write_raw(full, more, sizeof(more), &json), CKPT_ERR_DEPTH);
+    CHECK(json.ptr == NULL && json.len == 0);
 }
 
 static void the_writer_refuses_bytes_that_are_no_utf8(void)

@@ -168,7 +168,9 @@ static bool open_store(ckpt_store_fs_liveness liveness, int32_t resume_max)
 static bool begin_by(ckpt_store_fs_liveness liveness, int32_t resume_max)
 {
     memset(&t, 0, sizeof(t));
-    snprintf(t.dir, sizeof(t.dir), "/tmp/ckpt-recover-XXXXXX");
+    const char *tmp = getenv("TMPDIR");
+    snprintf(t.dir, sizeof(t.dir), "%s/ckpt-recover-XXXXXX",
+             tmp != NULL ? tmp : "/tmp");
     return CHECK(mkdtemp(t.dir) != NULL) &&
            CHECK(open_store(liveness, resume_max));
 }
@@ -1200,7 +1202,8 @@ static uint64_t sum_tree(int dir, const char *name)
 // Runs of all kinds, one after the other.
 typedef enum kind {
     INTERRUPTED, LIVE, STALLED, EXHAUSTED, HALF_FINISHED, DAMAGED, EMPTY,
-    FOREIGN, NO_DIR, LINK, UNREADABLE, NEWER, LETTER, BUSY, OLDER, NO_FILES, KINDS
+    FOREIGN, NO_DIR, LINK, UNREADABLE, NEWER, LETTER, BUSY, OLDER, NO_FILES,
+    KINDS
 } kind;
 
 enum { LIVE_MAX = 50 };                 // each holds two descriptors
