@@ -60,7 +60,6 @@ typedef struct contract_test {
     ckpt_look       look;
     ckpt_life       life;
     ckpt_error      err;
-    unsigned        silent;         // failures that did not fill in err->op
 } contract_test;
 
 #define CT_OK(rc) CHECK_INT((rc), CKPT_OK)
@@ -84,7 +83,6 @@ TEST_FN uint32_t contract_crc(const void *bytes, size_t n)
 static ckpt_code ct_result(contract_test *t, ckpt_code rc)
 {
     CHECK(rc <= CKPT_OK || rc == CKPT_END);
-    t->silent += rc < 0 && t->err.op == NULL;
     memset(&t->err, 0, sizeof(t->err));
     return rc;
 }
@@ -346,27 +344,6 @@ static void the_monotonic_clock_never_goes_back(contract_test *t)
         CHECK(now.mono_ms >= before.mono_ms + 7000);
         CHECK(now.wall_ms >= before.wall_ms + 7000);
     }
-}
-
-// What the caller is told about a failure begins here.
-static void a_failure_says_what_was_being_done(contract_test *t)
-{
-    ckpt_gen gen, none;
-    char buf[1];
-    size_t got;
-    memset(&none, 0, sizeof(none));
-    CHECK(ct_open(t, 0, 0, "a", CKPT_HOW_FIND) < 0);
-    CHECK_INT(t->silent, 0);
-    if (!ct_begin(t, 0, 0, "a", "one", &gen)) {
-        return;
-    }
-    CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
-    CHECK(ct_claim(t, 1, 1) < 0);
-    CHECK_INT(t->silent, 0);
-    CHECK(ct_read(t, 1, &none, 0, buf, 1, &got) < 0);
-    CHECK_INT(t->silent, 0);
-    CHECK(ct_put_range(t, 0, &gen, 0, "two", 3) < 0);
-    CHECK_INT(t->silent, 0);
 }
 
 //--- Open and list ------------------------------------------------------------
@@ -1652,7 +1629,6 @@ static void a_claim_without_generations_keeps_the_run(contract_test *t)
 #define CONTRACT_LIST(X)                                                       \
     X(the_table_is_whole)                                                      \
     X(the_monotonic_clock_never_goes_back)                                     \
-    X(a_failure_says_what_was_being_done)                                      \
     X(what_is_not_there_is_not_found)                                          \
     X(an_empty_store_lists_nothing)                                            \
     X(a_new_run_is_invisible_until_its_first_publish)                          \

@@ -45,10 +45,10 @@ TEST_SUITE(crash, LIST)
 #define CRASH_BOUND  4096           // states of one cut
 #endif
 #ifndef CRASH_SHARE
-#define CRASH_SHARE  24             // one state in so many is cut once more
+#define CRASH_SHARE  3              // one state in so many is cut once more
 #endif
-#ifndef CRASH_LOOSE
-#define CRASH_LOOSE  12             // states of one cut without flushes
+#ifndef CRASH_FEW
+#define CRASH_FEW    12             // states of one cut where there are many
 #endif
 
 #define ID       "a-run"
@@ -696,8 +696,9 @@ static void cut(sim_disk *ready, scenario *s, sim_profile profile)
         sim_crash it;
         ended = act(&a, disk, &dry, s, k);
         sim_crash_begin(&it, disk, &(sim_crash_desc){
-            .profile = profile, .seen = &known, .salt = a.acks,
-            .bound = t.loose ? CRASH_LOOSE : CRASH_BOUND, .seed = k });
+            .profile = profile, .seen = &known, .salt = a.acks, .seed = k,
+            .bound = t.loose || t.expect_bad ? CRASH_FEW : CRASH_BOUND
+        });
         for (sim_disk *d; !t.kill_only && (d = sim_crash_next(&it)) != NULL; ) {
             if (t.second) {
                 if (sim_next(&t.rng) % CRASH_SHARE == 0) {
