@@ -143,8 +143,9 @@
     A zero-initialized desc means the defaults; only .store is required.
 
     ckpt_desc       unit     0 means        other values
-    .throttle_ms    ms       1000, or off   CKPT_OFF: save on every call
-                             when .every_turns is set
+    .throttle_ms    ms       1000 (with     CKPT_OFF: save on every call
+                             .every_turns:
+                             off)
     .every_turns    turns    off            N: save only turns N, 2N, 3N, ...
                                             (so never turn 0)
     .beat_ms        ms       5000           CKPT_OFF: beat on every call
@@ -623,6 +624,11 @@ typedef enum ckpt_outcome {
 } ckpt_outcome;
 
 // What the head and the sections of one generation say.
+enum {
+    CKPT__INTRO, CKPT__MESSAGES, CKPT__PHASES, CKPT__EFFECTS, CKPT__HELD,
+    CKPT__REASON, CKPT__STATE, CKPT__PARTS
+};
+
 typedef struct ckpt__section {
     uint32_t size, crc, count;
 } ckpt__section;
@@ -633,7 +639,7 @@ typedef struct ckpt__record {
     ckpt_outcome  outcome;
     int64_t       saved_at_ms;
     uint64_t      fingerprint;      // hash of the stored text, 0: none
-    ckpt__section intro, messages, phases, effects, held, reason, state;
+    ckpt__section part[CKPT__PARTS];
     uint32_t      uncertain;        // effects that are begun
 } ckpt__record;
 
@@ -665,8 +671,7 @@ typedef struct ckpt__wants {
     struct ckpt_run      *run;      // its tables of phases, effects and held
     struct ckpt_run_info *info;     // short texts
     ckpt__span            meta[10], reason;
-    uint32_t              messages_at, phases_at, effects_at, held_at,
-                          state_at;
+    uint32_t              at[CKPT__PARTS];
     ckpt__tap             tap;      // the last string
     ckpt__entry           entry;    // the last entry, and its value
     ckpt__span            value;
@@ -798,8 +803,9 @@ CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *ctx);
 
 //--- Runs ---------------------------------------------------------------------
 
-// Who and what a run is about. All strings are UTF-8, optional (NULL), written
-// once when the run begins, and given back by every load.
+// Who and what a run is about. All strings are UTF-8, optional (NULL), at most
+// size_max / 64 bytes, written once when the run begins, and given back by
+// every load.
 typedef struct ckpt_meta {
     const char *agent_id, *agent_name, *task_id;
     const char *caller_id, *channel_id, *guild_id;
@@ -966,7 +972,8 @@ CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn);
 CKPT_API CKPT_CHECKED ckpt_code ckpt_save(ckpt_run *run,
                                           const ckpt_save_desc *desc);
 
-// Says "still alive", if the last beat is at least beat_ms old. Needs no save.
+// Says "still alive", if there was no beat in this claim yet or the last one is
+// at least beat_ms old. Needs no save.
 //
 // Returns CKPT_SKIPPED if it is not; CKPT_ERR_CLAIM_LOST, CKPT_ERR_FORKED,
 // CKPT_ERR_CLOSED; or an error of the store, after which the claim is still
@@ -983,10 +990,10 @@ typedef struct ckpt_finish_desc {
 // CKPT_RETRY. desc may be NULL. After CKPT_OK the run is closed.
 //
 // Returns CKPT_ERR_HELD if it is completed or failed but still holds
-// environment checkpoints: release them first; CKPT_ERR_ARGUMENT for another
-// outcome; otherwise as ckpt_save. After CKPT_ERR_CLAIM_LOST and
-// CKPT_ERR_FORKED the run is closed too; after other errors it is still
-// open, and the call can be repeated.
+// environment checkpoints: release them first (a dead letter may hold some);
+// CKPT_ERR_ARGUMENT for another outcome; otherwise as ckpt_save. After
+// CKPT_ERR_CLAIM_LOST and CKPT_ERR_FORKED the run is closed too; after other
+// errors it is still open, and the call can be repeated.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
                                             const ckpt_finish_desc *desc);
 
@@ -1040,7 +1047,7 @@ typedef struct ckpt_effect {
 // CKPT_EFFECT_NEW may the tool run. save must not be NULL. For an effect of
 // (save->turn, id) that stands already nothing is written, save neither: name
 // the same messages again in the next one. After an error the call can be
-// repeated as long as the tool was not run.
+// repeated, before any other effect is begun, if the tool was not run.
 //
 // Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_EFFECTS when
 // CKPT_EFFECTS_MAX are held; CKPT_ERR_ARGUMENT or CKPT_ERR_UTF8 for a bad id.
@@ -1100,7 +1107,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_note(ckpt_run *run, ckpt_note_info *note,
 typedef ckpt_outcome ckpt_work_fn(ckpt_run *run, void *user,
                                   ckpt_finish_desc *finish);
 
-// Opens a run, does the work, and finishes on every return of the function.
+// Opens a run, does the work, and finishes on every return of the function
+// (CKPT_ERR_ARGUMENT for a wrong outcome: then the run is still open).
 // exit, longjmp and signals are crashes: the run is interrupted.
 //
 // If looking succeeded and found no such run, but making it failed (I/O,
@@ -1192,8 +1200,9 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
 
 // Removes a run that is not live, or the dead letters of that id.
 //
-// Returns CKPT_ERR_LIVE, CKPT_ERR_BUSY, CKPT_ERR_NOT_FOUND, or an error of the
-// store. Uses *run for its work and leaves it closed.
+// Returns CKPT_ERR_HELD if it holds environment checkpoints (resume it and
+// release them), CKPT_ERR_LIVE, CKPT_ERR_BUSY, CKPT_ERR_NOT_FOUND, or an error
+// of the store. Uses *run for its work and leaves it closed.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run,
                                             const char *id);
 
@@ -1391,8 +1400,8 @@ CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
 // one if there are several. Absent bytes if there is none.
 CKPT_API ckpt_bytes ckpt_json_get(ckpt_bytes object, const char *key);
 
-// Copies a string out, unescaped and NUL-terminated. *len (may be NULL) is its
-// length without the NUL.
+// Copies a valid string out, unescaped and NUL-terminated. *len (may be NULL)
+// is its length without the NUL.
 //
 // Returns CKPT_ERR_JSON if it is no string, CKPT_ERR_UTF8 for a lone
 // surrogate, CKPT_ERR_BUFFER with *len set to what it has.
@@ -1760,9 +1769,10 @@ static int64_t ckpt__time_read(const char *p)
     const uint32_t mp = month > 2 ? month - 3 : month + 9;
     const uint32_t doe = yoe * 365 + yoe / 4 - yoe / 100 +
                          (153 * mp + 2) / 5 + day - 1;
-    const int64_t days = (int64_t)(y / 400) * 146097 + doe - 719468;
-    const int64_t time = days * CKPT__DAY_MS + hour * INT64_C(3600000) +
-                         min * 60000 + s * 1000 + ms;
+    // Unsigned: what are no digits gives any number, and no overflow.
+    const uint64_t days = (uint64_t)(y / 400) * 146097 + doe - 719468;
+    const int64_t time = (int64_t)(days * CKPT__DAY_MS +
+        hour * UINT64_C(3600000) + min * 60000 + s * 1000 + ms);
     char again[32];
     ckpt__time_write(again, time);      // so nothing else needs a check
     return memcmp(again, p, 24) == 0 ? time : -1;
@@ -1773,8 +1783,9 @@ static int64_t ckpt__time_read(const char *p)
 static void ckpt__reader_memory(ckpt__reader *r, ckpt_bytes bytes)
 {
     memset(r, 0, sizeof(*r));
-    r->start = r->at = r->mark = (const uint8_t *)bytes.ptr;
-    r->end = r->start + bytes.len;
+    r->start = (const uint8_t *)(bytes.ptr != NULL ? bytes.ptr : "");
+    r->at = r->mark = r->start;
+    r->end = r->start + (bytes.ptr != NULL ? bytes.len : 0);
 }
 
 static void ckpt__reader_store(ckpt__reader *r, ckpt__io *io, uint32_t offset)
@@ -2211,12 +2222,6 @@ static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
 #define CKPT__NUMBER_WIDTH 16           // 2^53 has that many digits
 #define CKPT__OUTCOME_MAX  11           // strlen("interrupted")
 
-#define CKPT__TO_PHASES    "],\n \"phases\":["
-#define CKPT__TO_EFFECTS   "],\"effects\":["
-#define CKPT__TO_HELD      "],\"held\":["
-#define CKPT__TO_REASON    "],\"reason\":"
-#define CKPT__TO_STATE     ",\"state\":"
-
 #define CKPT__META_COUNT   10
 
 // The head, with room for the crc (-), numbers (#), the outcome (?) with its
@@ -2234,6 +2239,12 @@ static const char ckpt__head[CKPT__HEAD_SIZE + 1] =
 // in position-independent code.
 static const char ckpt__outcomes[][CKPT__OUTCOME_MAX + 1] = {
     "running", "completed", "failed", "interrupted", "retry", "kept"
+};
+
+// What stands before each section; the intro ends with that of the messages.
+static const char ckpt__glue[CKPT__PARTS][16] = {
+    "", "", "],\n \"phases\":[", "],\"effects\":[", "],\"held\":[",
+    "],\"reason\":", ",\"state\":"
 };
 
 static const char ckpt__meta_keys[CKPT__META_COUNT][14] = {
@@ -2425,7 +2436,7 @@ CKPT__APART static bool ckpt__take_intro(ckpt__reader *r, const char *id,
         }
     }
     ckpt__take_text(r, "},\n \"messages\":[");
-    rec->intro = ckpt__cut(r);
+    rec->part[CKPT__INTRO] = ckpt__cut(r);
     return ours;
 }
 
@@ -2501,12 +2512,8 @@ static void ckpt__take_held(ckpt__reader *r, ckpt__wants *w)
     ckpt__take_noted(r, w, ",\"timestep\":");
 }
 
-typedef enum ckpt__list {
-    CKPT__PHASES, CKPT__EFFECTS, CKPT__HELD
-} ckpt__list;
-
 // Takes one entry into w->entry, w->tap (its name) and w->value.
-static void ckpt__take_entry(ckpt__reader *r, ckpt__list list, ckpt__wants *w)
+static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__wants *w)
 {
     memset(&w->tap, 0, sizeof(w->tap));
     memset(&w->entry, 0, sizeof(w->entry));
@@ -2522,12 +2529,14 @@ static void ckpt__take_entry(ckpt__reader *r, ckpt__list list, ckpt__wants *w)
 }
 
 // Takes the entries of a list up to its bracket, and fills in the tables.
-static void ckpt__take_list(ckpt__reader *r, ckpt__list list, uint32_t max,
-                            ckpt__record *rec, ckpt__section *section,
+static void ckpt__take_list(ckpt__reader *r, uint32_t list, ckpt__record *rec,
                             ckpt__wants *w)
 {
+    const uint32_t max = list == CKPT__PHASES ? CKPT_PHASES_MAX :
+                         list == CKPT__EFFECTS ? CKPT_EFFECTS_MAX
+                                               : CKPT_HELD_MAX;
+    ckpt__section *section = &rec->part[list];
     ckpt_run *run = w->run;
-    memset(section, 0, sizeof(*section));
     while (r->rc == CKPT_OK && ckpt__peek(r) != ']') {
         ckpt__section piece;
         if (section->count > 0) {
@@ -2557,29 +2566,9 @@ static void ckpt__take_list(ckpt__reader *r, ckpt__list list, uint32_t max,
     }
 }
 
-// Takes everything behind the intro.
-static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
-                                ckpt__wants *w)
+// Takes the reason, null or a string.
+static void ckpt__take_reason(ckpt__reader *r, ckpt__wants *w)
 {
-    w->messages_at = ckpt__pos(r);
-    ckpt__section messages;
-    ckpt__take_elements(r, UINT32_MAX, &messages);
-    rec->messages = ckpt__cut(r);
-    rec->messages.count = messages.count;
-    ckpt__take_text(r, CKPT__TO_PHASES);
-    (void)ckpt__cut(r);
-    w->phases_at = ckpt__pos(r);
-    ckpt__take_list(r, CKPT__PHASES, CKPT_PHASES_MAX, rec, &rec->phases, w);
-    ckpt__take_text(r, CKPT__TO_EFFECTS);
-    (void)ckpt__cut(r);
-    w->effects_at = ckpt__pos(r);
-    ckpt__take_list(r, CKPT__EFFECTS, CKPT_EFFECTS_MAX, rec, &rec->effects, w);
-    ckpt__take_text(r, CKPT__TO_HELD);
-    (void)ckpt__cut(r);
-    w->held_at = ckpt__pos(r);
-    ckpt__take_list(r, CKPT__HELD, CKPT_HELD_MAX, rec, &rec->held, w);
-    ckpt__take_text(r, CKPT__TO_REASON);
-    (void)ckpt__cut(r);
     if (ckpt__peek(r) == 'n') {
         ckpt__take_text(r, "null");
     } else {
@@ -2587,15 +2576,37 @@ static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
         w->reason.from = w->tap.from;
         w->reason.size = w->tap.size;
     }
-    rec->reason = ckpt__cut(r);
-    ckpt__take_text(r, CKPT__TO_STATE);
-    (void)ckpt__cut(r);
-    w->state_at = ckpt__pos(r);
-    if (ckpt__peek(r) != '{') {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
+}
+
+// Takes everything behind the intro.
+static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
+                                ckpt__wants *w)
+{
+    for (uint32_t i = CKPT__MESSAGES; i < CKPT__PARTS; i++) {
+        ckpt__take_text(r, ckpt__glue[i]);
+        (void)ckpt__cut(r);
+        w->at[i] = ckpt__pos(r);
+        switch (i) {
+        case CKPT__MESSAGES:
+            ckpt__take_elements(r, UINT32_MAX, &rec->part[i]);
+            break;
+        case CKPT__REASON:
+            ckpt__take_reason(r, w);
+            break;
+        case CKPT__STATE:
+            if (ckpt__peek(r) != '{') {
+                ckpt__fail(r, CKPT_ERR_DAMAGED);
+            }
+            ckpt__take_value(r);
+            break;
+        default:
+            ckpt__take_list(r, i, rec, w);      // cuts its entries itself
+            continue;
+        }
+        const uint32_t count = rec->part[i].count;
+        rec->part[i] = ckpt__cut(r);
+        rec->part[i].count = count;
     }
-    ckpt__take_value(r);
-    rec->state = ckpt__cut(r);
     ckpt__take_byte(r, '}');
     (void)ckpt__cut(r);
 }
@@ -2636,7 +2647,8 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
         return r->rc;
     }
     if (r->end - r->at < CKPT__HEAD_SIZE) {
-        return CKPT_ERR_DAMAGED;
+        return r->end - r->at >= 20 && ckpt__head_is_newer(head) ?
+               CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
     }
     rc = ckpt__head_read(head, rec);
     memcpy(crc, head + CKPT__CRC_AT, 8);
@@ -2854,7 +2866,8 @@ static uint32_t ckpt__emit_list(ckpt__out *out, ckpt_run *run, bool effects)
     ckpt__plan *plan = &run->priv.plan;
     const ckpt__record *old = &run->priv.record;
     const ckpt__entry *entries = effects ? run->priv.effects : run->priv.held;
-    const uint32_t n = effects ? old->effects.count : old->held.count;
+    const uint32_t n =
+        old->part[effects ? CKPT__EFFECTS : CKPT__HELD].count;
     const bool add = effects ? plan->effect_add : plan->held_add;
     ckpt__section before = ckpt__emit_cut(out, 0);
     uint32_t count = 0;
@@ -2899,7 +2912,9 @@ static uint32_t ckpt__emit_list(ckpt__out *out, ckpt_run *run, bool effects)
 static void ckpt__emit_messages(ckpt__out *out, const ckpt__plan *plan,
                                 const ckpt__record *old)
 {
-    const ckpt__section gone = { old->messages.size - plan->keep.size, 0, 0 };
+    const ckpt__section gone = {
+        old->part[CKPT__MESSAGES].size - plan->keep.size, 0, 0
+    };
     ckpt__emit_base(out, &plan->keep, plan->keep.count > 0);
     ckpt__emit_base(out, &gone, false);
     if (plan->keep.count > 0 && plan->add.count > 0) {
@@ -2910,69 +2925,89 @@ static void ckpt__emit_messages(ckpt__out *out, const ckpt__plan *plan,
     }
 }
 
-// Passes over the text in the base that is emitted anew.
-static void ckpt__emit_glue(ckpt__out *out, const char *text, bool base)
+static void ckpt__emit_phase(ckpt__out *out, const ckpt__plan *plan,
+                             bool comma)
 {
-    ckpt__emit_text(out, text);
-    out->at += base ? (uint32_t)strlen(text) : 0;
-    (void)ckpt__emit_cut(out, 0);
+    ckpt__emit_text(out, comma ? ",{\"name\":\"" : "{\"name\":\"");
+    ckpt__emit_escaped(out, plan->name, strlen(plan->name), CKPT__AS_TEXT);
+    ckpt__emit_text(out, "\",\"output\":");
+    ckpt__emit_value(out, plan);
+    ckpt__emit_text(out, "}");
+}
+
+static void ckpt__emit_reason(ckpt__out *out, const ckpt__plan *plan)
+{
+    if (plan->reason == NULL) {
+        ckpt__emit_text(out, "null");
+    } else {
+        ckpt__emit_text(out, "\"");
+        ckpt__emit_escaped(out, plan->reason, plan->reason_size,
+                           CKPT__AS_TEXT);
+        ckpt__emit_text(out, "\"");
+    }
+}
+
+// Emits section i of what the plan makes of the old record. Returns how many
+// entries it has.
+static uint32_t ckpt__emit_part(ckpt__out *out, ckpt_run *run, uint32_t i)
+{
+    const ckpt__plan *plan = &run->priv.plan;
+    const ckpt__record *old = &run->priv.record;
+    const bool base = plan->begin == NULL;
+    const uint32_t count = old->part[i].count;
+    switch (i) {
+    case CKPT__MESSAGES:
+        ckpt__emit_messages(out, plan, old);
+        return plan->keep.count + plan->add.count;
+    case CKPT__PHASES:
+        ckpt__emit_base(out, &old->part[i], base);
+        if (plan->done_phase) {
+            ckpt__emit_phase(out, plan, count > 0);
+        }
+        return count + plan->done_phase;
+    case CKPT__EFFECTS:
+    case CKPT__HELD:
+        return ckpt__emit_list(out, run, i == CKPT__EFFECTS);
+    case CKPT__REASON:
+        ckpt__emit_base(out, &old->part[i], base && !plan->set_reason);
+        if (!base || plan->set_reason) {
+            ckpt__emit_reason(out, plan);
+        }
+        return 0;
+    case CKPT__STATE:
+        ckpt__emit_base(out, &old->part[i], base && plan->state.ptr == NULL);
+        if (plan->state.ptr != NULL) {
+            ckpt__emit(out, plan->state.ptr, plan->state_now.size,
+                       plan->state_now.crc);
+        } else if (!base) {
+            ckpt__emit_text(out, "{}");
+        }
+        return 0;
+    default:
+        if (base) {
+            ckpt__emit_base(out, &old->part[i], true);
+        } else {
+            ckpt__emit_intro(out, plan);
+        }
+        return 0;
+    }
 }
 
 // Emits the body of what the plan makes of the old record, and measures its
 // sections into *now.
 static void ckpt__emit_body(ckpt__out *out, ckpt_run *run, ckpt__record *now)
 {
-    ckpt__plan *plan = &run->priv.plan;
-    const ckpt__record *old = &run->priv.record;
-    const bool base = plan->begin == NULL;
     out->at = CKPT__HEAD_SIZE;
-    out->since_seq = run->priv.since_seq;
-    if (base) {
-        ckpt__emit_base(out, &old->intro, true);
-    } else {
-        ckpt__emit_intro(out, plan);
+    for (uint32_t i = 0; i < CKPT__PARTS; i++) {
+        // Behind the messages bytes may move.
+        out->since_seq = i <= CKPT__MESSAGES ? run->priv.since_seq : 0;
+        ckpt__emit_text(out, ckpt__glue[i]);
+        out->at += run->priv.plan.begin != NULL ? 0 :
+                   (uint32_t)strlen(ckpt__glue[i]);
+        (void)ckpt__emit_cut(out, 0);
+        const uint32_t count = ckpt__emit_part(out, run, i);
+        now->part[i] = ckpt__emit_cut(out, count);
     }
-    now->intro = ckpt__emit_cut(out, 0);
-    ckpt__emit_messages(out, plan, old);
-    now->messages = ckpt__emit_cut(out, plan->keep.count + plan->add.count);
-    out->since_seq = 0;                         // from here on bytes may move
-    ckpt__emit_glue(out, CKPT__TO_PHASES, base);
-    ckpt__emit_base(out, &old->phases, base);
-    if (plan->done_phase) {
-        ckpt__emit_text(out, old->phases.count > 0 ? ",{\"name\":\""
-                                                   : "{\"name\":\"");
-        ckpt__emit_escaped(out, plan->name, strlen(plan->name), CKPT__AS_TEXT);
-        ckpt__emit_text(out, "\",\"output\":");
-        ckpt__emit_value(out, plan);
-        ckpt__emit_text(out, "}");
-    }
-    now->phases = ckpt__emit_cut(out, old->phases.count + plan->done_phase);
-    ckpt__emit_glue(out, CKPT__TO_EFFECTS, base);
-    now->effects.count = ckpt__emit_list(out, run, true);
-    now->effects = ckpt__emit_cut(out, now->effects.count);
-    ckpt__emit_glue(out, CKPT__TO_HELD, base);
-    now->held.count = ckpt__emit_list(out, run, false);
-    now->held = ckpt__emit_cut(out, now->held.count);
-    ckpt__emit_glue(out, CKPT__TO_REASON, base);
-    ckpt__emit_base(out, &old->reason, base && !plan->set_reason);
-    if (plan->reason != NULL) {
-        ckpt__emit_text(out, "\"");
-        ckpt__emit_escaped(out, plan->reason, plan->reason_size,
-                           CKPT__AS_TEXT);
-        ckpt__emit_text(out, "\"");
-    } else if (!base || plan->set_reason) {
-        ckpt__emit_text(out, "null");
-    }
-    now->reason = ckpt__emit_cut(out, 0);
-    ckpt__emit_glue(out, CKPT__TO_STATE, base);
-    ckpt__emit_base(out, &old->state, base && plan->state.ptr == NULL);
-    if (plan->state.ptr != NULL) {
-        ckpt__emit(out, plan->state.ptr, plan->state_now.size,
-                   plan->state_now.crc);
-    } else if (!base) {
-        ckpt__emit_text(out, "{}");
-    }
-    now->state = ckpt__emit_cut(out, 0);
     ckpt__emit_text(out, "}");
 }
 
@@ -3397,7 +3432,7 @@ static void ckpt__mirror(ckpt_run *run)
     run->turn = rec->turn;
     run->turn_max = rec->turn_max;
     run->attempt = rec->attempt;
-    run->messages = rec->messages.count;
+    run->messages = rec->part[CKPT__MESSAGES].count;
     run->checkpoint_size = rec->length;
 }
 
@@ -3408,7 +3443,7 @@ static ckpt__plan *ckpt__plan_begin(ckpt_run *run)
     memset(plan, 0, sizeof(*plan));
     plan->turn = run->priv.record.turn;
     plan->attempt = run->priv.record.attempt;
-    plan->keep = run->priv.record.messages;
+    plan->keep = run->priv.record.part[CKPT__MESSAGES];
     return plan;
 }
 
@@ -3512,7 +3547,7 @@ CKPT__APART static void ckpt__apply(ckpt_run *run)
                         plan->held_add ? 4 : 0; // null
     added->key = plan->name == NULL ? 0 :
         ckpt__hash_text(plan->name, CKPT__AS_TEXT);
-    for (uint32_t i = 0; i < old->effects.count; i++) {
+    for (uint32_t i = 0; i < old->part[CKPT__EFFECTS].count; i++) {
         const ckpt__fate fate = ckpt__effect_fate(plan, &e[i], i);
         if (fate == CKPT__REWRITE) {
             e[i].ended = true;
@@ -3527,7 +3562,7 @@ CKPT__APART static void ckpt__apply(ckpt_run *run)
     if (plan->effect_add) {
         e[n] = *added;
     }
-    for (uint32_t i = n = 0; i < old->held.count; i++) {
+    for (uint32_t i = n = 0; i < old->part[CKPT__HELD].count; i++) {
         if (ckpt__held_fate(plan, i) == CKPT__KEEP) {
             h[n++] = h[i];
         }
@@ -3536,10 +3571,12 @@ CKPT__APART static void ckpt__apply(ckpt_run *run)
         h[n] = *added;
     }
     if (plan->done_phase) {
-        run->priv.phases[old->phases.count] = added->key;
+        run->priv.phases[old->part[CKPT__PHASES].count] = added->key;
     }
-    if (now->messages.size != old->messages.size ||
-        now->messages.crc != old->messages.crc || run->priv.since_seq == 0) {
+    const ckpt__section *was = &old->part[CKPT__MESSAGES];
+    const ckpt__section *is = &now->part[CKPT__MESSAGES];
+    if (is->size != was->size || is->crc != was->crc ||
+        run->priv.since_seq == 0) {
         run->priv.since_seq = now->seq;
     }
     run->priv.record = *now;
@@ -3650,8 +3687,8 @@ static ckpt_code ckpt__publish(ckpt_run *run, int64_t wall_ms)
 static ckpt_code ckpt__save_failed(ckpt_run *run, ckpt_code rc)
 {
     rc = ckpt__run_result(run, rc);
-    run->failed++;
-    if (run->priv.ctx != NULL) {
+    if (run->priv.open) {                       // a closed one has no context
+        run->failed++;
         ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_SAVE_FAILED, run->id,
                     run, &run->error);
     }
@@ -3688,18 +3725,19 @@ static ckpt_code ckpt__plan_cut(ckpt_run *run, uint32_t n)
     ckpt__plan *plan = &run->priv.plan;
     ckpt__io *io = &run->priv.io;
     ckpt__reader *r = &io->reader;
-    const uint32_t from = CKPT__HEAD_SIZE + old->intro.size;
+    const uint32_t from = CKPT__HEAD_SIZE + old->part[CKPT__INTRO].size;
     ckpt__reader_store(r, io, from);
     ckpt__take_elements(r, n, &plan->keep);
     plan->keep = ckpt__cut(r);
     plan->keep.count = n;
-    while (ckpt__pos(r) < from + old->messages.size && ckpt__peek(r) >= 0) {
+    while (ckpt__pos(r) < from + old->part[CKPT__MESSAGES].size &&
+           ckpt__peek(r) >= 0) {
         r->at++;
     }
     (void)ckpt__cut(r);
     ckpt__read_end(io);
-    const bool same = r->all.size == old->messages.size &&
-                      r->all.crc == old->messages.crc;
+    const bool same = r->all.size == old->part[CKPT__MESSAGES].size &&
+                      r->all.crc == old->part[CKPT__MESSAGES].crc;
     if (r->rc != CKPT_OK && r->rc != CKPT_ERR_JSON && r->rc != CKPT_ERR_UTF8 &&
         r->rc != CKPT_ERR_DEPTH) {
         return r->rc;
@@ -3737,10 +3775,10 @@ CKPT__APART static ckpt_code ckpt__plan_messages(ckpt_run *run,
         io->error.pos = ckpt__pos(&r);
         return r.rc;
     }
-    if (d->append_at > old->messages.count) {
+    if (d->append_at > old->part[CKPT__MESSAGES].count) {
         return CKPT_ERR_GAP;
     }
-    if (d->append_at < old->messages.count) {   // cut at a message
+    if (d->append_at < old->part[CKPT__MESSAGES].count) {   // cut at a message
         memset(&plan->keep, 0, sizeof(plan->keep));
         if (d->append_at > 0 && !(io->store->caps & CKPT_CAP_NOTHING)) {
             return ckpt__plan_cut(run, (uint32_t)d->append_at);
@@ -4121,7 +4159,7 @@ static ckpt_code ckpt__adopt(ckpt_run *run, const char *fingerprint,
     // What cannot be set aside now is removed with the older ones.
     (void)ckpt__set_aside(run);
     memset(run->priv.skippable, 0xff, sizeof(run->priv.skippable));
-    run->priv.phases_adopted = run->priv.record.phases.count;
+    run->priv.phases_adopted = run->priv.record.part[CKPT__PHASES].count;
     run->fingerprint_differs = fingerprint != NULL &&
         run->priv.record.fingerprint !=
         ckpt__hash_text(fingerprint, CKPT__AS_TEXT);
@@ -4156,7 +4194,7 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
         return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
     }
     if (how & CKPT__TAKE_REMOVE) {
-        if (judged == CKPT_OK && rec->held.count > 0) {
+        if (judged == CKPT_OK && rec->part[CKPT__HELD].count > 0) {
             return CKPT_ERR_HELD;
         }
         // With an outcome first: so no later claimant hands it out.
@@ -4308,11 +4346,14 @@ static const char *ckpt__text_at(char *buf, const ckpt__span *span)
     return text;
 }
 
-static ckpt_bytes ckpt__bytes_at(const char *buf, uint32_t from, uint32_t size)
+// A section, and of a list the brackets that stand around it.
+static ckpt_bytes ckpt__bytes_at(const char *buf, const ckpt__record *rec,
+                                 const ckpt__wants *w, uint32_t i)
 {
+    const uint32_t bracket = i != CKPT__STATE;
     ckpt_bytes bytes;
-    bytes.ptr = buf + from;
-    bytes.len = size;
+    bytes.ptr = buf + w->at[i] - bracket;
+    bytes.len = rec->part[i].size + 2 * bracket;
     return bytes;
 }
 
@@ -4328,14 +4369,11 @@ static void ckpt__checkpoint(ckpt_checkpoint *out, char *buf,
     out->attempt = rec->attempt;
     out->outcome = rec->outcome;
     out->saved_at_ms = rec->saved_at_ms;
-    // The lists with the brackets that stand around them.
-    out->messages = ckpt__bytes_at(buf, w->messages_at - 1,
-                                   rec->messages.size + 2);
-    out->phases = ckpt__bytes_at(buf, w->phases_at - 1, rec->phases.size + 2);
-    out->effects = ckpt__bytes_at(buf, w->effects_at - 1,
-                                  rec->effects.size + 2);
-    out->held = ckpt__bytes_at(buf, w->held_at - 1, rec->held.size + 2);
-    out->state = ckpt__bytes_at(buf, w->state_at, rec->state.size);
+    out->messages = ckpt__bytes_at(buf, rec, w, CKPT__MESSAGES);
+    out->phases = ckpt__bytes_at(buf, rec, w, CKPT__PHASES);
+    out->effects = ckpt__bytes_at(buf, rec, w, CKPT__EFFECTS);
+    out->held = ckpt__bytes_at(buf, rec, w, CKPT__HELD);
+    out->state = ckpt__bytes_at(buf, rec, w, CKPT__STATE);
     for (size_t i = 0; i < CKPT__META_COUNT; i++) {
         *ckpt__meta_member(&out->meta, i) = ckpt__text_at(buf, &w->meta[i]);
     }
@@ -4518,7 +4556,7 @@ CKPT_API ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
     }
     outcome = keep ? CKPT_KEPT : outcome;
     if (rc == CKPT_OK && ckpt__is_final(outcome) && !keep &&
-        run->priv.record.held.count > 0) {
+        run->priv.record.part[CKPT__HELD].count > 0) {
         return ckpt__run_result(run, CKPT_ERR_HELD);
     }
     if (run->priv.damaged && !run->priv.lost) {
@@ -4555,8 +4593,8 @@ CKPT_API void ckpt_abandon(ckpt_run *run)
 CKPT_API bool ckpt_phase(ckpt_run *run, const char *name)
 {
     const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
-    const uint32_t n = run->priv.open ? run->priv.record.phases.count : 0;
-    for (uint32_t i = 0; i < n && i < run->priv.phases_adopted; i++) {
+    const uint32_t n = run->priv.open ? run->priv.phases_adopted : 0;
+    for (uint32_t i = 0; i < n; i++) {
         const uint8_t bit = (uint8_t)(1U << i % 8);
         if (run->priv.phases[i] == key && (run->priv.skippable[i / 8] & bit)) {
             run->priv.skippable[i / 8] &= (uint8_t)~bit;
@@ -4566,21 +4604,19 @@ CKPT_API bool ckpt_phase(ckpt_run *run, const char *name)
     return true;
 }
 
-// Where the sections of the newest generation begin.
-static uint32_t ckpt__list_at(const ckpt__record *rec, ckpt__list list)
+// Where a section of the newest generation begins.
+static uint32_t ckpt__part_at(const ckpt__record *rec, uint32_t part)
 {
-    uint32_t at = CKPT__HEAD_SIZE + rec->intro.size + rec->messages.size +
-                  (uint32_t)sizeof(CKPT__TO_PHASES) - 1;
-    if (list != CKPT__PHASES) {
-        at += rec->phases.size + (uint32_t)sizeof(CKPT__TO_EFFECTS) - 1;
+    uint32_t at = CKPT__HEAD_SIZE;
+    for (uint32_t i = 0; i < part; i++) {
+        at += rec->part[i].size + (uint32_t)strlen(ckpt__glue[i + 1]);
     }
-    return list != CKPT__HELD ? at :
-        at + rec->effects.size + (uint32_t)sizeof(CKPT__TO_HELD) - 1;
+    return at;
 }
 
 // Reads entry i of a list into wants: its name, of which id (if not NULL) gets
 // the text, and where its value stands.
-static ckpt_code ckpt__entry_read(ckpt_run *run, ckpt__list list, uint32_t i,
+static ckpt_code ckpt__entry_read(ckpt_run *run, uint32_t list, uint32_t i,
                                   char id[CKPT_NAME_MAX + 1])
 {
     const ckpt__entry *entries = list == CKPT__EFFECTS ? run->priv.effects
@@ -4588,7 +4624,7 @@ static ckpt_code ckpt__entry_read(ckpt_run *run, ckpt__list list, uint32_t i,
     ckpt__io *io = &run->priv.io;
     ckpt__reader *r = &io->reader;
     ckpt__span *name = &io->wants.meta[0];      // not needed here
-    uint32_t at = ckpt__list_at(&run->priv.record, list);
+    uint32_t at = ckpt__part_at(&run->priv.record, list);
     bool lone = false;
     for (uint32_t j = 0; j < i && list != CKPT__PHASES; j++) {
         at += entries[j].size + 1;
@@ -4623,7 +4659,7 @@ static ckpt_code ckpt__entry_read(ckpt_run *run, ckpt__list list, uint32_t i,
 }
 
 // Copies the value of entry i of a list out.
-static ckpt_code ckpt__entry_value(ckpt_run *run, ckpt__list list, uint32_t i,
+static ckpt_code ckpt__entry_value(ckpt_run *run, uint32_t list, uint32_t i,
                                    void *buf, size_t cap, size_t *size)
 {
     ckpt__io *io = &run->priv.io;
@@ -4643,7 +4679,7 @@ CKPT_API ckpt_code ckpt_phase_output(ckpt_run *run, const char *name,
     ckpt_code rc = ckpt__ready(run);
     if (rc == CKPT_OK) {
         const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
-        uint32_t i = run->priv.record.phases.count;
+        uint32_t i = run->priv.record.part[CKPT__PHASES].count;
         while (i > 0 && run->priv.phases[i - 1] != key) {
             i--;
         }
@@ -4662,7 +4698,8 @@ CKPT_API ckpt_code ckpt_phase_end(ckpt_run *run, const char *name,
     if (rc == CKPT_OK) {
         rc = ckpt__name_check(name, &run->priv.io.error);
     }
-    if (rc == CKPT_OK && run->priv.record.phases.count == CKPT_PHASES_MAX) {
+    if (rc == CKPT_OK &&
+        run->priv.record.part[CKPT__PHASES].count == CKPT_PHASES_MAX) {
         rc = CKPT_ERR_PHASES;
     }
     if (rc == CKPT_OK) {
@@ -4686,7 +4723,7 @@ static uint32_t ckpt__effect_find(const ckpt_run *run, const char *id,
                                   uint64_t turn)
 {
     const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
-    const uint32_t n = run->priv.record.effects.count;
+    const uint32_t n = run->priv.record.part[CKPT__EFFECTS].count;
     for (uint32_t i = n; i > 0; i--) {
         const ckpt__entry *e = &run->priv.effects[i - 1];
         if (e->key == key &&
@@ -4712,7 +4749,7 @@ static void ckpt__effect_fill(const ckpt_run *run, uint32_t i,
 static bool ckpt__effect_fits(const ckpt_run *run)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < run->priv.record.effects.count; i++) {
+    for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count; i++) {
         n += ckpt__effect_fate(&run->priv.plan, &run->priv.effects[i], i) !=
              CKPT__DROP;
     }
@@ -4736,7 +4773,7 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
     ckpt__plan *plan = &run->priv.plan;
     const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ save->turn;
     const uint32_t at = ckpt__effect_find(run, id, save->turn);
-    const bool again = at < run->priv.record.effects.count;
+    const bool again = at < run->priv.record.part[CKPT__EFFECTS].count;
     // One that was to begin in this very claim but could not be acknowledged
     // was not run: it is still new. Any other that stands is not.
     if (again && (run->priv.effects[at].ended ||
@@ -4772,7 +4809,7 @@ CKPT_API ckpt_code ckpt_effect_end(ckpt_run *run, const char *id,
     }
     if (rc == CKPT_OK) {
         plan->effect_at = ckpt__effect_find(run, id, UINT64_MAX);
-        rc = plan->effect_at == run->priv.record.effects.count ?
+        rc = plan->effect_at == run->priv.record.part[CKPT__EFFECTS].count ?
             CKPT_ERR_NOT_FOUND : ckpt__plan_value(run, result);
     }
     if (rc != CKPT_OK) {
@@ -4790,7 +4827,7 @@ CKPT_API ckpt_code ckpt_effect_result(ckpt_run *run, const ckpt_effect *effect,
     ckpt_code rc = ckpt__ready(run);
     if (rc == CKPT_OK) {
         const uint32_t i = ckpt__effect_find(run, effect->id, effect->turn);
-        rc = i == run->priv.record.effects.count ||
+        rc = i == run->priv.record.part[CKPT__EFFECTS].count ||
              !run->priv.effects[i].ended ? CKPT_ERR_NOT_FOUND :
             ckpt__entry_value(run, CKPT__EFFECTS, i, buf, cap, size);
     }
@@ -4801,7 +4838,7 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *run, ckpt_effect *effect)
 {
     const uint32_t at = effect->at;
     ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK && at >= run->priv.record.effects.count) {
+    if (rc == CKPT_OK && at >= run->priv.record.part[CKPT__EFFECTS].count) {
         return CKPT_END;
     }
     memset(effect, 0, sizeof(*effect));
@@ -4829,14 +4866,13 @@ static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
 CKPT__APART static ckpt_code ckpt__note_reason(ckpt_run *run, ckpt_json *w)
 {
     const ckpt__record *rec = &run->priv.record;
-    const uint32_t from = ckpt__list_at(rec, CKPT__HELD) + rec->held.size +
-                          (uint32_t)sizeof(CKPT__TO_REASON);
+    const uint32_t from = ckpt__part_at(rec, CKPT__REASON) + 1;
     const size_t room = w->len < w->cap ? w->cap - w->len : 0;
-    if (rec->reason.size <= 4) {                // null, or next to nothing
+    if (rec->part[CKPT__REASON].size <= 4) {    // null, or next to nothing
         return CKPT_OK;
     }
     ckpt__json_piece(w, ckpt_text(" Why it was left: "));
-    const uint32_t size = rec->reason.size - 2;
+    const uint32_t size = rec->part[CKPT__REASON].size - 2;
     const ckpt_code rc = room < size + 32 ? CKPT_ERR_BUFFER :
         ckpt__copy_out(&run->priv.io, from, size, w->buf + w->len,
                        w->cap - w->len);
@@ -4847,7 +4883,7 @@ CKPT__APART static ckpt_code ckpt__note_reason(ckpt_run *run, ckpt_json *w)
 
 CKPT__APART static ckpt_code ckpt__note_effects(ckpt_run *run, ckpt_json *w)
 {
-    for (uint32_t i = 0; i < run->priv.record.effects.count; i++) {
+    for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count; i++) {
         ckpt_effect effect;
         if (!run->priv.effects[i].ended &&
             run->priv.effects[i].epoch < run->epoch) {
@@ -4881,8 +4917,8 @@ CKPT_API ckpt_code ckpt_note(ckpt_run *run, ckpt_note_info *note, void *buf,
     }
     note->turn = run->turn;
     note->attempt = run->attempt;
-    note->phases = run->priv.record.phases.count;
-    for (uint32_t i = 0; i < run->priv.record.effects.count; i++) {
+    note->phases = run->priv.record.part[CKPT__PHASES].count;
+    for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count; i++) {
         note->uncertain += !run->priv.effects[i].ended &&
                            run->priv.effects[i].epoch < run->epoch;
     }
@@ -4928,6 +4964,7 @@ CKPT__APART static void ckpt__degrade(ckpt_run *run, ckpt_code rc)
                 &why);
     run->priv.none = ckpt_store_none();
     run->priv.io.store = &run->priv.none;
+    run->epoch = 1;
     run->durable = false;
     run->priv.tries = 0;
 }
@@ -4965,9 +5002,9 @@ static void ckpt__info_record(ckpt_run_info *info, const ckpt__record *rec)
     info->turn_max = rec->turn_max;
     info->size = rec->length;
     info->attempt = rec->attempt;
-    info->phases = rec->phases.count;
+    info->phases = rec->part[CKPT__PHASES].count;
     info->uncertain = rec->uncertain;
-    info->held = rec->held.count;
+    info->held = rec->part[CKPT__HELD].count;
     info->saved_at_ms = rec->saved_at_ms;
 }
 
@@ -5407,7 +5444,8 @@ static uint32_t ckpt__held_find(const ckpt_run *run, const char *id)
 {
     const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
     uint32_t i = 0;
-    while (i < run->priv.record.held.count && run->priv.held[i].key != key) {
+    while (i < run->priv.record.part[CKPT__HELD].count &&
+           run->priv.held[i].key != key) {
         i++;
     }
     return i;
@@ -5418,11 +5456,11 @@ static ckpt_code ckpt__hold(ckpt_run *run, const ckpt_env_desc *desc)
 {
     ckpt_code rc = ckpt__save_begin(run, NULL);
     ckpt__plan *plan = &run->priv.plan;
-    if (rc == CKPT_OK &&
-        ckpt__held_find(run, desc->id) < run->priv.record.held.count) {
+    const uint32_t n = run->priv.record.part[CKPT__HELD].count;
+    if (rc == CKPT_OK && ckpt__held_find(run, desc->id) < n) {
         return CKPT_OK;
     }
-    if (rc == CKPT_OK && run->priv.record.held.count == CKPT_HELD_MAX) {
+    if (rc == CKPT_OK && n == CKPT_HELD_MAX) {
         rc = CKPT_ERR_HELD;
     }
     if (rc == CKPT_OK) {
@@ -5447,7 +5485,7 @@ static ckpt_code ckpt__unhold(ckpt_run *run, const char *id)
     }
     ckpt__plan *plan = &run->priv.plan;
     plan->held_at = ckpt__held_find(run, id);
-    if (plan->held_at == run->priv.record.held.count) {
+    if (plan->held_at == run->priv.record.part[CKPT__HELD].count) {
         return CKPT_OK;
     }
     plan->undo_held = true;
@@ -5557,7 +5595,7 @@ CKPT_API ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held)
 {
     const uint32_t at = held->at;
     ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK && at >= run->priv.record.held.count) {
+    if (rc == CKPT_OK && at >= run->priv.record.part[CKPT__HELD].count) {
         return CKPT_END;
     }
     memset(held, 0, sizeof(*held));
@@ -5577,7 +5615,7 @@ CKPT_API ckpt_code ckpt_held_timestep(ckpt_run *run, const char *id, void *buf,
     ckpt_code rc = ckpt__ready(run);
     if (rc == CKPT_OK) {
         const uint32_t i = ckpt__held_find(run, id);
-        rc = i == run->priv.record.held.count ? CKPT_ERR_NOT_FOUND :
+        rc = i == run->priv.record.part[CKPT__HELD].count ? CKPT_ERR_NOT_FOUND :
             ckpt__entry_value(run, CKPT__HELD, i, buf, cap, size);
     }
     return ckpt__run_result(run, rc);
@@ -5927,12 +5965,15 @@ CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
 
 CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 {
+    *number = 0;
+    if (value.ptr == NULL) {
+        return CKPT_ERR_JSON;
+    }
     ckpt__json_trim(&value);
     const char *p = (const char *)value.ptr, *end = p + value.len;
     const bool minus = value.len > 0 && *p == '-';
     const uint64_t most = (uint64_t)INT64_MAX + minus;
     uint64_t n = 0;
-    *number = 0;
     p += minus;
     if (value.len == 0 || p == end || (*p == '0' && end - p > 1)) {
         return CKPT_ERR_JSON;
@@ -5961,11 +6002,6 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 #undef CKPT__NUMBER_WIDTH
 #undef CKPT__OUTCOME_MAX
 #undef CKPT__TIME_MAX
-#undef CKPT__TO_EFFECTS
-#undef CKPT__TO_HELD
-#undef CKPT__TO_PHASES
-#undef CKPT__TO_REASON
-#undef CKPT__TO_STATE
 #undef CKPT__WATCH_COUNT
 
 #endif /* CKPT_IMPLEMENTATION_DONE */

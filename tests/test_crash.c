@@ -45,7 +45,7 @@ TEST_SUITE(crash, LIST)
 #define CRASH_BOUND  4096           // states of one cut
 #endif
 #ifndef CRASH_SHARE
-#define CRASH_SHARE  3              // one state in so many is cut once more
+#define CRASH_SHARE  1              // one state in so many is cut once more
 #endif
 #ifndef CRASH_FEW
 #define CRASH_FEW    12             // states of one cut where there are many
@@ -1179,6 +1179,7 @@ static void a_recovery_may_crash_as_well(void)
         t.second = true;
         t.rng = i + 1;
         cut(ready, of[i], SIM_WEAKEST);
+        CHECK(t.looked > 0);
         sim_disk_free(ready);
     }
 }

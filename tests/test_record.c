@@ -162,9 +162,23 @@ static void teardown(void)
     memset(&t, 0, sizeof(t));
 }
 
+// What the last test left; not for a child that exits.
+static pid_t setup_pid;
+
+static void at_exit(void)
+{
+    if (getpid() == setup_pid) {
+        teardown();
+    }
+}
+
 // A store without runs.
 static bool setup(void)
 {
+    if (setup_pid == 0) {
+        setup_pid = getpid();
+        CHECK(atexit(at_exit) == 0);
+    }
     ckpt_store_fs_desc s;
     ckpt_desc d;
     ckpt_error err;

@@ -25,6 +25,7 @@
     X(a_child_of_fork_owns_nothing)                                            \
     X(a_zeroed_run_is_safe_on_every_call)                                      \
     X(a_finished_run_is_safe_on_every_call)                                    \
+    X(a_closed_run_uses_its_context_no_more)                                   \
     X(an_opening_that_failed_zeroes_the_run)                                   \
     X(a_state_must_be_an_object_and_is_kept_verbatim)                          \
     X(messages_must_be_an_array_and_are_kept_verbatim)                         \
@@ -54,6 +55,7 @@
     X(a_save_whose_beat_fails_is_saved)                                        \
     X(each_error_of_a_save_leaves_the_old_or_the_new_checkpoint)               \
     X(a_save_that_could_not_look_is_unsure)                                    \
+    X(a_long_random_life_agrees_with_a_model)                                  \
     X(a_refused_save_is_counted_and_reported)                                  \
     X(events_and_counters_follow_the_calls)                                    \
     X(last_error_says_what_and_why)                                            \
@@ -105,7 +107,8 @@
     X(latest_needs_a_filter_and_gives_the_furthest)                            \
     X(stale_gives_the_oldest_first)                                            \
     X(resume_next_walks_the_interrupted_runs)                                  \
-    X(remove_and_retry_have_their_codes)
+    X(remove_and_retry_have_their_codes)                                       \
+    X(a_scan_can_be_stopped_and_fails_only_as_a_whole)
 TEST_SUITE(run, LIST)
 
 static struct {
@@ -669,6 +672,19 @@ static void a_finished_run_is_safe_on_every_call(void)
     begin();
     ckpt_abandon(&t.run);
     check_closed(&t.run);
+}
+
+// For a context may be gone when its last run is finished.
+static void a_closed_run_uses_its_context_no_more(void)
+{
+    begin();
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    memset(t.events, 0, sizeof(t.events));
+    check_closed(&t.run);
+    for (int i = 0; i < CKPT_EVENT_COUNT; i++) {
+        CHECK_INT(t.events[i], 0);
+    }
+    CHECK_INT(t.run.failed, 0);
 }
 
 static void an_opening_that_failed_zeroes_the_run(void)
@@ -1282,6 +1298,124 @@ static void a_save_that_could_not_look_is_unsure(void)
     CHECK_INT(save(3, "[3]", NULL), CKPT_OK);
     CHECK_INT(load(), CKPT_OK);
     CHECK(same(t.last.messages, "[3]"));
+}
+
+// What a run is to hold.
+typedef struct model {
+    int      messages[64];
+    unsigned count, phases;
+    uint64_t turn;
+    int      state;
+} model;
+
+static uint32_t dice(uint32_t *seed, uint32_t sides)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 17;
+    *seed ^= *seed << 5;
+    return *seed % sides;
+}
+
+static void render(const model *m, unsigned from, char *out)
+{
+    size_t n = (size_t)sprintf(out, "[");
+    for (unsigned i = from; i < m->count; i++) {
+        n += (size_t)sprintf(out + n, "%s%d", i > from ? "," : "",
+                             m->messages[i]);
+    }
+    sprintf(out + n, "]");
+}
+
+// Whether what is loaded is what the model says.
+static bool agrees(const model *m)
+{
+    char messages[1024], state[32];
+    ckpt_bytes value;
+    size_t at = 0;
+    unsigned phases = 0;
+    render(m, 0, messages);
+    snprintf(state, sizeof(state), "{\"n\":%d}", m->state);
+    if (load() != CKPT_OK) {
+        return false;
+    }
+    while (ckpt_json_next(t.last.phases, &at, NULL, &value)) {
+        phases++;
+    }
+    return t.last.messages.len == strlen(messages) &&
+           memcmp(t.last.messages.ptr, messages, strlen(messages)) == 0 &&
+           t.last.state.len == strlen(state) &&
+           memcmp(t.last.state.ptr, state, strlen(state)) == 0 &&
+           t.last.turn == m->turn && phases == m->phases &&
+           t.run.messages == m->count && t.run.turn == m->turn;
+}
+
+// Makes one random call, and the model that follows from it.
+static ckpt_code live(uint32_t *seed, model *m)
+{
+    char messages[1024], state[32];
+    ckpt_save_desc s;
+    const unsigned at = dice(seed, m->count + 1);
+    const unsigned what = dice(seed, 4);
+    s = saving(m->turn + dice(seed, 2), NULL, NULL);
+    m->turn = s.turn;
+    if (what != 1) {
+        m->count = at;
+        for (unsigned n = dice(seed, 4); n > 0 && m->count < 64; n--) {
+            m->messages[m->count++] = (int)dice(seed, 100000);
+        }
+        render(m, at, messages);
+        s.messages = ckpt_text(messages);
+        s.append_at = at;
+    }
+    if (what != 2) {
+        m->state = (int)dice(seed, 1000000);
+        snprintf(state, sizeof(state), "{\"n\":%d}", m->state);
+        s.state = ckpt_text(state);
+    }
+    if (what == 3 && m->phases < CKPT_PHASES_MAX) {
+        m->phases++;
+        return ckpt_phase_end(&t.run, "p", ckpt_text("[0]"), &s);
+    }
+    return ckpt_save(&t.run, &s);
+}
+
+// S30, E14, DESIGN 6.1: with faults at random, and crashes
+static void a_long_random_life_agrees_with_a_model(void)
+{
+    static const ckpt_code codes[] = { CKPT_ERR_NO_SPACE, CKPT_ERR_UNSURE,
+                                       CKPT_ERR_NOT_DURABLE };
+    ckpt_desc d = plain_desc();
+    uint32_t seed = 20261121;
+    model m;
+    unsigned wrong = 0, crashes = 0;
+    memset(&m, 0, sizeof(m));
+    d.resume_max = CKPT_UNLIMITED;
+    setup_with(&d);
+    CHECK_INT(open_run("job"), CKPT_OK);
+    CHECK_INT(save(0, NULL, "{\"n\":0}"), CKPT_OK);
+    for (int i = 0; i < 1000 && wrong == 0; i++) {
+        const uint32_t fault = dice(&seed, 8);
+        model next = m;
+        if (fault < 3) {
+            const bool after = fault == 2 || (fault == 1 && dice(&seed, 2));
+            fault_plan(&t.fault, FAULT_PUBLISH, 1,
+                       after ? FAULT_AFTER : FAULT_BEFORE, codes[fault]);
+        } else if (fault == 3) {
+            crash();
+            crashes++;
+            wrong += open_run("job") != CKPT_OK || !agrees(&m);
+        }
+        const ckpt_code rc = live(&seed, &next);
+        fault_none(&t.fault);
+        wrong += fault < 3 ? rc != codes[fault] : rc != CKPT_OK;
+        if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE ||
+            (rc == CKPT_ERR_UNSURE && agrees(&next))) {
+            m = next;
+        }
+        wrong += !agrees(&m);
+    }
+    CHECK_INT(wrong, 0);
+    CHECK(crashes > 50);
 }
 
 // S16: "a failed save (including failure to serialize/validate) is logged"
@@ -2476,7 +2610,7 @@ static void effects_work_within_a_process_without_a_store(void)
 
 //--- Environments, and looking after runs -------------------------------------
 
-// What of environments concerns a run (the rest has a suite of its own)
+// What of environments concerns a run
 static void held_environments_are_released_before_a_finish(void)
 {
     static ckpt_env envs[CKPT_HELD_MAX + 1];
@@ -2635,4 +2769,47 @@ static void remove_and_retry_have_their_codes(void)
     crash();
     newest()->bytes[260] ^= 1;
     CHECK_INT(ckpt_retry(&t.ctx2, &t.run2, "job"), CKPT_ERR_DAMAGED);
+}
+
+static bool stop_at_once(void *user, const ckpt_run_info *info)
+{
+    (void)info;
+    ++*(unsigned *)user;
+    return false;
+}
+
+// "Returns CKPT_OK, also when fn stopped it, or an error of the store if the
+// runs cannot be listed."
+static void a_scan_can_be_stopped_and_fails_only_as_a_whole(void)
+{
+    unsigned n = 0;
+    uint32_t swept = 0;
+    ckpt_run_info info;
+    setup();
+    begin_of("a", NULL, NULL, 1);
+    begin_of("b", NULL, NULL, 1);
+    CHECK_INT(ckpt_scan(&t.ctx, 0, stop_at_once, &n), CKPT_OK);
+    CHECK_INT(n, 1);
+    CHECK_INT(ckpt_scan(&t.ctx, CKPT_STATE_LIVE, stop_at_once, &n), CKPT_OK);
+    CHECK_INT(n, 1);
+    fault_plan(&t.fault, FAULT_LIST, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_scan(&t.ctx, 0, stop_at_once, &n), CKPT_ERR_IO);
+    fault_plan(&t.fault, FAULT_LIST, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_sweep(&t.ctx, &t.run2, &swept), CKPT_ERR_IO);
+    fault_plan(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    memset(&info, 0, sizeof(info));
+    CHECK_INT(ckpt_scan(&t.ctx, CKPT_STATE_UNREADABLE, note_state, &info),
+              CKPT_OK);                         // one bad run stops nothing
+    CHECK_STR(info.id, "a");
+    CHECK_INT(info.error.code, CKPT_ERR_IO);
+    fault_plan(&t.fault, FAULT_MOVE, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_remove(&t.ctx, &t.run2, "a"), CKPT_ERR_IO);
+    CHECK_INT(ckpt_remove(&t.ctx, &t.run2, "a"), CKPT_OK);
+    CHECK_INT(ckpt_remove(&t.ctx, &t.run2, "a"), CKPT_ERR_NOT_FOUND);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_KILL_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(open_run("b"), CKPT_ERR_IO);      // dies before it adopts
+    crash();
+    CHECK_INT(ckpt_remove(&t.ctx, &t.run2, "b"), CKPT_ERR_BUSY);
+    mem_tick(&t.world, 2000);
+    CHECK_INT(ckpt_remove(&t.ctx, &t.run2, "b"), CKPT_OK);
 }

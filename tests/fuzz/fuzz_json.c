@@ -332,10 +332,29 @@ static void check_string(ckpt_bytes input)
     free(buf);
 }
 
+// Absent bytes are no value.
+static void check_absent(void)
+{
+    const ckpt_bytes none = bytes_of(NULL, 0);
+    ckpt_bytes value;
+    size_t at = 0, len;
+    int64_t number;
+    char text[4];
+    FUZZ_CHECK(ckpt_json_check(none, NULL) == CKPT_ERR_JSON);
+    FUZZ_CHECK(!ckpt_json_next(none, &at, NULL, &value));
+    FUZZ_CHECK(ckpt_json_get(none, "a").ptr == NULL);
+    FUZZ_CHECK(ckpt_json_text(none, text, sizeof(text), &len) ==
+               CKPT_ERR_JSON);
+    FUZZ_CHECK(ckpt_json_number(none, &number) == CKPT_ERR_JSON);
+}
+
 static void fuzz_one(const uint8_t *data, size_t size)
 {
     char *copy = (char *)fuzz_copy(data, size);
     const ckpt_bytes input = bytes_of(copy, size);
+    if (size == 0) {
+        check_absent();
+    }
     check_reader(input);
     check_writer(input);
     check_string(input);
