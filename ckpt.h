@@ -1435,7 +1435,7 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_number(ckpt_bytes value,
 
 // Keeps a function out of line, so that its frame is not part of its caller's
 // while that calls something deeper: the stack is bounded by 1 KiB.
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
     #define CKPT__APART __attribute__((noinline))
 #else
     #define CKPT__APART
@@ -4850,57 +4850,63 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *run, ckpt_effect *effect)
     return ckpt__run_result(run, rc);
 }
 
-// The note as text, and how it continues for one uncertain effect.
+// The note is put together from text that needs no escapes, and from what
+// stands escaped already.
 static void ckpt__json_piece(ckpt_json *w, ckpt_bytes text);
 static void ckpt__json_put(ckpt_json *w, const char *bytes, size_t n);
+
+static void ckpt__note_text(ckpt_json *w, const char *text)
+{
+    ckpt__json_put(w, text, strlen(text));
+}
 
 static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
 {
     char number[20];
-    const size_t n = ckpt__number(number, value, 1, '0');
-    ckpt__json_piece(w, ckpt_text(text));
-    ckpt__json_put(w, number, n);
+    ckpt__note_text(w, text);
+    ckpt__json_put(w, number, ckpt__number(number, value, 1, '0'));
 }
 
-// Adds the reason, which stands escaped in the record.
+// Adds the reason as it stands in the record.
 CKPT__APART static ckpt_code ckpt__note_reason(ckpt_run *run, ckpt_json *w)
 {
     const ckpt__record *rec = &run->priv.record;
-    const uint32_t from = ckpt__part_at(rec, CKPT__REASON) + 1;
-    const size_t room = w->len < w->cap ? w->cap - w->len : 0;
-    if (rec->part[CKPT__REASON].size <= 4) {    // null, or next to nothing
-        return CKPT_OK;
-    }
-    ckpt__json_piece(w, ckpt_text(" Why it was left: "));
     const uint32_t size = rec->part[CKPT__REASON].size - 2;
-    const ckpt_code rc = room < size + 32 ? CKPT_ERR_BUFFER :
-        ckpt__copy_out(&run->priv.io, from, size, w->buf + w->len,
-                       w->cap - w->len);
+    ckpt__note_text(w, " Why it was left: ");
+    const size_t room = w->len < w->cap ? w->cap - w->len : 0;
+    const ckpt_code rc = room < size ? CKPT_ERR_BUFFER :
+        ckpt__copy_out(&run->priv.io, ckpt__part_at(rec, CKPT__REASON) + 1,
+                       size, w->buf + w->len, room);
     w->len += size;
-    ckpt__json_piece(w, ckpt_text("."));
+    ckpt__note_text(w, ".");
     return rc;
 }
 
-CKPT__APART static ckpt_code ckpt__note_effects(ckpt_run *run, ckpt_json *w)
+// Whether effect i was begun before this claim and has not ended.
+static bool ckpt__is_uncertain(const ckpt_run *run, uint32_t i)
 {
-    for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count; i++) {
-        ckpt_effect effect;
-        if (!run->priv.effects[i].ended &&
-            run->priv.effects[i].epoch < run->epoch) {
-            const ckpt_code rc = ckpt__entry_read(run, CKPT__EFFECTS, i,
-                                                  effect.id);
-            ckpt__effect_fill(run, i, &effect);
-            if (rc != CKPT_OK) {
-                return rc;
-            }
-            ckpt__note_number(w, " Of turn ", effect.turn);
-            ckpt__json_piece(w, ckpt_text(", the call "));
-            ckpt__json_piece(w, ckpt_text(effect.id));
-            ckpt__json_piece(w, ckpt_text(" was begun and may have run; check "
-                                          "before you repeat it."));
+    return !run->priv.effects[i].ended &&
+           run->priv.effects[i].epoch < run->epoch;
+}
+
+CKPT__APART static ckpt_code ckpt__note_effects(ckpt_run *run, ckpt_json *w,
+                                                ckpt_note_info *note)
+{
+    ckpt_code rc = CKPT_OK;
+    for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count &&
+         rc == CKPT_OK; i++) {
+        char id[CKPT_NAME_MAX + 1];
+        if (ckpt__is_uncertain(run, i)) {
+            note->uncertain++;
+            rc = ckpt__entry_read(run, CKPT__EFFECTS, i, id);
+            ckpt__note_number(w, " Of turn ", run->priv.effects[i].turn);
+            ckpt__note_text(w, ", the call ");
+            ckpt__json_piece(w, ckpt_text(rc == CKPT_OK ? id : ""));
+            ckpt__note_text(w, " was begun and may have run; check before you "
+                               "repeat it.");
         }
     }
-    return CKPT_OK;
+    return rc;
 }
 
 CKPT_API ckpt_code ckpt_note(ckpt_run *run, ckpt_note_info *note, void *buf,
@@ -4915,32 +4921,25 @@ CKPT_API ckpt_code ckpt_note(ckpt_run *run, ckpt_note_info *note, void *buf,
     if (rc != CKPT_OK) {
         return ckpt__run_result(run, rc);
     }
+    const ckpt__record *rec = &run->priv.record;
     note->turn = run->turn;
     note->attempt = run->attempt;
-    note->phases = run->priv.record.part[CKPT__PHASES].count;
-    for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count; i++) {
-        note->uncertain += !run->priv.effects[i].ended &&
-                           run->priv.effects[i].epoch < run->epoch;
-    }
+    note->phases = rec->part[CKPT__PHASES].count;
     ckpt_json_init(&w, buf, cap);
-    ckpt_json_open(&w, '{');
-    ckpt_json_key(&w, "role");
-    ckpt_json_string(&w, ckpt_text("system"));
-    ckpt_json_key(&w, "content");
-    ckpt_json_string(&w, ckpt_text(""));
-    w.len -= w.len > 0;                         // into the string, open again
-    ckpt__note_number(&w, "This run was interrupted and is resumed from turn ",
-                      note->turn);
+    ckpt__note_number(&w, "{\"role\":\"system\",\"content\":\"This run was "
+                      "interrupted and is resumed from turn ", note->turn);
     ckpt__note_number(&w, " (attempt ", note->attempt);
     ckpt__note_number(&w, "). Phases complete: ", note->phases);
-    ckpt__json_piece(&w, ckpt_text("."));
-    rc = ckpt__note_reason(run, &w);
-    rc = rc == CKPT_OK ? ckpt__note_effects(run, &w) : rc;
-    ckpt__json_piece(&w, ckpt_text(" Review progress and continue."));
-    ckpt__json_put(&w, "\"", 1);
-    ckpt_json_close(&w);
+    ckpt__note_text(&w, ".");
+    if (rec->part[CKPT__REASON].size != 4) {    // null
+        rc = ckpt__note_reason(run, &w);
+    }
+    rc = rc == CKPT_OK ? ckpt__note_effects(run, &w, note) : rc;
+    ckpt__note_text(&w, " Review progress and continue.\"}");
+    rc = rc == CKPT_OK && w.len > cap ? CKPT_ERR_BUFFER : rc;
     if (rc == CKPT_OK) {
-        rc = ckpt_json_done(&w, &note->message);
+        note->message.ptr = buf;
+        note->message.len = w.len;
     }
     return ckpt__run_result(run, rc);
 }

@@ -35,7 +35,8 @@ ckpt_code flash_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
                      const char *reason, ckpt_error *err);
 ckpt_code flash_move(ckpt_store *s, void *place, const ckpt_gen *gen,
                      ckpt_where to, ckpt_error *err);
-ckpt_code flash_env(ckpt_store *s, ckpt_moment *now, ckpt_error *err);
+ckpt_code flash_env(ckpt_store *s, void *place, ckpt_moment *now,
+                    ckpt_error *err);
 void flash_close(ckpt_store *s, void *place);
 
 // And the pieces use these.
