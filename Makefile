@@ -86,7 +86,8 @@ test: deps
 # The suites once more, with memory and undefined behaviour watched.
 sanitize: deps-demo
 	+@$(MAKE) -s B=$(B)/sanitize CFLAGS='-O1 -g -fno-omit-frame-pointer \
-	    -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+	    -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	    -Wno-format-truncation' \
 	    $(B)/sanitize/run_all
 	@$(B)/sanitize/run_all
 

@@ -174,6 +174,8 @@
         CKPT_ERR_NOT_DURABLE  the new one stands, but may be lost in a power
                               cut; save again
         CKPT_ERR_CLAIM_LOST   another process has the run; stop. Sticky
+        CKPT_ERR_DAMAGED      what stood was damaged meanwhile: load (the one
+                              before it comes with CKPT_OLDER), then go on
         any other error       the old checkpoint stands, untouched
 
     THREADS
@@ -274,8 +276,8 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_EXHAUSTED,    -8, "no resume attempt is left; retry or remove it")   \
     X(ERR_FINISHED,     -9, "the run is finished")                             \
     X(ERR_FORKED,      -10, "the run belongs to the parent process")           \
-    X(ERR_DAMAGED,     -11, "no stored checkpoint is whole; look at the files "\
-                            "or remove the run")                               \
+    X(ERR_DAMAGED,     -11, "a stored checkpoint is damaged; load what is "    \
+                            "left, or look at the files")                      \
     X(ERR_FORMAT,      -12, "the checkpoint has a higher format; use a newer " \
                             "ckpt")                                            \
     X(ERR_FOREIGN,     -13, "the checkpoint is of another run, or not ours")   \
@@ -289,7 +291,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_UNSURE,      -19, "the old checkpoint stands or the new one; save "  \
                             "again")                                           \
     X(ERR_NOT_DURABLE, -20, "saved, but a power cut may undo it; save again")  \
-    X(ERR_STALE,       -21, "the generation changed while it was read")        \
+    X(ERR_STALE,       -21, "the checkpoint was replaced; try again")          \
     X(ERR_BUFFER,      -22, "the caller's buffer is too small")                \
     X(ERR_TOO_LARGE,   -23, "larger than size_max; cut the transcript")        \
     X(ERR_JSON,        -24, "not the JSON that is asked for")                  \
@@ -675,6 +677,7 @@ typedef struct ckpt__wants {
     ckpt__tap             tap;      // the last string
     ckpt__entry           entry;    // the last entry, and its value
     ckpt__span            value;
+    uint64_t              agent, task;      // hashes of agent_id and task_id
 } ckpt__wants;
 
 // Reads bytes one after the other through a window: on a generation in the
@@ -735,7 +738,6 @@ typedef struct ckpt__io {
 } ckpt__io;
 
 // One watched beat in the future, see ckpt_life.
-#define CKPT__WATCH_COUNT 8
 typedef struct ckpt__watch {
     uint64_t who;
     int64_t  beat_ms, since_ms;
@@ -784,7 +786,7 @@ typedef struct ckpt_ctx {
         ckpt_desc    desc;
         ckpt__io     io;
         ckpt__record record;
-        ckpt__watch  watch[CKPT__WATCH_COUNT];
+        ckpt__watch  watch[8];
         char         id[CKPT_ID_MAX + 1];
         ckpt_run_info info;
     } priv;                         // not part of the API
@@ -840,7 +842,7 @@ typedef struct ckpt__plan {
     ckpt__section entry;                // the entry that is new or rewritten
 } ckpt__plan;
 
-// A claimed run. Owned by the caller, about 12 KiB; do not copy it. Dropping
+// A claimed run. Owned by the caller, about 11 KiB; do not copy it. Dropping
 // it without finish is what a crash does: the run is interrupted.
 struct ckpt_run {
     // For the caller to read:
@@ -871,12 +873,15 @@ struct ckpt_run {
         uint64_t     tries;         // seq of the last try to publish
         uint64_t     since_seq;     // since when the messages stand as they do
         uint64_t     begin_again;   // an effect whose begin was not confirmed
+        uint64_t     hold_again;    // likewise, a held environment
         uint32_t     stand;         // generations published in this claim
         uint32_t     phases_adopted;
         uint64_t     turn_adopted;  // turn_max as adopted
         int64_t      saved_ms, beat_ms;         // on the monotonic clock
         bool         saved, beaten; // saved_ms, beat_ms are set
         bool         open, lost, unsure, must_look, older_left;
+        bool         must_load;     // damage was found under this claim
+        bool         finished;      // the outcome stands and was looked at
         bool         damaged, exhausted;        // claimed for the fallback
         ckpt__entry  effects[CKPT_EFFECTS_MAX];
         ckpt__entry  held[CKPT_HELD_MAX];
@@ -1094,9 +1099,9 @@ typedef struct ckpt_note_info {
 // Writes the note of a resumed run into buf. It is never saved by itself, and
 // never twice: give it to the model, do not add it to the transcript.
 //
-// Returns CKPT_ERR_BUFFER (needs about 1 KiB and 130 bytes for each uncertain
-// effect), CKPT_ERR_NOT_FOUND if the run was not resumed, or an error of the
-// store.
+// Returns CKPT_ERR_BUFFER (needs about 1 KiB, as much again for a long reason,
+// and 200 bytes for each uncertain effect), CKPT_ERR_NOT_FOUND if the run was
+// not resumed, or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_note(ckpt_run *run, ckpt_note_info *note,
                                           void *buf, size_t cap);
 
@@ -1107,8 +1112,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_note(ckpt_run *run, ckpt_note_info *note,
 typedef ckpt_outcome ckpt_work_fn(ckpt_run *run, void *user,
                                   ckpt_finish_desc *finish);
 
-// Opens a run, does the work, and finishes on every return of the function
-// (CKPT_ERR_ARGUMENT for a wrong outcome: then the run is still open).
+// Opens a run, does the work, and finishes on every return of the function; an
+// outcome that is none counts as CKPT_INTERRUPTED.
 // exit, longjmp and signals are crashes: the run is interrupted.
 //
 // If looking succeeded and found no such run, but making it failed (I/O,
@@ -1270,15 +1275,18 @@ struct ckpt_env {
         ckpt_env_desc desc;
         bool          open, released, releasing;
         bool          struck;       // off the run that held it
+        uint64_t      run, epoch;   // which run, and which claim of it
     } priv;                         // not part of the API
 };
 
 // Describes an environment checkpoint, before it is made. If it belongs to a
 // run, the run first saves that it holds it, so that a crash at any moment
 // after cannot leak it. An id the run holds already is taken over: that is how
-// one is restored or released after a resume.
+// one is restored or released after a resume; what ckpt_held_next() says goes
+// into desc then, nothing is written.
 //
-// Returns CKPT_ERR_ARGUMENT (also if the janitor is full), CKPT_ERR_UTF8,
+// Returns CKPT_ERR_ARGUMENT (also for control characters in the id, or if the
+// janitor is full), CKPT_ERR_UTF8,
 // CKPT_ERR_JSON for a timestep that is none, CKPT_ERR_HELD after
 // CKPT_HELD_MAX, otherwise as ckpt_phase_end. env is zeroed on error.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_env_init(ckpt_env *env,
@@ -1298,7 +1306,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_env_restore(ckpt_env *env, void *out,
 // it and off the janitor. Idempotent: a second release is CKPT_OK.
 //
 // Returns CKPT_ERR_RELEASING when called from within the function or at the
-// same time; CKPT_ERR_IO if the function failed: it stays unreleased and
+// same time; CKPT_ERR_CLOSED if its run is not open any more (it is the run's,
+// and stays held); CKPT_ERR_IO if the function failed: it stays unreleased and
 // registered, restore still works, and the release can be repeated; otherwise
 // as ckpt_save: then it is released, but the run still lists it, and the
 // release can be repeated.
@@ -1367,14 +1376,21 @@ typedef struct ckpt_json {
     uint8_t   objects[CKPT_DEPTH_MAX / 8];
 } ckpt_json;
 
+// Begins to write into buf. A ckpt_json may be copied, to end a value twice.
 CKPT_API void ckpt_json_init(ckpt_json *w, void *buf, size_t cap);
-// what is '{' or '['.
+// Opens an object, '{', or an array, '['.
 CKPT_API void ckpt_json_open(ckpt_json *w, char what);
+// Closes the innermost one.
 CKPT_API void ckpt_json_close(ckpt_json *w);
+// The name of the next value, in an object.
 CKPT_API void ckpt_json_key(ckpt_json *w, const char *key);
+// A string: at most six times as long as text, and two quotes.
 CKPT_API void ckpt_json_string(ckpt_json *w, ckpt_bytes text);
+// A number.
 CKPT_API void ckpt_json_int(ckpt_json *w, int64_t value);
+// true or false.
 CKPT_API void ckpt_json_bool(ckpt_json *w, bool value);
+// null.
 CKPT_API void ckpt_json_null(ckpt_json *w);
 // A value that is JSON already. It is validated.
 CKPT_API void ckpt_json_raw(ckpt_json *w, ckpt_bytes json);
@@ -2431,6 +2447,8 @@ CKPT__APART static bool ckpt__take_intro(ckpt__reader *r, const char *id,
         ckpt__take_shown(r, tap, ckpt__meta_shown(w->info, next));
         w->meta[next].from = tap->from;
         w->meta[next].size = tap->size;
+        w->agent = next == 0 ? tap->hash : w->agent;
+        w->task = next == 2 ? tap->hash : w->task;
         if (++next == CKPT__META_COUNT) {
             rec->fingerprint = tap->hash;
         }
@@ -2640,6 +2658,12 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     memset(rec, 0, sizeof(*rec));
     memset(w->meta, 0, sizeof(w->meta));
     memset(&w->reason, 0, sizeof(w->reason));
+    w->agent = w->task = 0;
+    if (w->info != NULL) {                      // of one that was no good
+        w->info->agent_id[0] = w->info->agent_name[0] = '\0';
+        w->info->task_id[0] = w->info->parent_run_id[0] = '\0';
+        w->info->reason[0] = '\0';
+    }
     (void)ckpt__peek(r);
     const char *head = (const char *)r->at;
     *pos = 0;
@@ -2674,7 +2698,7 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     if (r->rc == CKPT_OK && memcmp(crc, again, 8) != 0) {
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
-    while (ckpt__pos(r) < size_max && ckpt__is_space(ckpt__peek(r))) {
+    while (ckpt__pos(r) <= size_max && ckpt__is_space(ckpt__peek(r))) {
         r->at++;                                // room to grow in place
     }
     if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {
@@ -3201,6 +3225,11 @@ static ckpt_code ckpt__fill_error(ckpt_error *error, ckpt_code rc)
 // Ends a call on a run.
 static ckpt_code ckpt__run_result(ckpt_run *run, ckpt_code rc)
 {
+    if (rc == CKPT_ERR_STALE) {
+        // Another file stands there, be it another owner's or a copy of ours:
+        // look, and judge again, before the next call.
+        run->priv.must_look = run->priv.unsure = true;
+    }
     if (rc < 0) {
         run->error = run->priv.io.error;
         (void)ckpt__fill_error(&run->error, rc);
@@ -3248,8 +3277,11 @@ CKPT__APART static void ckpt__read_end(ckpt__io *io)
 static ckpt_code ckpt__now(ckpt_run *run, ckpt_moment *now)
 {
     ckpt__io *io = &run->priv.io;
+    ckpt_store *s = run->priv.ctx->priv.desc.store;
     now->mono_ms = now->wall_ms = 0;
-    return io->store->methods->env(io->store, io->place, now, &io->error);
+    // A degraded run is kept nowhere, but time goes on.
+    return s->methods->env(s, s == io->store ? io->place : NULL, now,
+                           &io->error);
 }
 
 // Copies a range of the generation out.
@@ -3365,12 +3397,16 @@ CKPT__APART static bool ckpt__watch_beat(ckpt_ctx *ctx, const char *id,
     if (s->methods->env(s, NULL, &now, &ctx->priv.io.error) != CKPT_OK) {
         return false;
     }
-    for (size_t i = 0; i < CKPT__WATCH_COUNT; i++) {
+    for (size_t i = 0; i < 8; i++) {
         ckpt__watch *w = &ctx->priv.watch[i];
         if (w->who == who && w->beat_ms == beat_ms) {
             return now.mono_ms - w->since_ms >= ctx->priv.desc.lease_ms;
         }
         oldest = w->since_ms < oldest->since_ms || w->who == 0 ? w : oldest;
+    }
+    if (oldest->who != 0 &&
+        now.mono_ms - oldest->since_ms < 2 * ctx->priv.desc.lease_ms) {
+        return false;                           // let the others ripen first
     }
     oldest->who = who;
     oldest->beat_ms = beat_ms;
@@ -3395,6 +3431,8 @@ static ckpt_code ckpt__observe(ckpt_ctx *ctx, ckpt__io *io, const char *id,
         f->verdict = io->life.verdict;
         f->age_ms = io->life.now_ms - io->life.beat_ms;
         f->highest = highest;
+        f->watched = f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0 &&
+            ckpt__watch_beat(ctx, id, highest, io->life.beat_ms);
         f->judged = ckpt__judge(io, id, CKPT_TURN_MAX, rec);
         if (f->judged != CKPT_ERR_STALE && f->judged != CKPT_ERR_DAMAGED &&
             f->judged != CKPT_ERR_NOT_FOUND) {
@@ -3412,9 +3450,6 @@ static ckpt_code ckpt__observe(ckpt_ctx *ctx, ckpt__io *io, const char *id,
     f->epoch = f->judged == CKPT_OK ? rec->epoch : io->newest;
     f->outcome = rec->outcome;
     f->attempt = rec->attempt;
-    if (f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0) {
-        f->watched = ckpt__watch_beat(ctx, id, f->highest, io->life.beat_ms);
-    }
     return CKPT_OK;
 }
 
@@ -3449,18 +3484,22 @@ static ckpt__plan *ckpt__plan_begin(ckpt_run *run)
 
 // Looks whether the claim still stands. Until a look succeeds nothing is
 // written; once it is lost it stays lost.
-static ckpt_code ckpt__fence(ckpt_run *run)
+static ckpt_code ckpt__look_mine(ckpt_run *run)
 {
     ckpt__io *io = &run->priv.io;
-    if (io->store->caps & CKPT_CAP_FENCED_WRITE) {
-        return CKPT_OK;
-    }
     const ckpt_code rc = ckpt__look(io, 0);
     run->priv.must_look = rc != CKPT_OK;
     if (rc == CKPT_OK && (io->look.epoch > run->epoch || !io->look.mine)) {
         return CKPT_ERR_CLAIM_LOST;
     }
     return rc;
+}
+
+// The look that every write needs, unless the store itself refuses late ones.
+static ckpt_code ckpt__fence(ckpt_run *run)
+{
+    return run->priv.io.store->caps & CKPT_CAP_FENCED_WRITE ?
+        CKPT_OK : ckpt__look_mine(run);
 }
 
 static ckpt_code ckpt__lose(ckpt_run *run, ckpt_code rc)
@@ -3495,10 +3534,14 @@ static ckpt_code ckpt__set_aside(ckpt_run *run)
 static ckpt_code ckpt__rejudge(ckpt_run *run)
 {
     run->priv.io.wants.run = run;
+    run->priv.unsure = true;                    // until this has succeeded
     ckpt_code rc = ckpt__judge(&run->priv.io, run->id, run->epoch,
                                &run->priv.record);
     if (rc == CKPT_OK) {
-        run->older = run->older || run->priv.io.bad_count > 0;
+        // What the caller builds on may be gone: it must load what is left.
+        run->priv.must_load = run->priv.must_load ||
+                              run->priv.io.bad_count > 0;
+        run->older = run->older || run->priv.must_load;
         run->priv.since_seq = 0;
         ckpt__mirror(run);
         // Before a save would keep the damaged one in place of the good one.
@@ -3683,6 +3726,28 @@ static ckpt_code ckpt__publish(ckpt_run *run, int64_t wall_ms)
     return CKPT_OK;
 }
 
+// Beats, if the last beat is old enough.
+static ckpt_code ckpt__touch(ckpt_run *run, int64_t mono_ms)
+{
+    ckpt__io *io = &run->priv.io;
+    const ckpt_desc *desc = &run->priv.ctx->priv.desc;
+    if (run->priv.beaten && mono_ms - run->priv.beat_ms < desc->beat_ms) {
+        return CKPT_SKIPPED;
+    }
+    const ckpt_code rc = io->store->methods->beat(io->store, io->place,
+                                                  &io->error);
+    ckpt_error error = io->error;
+    (void)ckpt__fill_error(&error, rc);
+    ckpt__event(desc, rc == CKPT_OK ? CKPT_EVENT_BEAT : CKPT_EVENT_BEAT_FAILED,
+                run->id, run, rc == CKPT_OK ? NULL : &error);
+    if (rc == CKPT_OK) {
+        run->beats++;
+        run->priv.beaten = true;
+        run->priv.beat_ms = mono_ms;
+    }
+    return rc;
+}
+
 // Ends a save that failed, or that was refused before anything was written.
 static ckpt_code ckpt__save_failed(ckpt_run *run, ckpt_code rc)
 {
@@ -3714,6 +3779,7 @@ static ckpt_code ckpt__save_planned(ckpt_run *run)
     }
     run->priv.saved = true;
     ckpt__event(desc, CKPT_EVENT_SAVED, run->id, run, NULL);
+    (void)ckpt__touch(run, now.mono_ms);        // a sign of life, too
     return CKPT_OK;
 }
 
@@ -4152,6 +4218,8 @@ static ckpt_code ckpt__adopt(ckpt_run *run, const char *fingerprint,
     plan->attempt = attempt;
     plan->outcome = outcome;
     plan->settle = true;
+    // A crash has no reason, and an earlier one would not be its.
+    plan->set_reason = run->priv.record.outcome == CKPT_RUNNING;
     rc = ckpt__publish(run, now.wall_ms);
     if (rc != CKPT_OK) {
         return rc;
@@ -4196,6 +4264,10 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
     if (how & CKPT__TAKE_REMOVE) {
         if (judged == CKPT_OK && rec->part[CKPT__HELD].count > 0) {
             return CKPT_ERR_HELD;
+        }
+        if (judged != CKPT_OK && judged != CKPT_ERR_DAMAGED &&
+            judged != CKPT_ERR_FOREIGN) {
+            return judged;
         }
         // With an outcome first: so no later claimant hands it out.
         rc = judged != CKPT_OK ? CKPT_OK :
@@ -4253,6 +4325,9 @@ static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run, const char *id,
             rc = CKPT_ERR_BUSY;                 // its owner is removing it
         } else if (!ckpt__may_take(state, how)) {
             rc = ckpt__state_code(state, f->judged);
+        } else if ((how & CKPT__TAKE_REMOVE) && f->judged == CKPT_OK &&
+                   run->priv.record.part[CKPT__HELD].count > 0) {
+            rc = CKPT_ERR_HELD;                 // claim nothing in vain
         }
         io->error.wait_ms = wait_ms;
         run->priv.exhausted = state == CKPT_STATE_EXHAUSTED;
@@ -4284,15 +4359,19 @@ static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run, const char *id,
 CKPT_API ckpt_code ckpt_start(ckpt_ctx *ctx, ckpt_run *run,
                               const ckpt_run_desc *desc)
 {
-    ckpt_code rc = ckpt__run_init(ctx, run, desc->id);
-    if (rc == CKPT_OK) {
-        rc = ckpt__io_open(&run->priv.io, &ctx->priv.desc, run->id,
-                           CKPT_HOW_FIND);
-        if (rc == CKPT_OK) {
-            ckpt__io_close(&run->priv.io);
-        }
-        rc = rc == CKPT_OK ? CKPT_ERR_EXISTS :
-             rc == CKPT_ERR_NOT_FOUND ? ckpt__begin(ctx, run, desc) : rc;
+    // What is half removed is removed; anything else is in the way.
+    ckpt_code rc = ckpt__take(ctx, run, desc->id, NULL, CKPT__TAKE_FINISHED);
+    switch (rc) {
+    case CKPT_ERR_NOT_FOUND: case CKPT_ERR_FINISHED:
+        rc = ckpt__begin(ctx, run, desc);
+        break;
+    case CKPT_ERR_LIVE: case CKPT_ERR_BUSY: case CKPT_ERR_EXHAUSTED:
+    case CKPT_ERR_DAMAGED: case CKPT_ERR_FORMAT: case CKPT_ERR_FOREIGN:
+    case CKPT_ERR_TOO_LARGE:
+        rc = CKPT_ERR_EXISTS;
+        break;
+    default:
+        break;
     }
     return ckpt__open_result(ctx, run, rc);
 }
@@ -4427,6 +4506,9 @@ CKPT_API ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
     ckpt__event(&run->priv.ctx->priv.desc,
                 rc < 0 ? CKPT_EVENT_LOAD_FAILED : CKPT_EVENT_LOADED, run->id,
                 run, rc < 0 ? &run->error : NULL);
+    if (rc == CKPT_OK) {
+        run->priv.must_load = false;
+    }
     return rc == CKPT_OK && run->older ? CKPT_OLDER : rc;
 }
 
@@ -4445,31 +4527,15 @@ CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn)
 static ckpt_code ckpt__save_begin(ckpt_run *run, const ckpt_save_desc *desc)
 {
     ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK && run->priv.finished) {
+        rc = CKPT_ERR_FINISHED;
+    }
+    if (rc == CKPT_OK && run->priv.must_load) {
+        rc = CKPT_ERR_DAMAGED;
+    }
     if (rc == CKPT_OK) {
         (void)ckpt__plan_begin(run);
         rc = ckpt__plan_save(run, desc);
-    }
-    return rc;
-}
-
-// Beats, if the last beat is old enough.
-static ckpt_code ckpt__touch(ckpt_run *run, int64_t mono_ms)
-{
-    ckpt__io *io = &run->priv.io;
-    const ckpt_desc *desc = &run->priv.ctx->priv.desc;
-    if (run->priv.beaten && mono_ms - run->priv.beat_ms < desc->beat_ms) {
-        return CKPT_SKIPPED;
-    }
-    const ckpt_code rc = io->store->methods->beat(io->store, io->place,
-                                                  &io->error);
-    ckpt_error error = io->error;
-    (void)ckpt__fill_error(&error, rc);
-    ckpt__event(desc, rc == CKPT_OK ? CKPT_EVENT_BEAT : CKPT_EVENT_BEAT_FAILED,
-                run->id, run, rc == CKPT_OK ? NULL : &error);
-    if (rc == CKPT_OK) {
-        run->beats++;
-        run->priv.beaten = true;
-        run->priv.beat_ms = mono_ms;
     }
     return rc;
 }
@@ -4487,11 +4553,7 @@ CKPT_API ckpt_code ckpt_save(ckpt_run *run, const ckpt_save_desc *desc)
     if (rc != CKPT_OK) {
         return ckpt__save_failed(run, rc);
     }
-    rc = ckpt__save_planned(run);
-    if (rc == CKPT_OK) {                // a save is a sign of life, too
-        (void)ckpt__touch(run, run->priv.saved_ms);
-    }
-    return rc;
+    return ckpt__save_planned(run);
 }
 
 CKPT_API ckpt_code ckpt_beat(ckpt_run *run)
@@ -4543,11 +4605,40 @@ static ckpt_code ckpt__finish_damaged(ckpt_run *run, ckpt_outcome outcome)
     return rc;
 }
 
+// Publishes the outcome of a run that has some checkpoint.
+static ckpt_code ckpt__finish_save(ckpt_run *run, ckpt_outcome outcome,
+                                   const ckpt_finish_desc *desc)
+{
+    ckpt__plan *plan = ckpt__plan_begin(run);
+    ckpt_code rc = ckpt__plan_save(run, desc != NULL ? desc->save : NULL);
+    if (rc != CKPT_OK) {
+        return ckpt__save_failed(run, rc);
+    }
+    if (ckpt__is_final(outcome) && outcome != CKPT_KEPT &&
+        run->priv.record.part[CKPT__HELD].count > 0) {
+        return CKPT_ERR_HELD;
+    }
+    plan->settle = true;
+    plan->outcome = outcome;
+    if (run->priv.record.outcome != CKPT_INTERRUPTED) {     // given back once
+        plan->attempt = ckpt__next_attempt(plan->attempt, false, outcome);
+    }
+    if (desc != NULL && desc->reason != NULL) {
+        ckpt__plan_reason(run, desc->reason);
+    }
+    rc = ckpt__save_planned(run);
+    run->priv.finished = rc == CKPT_OK && ckpt__is_final(outcome);
+    return rc;
+}
+
 CKPT_API ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
                                const ckpt_finish_desc *desc)
 {
     const bool keep = desc != NULL && desc->keep && outcome == CKPT_FAILED;
-    ckpt_code rc = ckpt__save_begin(run, desc != NULL ? desc->save : NULL);
+    // Once its outcome stands and was looked at, a run is only removed, and
+    // that touches nothing that is not ours: no look is needed any more.
+    ckpt_code rc = run->priv.open && run->priv.finished ? CKPT_OK
+                                                        : ckpt__ready(run);
     if (rc == CKPT_ERR_CLOSED) {
         return ckpt__run_result(run, rc);
     }
@@ -4555,23 +4646,14 @@ CKPT_API ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
         return ckpt__run_result(run, CKPT_ERR_ARGUMENT);
     }
     outcome = keep ? CKPT_KEPT : outcome;
-    if (rc == CKPT_OK && ckpt__is_final(outcome) && !keep &&
-        run->priv.record.part[CKPT__HELD].count > 0) {
-        return ckpt__run_result(run, CKPT_ERR_HELD);
-    }
     if (run->priv.damaged && !run->priv.lost) {
-        rc = ckpt__run_result(run, ckpt__finish_damaged(run, outcome));
+        rc = ckpt__finish_damaged(run, outcome);
     } else if (rc == CKPT_OK) {
-        ckpt__plan *plan = &run->priv.plan;
-        plan->settle = true;
-        plan->outcome = outcome;
-        plan->attempt = ckpt__next_attempt(plan->attempt, false, outcome);
-        if (desc != NULL && desc->reason != NULL) {
-            ckpt__plan_reason(run, desc->reason);
-        }
-        rc = ckpt__save_planned(run);
-        if (rc == CKPT_OK && ckpt__is_final(outcome)) {
-            rc = ckpt__remove_run(run, outcome, &run->priv.io.gen);
+        rc = run->priv.finished ? CKPT_OK :
+            ckpt__finish_save(run, outcome, desc);
+        if (rc == CKPT_OK && run->priv.finished) {
+            rc = ckpt__remove_run(run, run->priv.record.outcome,
+                                  &run->priv.io.gen);
         }
     }
     rc = ckpt__run_result(run, rc);
@@ -4836,9 +4918,14 @@ CKPT_API ckpt_code ckpt_effect_result(ckpt_run *run, const ckpt_effect *effect,
 
 CKPT_API ckpt_code ckpt_effect_next(ckpt_run *run, ckpt_effect *effect)
 {
-    const uint32_t at = effect->at;
+    uint32_t at = effect->at;
     ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK && at >= run->priv.record.part[CKPT__EFFECTS].count) {
+    const uint32_t n = run->priv.record.part[CKPT__EFFECTS].count;
+    if (rc == CKPT_OK && at > 0) {              // it may be struck off since
+        const uint32_t i = ckpt__effect_find(run, effect->id, effect->turn);
+        at = i < n ? i + 1 : at - 1;
+    }
+    if (rc == CKPT_OK && (at >= n || !run->durable)) {
         return CKPT_END;
     }
     memset(effect, 0, sizeof(*effect));
@@ -4951,6 +5038,9 @@ static ckpt_code ckpt__work(ckpt_run *run, ckpt_work_fn *work, void *user,
                             ckpt_finish_desc *finish, ckpt_outcome *outcome)
 {
     *outcome = work(run, user, finish);
+    if (*outcome <= CKPT_RUNNING || *outcome >= CKPT_KEPT) {
+        *outcome = CKPT_INTERRUPTED;
+    }
     return run->priv.open ? ckpt_finish(run, *outcome, finish) : CKPT_OK;
 }
 
@@ -5022,15 +5112,15 @@ static ckpt_code ckpt__describe(ckpt_ctx *ctx, const char *id, ckpt_how how,
     if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_ARGUMENT) {
         return rc;
     }
+    const bool opened = rc == CKPT_OK;
     io->wants.info = info;
     if (rc == CKPT_OK && how == CKPT_HOW_LETTER) {
         f->judged = ckpt__judge(io, id, CKPT_TURN_MAX, rec);
     } else if (rc == CKPT_OK) {
         rc = ckpt__observe(ctx, io, id, rec);
     }
-    if (rc != CKPT_OK) {
-        f->judged = rc;
-    } else {
+    f->judged = rc != CKPT_OK ? rc : f->judged;
+    if (opened) {
         ckpt__io_close(io);
     }
     info->state = ckpt__classify(f, &ctx->priv.desc, &info->wait_ms);
@@ -5086,7 +5176,8 @@ static ckpt_code ckpt__scan(ckpt_ctx *ctx, bool letters, uint32_t states,
             return rc;
         }
         rc = ckpt__describe(ctx, ctx->priv.id, how, info);
-        if (rc == CKPT_OK && (states == 0 || (info->state & states))) {
+        if (rc == CKPT_OK &&
+            (states == 0 || ((uint32_t)info->state & states))) {
             *more = fn(user, info);
         }
     }
@@ -5112,9 +5203,10 @@ CKPT_API ckpt_code ckpt_scan(ckpt_ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
 
 // What ckpt_latest() looks for, and has found.
 typedef struct ckpt__latest {
-    const char    *agent_id, *task_id;
-    ckpt_run_info *best;
-    bool           found;
+    const ckpt__wants *is;      // of the run that is looked at
+    uint64_t           agent, task;     // hashes, 0: any
+    ckpt_run_info     *best;
+    bool               found;
 } ckpt__latest;
 
 static bool ckpt__is_later(const ckpt_run_info *a, const ckpt_run_info *b)
@@ -5131,11 +5223,9 @@ static bool ckpt__is_later(const ckpt_run_info *a, const ckpt_run_info *b)
 static bool ckpt__latest_visit(void *user, const ckpt_run_info *info)
 {
     ckpt__latest *l = (ckpt__latest *)user;
-    if ((l->agent_id == NULL ||
-         strncmp(l->agent_id, info->agent_id, CKPT_NAME_MAX) == 0) &&
-        (l->task_id == NULL ||
-         strncmp(l->task_id, info->task_id, CKPT_NAME_MAX) == 0) &&
-        info->seq > 0 && (!l->found || ckpt__is_later(info, l->best))) {
+    if ((l->agent == 0 || l->agent == l->is->agent) &&
+        (l->task == 0 || l->task == l->is->task) && info->seq > 0 &&
+        (!l->found || ckpt__is_later(info, l->best))) {
         *l->best = *info;
         l->found = true;
     }
@@ -5151,8 +5241,9 @@ CKPT_API ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
     if (agent_id == NULL && task_id == NULL) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
-    l.agent_id = agent_id;
-    l.task_id = task_id;
+    l.is = &ctx->priv.io.wants;
+    l.agent = agent_id == NULL ? 0 : ckpt__hash_text(agent_id, CKPT__AS_TEXT);
+    l.task = task_id == NULL ? 0 : ckpt__hash_text(task_id, CKPT__AS_TEXT);
     l.best = info;
     l.found = false;
     const ckpt_code rc = ckpt__scan(ctx, false, CKPT_STATE_ALL &
@@ -5456,13 +5547,17 @@ static ckpt_code ckpt__hold(ckpt_run *run, const ckpt_env_desc *desc)
     ckpt_code rc = ckpt__save_begin(run, NULL);
     ckpt__plan *plan = &run->priv.plan;
     const uint32_t n = run->priv.record.part[CKPT__HELD].count;
-    if (rc == CKPT_OK && ckpt__held_find(run, desc->id) < n) {
+    // One that could not be acknowledged is saved once more: it is visible, but
+    // may not be durable.
+    const uint64_t key = ckpt__hash_text(desc->id, CKPT__AS_TEXT);
+    const bool again = rc == CKPT_OK && ckpt__held_find(run, desc->id) < n;
+    if (again && run->priv.hold_again != key) {
         return CKPT_OK;
     }
-    if (rc == CKPT_OK && n == CKPT_HELD_MAX) {
+    if (rc == CKPT_OK && !again && n == CKPT_HELD_MAX) {
         rc = CKPT_ERR_HELD;
     }
-    if (rc == CKPT_OK) {
+    if (rc == CKPT_OK && !again) {
         rc = ckpt__plan_value(run, desc->timestep);
     }
     if (rc != CKPT_OK) {
@@ -5470,9 +5565,12 @@ static ckpt_code ckpt__hold(ckpt_run *run, const ckpt_env_desc *desc)
     }
     plan->name = desc->id;
     plan->steps = desc->step_count;
-    plan->held_add = true;
+    plan->held_add = !again;
     plan->settle = true;
-    return ckpt__save_planned(run);
+    run->priv.hold_again = key;
+    rc = ckpt__save_planned(run);
+    run->priv.hold_again = rc == CKPT_OK ? 0 : key;
+    return rc;
 }
 
 // Strikes it off the run, if it is there.
@@ -5518,6 +5616,10 @@ CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
     env->timestep = desc->timestep;
     env->priv.desc = *desc;
     env->priv.desc.id = NULL;
+    if (desc->run != NULL) {
+        env->priv.run = ckpt__hash_text(desc->run->id, CKPT__AS_ID);
+        env->priv.epoch = desc->run->epoch;
+    }
     env->priv.open = true;
     if (j != NULL) {
         j->envs[j->count++] = env;
@@ -5565,9 +5667,14 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
         return CKPT_ERR_RELEASING;
     }
     if (desc->run != NULL) {
+        if (desc->run->epoch != env->priv.epoch ||
+            ckpt__hash_text(desc->run->id, CKPT__AS_ID) != env->priv.run) {
+            return CKPT_ERR_CLOSED;
+        }
         // It belongs to the run: whoever lost the run has lost it, too.
         rc = ckpt__ready(desc->run);
-        rc = rc == CKPT_OK ? ckpt__lose(desc->run, ckpt__fence(desc->run)) : rc;
+        rc = rc != CKPT_OK ? rc :
+            ckpt__lose(desc->run, ckpt__look_mine(desc->run));
         if (rc != CKPT_OK) {
             return ckpt__run_result(desc->run, rc);
         }
@@ -5592,8 +5699,12 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
 
 CKPT_API ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held)
 {
-    const uint32_t at = held->at;
+    uint32_t at = held->at;
     ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK && at > 0) {      // it may have been struck off since
+        const uint32_t i = ckpt__held_find(run, held->id);
+        at = i < run->priv.record.part[CKPT__HELD].count ? i + 1 : at - 1;
+    }
     if (rc == CKPT_OK && at >= run->priv.record.part[CKPT__HELD].count) {
         return CKPT_END;
     }
@@ -6001,7 +6112,6 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 #undef CKPT__NUMBER_WIDTH
 #undef CKPT__OUTCOME_MAX
 #undef CKPT__TIME_MAX
-#undef CKPT__WATCH_COUNT
 
 #endif /* CKPT_IMPLEMENTATION_DONE */
 #endif /* CKPT_IMPLEMENTATION */

@@ -67,10 +67,10 @@
     #endif
 #endif
 
+#include "ckpt.h"
+
 #ifndef CKPT_STORE_FS_H
 #define CKPT_STORE_FS_H
-
-#include "ckpt.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -699,17 +699,20 @@ static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 }
 
 // Makes the names in a directory durable. After a failure its descriptor is
-// never synced again: a later sync on it could succeed and mean nothing.
-static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir)
+// spoiled and never synced again: that could succeed and mean nothing.
+static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
 {
-    const int r = ckpt__fs_sync(fs, *dir);
-    if (r < 0) {
+    int r = 0;
+    if (*spoiled) {
         const int fresh = ckpt__fs_open(fs, *dir, ".", CKPT_FS_DIR);
-        if (fresh >= 0) {
-            ckpt__fs_close(fs, dir);
-            *dir = fresh;
+        if (fresh < 0) {
+            return fresh;
         }
+        ckpt__fs_close(fs, dir);
+        *dir = fresh;
     }
+    r = ckpt__fs_sync(fs, *dir);
+    *spoiled = r < 0;
     return r;
 }
 
@@ -824,7 +827,7 @@ CKPT_API void ckpt_store_fs_name(const char *id, char name[256])
     size_t size = 0;
     char *out = name;
     for (const char *p = id; *p != '\0'; p++) {
-        size += ckpt__fs_is_plain(*p) ? 1 : 3;
+        size += ckpt__fs_is_plain(*p) ? 1U : 3U;
     }
     *out++ = size <= CKPT__FS_BODY_MAX ? 'r' : 'b';
     *out++ = '-';
@@ -969,6 +972,7 @@ typedef struct ckpt__fs_place {
     int64_t  pid;               // whose the claim is
     ckpt_how how;
     bool     aside;             // not shown under its name yet
+    bool     spoiled;           // a sync of dir has failed
     uint32_t letter;            // the number of the dead letter
     char     name[CKPT__FS_NAME];       // in the root
     char     aside_name[40];            // in the root, until it is shown
@@ -1016,14 +1020,14 @@ static int ckpt__fs_open_letters(ckpt_store_fs *fs)
     return ckpt__fs_open(fs, fs->priv.root, ".failed", CKPT_FS_DIR);
 }
 
-// The highest number of a dead letter of a name, 0 if there is none. They are
-// numbered from 1 on; two processes at work can leave small gaps.
+// The highest number of a dead letter of a name, 0 if there is none. There may
+// be gaps.
 static int ckpt__fs_letters(ckpt_store_fs *fs, int dir, const char *name)
 {
     char file[256];
     ckpt_fs_stat st;
     uint32_t last = 0;
-    for (uint32_t n = 1; n <= CKPT__FS_LETTERS && n <= last + 4; n++) {
+    for (uint32_t n = 1; n <= CKPT__FS_LETTERS; n++) {
         ckpt__fs_letter_name(file, name, n);
         const int r = ckpt__fs_stat_at(fs, dir, file, &st);
         if (r < 0 && r != -ENOENT) {
@@ -1224,18 +1228,27 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
     return CKPT_OK;
 }
 
-// Looks for generations from an epoch downwards, as many as fit. Epochs have
-// few gaps: claimants that died, and CKPT_CLAIMS_MAX bounds those.
+// Looks for generations from an epoch downwards, as many as fit. listed is the
+// highest epoch whose generation was listed; above it there are only claimants
+// that died, and what is being renamed.
 static ckpt_code ckpt__fs_look_gens(ckpt_store_fs *fs, int dir, uint64_t epoch,
-                                    ckpt_look *look, ckpt_error *err)
+                                    uint64_t listed, ckpt_look *look,
+                                    ckpt_error *err)
 {
     ckpt_code rc = CKPT_OK;
-    for (uint32_t misses = 0; rc == CKPT_OK && epoch > 0 &&
-         look->count + 2 <= CKPT_LOOK_MAX && misses <= 2 * CKPT_CLAIMS_MAX;
-         epoch--) {
+    uint32_t misses = 0;
+    while (rc == CKPT_OK && epoch > 0 && look->count + 2 <= CKPT_LOOK_MAX) {
         const unsigned before = look->count;
         rc = ckpt__fs_look_epoch(fs, dir, epoch, look, err);
         misses = look->count > before ? 0 : misses + 1;
+        epoch--;
+        if (misses > CKPT_CLAIMS_MAX && epoch < listed) {
+            break;
+        }
+        if (misses > CKPT_CLAIMS_MAX) {
+            epoch = listed;
+            misses = 0;
+        }
     }
     return rc;
 }
@@ -1266,7 +1279,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
     ckpt_fs_stat st;
-    uint64_t epoch;
+    uint64_t epoch, listed = 0;
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->in);
     if (p->how == CKPT_HOW_LETTER) {
@@ -1283,6 +1296,10 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
              kind == CKPT__FS_PREV) && epoch > look->epoch) {
             look->epoch = epoch;
         }
+        if ((kind == CKPT__FS_CURRENT || kind == CKPT__FS_PREV) &&
+            epoch <= epoch_max && epoch > listed) {
+            listed = epoch;
+        }
     }
     if (w.r < 0) {
         return ckpt__fs_fail(err, "list the directory of a run", w.r);
@@ -1297,7 +1314,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
         look->mine = st.nlink > 0;
     }
     return ckpt__fs_look_gens(fs, p->dir, epoch_max < look->epoch ?
-                              epoch_max : look->epoch, look, err);
+                              epoch_max : look->epoch, listed, look, err);
 }
 
 //--- Claims and liveness ------------------------------------------------------
@@ -1355,9 +1372,11 @@ static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
     ckpt_json_key(&w, "when");
     ckpt_json_string(&w, ckpt_text(when));
     ckpt_json_key(&w, "owner");
-    const size_t most = 80, size = strlen(owner);
     ckpt_bytes shown = ckpt_text(owner);
-    shown.len = size < most ? size : most;
+    while (shown.len > 80 || (shown.len > 0 &&  // cut between characters
+           ((uint8_t)owner[shown.len] & 0xc0) == 0x80)) {
+        shown.len--;
+    }
     ckpt_json_string(&w, shown);
     ckpt_json_close(&w);
     if (ckpt_json_done(&w, &line) != CKPT_OK) {
@@ -1421,7 +1440,10 @@ static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
             ckpt__fs_fail(err, "link the claim", linked < 0 ? linked : r);
     }
     (void)gone;                                 // swept later
-    r = ckpt__fs_sync_dir(fs, &p->dir);
+    r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
+    if (r >= 0 && p->how == CKPT_HOW_FIND) {
+        r = ckpt__fs_sync_root(fs);     // its maker may have died before that
+    }
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
 }
 
@@ -1521,7 +1543,7 @@ static ckpt_verdict ckpt__fs_verdict(ckpt_store_fs *fs, int fd, ckpt_bytes line)
 // "worker-3 (host, pid 4711)", for people to read.
 static void ckpt__fs_show_owner(char out[160], ckpt_bytes line)
 {
-    char owner[81], host[48];
+    char owner[96], host[64];
     int64_t pid = 0;
     owner[0] = host[0] = '\0';
     (void)!ckpt_json_text(ckpt_json_get(line, "owner"), owner, sizeof(owner),
@@ -1529,7 +1551,7 @@ static void ckpt__fs_show_owner(char out[160], ckpt_bytes line)
     (void)!ckpt_json_text(ckpt_json_get(line, "host"), host, sizeof(host),
                           NULL);
     (void)!ckpt_json_number(ckpt_json_get(line, "pid"), &pid);
-    ckpt__stb_sprintf(out, "%s%s(%s, pid %lld)", owner,
+    ckpt__stb_sprintf(out, "%s%s(%.36s, pid %lld)", owner,
                       owner[0] != '\0' ? " " : "", host, (long long)pid);
 }
 
@@ -1890,7 +1912,7 @@ static void ckpt__fs_drop_letter(ckpt_store_fs *fs, ckpt__fs_place *p)
     if (dir >= 0) {
         ckpt__fs_letter_name(file, p->name, p->letter);
         (void)ckpt__fs_unlink(fs, dir, file);
-        (void)ckpt__fs_sync_dir(fs, &dir);
+        (void)ckpt__fs_sync(fs, dir);
     }
     ckpt__fs_close(fs, &dir);
 }
@@ -1914,7 +1936,7 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
         return rc;
     }
     gen->token = ckpt__fs_token(&st);
-    const int r = ckpt__fs_sync_dir(fs, &p->dir);
+    const int r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
     if (r < 0) {
         (void)ckpt__fs_fail(err, "sync the directory of a run", r);
         return CKPT_ERR_NOT_DURABLE;
@@ -2028,21 +2050,27 @@ static int ckpt__fs_keep_letter(ckpt_store_fs *fs, const ckpt__fs_place *p,
     }
     dir = r < 0 ? r : ckpt__fs_open_letters(fs);
     r = dir < 0 ? dir : ckpt__fs_stat_at(fs, p->dir, name, &st);
-    for (uint32_t n = 1; r >= 0; n++) {
+    const int last = r < 0 ? r : ckpt__fs_letters(fs, dir, p->name);
+    r = last < 0 ? last : r;
+    for (int n = 1; r >= 0; n++) {
         if (n > CKPT__FS_LETTERS) {
             r = -ENOSPC;
             break;
         }
-        ckpt__fs_letter_name(file, p->name, n);
-        r = fs->priv.calls->link(fs->priv.user, p->dir, name, dir, file);
+        ckpt__fs_letter_name(file, p->name, (uint32_t)n);
+        r = n <= last ? -EEXIST :               // the newest gets the highest
+            fs->priv.calls->link(fs->priv.user, p->dir, name, dir, file);
         const int seen = r >= 0 ? r :
             ckpt__fs_stat_at(fs, dir, file, &there);
         if (r >= 0 || (seen >= 0 && there.ino == st.ino &&
                        there.dev == st.dev)) {
-            r = ckpt__fs_sync_dir(fs, &dir);
+            r = ckpt__fs_sync(fs, dir);
             break;
         }
         r = r == -EEXIST ? 0 : r;
+    }
+    if (r == -ENOENT && ckpt__fs_stat_at(fs, p->dir, name, &st) == -ENOENT) {
+        r = 0;                                  // somebody else has finished
     }
     ckpt__fs_close(fs, &dir);
     return r;
@@ -2106,7 +2134,7 @@ static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
     char claim[64];
     ckpt__fs_claim_name(claim, p->epoch);
     int r = ckpt__fs_empty_all(fs, p, gen, claim);
-    r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir);
+    r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
     r = r < 0 || gen[0] == '\0' ? r : ckpt__fs_unlink(fs, p->dir, gen);
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
     return r < 0 ? r : ckpt__fs_rmdir(fs, p->name);
@@ -2120,7 +2148,7 @@ static int ckpt__fs_remove_letters(ckpt_store_fs *fs, ckpt__fs_place *p)
         ckpt__fs_letter_name(file, p->name, n);
         r = ckpt__fs_unlink(fs, p->dir, file);
     }
-    return r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir);
+    return r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
 }
 
 // Removes a run that was never shown. If it has been shown meanwhile, it is
@@ -2134,10 +2162,14 @@ static int ckpt__fs_remove_aside(ckpt_store_fs *fs, ckpt__fs_place *p)
     if (r == -ENOENT || (r >= 0 && st.ino != own.ino)) {
         return 0;
     }
+    // Our own claim last: should its maker live after all, it finds that.
     const uint64_t epoch = p->epoch;
+    char claim[64];
+    ckpt__fs_claim_name(claim, epoch);
     p->epoch = CKPT_TURN_MAX;
-    r = r < 0 ? r : ckpt__fs_empty_all(fs, p, "", "");
+    r = r < 0 ? r : ckpt__fs_empty_all(fs, p, "", claim);
     p->epoch = epoch;
+    r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
     return r < 0 ? r : ckpt__fs_rmdir(fs, p->aside_name);
 }
 
@@ -2306,18 +2338,18 @@ static const ckpt_store_methods ckpt__fs_methods = {
     ckpt__fs_drop, ckpt__fs_move, ckpt__fs_env, ckpt__fs_place_close
 };
 
-// Makes the root if it is not there, and its name durable.
+// Makes the root if it is not there, and its name durable: each time, because
+// whoever made it may have died before that. A parent that cannot be opened
+// is somebody else's care.
 static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
 {
     char parent[4096];
-    int r, fd;
-    CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, -1, dir));
-    if (r == -EEXIST) {
-        return 0;
-    }
+    int r;
     size_t n = strlen(dir);
-    if (r < 0 || n >= sizeof(parent) - 2) {
-        return r < 0 ? r : -ENAMETOOLONG;
+    CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, -1, dir));
+    const bool there = r == -EEXIST;
+    if ((r < 0 && !there) || n >= sizeof(parent) - 2) {
+        return r < 0 && !there ? r : -ENAMETOOLONG;
     }
     memcpy(parent, dir, n + 1);
     while (n > 1 && parent[n - 1] == '/') {
@@ -2327,10 +2359,10 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
         n--;
     }
     memcpy(parent + n, ".", 2);
-    fd = ckpt__fs_open(fs, -1, parent, CKPT_FS_DIR | CKPT_FS_FOLLOW);
+    int fd = ckpt__fs_open(fs, -1, parent, CKPT_FS_DIR | CKPT_FS_FOLLOW);
     r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
     ckpt__fs_close(fs, &fd);
-    return r;
+    return there && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
 }
 
 // The root must be ours alone: who can write to it can be anybody's run.
@@ -2357,9 +2389,13 @@ static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
     }
     fs->priv.locks = desc->liveness == CKPT_STORE_FS_LOCKS ||
         (desc->liveness == CKPT_STORE_FS_AUTO && local > 0);
-    fs->base.caps = (fs->priv.locks ? CKPT_CAP_LOCKS : 0U) |
-        (local == 2 || desc->durability == CKPT_STORE_FS_PROCESS ?
-         CKPT_CAP_VOLATILE : 0U);
+    fs->base.caps = 0;
+    if (fs->priv.locks) {
+        fs->base.caps |= CKPT_CAP_LOCKS;
+    }
+    if (local == 2 || desc->durability == CKPT_STORE_FS_PROCESS) {
+        fs->base.caps |= CKPT_CAP_VOLATILE;
+    }
     return CKPT_OK;
 }
 
@@ -2428,6 +2464,11 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 #undef STBSP__PUBLICDEF
 #undef STBSP__ATTRIBUTE_FORMAT
 #undef STBSP__NOTUSED
+#undef STBSP__METRIC_JEDEC
+#undef STBSP__METRIC_NOSPACE
+#undef STBSP__METRIC_1024
+#undef STBSP__HALFWIDTH
+#undef stbsp__uintptr
 
 #endif /* CKPT_STORE_FS_IMPLEMENTATION_DONE */
 #endif /* CKPT_STORE_FS_IMPLEMENTATION */

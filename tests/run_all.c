@@ -5,6 +5,7 @@
     X(rules)                                                                   \
     X(run)                                                                     \
     X(recover)                                                                 \
+    X(env)                                                                     \
     X(simdisk)                                                                 \
     X(store_fault)                                                             \
     X(contract_mem)                                                            \

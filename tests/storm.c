@@ -45,6 +45,7 @@
 enum {
     PROCESSES_MAX = 64,
     RUNS_MAX      = 20000,
+    MESSAGES      = 500,                // then the transcript is cut
     TURNS         = 6,                  // of a run that makes progress
     NEVER         = 1 << 30,            // a moment that does not come
     CALLS_MAX     = 200                 // no save or finish has more
@@ -166,7 +167,8 @@ static ckpt_code save_n(kit *k, uint64_t turn, uint64_t n)
     snprintf(state, sizeof(state), "{\"n\":%" PRIu64 "}", n);
     return ckpt_save(&k->run, &(ckpt_save_desc){
         .turn = turn, .messages = ckpt_text(message),
-        .append_at = k->run.messages, .state = ckpt_text(state) });
+        .append_at = k->run.messages < MESSAGES ? k->run.messages : 0,
+        .state = ckpt_text(state) });
 }
 
 // Loads what save_n() saved; -1 if it cannot, -2 if it lost the claim.
@@ -522,6 +524,11 @@ static void save_loop(int out)
         n = n == -1 && k->run.turn == 0 ? 0 : n;
     } else {
         n = rc == CKPT_ERR_BUSY ? -3 : -2;
+        if (n == -2) {
+            printf("     opening failed: %d, %s\n", rc,
+                   ckpt_last_error(&k->ctx)->msg);
+            fflush(stdout);
+        }
     }
     do {
         if (write(out, &n, sizeof(n)) != (ssize_t)sizeof(n)) {
@@ -562,7 +569,11 @@ static void storm_kill(void)
             if (first) {                // what it has loaded
                 opened++;
                 between += n == acked + 1;
-                wrong += n != acked && n != acked + 1;
+                if (n != acked && n != acked + 1) {
+                    printf("     loaded %" PRId64 " after %" PRId64 " was "
+                           "acknowledged\n", n, acked);
+                    wrong++;
+                }
                 wait_us(next_random(12000));
                 kill(pid, SIGKILL);
             } else {
@@ -573,7 +584,11 @@ static void storm_kill(void)
         }
         close(pipes[0]);
         waitpid(pid, &status, 0);
-        wrong += !WIFSIGNALED(status) && WEXITSTATUS(status) != 0;
+        if (!WIFSIGNALED(status) && WEXITSTATUS(status) != 0) {
+            printf("     ended by itself after %" PRId64 "\n", acked);
+            wrong++;
+            break;
+        }
         age_beats();
     }
     printf("     %d kills, %" PRId64 " opened, %" PRId64 " saves, %" PRId64
@@ -1072,7 +1087,8 @@ int main(int argc, char **argv)
     if (!read_options(argc, argv)) {
         fprintf(stderr, "usage: storm [-s seed] [-d directory] [-n runs] "
                 "[-p processes] [-k kills]\n             [-m moments] "
-                "[-e stride] [recover|fence|kill|save|finish|rise|begin ...]\n");
+                "[-e stride] [recover|fence|kill|save|finish|rise|begin ...]"
+                "\n");
         return 2;
     }
     printf("seed %" PRIu64 "\n", storm.random);

@@ -52,7 +52,9 @@ typedef struct actor {
     bool          odd;              // a call told something that is not so
 } actor;
 
-typedef enum stage { EMPTY, PLAIN, RICH, EXHAUSTED, LETTER, LEFT, STAGES } stage;
+typedef enum stage {
+    EMPTY, PLAIN, RICH, EXHAUSTED, LETTER, LEFT, STAGES
+} stage;
 
 enum {
     OPENS = 1 << 0,         // claims a run; none is open before
@@ -827,7 +829,7 @@ static const char *after_call(actor *a, const call *op, const fault *f,
 static bool is_news(const call *op, const char *why)
 {
     for (unsigned i = 0; i + 1 < t.told; i += 2) {
-        if (t.news[i] == (const void *)op && t.news[i + 1] == (const void *)why) {
+        if (t.news[i] == op && t.news[i + 1] == why) {
             return false;
         }
     }
