@@ -476,6 +476,7 @@ typedef struct ckpt_store_methods {
 
     // Makes the claim of an epoch; atomic, one claimant wins. OK: won, the
     // claim is durable and the place holds it. ERR_CLAIM_LOST: it is taken.
+    // ERR_STALE: the run was removed since it was opened.
     // A claim is there until move(), even when its owner is gone.
     ckpt_code (*claim)(ckpt_store *s, void *place, uint64_t epoch,
                        const char *owner, ckpt_error *err);
@@ -4395,7 +4396,8 @@ static ckpt_code ckpt__open(ckpt_ctx *ctx, ckpt_run *run,
 {
     ckpt_code rc = CKPT_ERR_EXISTS;
     // It may appear, or vanish, between the question and the answer.
-    for (int tries = 0; rc == CKPT_ERR_EXISTS && tries < 4; tries++) {
+    for (int tries = 0; tries < 4 && (rc == CKPT_ERR_EXISTS ||
+                                      rc == CKPT_ERR_STALE); tries++) {
         rc = ckpt__take(ctx, run, desc->id, desc->meta.fingerprint,
                         ckpt__take_how(desc));
         *found = rc != CKPT_ERR_NOT_FOUND;

@@ -1072,14 +1072,16 @@ static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
         if (r == -EEXIST) {
             continue;
         }
-        if (r < 0) {
-            return ckpt__fs_fail(err, "make the directory of a run", r);
-        }
-        p->aside = true;
         p->pid = fs->priv.calls->pid(fs->priv.user);
-        p->dir = ckpt__fs_open(fs, fs->priv.root, p->aside_name, CKPT_FS_DIR);
-        return p->dir >= 0 ? CKPT_OK :
-            ckpt__fs_fail(err, "open the directory of a run", p->dir);
+        p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->aside_name,
+                                           CKPT_FS_DIR);
+        p->aside = p->dir >= 0;
+        if (!p->aside) {                // it may be there all the same
+            (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
+                                        p->aside_name);
+            return ckpt__fs_fail(err, "make the directory of a run", p->dir);
+        }
+        return CKPT_OK;
     }
     return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
 }
@@ -1192,6 +1194,10 @@ static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
     w->fs = fs;
     CKPT__FS_CALL(w->r, fs->priv.calls->dir_open(fs->priv.user, dir,
                                                  &w->walk));
+    if (w->r == -ENOENT) {                      // removed while it was held:
+        w->r = 0;                               // there is nothing in it
+        return false;
+    }
     return w->r >= 0;
 }
 
@@ -1332,8 +1338,12 @@ static int ckpt__fs_temp(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
         ckpt__stb_sprintf(p->out_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
         r = ckpt__fs_open(fs, p->dir, p->out_name,
                           CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
-        if (r != -EEXIST) {
+        if (r >= 0) {
             return r;
+        }
+        if (r != -EEXIST) {             // it may be there all the same
+            (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+            break;
         }
     }
     return r;
@@ -1465,7 +1475,8 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     }
     int fd = ckpt__fs_temp(fs, p, epoch);
     if (fd < 0) {
-        return ckpt__fs_fail(err, "make the claim", fd);
+        rc = ckpt__fs_fail(err, "make the claim", fd);
+        return fd == -ENOENT ? CKPT_ERR_STALE : rc;     // removed meanwhile
     }
     // Locked before it has its name: whoever sees it sees it locked.
     if (fs->priv.locks) {
@@ -2386,6 +2397,9 @@ static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
     }
     if (st.mode & 022) {
         return CKPT_ERR_UNSAFE;
+    }
+    if (desc->liveness == CKPT_STORE_FS_LOCKS && local == 0) {
+        return CKPT_ERR_ARGUMENT;
     }
     fs->priv.locks = desc->liveness == CKPT_STORE_FS_LOCKS ||
         (desc->liveness == CKPT_STORE_FS_AUTO && local > 0);

@@ -1,11 +1,15 @@
 // All suites in one program: run_all [-v] [part of "suite.test"].
 #define TEST_SUITES(X)                                                         \
     X(json)                                                                    \
-    X(record)                                                                  \
     X(rules)                                                                   \
+    X(record)                                                                  \
     X(run)                                                                     \
     X(recover)                                                                 \
     X(env)                                                                     \
+    X(open)                                                                    \
+    X(crash)                                                                   \
+    X(fault)                                                                   \
+    X(interleave)                                                              \
     X(simdisk)                                                                 \
     X(store_fault)                                                             \
     X(contract_mem)                                                            \

@@ -53,7 +53,7 @@ TEST_SUITE(open, LIST)
 //--- What every test needs ----------------------------------------------------
 
 static struct {
-    char            dir[64], runs[96];
+    char            dir[256], runs[300];
     ckpt_store_fs   fs;
     ckpt_ctx        ctx;
     ckpt_run        run;
@@ -69,7 +69,7 @@ static struct {
 
 static void remove_tree(const char *path)
 {
-    char sub[512];
+    char sub[1024];
     struct dirent *e;
     DIR *d;
     (void)chmod(path, 0700);
@@ -92,11 +92,14 @@ static void remove_tree(const char *path)
     (void)rmdir(path);
 }
 
-// An empty directory for the test, and the name of a store in it.
+// An empty directory for the test, and the name of a store in it. TMPDIR says
+// on which file system.
 static bool setup(void)
 {
+    const char *base = getenv("TMPDIR");
     memset(&t, 0, sizeof(t));
-    snprintf(t.dir, sizeof(t.dir), "/tmp/ckpt-open-XXXXXX");
+    snprintf(t.dir, sizeof(t.dir), "%.200s/ckpt-open-XXXXXX",
+             base != NULL && base[0] == '/' ? base : "/tmp");
     if (!CHECK(mkdtemp(t.dir) != NULL)) {
         return false;
     }
@@ -138,7 +141,7 @@ static uint64_t sum_file(uint64_t h, const char *path)
 // A sum over names, kinds, modes and contents of everything below a path.
 static uint64_t sum_tree(const char *path)
 {
-    char sub[512];
+    char sub[1024];
     uint64_t sum = 0;
     struct dirent *e;
     DIR *d = opendir(path);
@@ -466,7 +469,7 @@ static void locks_are_refused_where_there_are_none(void)
 
 static void a_missing_parent_is_told(void)
 {
-    char path[128];
+    char path[400];
     if (setup()) {
         snprintf(path, sizeof(path), "%s/no/runs", t.dir);
         refused(path, CKPT_ERR_NOT_FOUND);
@@ -481,7 +484,7 @@ static void a_missing_parent_is_told(void)
 
 static void what_is_no_directory_is_foreign(void)
 {
-    char path[128], *longest = malloc(6000);
+    char path[400], *longest = malloc(6000);
     if (setup() && CHECK(longest != NULL)) {
         FILE *f = fopen(t.runs, "w");
         CHECK(f != NULL && fputs("not ours", f) >= 0 && fclose(f) == 0);
@@ -507,7 +510,7 @@ static void what_is_no_directory_is_foreign(void)
 
 static void a_link_to_a_directory_is_followed(void)
 {
-    char path[128];
+    char path[400];
     if (setup() && begin()) {
         ckpt_store_fs_close(&t.fs);
         snprintf(path, sizeof(path), "%s/link", t.dir);
@@ -632,7 +635,7 @@ static bool only_looks(ckpt_code wanted)
 
 static bool child_cannot_write(void)
 {
-    char run[128];
+    char run[400];
     if (!as_nobody()) {
         return false;
     }
@@ -643,7 +646,7 @@ static bool child_cannot_write(void)
     ok = CHECK_INT(t.err.sys, EACCES) && ok;
     ckpt_store_fs_close(&t.fs);
     // nor can a store be made there
-    char below[128];
+    char below[400];
     snprintf(below, sizeof(below), "%s/new", t.runs);
     ok = refused(below, CKPT_ERR_ACCESS) && ok;
     ok = CHECK(chmod(run, 0700) == 0) && CHECK(chmod(t.runs, 0700) == 0) && ok;
@@ -682,7 +685,7 @@ static void a_directory_that_cannot_be_read_is_an_access_error(void)
 // A run that root began in a store of ours (with a wrong sudo, say).
 static void a_run_of_another_user_is_left_alone(void)
 {
-    char run[128];
+    char run[400];
     if (geteuid() != 0) {
         TEST_SKIP("needs root, to give a run away");
     }
@@ -761,7 +764,7 @@ static bool child_read_only(void)
     ckpt_store_fs_close(&t.fs);
     ok = open_store() && only_looks(CKPT_ERR_ACCESS) && ok;
     ckpt_store_fs_close(&t.fs);
-    char fresh[128];
+    char fresh[400];
     snprintf(fresh, sizeof(fresh), "%s/fresh", t.dir);
     ok = refused(fresh, CKPT_ERR_ACCESS) && ok;
     return CHECK(mount("none", t.dir, NULL, MS_REMOUNT, NULL) == 0) &&
@@ -772,7 +775,7 @@ static bool child_read_only(void)
 static unsigned fill(size_t size)
 {
     static const char zeros[4096];
-    char path[128];
+    char path[400];
     unsigned n = 0;
     for (bool more = true; more && n < 1000; n++) {
         snprintf(path, sizeof(path), "%s/fill-%u", t.dir, n);
@@ -788,7 +791,7 @@ static unsigned fill(size_t size)
 
 static void make_room(unsigned files)
 {
-    char path[128];
+    char path[400];
     for (unsigned i = 0; i < files; i++) {
         snprintf(path, sizeof(path), "%s/fill-%u", t.dir, i);
         (void)unlink(path);
@@ -808,7 +811,7 @@ static bool bears_full(size_t fill_size)
     t.err = *ckpt_last_error(&t.ctx);
     ok = says(rc, CKPT_ERR_NO_SPACE) && ok;
     ok = CHECK(sum_tree(t.runs) == before) && ok;
-    char fresh[128];
+    char fresh[400];
     snprintf(fresh, sizeof(fresh), "%s/fresh", t.dir);
     ckpt_store_fs_close(&t.fs);
     if (fill_size == 0) {               // a directory takes no block here

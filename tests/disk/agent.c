@@ -84,7 +84,7 @@ static ckpt_bytes text_of(unsigned n, bool state, char *out, size_t cap)
     for (size_t i = 0; i < pad; i++) {
         out[(size_t)at + i] = (char)('a' + (i + n) % 26);
     }
-    memcpy(out + (size_t)at + pad, state ? "\"}" : "\"}]", 4);
+    strcpy(out + (size_t)at + pad, state ? "\"}" : "\"}]");
     return ckpt_text(out);
 }
 
@@ -467,10 +467,13 @@ static ckpt_code resume(const story *s)
 // A run that stands: right, and able to go on.
 static void judge_present(const story *s)
 {
-    const int64_t n = load_whole(s);
+    int64_t n = load_whole(s);
     const unsigned low = s->acked > s->low ? s->acked : s->low;
     if (n < 0) {
         return;
+    }
+    if (n == 0 && s->acked == s->low) {
+        n = s->low;                     // begun, not saved yet
     }
     if (n > s->tried || (a.power && n < low)) {
         bad(s, "a state that is too old or too new", n, low);

@@ -564,10 +564,16 @@ static void do_finish(fuzz_in *in)
         const set next = apply_all(&w.now, &x);
         set_join(&w.kept, &next);
     }
+    // A finish that was final and failed is only gone on with by the next.
+    const bool may_end = set_may_end(&w.now);
     if (rc == CKPT_OK && x.final && !w.p->dead) {
         gone();
     } else {
         account(rc, &x);
+        if (may_end) {
+            set_none(&w.now);
+            set_none(&w.later);
+        }
     }
 }
 

@@ -1,0 +1,325 @@
+#!/bin/sh
+# run.sh -- real file systems, real limits, real kills: sh tests/disk/run.sh
+#
+#     sh tests/disk/run.sh [block|cut|limits|kill|errors ...]
+#
+# block   the states that a power cut can leave on ext4, xfs and btrfs: every
+#         write and flush of a session goes into a log (logdisk.c), states are
+#         made from it (crash.c), mounted, and judged (agent.c)
+# cut     the disk loses its cache at a random moment of a session
+# limits  full in bytes and in inodes, read-only, not ours: the suite "open",
+#         as root and as nobody, on each file system
+# kill    SIGKILL at every system call of a session
+# errors  EIO, ENOSPC, EINTR, EMFILE at every system call of a session
+#
+# Needs root, FUSE, loop devices and strace; says what it skips and why. STATES
+# is how many states for each file system (60), STEP which system calls (1:
+# every one, for errors 3), SEED what is drawn. Everything that is built goes to
+# $B/disk, the disks to $DISKS (/dev/shm if that is there).
+cd "$(dirname "$0")/../.." || exit 1
+: "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${STATES:=60}"
+: "${SEED:=$(date +%s)}"
+parts=${*:-block cut limits kill errors}
+
+skip_all() { echo "skip   disk: $1"; echo "0 passed, 0 failed"; exit 0; }
+[ "$(id -u)" = 0 ] || skip_all "needs root, to mount"
+[ "$(uname -s)" = Linux ] || skip_all "knows Linux only"
+if [ -z "$CKPT_DISK_NS" ]; then
+    command -v unshare >/dev/null 2>&1 || skip_all "needs unshare"
+    # Our mounts are nobody else's, and go with us.
+    CKPT_DISK_NS=1 exec unshare -m sh "$0" "$@"
+fi
+
+work=$B/disk
+mkdir -p "$work" || exit 1
+work=$(cd "$work" && pwd)
+disks=${DISKS:-/dev/shm}
+[ -w "$disks" ] || disks=$work
+disks=$(mktemp -d "$disks/ckpt-disk-XXXXXX") || exit 1
+fuse_pid=
+clean() {
+    umount "$disks/m" 2>/dev/null
+    umount "$disks/s" 2>/dev/null
+    [ -z "$loop" ] || losetup -d "$loop" 2>/dev/null
+    umount "$disks/f" 2>/dev/null
+    rm -rf "$disks"
+}
+trap clean EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$disks/m" "$disks/f" "$disks/s" || exit 1
+
+passed=0 failed=0
+pass() { passed=$((passed + 1)); echo "ok     $1"; }
+fail() {
+    failed=$((failed + 1))
+    echo "FAILED $1"
+    [ -z "$2" ] || head -n 12 "$2" | sed 's/^/       /'
+}
+skip() { echo "skip   $1"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Installs what is missing, where it may: install PROGRAM PACKAGE...
+install() {
+    has "$1" && return
+    shift
+    has apt-get || return
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 install "$@" >"$work/apt.log" 2>&1 \
+        </dev/null || {
+        apt-get -q update >"$work/apt.log" 2>&1 </dev/null &&
+        DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+            --no-install-recommends install "$@" >"$work/apt.log" 2>&1 \
+            </dev/null; }
+}
+
+warn="-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow"
+build() {
+    printf '%s\n' '#define CKPT_IMPLEMENTATION' \
+        '#define CKPT_STORE_FS_IMPLEMENTATION' \
+        '#include "ckpt_store_fs.h"' >"$work/ckpt.c"
+    # shellcheck disable=SC2086
+    $CC $warn -O2 -I. "-I$STB" -c -o "$work/ckpt.o" "$work/ckpt.c" &&
+    $CC $warn -O2 -I. -static -o "$work/agent" tests/disk/agent.c \
+        "$work/ckpt.o" &&
+    $CC $warn -O2 -o "$work/crash" tests/disk/crash.c
+}
+build || { fail "the programs compile"; echo "0 passed, 1 failed"; exit 1; }
+
+#--- block: what a power cut can leave -----------------------------------------
+
+# shellcheck disable=SC2046,SC2086
+build_logdisk() {
+    [ -c /dev/fuse ] && install fusermount3 fuse3 && has losetup &&
+    { [ -f /usr/include/fuse3/fuse.h ] ||
+      install no-such-program libfuse3-dev pkg-config; } &&
+    $CC $warn -O2 $(pkg-config --cflags fuse3 | sed 's/-I/-isystem /g') \
+        -o "$work/logdisk" tests/disk/logdisk.c $(pkg-config --libs fuse3)
+}
+
+# make_image FS FILE
+make_image() {
+    rm -f "$2"
+    case $1 in
+    ext4)  truncate -s 48M "$2" && mkfs.ext4 -q -F \
+               -E lazy_itable_init=0,lazy_journal_init=0 "$2" ;;
+    xfs)   truncate -s 320M "$2" && mkfs.xfs -q -f "$2" ;;
+    btrfs) truncate -s 160M "$2" && mkfs.btrfs -q -f "$2" ;;
+    esac >"$work/mkfs.log" 2>&1
+}
+
+has_fs() {
+    case $1 in
+    xfs)   install mkfs.xfs xfsprogs ;;
+    btrfs) install mkfs.btrfs btrfs-progs ;;
+    ext4)  install mkfs.ext4 e2fsprogs ;;
+    esac
+    has "mkfs.$1" || { skip "$2: no mkfs.$1"; return 1; }
+    grep -qw "$1" /proc/filesystems || modprobe "$1" 2>/dev/null || {
+        skip "$2: this kernel has no $1"; return 1; }
+}
+
+# With process nothing asks for a flush, so the file system must do it often.
+options() {
+    case $1-$2 in ext4-process|btrfs-process) echo commit=1 ;;
+    *) echo defaults ;; esac
+}
+
+# record FS LEVEL: a session, in $disks/log, on what was $disks/base.
+record() {
+    make_image "$1" "$disks/base" || return 1
+    cp --sparse=always "$disks/base" "$disks/disk"
+    rm -f "$disks/log"
+    "$work/logdisk" "$disks/disk" "$disks/log" "$disks/f" \
+        >"$work/logdisk.log" 2>&1 &
+    fuse_pid=$!
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        [ -e "$disks/f/disk" ] && break
+        sleep 0.1
+    done
+    often=
+    [ "$2" = power ] || often=sync
+    rc=1
+    loop=$(losetup -f --show "$disks/f/disk") &&
+    mount -t "$1" -o "$(options "$1" "$2")" "$loop" "$disks/m" &&
+    "$work/agent" write "$disks/m/runs" "$disks/f/mark" "$2" $often &&
+    cp "$disks/log" "$disks/recorded" && rc=0
+    umount "$disks/m"
+    losetup -d "$loop" && loop=
+    umount "$disks/f" && wait "$fuse_pid"
+    return $rc
+}
+
+# judge FS LEVEL ASKED: states that are bad go to $work/bad.
+judge() {
+    good=0 worse=0
+    : >"$work/bad"
+    for number in $(seq "$STATES"); do
+        cp --sparse=always "$disks/base" "$disks/state"
+        "$work/crash" "$disks/recorded" "$disks/state" "$disks/marks" \
+            "$SEED" "$number" >"$work/figures" || return 1
+        if ! mount -t "$1" -o loop "$disks/state" "$disks/s" \
+                2>"$work/one"; then
+            worse=$((worse + 1))
+            echo "state $number cannot be mounted" >>"$work/bad"
+            continue
+        fi
+        if "$work/agent" check "$disks/s/runs" "$disks/marks" "$3" \
+                >"$work/one" 2>&1; then
+            good=$((good + 1))
+        else
+            worse=$((worse + 1))
+            sed "s/^/state $number: /" "$work/one" >>"$work/bad"
+        fi
+        umount "$disks/s" || return 1
+    done
+}
+
+block() {
+    build_logdisk 2>"$work/cc.log" || {
+        skip "block: needs /dev/fuse, libfuse3-dev and losetup"; return; }
+    for fs in ext4 xfs btrfs; do
+        has_fs $fs "block $fs" || continue
+        for level in power process; do
+            name="$fs, $level"
+            if ! record $fs $level 2>"$work/one"; then
+                fail "$name: the session" "$work/one"
+                continue
+            fi
+            judge $fs $level $level ||
+                { fail "$name: the states cannot be made"; continue; }
+            line="$name: $good of $STATES states ($(cat "$work/figures"))"
+            [ "$worse" = 0 ] && pass "$line" ||
+                fail "$line, seed $SEED" "$work/bad"
+            [ $level = process ] || continue
+            # The net must catch: without fsync the promise of power breaks.
+            judge $fs $level power
+            line="$name, but asked for power: $worse of $STATES states are bad"
+            [ "$worse" -gt 0 ] && pass "$line" || fail "$line, seed $SEED"
+        done
+    done
+}
+
+#--- limits: the suite of bad directories, on each file system ------------------
+
+limits() {
+    printf '#define TEST_SUITES(X) X(open)\n#include "test.h"\n' \
+        >"$work/open_main.c"
+    # shellcheck disable=SC2086
+    $CC $warn -O1 -I. -Itests -static -o "$work/open" tests/test_open.c \
+        "$work/open_main.c" "$work/ckpt.o" || { fail "test_open"; return; }
+    cp "$work/open" "$disks/open" && chmod 755 "$disks" "$disks/open"
+    for fs in here ext4 xfs btrfs tmpfs; do
+        if [ $fs = tmpfs ]; then
+            mount -t tmpfs none "$disks/s"
+        elif [ $fs != here ]; then
+            has_fs $fs "limits on $fs" || continue
+            make_image $fs "$disks/state" &&
+            mount -t $fs -o loop "$disks/state" "$disks/s"
+        fi || { skip "limits on $fs: it cannot be mounted"; continue; }
+        chmod 1777 "$disks/s"
+        for who in root nobody; do
+            if [ $who = root ]; then TMPDIR=$disks/s "$disks/open"
+            else TMPDIR=$disks/s setpriv --reuid 65534 --regid 65534 \
+                     --clear-groups "$disks/open"
+            fi >"$work/one" 2>&1
+            line="limits on $fs as $who: $(tail -n 1 "$work/one")"
+            grep -q '^[1-9][0-9]* passed, 0 failed$' "$work/one" &&
+                pass "$line" || fail "$line" "$work/one"
+        done
+        [ $fs = here ] || umount "$disks/s"
+    done
+}
+
+#--- kill, errors: at every system call -----------------------------------------
+
+# session LEVEL STRACE-OPTIONS...: exit status of the session.
+session() {
+    level=$1; shift
+    rm -rf "$disks/runs" "$disks/marks"
+    : >"$disks/marks"
+    strace -f -qq -o "$disks/trace" "$@" "$work/agent" write "$disks/runs" \
+        "$disks/marks" "$level" >"$work/said" 2>&1
+}
+
+# What is left must be as the marks say.
+left_well() {
+    "$work/agent" check "$disks/runs" "$disks/marks" power >"$work/one" 2>&1
+}
+
+can_strace() {
+    install strace strace
+    has strace || { skip "$1: no strace"; return 1; }
+    session power -e trace=all || {
+        skip "$1: strace cannot trace here"; return 1; }
+    calls=$(wc -l <"$disks/trace")
+}
+
+kill_at() {
+    can_strace kill || return
+    n=1 good=0 worse=0
+    : >"$work/bad"
+    while [ "$n" -le "$calls" ]; do
+        session power -e trace=all -e inject=all:signal=KILL:when="$n"
+        if left_well; then good=$((good + 1)); else
+            worse=$((worse + 1))
+            sed "s/^/killed at call $n: /" "$work/one" >>"$work/bad"
+        fi
+        n=$((n + ${STEP:-1}))
+    done
+    line="SIGKILL at $good of $((good + worse)) system calls, of $calls"
+    [ "$worse" = 0 ] && pass "$line" || fail "$line" "$work/bad"
+}
+
+# The calls by which the library reaches the disk.
+disk_calls='openat,close,pread64,pwrite64,fsync,fstat,newfstatat,?statx,mkdirat
+?unlink,?rmdir,unlinkat,?rename,renameat,?renameat2,linkat,flock,utimensat
+getdents64,fstatfs,?futimesat'
+disk_calls=$(echo "$disk_calls" | tr '\n' ',' | sed 's/,$//')
+
+# errors_at ERROR SUFFIX: once at each call, or from it on.
+errors_at() {
+    n=1 good=0 worse=0
+    : >"$work/bad"
+    session power -e trace="$disk_calls"
+    calls=$(wc -l <"$disks/trace")
+    while [ "$n" -le "$calls" ]; do
+        session power -e trace="$disk_calls" \
+            -e inject="$disk_calls:error=$1:when=$n$2"
+        rc=$?
+        if [ $rc != 0 ] && [ $rc != 3 ]; then
+            sed "s/^/$1 at call $n$2, status $rc: /" "$work/said" \
+                >>"$work/bad"
+            worse=$((worse + 1))
+        elif left_well; then good=$((good + 1)); else
+            worse=$((worse + 1))
+            sed "s/^/$1 at call $n$2: /" "$work/one" >>"$work/bad"
+        fi
+        n=$((n + ${STEP:-3}))
+    done
+    for_ever=${2:+ and all after it}
+    line="$1 at a call$for_ever: $good of $((good + worse)), of $calls calls"
+    [ "$worse" = 0 ] && pass "$line" || fail "$line" "$work/bad"
+}
+
+errors() {
+    can_strace errors || return
+    for error in EIO ENOSPC EINTR EMFILE; do
+        errors_at $error ''
+    done
+    errors_at EIO +
+    errors_at ENOSPC +
+}
+
+for part in $parts; do
+    case $part in
+    block) block ;;
+    cut) skip "cut: block makes harsher states, and says which" ;;
+    limits) limits ;;
+    kill) kill_at ;;
+    errors) errors ;;
+    *) echo "disk: no such part: $part" >&2; exit 2 ;;
+    esac
+done
+echo "seed $SEED"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
