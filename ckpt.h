@@ -242,7 +242,8 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_REASON_MAX     500     // bytes of a reason; longer ones are cut
 #define CKPT_PHASES_MAX     256     // completed phases of a run
 #define CKPT_EFFECTS_MAX    64      // effects a checkpoint holds at a time
-#define CKPT_HELD_MAX       64      // environment checkpoints of a run
+#define CKPT_HELD_MAX       64      // environment checkpoints of a run (as
+                                    // many as effects)
 #define CKPT_DEPTH_MAX      128     // nesting of the caller's JSON
 #define CKPT_CLAIMS_MAX     32      // claims that died before they adopted
 #define CKPT_PLACE_SIZE     448     // bytes a store may keep in a run
@@ -824,6 +825,11 @@ typedef struct ckpt_run_desc {
     bool        force;              // claim it from a live (stalled) owner
 } ckpt_run_desc;
 
+// What becomes of an entry of a list.
+typedef enum ckpt__fate {
+    CKPT__KEEP, CKPT__DROP, CKPT__WRITE
+} ckpt__fate;
+
 // What a save is about to change; see "Publishing" in the implementation.
 typedef struct ckpt__plan {
     const struct ckpt_run_desc *begin;  // the first generation of a run
@@ -831,8 +837,8 @@ typedef struct ckpt__plan {
     uint32_t      attempt;
     ckpt_outcome  outcome;
     bool          settle, drop_ended, set_reason, done_phase;
-    bool          effect_add, effect_change, held_add, undo_held;
-    uint32_t      effect_at, held_at;   // index of the entry that changes
+    uint32_t      list, at;             // the entry that changes (behind the
+    ckpt__fate    fate;                 // last one: is added), and how
     uint32_t      reason_size;
     const char   *reason;
     const char   *name;                 // of the phase, effect or environment
@@ -884,8 +890,7 @@ struct ckpt_run {
         bool         must_load;     // damage was found under this claim
         bool         finished;      // the outcome stands and was looked at
         bool         damaged, exhausted;        // claimed for the fallback
-        ckpt__entry  effects[CKPT_EFFECTS_MAX];
-        ckpt__entry  held[CKPT_HELD_MAX];
+        ckpt__entry  entries[2][CKPT_EFFECTS_MAX];   // effects, held
         uint64_t     phases[CKPT_PHASES_MAX];   // hashes of their names
         uint8_t      skippable[CKPT_PHASES_MAX / 8];
     } priv;                         // not part of the API
@@ -997,7 +1002,9 @@ typedef struct ckpt_finish_desc {
 //
 // Returns CKPT_ERR_HELD if it is completed or failed but still holds
 // environment checkpoints: release them first (a dead letter may hold some);
-// CKPT_ERR_ARGUMENT for another outcome; otherwise as ckpt_save. After
+// CKPT_ERR_ARGUMENT for another outcome; CKPT_ERR_FINISHED if a different
+// outcome stands already (only removing the run has failed, and can be
+// repeated with that); otherwise as ckpt_save. After
 // CKPT_ERR_CLAIM_LOST and CKPT_ERR_FORKED the run is closed too; after other
 // errors it is still open, and the call can be repeated.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
@@ -2459,17 +2466,18 @@ CKPT__APART static bool ckpt__take_intro(ckpt__reader *r, const char *id,
     return ours;
 }
 
-// Takes an unpadded number.
-static uint64_t ckpt__take_number(ckpt__reader *r)
+// Takes an unpadded number of up to 19 digits.
+static uint64_t ckpt__take_number(ckpt__reader *r, uint64_t max)
 {
     uint64_t value = 0;
-    int c = ckpt__peek(r), n = 0;
-    for (; c >= '0' && c <= '9' && n < CKPT__NUMBER_WIDTH; n++) {
+    const int first = ckpt__peek(r);
+    int c = first, n = 0;
+    for (; c >= '0' && c <= '9' && n < 19; n++) {
         value = value * 10 + (uint64_t)(c - '0');
         r->at++;
         c = ckpt__peek(r);
     }
-    if (n == 0 || value > CKPT_TURN_MAX) {
+    if (n == 0 || (n > 1 && first == '0') || value > max) {
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
     return value;
@@ -2498,9 +2506,9 @@ static void ckpt__take_phase(ckpt__reader *r, ckpt__wants *w)
 static void ckpt__take_effect(ckpt__reader *r, ckpt__wants *w)
 {
     ckpt__take_text(r, "{\"turn\":");
-    w->entry.turn = ckpt__take_number(r);
+    w->entry.turn = ckpt__take_number(r, CKPT_TURN_MAX);
     ckpt__take_text(r, ",\"epoch\":");
-    w->entry.epoch = ckpt__take_number(r);
+    w->entry.epoch = ckpt__take_number(r, CKPT_TURN_MAX);
     ckpt__take_text(r, ",\"id\":");
     ckpt__take_string(r, &w->tap);
     ckpt__take_text(r, ",\"state\":\"");
@@ -2516,17 +2524,12 @@ static void ckpt__take_effect(ckpt__reader *r, ckpt__wants *w)
 // steps.
 static void ckpt__take_held(ckpt__reader *r, ckpt__wants *w)
 {
-    uint64_t steps = 0;
     ckpt__take_text(r, "{\"id\":");
     ckpt__take_string(r, &w->tap);
     ckpt__take_text(r, ",\"steps\":");
     const bool minus = ckpt__peek(r) == '-';
     r->at += minus;
-    for (int c = ckpt__peek(r), n = 0; c >= '0' && c <= '9' && n < 19; n++) {
-        steps = steps * 10 + (uint64_t)(c - '0');
-        r->at++;
-        c = ckpt__peek(r);
-    }
+    const uint64_t steps = ckpt__take_number(r, (uint64_t)INT64_MAX + minus);
     w->entry.turn = minus ? 0 - steps : steps;
     ckpt__take_noted(r, w, ",\"timestep\":");
 }
@@ -2545,6 +2548,9 @@ static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__wants *w)
         ckpt__take_held(r, w);
     }
     ckpt__take_byte(r, '}');
+    if (w->tap.size > 2 * CKPT_NAME_MAX) {      // as escaped as it can be
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
 }
 
 // Takes the entries of a list up to its bracket, and fills in the tables.
@@ -2578,8 +2584,7 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list, ckpt__record *rec,
         if (run != NULL && list == CKPT__PHASES) {
             run->priv.phases[section->count] = w->tap.hash;
         } else if (run != NULL) {
-            (list == CKPT__EFFECTS ? run->priv.effects : run->priv.held)
-                [section->count] = w->entry;
+            run->priv.entries[list - CKPT__EFFECTS][section->count] = w->entry;
         }
         section->count++;
     }
@@ -2835,14 +2840,14 @@ static void ckpt__emit_value(ckpt__out *out, const ckpt__plan *plan)
 }
 
 static void ckpt__emit_effect(ckpt__out *out, const ckpt__plan *plan,
-                              const ckpt__entry *entry)
+                              uint64_t turn, uint64_t epoch, bool ended)
 {
-    ckpt__emit_number(out, "{\"turn\":", entry->turn);
-    ckpt__emit_number(out, ",\"epoch\":", entry->epoch);
+    ckpt__emit_number(out, "{\"turn\":", turn);
+    ckpt__emit_number(out, ",\"epoch\":", epoch);
     ckpt__emit_text(out, ",\"id\":\"");
     ckpt__emit_escaped(out, plan->name, strlen(plan->name), CKPT__AS_TEXT);
     ckpt__emit_text(out, "\",\"state\":\"");
-    if (entry->ended) {
+    if (ended) {
         ckpt__emit_text(out, "ended\",\"result\":");
         ckpt__emit_value(out, plan);
         ckpt__emit_text(out, "}");
@@ -2865,67 +2870,57 @@ static void ckpt__emit_held(ckpt__out *out, const ckpt__plan *plan)
 }
 
 // What becomes of entry i of a list.
-typedef enum ckpt__fate {
-    CKPT__KEEP, CKPT__DROP, CKPT__REWRITE
-} ckpt__fate;
-
-static ckpt__fate ckpt__effect_fate(const ckpt__plan *plan,
-                                    const ckpt__entry *entry, uint32_t i)
+static ckpt__fate ckpt__entry_fate(const ckpt_run *run, uint32_t list,
+                                   uint32_t i)
 {
-    if (plan->effect_change && i == plan->effect_at) {
-        return plan->value.ptr != NULL ? CKPT__REWRITE : CKPT__DROP;
+    const ckpt__plan *plan = &run->priv.plan;
+    const ckpt__entry *e = &run->priv.entries[list - CKPT__EFFECTS][i];
+    if (plan->list == list && plan->at == i) {
+        return plan->fate;
     }
-    return plan->drop_ended && entry->ended && entry->turn < plan->turn ?
-           CKPT__DROP : CKPT__KEEP;
+    return list == CKPT__EFFECTS && plan->drop_ended && e->ended &&
+           e->turn < plan->turn ? CKPT__DROP : CKPT__KEEP;
 }
 
-static ckpt__fate ckpt__held_fate(const ckpt__plan *plan, uint32_t i)
+// How many entries a list has with the one that the plan adds.
+static uint32_t ckpt__entry_count(const ckpt_run *run, uint32_t list)
 {
-    return plan->undo_held && i == plan->held_at ? CKPT__DROP : CKPT__KEEP;
+    const uint32_t n = run->priv.record.part[list].count;
+    return n + (run->priv.plan.list == list && run->priv.plan.at == n);
 }
 
 // Emits a list of entries. Returns how many there are now; the entry that is
-// new or rewritten is measured into plan->entry.
-static uint32_t ckpt__emit_list(ckpt__out *out, ckpt_run *run, bool effects)
+// written is measured into plan->entry.
+static uint32_t ckpt__emit_list(ckpt__out *out, ckpt_run *run, uint32_t list)
 {
     ckpt__plan *plan = &run->priv.plan;
-    const ckpt__record *old = &run->priv.record;
-    const ckpt__entry *entries = effects ? run->priv.effects : run->priv.held;
-    const uint32_t n =
-        old->part[effects ? CKPT__EFFECTS : CKPT__HELD].count;
-    const bool add = effects ? plan->effect_add : plan->held_add;
+    const uint32_t n = run->priv.record.part[list].count;
+    const uint32_t all = ckpt__entry_count(run, list);
     ckpt__section before = ckpt__emit_cut(out, 0);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < n + add; i++) {
-        ckpt__entry entry = entries[i < n ? i : 0];
-        ckpt__section piece;
-        ckpt__fate fate = i == n ? CKPT__REWRITE :
-            effects ? ckpt__effect_fate(plan, &entry, i) :
-                      ckpt__held_fate(plan, i);
-        piece.size = entry.size;
-        piece.crc = entry.crc;
+    for (uint32_t i = 0; i < all; i++) {
+        const bool add = i == n;
+        const ckpt__entry *e =
+            &run->priv.entries[list - CKPT__EFFECTS][add ? 0 : i];
+        const ckpt__fate fate = add ? CKPT__WRITE :
+                                      ckpt__entry_fate(run, list, i);
+        ckpt__section piece = { add ? 0 : e->size, e->crc, 0 };
         if (fate != CKPT__DROP && count++ > 0) {
             ckpt__emit_text(out, ",");
         }
-        if (fate == CKPT__REWRITE) {
+        ckpt__emit_base(out, &piece, fate == CKPT__KEEP);
+        if (fate == CKPT__WRITE) {
             piece = ckpt__emit_cut(out, 0);
             ckpt__section_join(&before, &piece);
-            entry.ended = i < n;
-            if (i == n) {
-                entry.turn = plan->turn;
-                entry.epoch = run->epoch;
-            }
-            if (effects) {
-                ckpt__emit_effect(out, plan, &entry);
+            if (list == CKPT__EFFECTS) {
+                ckpt__emit_effect(out, plan, add ? plan->turn : e->turn,
+                                  add ? run->epoch : e->epoch, !add);
             } else {
                 ckpt__emit_held(out, plan);
             }
             piece = ckpt__emit_cut(out, 0);
             plan->entry = out->dry ? piece : plan->entry;
             ckpt__section_join(&before, &piece);
-            out->at += i < n ? entries[i].size : 0;
-        } else {
-            ckpt__emit_base(out, &piece, fate == CKPT__KEEP);
         }
         out->at += i + 1 < n;                   // the comma in the base
     }
@@ -2992,7 +2987,7 @@ static uint32_t ckpt__emit_part(ckpt__out *out, ckpt_run *run, uint32_t i)
         return count + plan->done_phase;
     case CKPT__EFFECTS:
     case CKPT__HELD:
-        return ckpt__emit_list(out, run, i == CKPT__EFFECTS);
+        return ckpt__emit_list(out, run, i);
     case CKPT__REASON:
         ckpt__emit_base(out, &old->part[i], base && !plan->set_reason);
         if (!base || plan->set_reason) {
@@ -3221,6 +3216,13 @@ static ckpt_code ckpt__fill_error(ckpt_error *error, ckpt_code rc)
         error->op = error->op != NULL ? error->op : "";
     }
     return rc;
+}
+
+// Reports what happened to a run.
+static void ckpt__tell(const ckpt_run *run, ckpt_event_kind kind,
+                       const ckpt_error *error)
+{
+    ckpt__event(&run->priv.ctx->priv.desc, kind, run->id, run, error);
 }
 
 // Ends a call on a run.
@@ -3507,8 +3509,7 @@ static ckpt_code ckpt__lose(ckpt_run *run, ckpt_code rc)
 {
     if (rc == CKPT_ERR_CLAIM_LOST && !run->priv.lost) {
         run->priv.lost = true;
-        ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_CLAIM_LOST, run->id,
-                    run, NULL);
+        ckpt__tell(run, CKPT_EVENT_CLAIM_LOST, NULL);
     }
     return rc;
 }
@@ -3525,8 +3526,7 @@ static ckpt_code ckpt__set_aside(ckpt_run *run)
             return rc;
         }
         io->bad_count--;
-        ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_SET_ASIDE, run->id,
-                    run, NULL);
+        ckpt__tell(run, CKPT_EVENT_SET_ASIDE, NULL);
     }
     return CKPT_OK;
 }
@@ -3579,40 +3579,33 @@ CKPT__APART static void ckpt__apply(ckpt_run *run)
 {
     const ckpt__plan *plan = &run->priv.plan;
     const ckpt__record *old = &run->priv.record, *now = &run->priv.next;
-    ckpt__entry *e = run->priv.effects, *h = run->priv.held;
     ckpt__entry *added = &run->priv.io.wants.entry;
-    uint32_t n = 0;
     memset(added, 0, sizeof(*added));
-    added->turn = plan->held_add ? (uint64_t)plan->steps : plan->turn;
+    added->turn = plan->list == CKPT__HELD ? (uint64_t)plan->steps
+                                           : plan->turn;
     added->epoch = run->epoch;
     added->size = plan->entry.size;
     added->crc = plan->entry.crc;
     added->value_size = plan->value.ptr != NULL ? plan->value_now.size :
-                        plan->held_add ? 4 : 0; // null
+                        plan->list == CKPT__HELD ? 4 : 0;   // null
     added->key = plan->name == NULL ? 0 :
         ckpt__hash_text(plan->name, CKPT__AS_TEXT);
-    for (uint32_t i = 0; i < old->part[CKPT__EFFECTS].count; i++) {
-        const ckpt__fate fate = ckpt__effect_fate(plan, &e[i], i);
-        if (fate == CKPT__REWRITE) {
-            e[i].ended = true;
-            e[i].size = added->size;
-            e[i].crc = added->crc;
-            e[i].value_size = added->value_size;
+    for (uint32_t list = CKPT__EFFECTS; list <= CKPT__HELD; list++) {
+        const uint32_t n = old->part[list].count;
+        const uint32_t all = ckpt__entry_count(run, list);
+        ckpt__entry *e = run->priv.entries[list - CKPT__EFFECTS];
+        for (uint32_t i = 0, k = 0; i < all; i++) {
+            const ckpt__fate fate = i == n ? CKPT__WRITE :
+                                             ckpt__entry_fate(run, list, i);
+            if (i < n && fate == CKPT__WRITE) { // an effect that ends
+                added->turn = e[i].turn;
+                added->epoch = e[i].epoch;
+                added->ended = true;
+            }
+            if (fate != CKPT__DROP) {
+                e[k++] = fate == CKPT__WRITE ? *added : e[i];
+            }
         }
-        if (fate != CKPT__DROP) {
-            e[n++] = e[i];
-        }
-    }
-    if (plan->effect_add) {
-        e[n] = *added;
-    }
-    for (uint32_t i = n = 0; i < old->part[CKPT__HELD].count; i++) {
-        if (ckpt__held_fate(plan, i) == CKPT__KEEP) {
-            h[n++] = h[i];
-        }
-    }
-    if (plan->held_add) {
-        h[n] = *added;
     }
     if (plan->done_phase) {
         run->priv.phases[old->part[CKPT__PHASES].count] = added->key;
@@ -3739,8 +3732,8 @@ static ckpt_code ckpt__touch(ckpt_run *run, int64_t mono_ms)
                                                   &io->error);
     ckpt_error error = io->error;
     (void)ckpt__fill_error(&error, rc);
-    ckpt__event(desc, rc == CKPT_OK ? CKPT_EVENT_BEAT : CKPT_EVENT_BEAT_FAILED,
-                run->id, run, rc == CKPT_OK ? NULL : &error);
+    ckpt__tell(run, rc == CKPT_OK ? CKPT_EVENT_BEAT : CKPT_EVENT_BEAT_FAILED,
+               rc == CKPT_OK ? NULL : &error);
     if (rc == CKPT_OK) {
         run->beats++;
         run->priv.beaten = true;
@@ -3755,8 +3748,7 @@ static ckpt_code ckpt__save_failed(ckpt_run *run, ckpt_code rc)
     rc = ckpt__run_result(run, rc);
     if (run->priv.open) {                       // a closed one has no context
         run->failed++;
-        ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_SAVE_FAILED, run->id,
-                    run, &run->error);
+        ckpt__tell(run, CKPT_EVENT_SAVE_FAILED, &run->error);
     }
     return rc;
 }
@@ -3764,7 +3756,6 @@ static ckpt_code ckpt__save_failed(ckpt_run *run, ckpt_code rc)
 // Publishes for a public call: counts it, advances the throttle, reports it.
 static ckpt_code ckpt__save_planned(ckpt_run *run)
 {
-    const ckpt_desc *desc = &run->priv.ctx->priv.desc;
     ckpt_moment now;
     ckpt_code rc = ckpt__now(run, &now);
     if (rc == CKPT_OK) {
@@ -3779,7 +3770,7 @@ static ckpt_code ckpt__save_planned(ckpt_run *run)
         run->priv.saved_ms = now.mono_ms;       // as sampled before the write
     }
     run->priv.saved = true;
-    ckpt__event(desc, CKPT_EVENT_SAVED, run->id, run, NULL);
+    ckpt__tell(run, CKPT_EVENT_SAVED, NULL);
     (void)ckpt__touch(run, now.mono_ms);        // a sign of life, too
     return CKPT_OK;
 }
@@ -3888,6 +3879,15 @@ static ckpt_code ckpt__plan_save(ckpt_run *run, const ckpt_save_desc *d)
         rc = ckpt__value_check(&plan->state, '{', &plan->state_now, err);
     }
     return rc;
+}
+
+// Adds to the plan what becomes of an entry.
+static void ckpt__plan_entry(ckpt_run *run, uint32_t list, uint32_t at,
+                             ckpt__fate fate)
+{
+    run->priv.plan.list = list;
+    run->priv.plan.at = at;
+    run->priv.plan.fate = fate;
 }
 
 // Adds a value of the caller's to the plan; absent stays absent.
@@ -4149,7 +4149,7 @@ static ckpt_code ckpt__begin(ckpt_ctx *ctx, ckpt_run *run,
         ckpt__io_close(io);
         return rc;
     }
-    ckpt__event(d, CKPT_EVENT_BEGUN, run->id, run, NULL);
+    ckpt__tell(run, CKPT_EVENT_BEGUN, NULL);
     return CKPT_OK;
 }
 
@@ -4300,7 +4300,8 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
     if (run->priv.exhausted && !(how & CKPT__TAKE_FALLEN)) {
         return CKPT_ERR_EXHAUSTED;
     }
-    return ckpt__adopt(run, fingerprint, rec->attempt + 1, CKPT_RUNNING);
+    return ckpt__adopt(run, fingerprint, rec->attempt + (rec->attempt + 1 > 0),
+                       CKPT_RUNNING);
 }
 
 // Claims a run that exists. First it only looks, and claims nothing in vain.
@@ -4547,8 +4548,7 @@ CKPT_API ckpt_code ckpt_save(ckpt_run *run, const ckpt_save_desc *desc)
     if (run->priv.open && !run->priv.lost && !desc->force &&
         !ckpt_due(run, desc->turn)) {
         run->skipped++;
-        ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_SKIPPED, run->id,
-                    run, NULL);
+        ckpt__tell(run, CKPT_EVENT_SKIPPED, NULL);
         return CKPT_SKIPPED;
     }
     ckpt_code rc = ckpt__save_begin(run, desc);
@@ -4648,6 +4648,10 @@ CKPT_API ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
         return ckpt__run_result(run, CKPT_ERR_ARGUMENT);
     }
     outcome = keep ? CKPT_KEPT : outcome;
+    if (rc == CKPT_OK && run->priv.finished &&
+        outcome != run->priv.record.outcome) {
+        return ckpt__run_result(run, CKPT_ERR_FINISHED);
+    }
     if (run->priv.damaged && !run->priv.lost) {
         rc = ckpt__finish_damaged(run, outcome);
     } else if (rc == CKPT_OK) {
@@ -4703,8 +4707,8 @@ static uint32_t ckpt__part_at(const ckpt__record *rec, uint32_t part)
 static ckpt_code ckpt__entry_read(ckpt_run *run, uint32_t list, uint32_t i,
                                   char id[CKPT_NAME_MAX + 1])
 {
-    const ckpt__entry *entries = list == CKPT__EFFECTS ? run->priv.effects
-                                                       : run->priv.held;
+    const ckpt__entry *entries =
+        run->priv.entries[list != CKPT__HELD ? 0 : 1];
     ckpt__io *io = &run->priv.io;
     ckpt__reader *r = &io->reader;
     ckpt__span *name = &io->wants.meta[0];      // not needed here
@@ -4809,7 +4813,7 @@ static uint32_t ckpt__effect_find(const ckpt_run *run, const char *id,
     const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
     const uint32_t n = run->priv.record.part[CKPT__EFFECTS].count;
     for (uint32_t i = n; i > 0; i--) {
-        const ckpt__entry *e = &run->priv.effects[i - 1];
+        const ckpt__entry *e = &run->priv.entries[0][i - 1];
         if (e->key == key &&
             (turn == UINT64_MAX ? !e->ended : e->turn == turn)) {
             return i - 1;
@@ -4822,7 +4826,7 @@ static uint32_t ckpt__effect_find(const ckpt_run *run, const char *id,
 static void ckpt__effect_fill(const ckpt_run *run, uint32_t i,
                               ckpt_effect *effect)
 {
-    const ckpt__entry *e = &run->priv.effects[i];
+    const ckpt__entry *e = &run->priv.entries[0][i];
     effect->turn = e->turn;
     effect->state = e->ended ? CKPT_EFFECT_ENDED : CKPT_EFFECT_UNCERTAIN;
     effect->result_size = e->value_size;
@@ -4834,8 +4838,7 @@ static bool ckpt__effect_fits(const ckpt_run *run)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count; i++) {
-        n += ckpt__effect_fate(&run->priv.plan, &run->priv.effects[i], i) !=
-             CKPT__DROP;
+        n += ckpt__entry_fate(run, CKPT__EFFECTS, i) != CKPT__DROP;
     }
     return n < CKPT_EFFECTS_MAX;
 }
@@ -4860,8 +4863,8 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
     const bool again = at < run->priv.record.part[CKPT__EFFECTS].count;
     // One that was to begin in this very claim but could not be acknowledged
     // was not run: it is still new. Any other that stands is not.
-    if (again && (run->priv.effects[at].ended ||
-                  run->priv.effects[at].epoch != run->epoch ||
+    if (again && (run->priv.entries[0][at].ended ||
+                  run->priv.entries[0][at].epoch != run->epoch ||
                   run->priv.begin_again != key)) {
         memcpy(effect->id, id, strlen(id) + 1);
         ckpt__effect_fill(run, at, effect);
@@ -4870,7 +4873,9 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
     if (!again && !ckpt__effect_fits(run)) {
         return ckpt__save_failed(run, CKPT_ERR_EFFECTS);
     }
-    plan->effect_add = !again;
+    if (!again) {
+        ckpt__plan_entry(run, CKPT__EFFECTS, at, CKPT__WRITE);
+    }
     plan->name = id;
     run->priv.begin_again = key;
     rc = ckpt__save_planned(run);
@@ -4892,14 +4897,15 @@ CKPT_API ckpt_code ckpt_effect_end(ckpt_run *run, const char *id,
         rc = ckpt__name_check(id, &run->priv.io.error);
     }
     if (rc == CKPT_OK) {
-        plan->effect_at = ckpt__effect_find(run, id, UINT64_MAX);
-        rc = plan->effect_at == run->priv.record.part[CKPT__EFFECTS].count ?
+        ckpt__plan_entry(run, CKPT__EFFECTS,
+                         ckpt__effect_find(run, id, UINT64_MAX),
+                         result.ptr != NULL ? CKPT__WRITE : CKPT__DROP);
+        rc = plan->at == run->priv.record.part[CKPT__EFFECTS].count ?
             CKPT_ERR_NOT_FOUND : ckpt__plan_value(run, result);
     }
     if (rc != CKPT_OK) {
         return ckpt__save_failed(run, rc);
     }
-    plan->effect_change = true;
     plan->name = id;
     return ckpt__save_planned(run);
 }
@@ -4912,7 +4918,7 @@ CKPT_API ckpt_code ckpt_effect_result(ckpt_run *run, const ckpt_effect *effect,
     if (rc == CKPT_OK) {
         const uint32_t i = ckpt__effect_find(run, effect->id, effect->turn);
         rc = i == run->priv.record.part[CKPT__EFFECTS].count ||
-             !run->priv.effects[i].ended ? CKPT_ERR_NOT_FOUND :
+             !run->priv.entries[0][i].ended ? CKPT_ERR_NOT_FOUND :
             ckpt__entry_value(run, CKPT__EFFECTS, i, buf, cap, size);
     }
     return ckpt__run_result(run, rc);
@@ -4974,8 +4980,8 @@ CKPT__APART static ckpt_code ckpt__note_reason(ckpt_run *run, ckpt_json *w)
 // Whether effect i was begun before this claim and has not ended.
 static bool ckpt__is_uncertain(const ckpt_run *run, uint32_t i)
 {
-    return !run->priv.effects[i].ended &&
-           run->priv.effects[i].epoch < run->epoch;
+    return !run->priv.entries[0][i].ended &&
+           run->priv.entries[0][i].epoch < run->epoch;
 }
 
 CKPT__APART static ckpt_code ckpt__note_effects(ckpt_run *run, ckpt_json *w,
@@ -4988,7 +4994,7 @@ CKPT__APART static ckpt_code ckpt__note_effects(ckpt_run *run, ckpt_json *w,
         if (ckpt__is_uncertain(run, i)) {
             note->uncertain++;
             rc = ckpt__entry_read(run, CKPT__EFFECTS, i, id);
-            ckpt__note_number(w, " Of turn ", run->priv.effects[i].turn);
+            ckpt__note_number(w, " Of turn ", run->priv.entries[0][i].turn);
             ckpt__note_text(w, ", the call ");
             ckpt__json_piece(w, ckpt_text(rc == CKPT_OK ? id : ""));
             ckpt__note_text(w, " was begun and may have run; check before you "
@@ -5051,8 +5057,7 @@ CKPT__APART static void ckpt__degrade(ckpt_run *run, ckpt_code rc)
 {
     ckpt_error why = run->priv.io.error;
     (void)ckpt__fill_error(&why, rc);
-    ckpt__event(&run->priv.ctx->priv.desc, CKPT_EVENT_DEGRADED, run->id, run,
-                &why);
+    ckpt__tell(run, CKPT_EVENT_DEGRADED, &why);
     run->priv.none = ckpt_store_none();
     run->priv.io.store = &run->priv.none;
     run->epoch = 1;
@@ -5537,7 +5542,7 @@ static uint32_t ckpt__held_find(const ckpt_run *run, const char *id)
     const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
     uint32_t i = 0;
     while (i < run->priv.record.part[CKPT__HELD].count &&
-           run->priv.held[i].key != key) {
+           run->priv.entries[1][i].key != key) {
         i++;
     }
     return i;
@@ -5567,7 +5572,9 @@ static ckpt_code ckpt__hold(ckpt_run *run, const ckpt_env_desc *desc)
     }
     plan->name = desc->id;
     plan->steps = desc->step_count;
-    plan->held_add = !again;
+    if (!again) {
+        ckpt__plan_entry(run, CKPT__HELD, n, CKPT__WRITE);
+    }
     plan->settle = true;
     run->priv.hold_again = key;
     rc = ckpt__save_planned(run);
@@ -5582,13 +5589,12 @@ static ckpt_code ckpt__unhold(ckpt_run *run, const char *id)
     if (rc != CKPT_OK) {
         return ckpt__save_failed(run, rc);
     }
-    ckpt__plan *plan = &run->priv.plan;
-    plan->held_at = ckpt__held_find(run, id);
-    if (plan->held_at == run->priv.record.part[CKPT__HELD].count) {
+    const uint32_t at = ckpt__held_find(run, id);
+    if (at == run->priv.record.part[CKPT__HELD].count) {
         return CKPT_OK;
     }
-    plan->undo_held = true;
-    plan->settle = true;
+    ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP);
+    run->priv.plan.settle = true;
     return ckpt__save_planned(run);
 }
 
@@ -5713,8 +5719,8 @@ CKPT_API ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held)
     memset(held, 0, sizeof(*held));
     if (rc == CKPT_OK) {
         rc = ckpt__entry_read(run, CKPT__HELD, at, held->id);
-        held->step_count = (int64_t)run->priv.held[at].turn;
-        held->timestep_size = run->priv.held[at].value_size;
+        held->step_count = (int64_t)run->priv.entries[1][at].turn;
+        held->timestep_size = run->priv.entries[1][at].value_size;
         held->at = at + 1;
     }
     return ckpt__run_result(run, rc);

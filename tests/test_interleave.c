@@ -16,6 +16,8 @@
     X(a_paused_save_is_lost_and_told_so_or_the_claimant_has_it)                \
     X(a_save_of_both_at_any_two_calls_loses_nothing)                           \
     X(a_paused_finish_is_finished_by_the_claimant_or_undone)                   \
+    X(a_paused_save_does_not_bring_a_finished_run_back)                        \
+    X(a_save_within_a_removal_does_not_bring_the_run_back)                     \
     X(a_paused_keep_leaves_a_run_or_a_letter)                                  \
     X(a_paused_finish_does_not_touch_a_run_begun_anew)                         \
     X(a_paused_save_does_not_touch_a_run_begun_anew)                           \
@@ -227,6 +229,14 @@ static void takes_and_saves(owner *o)
     }
 }
 
+static void takes_and_completes(owner *o)
+{
+    take(o, true);
+    if (o->opened == CKPT_OK) {
+        completes(o);
+    }
+}
+
 // Finishes what is there, and begins anew.
 static void replaces(owner *o)
 {
@@ -416,6 +426,16 @@ static const char *check_finish(long long turn)
     return !has && turn >= 0 && a->finished == CKPT_OK ? "it came back" : NULL;
 }
 
+// The second one has finished the run while the first one saved.
+static const char *check_gone(long long turn)
+{
+    const owner *a = &t.owners[0], *b = &t.owners[1];
+    if (a->saved == CKPT_OK && b->opened == CKPT_OK && (b->seen & 1) == 0) {
+        return "a claimant has not what was acknowledged";
+    }
+    return b->finished == CKPT_OK && turn != -1 ? "it came back" : NULL;
+}
+
 // The second one has the run, begun anew; the old owner leaves it alone.
 static const char *check_replaced(long long turn)
 {
@@ -561,6 +581,41 @@ static void a_paused_finish_is_finished_by_the_claimant_or_undone(void)
     all_moments(completes, true, takes_and_saves, check_finish, 0);
     all_moments(completes, true, takes_and_saves, check_finish,
                 INTERLEAVE_STEP);
+}
+
+static void a_paused_save_does_not_bring_a_finished_run_back(void)
+{
+    all_moments(saves, true, takes_and_completes, check_gone, 0);
+    all_moments(saves, true, takes_and_completes, check_gone, INTERLEAVE_STEP);
+}
+
+// The whole save fits between two steps of the removal, or is itself stopped
+// there: its file must find no directory that it could bring back.
+static void a_save_within_a_removal_does_not_bring_the_run_back(void)
+{
+    begin_test();
+    begin(saves, true);
+    add(takes_and_completes);
+    segment(1, FOR_EVER);
+    play();
+    const uint64_t all = t.owners[1].proc->calls;
+    judge(check_gone, 0, 0, false);
+    for (uint64_t n = all > 70 ? all - 70 : 1; n < all; n++) {
+        for (uint64_t k = 1; k < 60; k += INTERLEAVE_STEP) {
+            for (uint64_t more = 1; more < 24; more += INTERLEAVE_STEP) {
+                begin(saves, true);
+                add(takes_and_completes);
+                segment(1, n);
+                segment(0, k);
+                segment(1, more);
+                segment(0, FOR_EVER);
+                segment(1, FOR_EVER);
+                play();
+                judge(check_gone, k, n, false);
+            }
+        }
+    }
+    end_test();
 }
 
 static void a_paused_keep_leaves_a_run_or_a_letter(void)

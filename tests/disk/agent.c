@@ -51,6 +51,7 @@ static struct {
     ckpt_checkpoint last;
     const char     *id;
     unsigned        n;
+    uint64_t        append_at;
     char            message[12000], state[12000];
     char            buf[1024 * 1024];
 } a;
@@ -91,7 +92,7 @@ static ckpt_bytes text_of(unsigned n, bool state, char *out, size_t cap)
 static ckpt_save_desc save_of(unsigned n)
 {
     return (ckpt_save_desc){
-        .turn = n, .append_at = a.run.messages,
+        .turn = n, .append_at = a.append_at,
         .messages = text_of(n, false, a.message, sizeof(a.message)),
         .state = text_of(n, true, a.state, sizeof(a.state)) };
 }
@@ -139,6 +140,8 @@ static bool step(char what, step_fn *fn)
 {
     ckpt_code rc = CKPT_ERR_IO;
     mark(what);
+    // Every try names the same place: what it adds may stand already.
+    a.append_at = a.run.messages;
     for (int i = 0; rc < 0 && i < TRIES; i++) {
         rc = fn();
         if (rc == CKPT_ERR_BUSY) {
@@ -169,6 +172,12 @@ static ckpt_code do_open(void)
     ckpt_abandon(&a.run);
     return ckpt_open(&a.ctx, &a.run, &(ckpt_run_desc){
         .id = a.id, .meta = { .agent_id = "disk", .prompt = a.id } });
+}
+
+static ckpt_code do_resume(void)
+{
+    ckpt_abandon(&a.run);
+    return ckpt_resume(&a.ctx, &a.run, &(ckpt_run_desc){ .id = a.id });
 }
 
 static ckpt_code do_save(void)
@@ -233,7 +242,7 @@ static void again(const char *id, unsigned n)
     a.id = id;
     a.n = n;
     for (int i = 0; i < TRIES; i++) {
-        const ckpt_code rc = do_open();
+        const ckpt_code rc = do_resume();
         if (rc >= 0) {
             a.n = (unsigned)a.run.turn;
             return;
@@ -261,11 +270,13 @@ static void play(void)
 
     begin("gone", 0);
     saves(2);
-    step('f', do_finish);
+    if (!step('f', do_finish)) {
+        return;                         // else its first life would go on
+    }
 
     begin("letter", 0);
     saves(3);
-    step('l', do_letter);
+    const bool letter = step('l', do_letter);
 
     begin("gone", SECOND_LIFE);         // the id once more
     saves(1);
@@ -274,10 +285,11 @@ static void play(void)
 
     a.id = "letter";
     a.n = 3;
-    step('r', do_retry);
-    again("letter", 3);
-    saves(2);
-    ckpt_abandon(&a.run);
+    if (letter && step('r', do_retry)) {
+        again("letter", 3);
+        saves(2);
+        ckpt_abandon(&a.run);
+    }
 
     again("first", first);
     a.n++;
@@ -481,6 +493,7 @@ static void judge_present(const story *s)
     if (a.power) {
         judge_lists(s);
     }
+    a.append_at = a.run.messages;
     const ckpt_save_desc save = save_of((unsigned)n + 1);
     ckpt_code rc = ckpt_save(&a.run, &save);
     if (rc != CKPT_OK) {

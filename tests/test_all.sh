@@ -1,0 +1,83 @@
+#!/bin/sh
+# test_all.sh -- everything this machine allows, and one table: "make test-all"
+#
+# What make test runs, then the long forms: all storms, real disks, other
+# machines, a minute of each fuzzer, the whole model, and the mutations. The
+# table says what ran, how many cases, how long, and what was skipped and why;
+# the last line is "N passed, N failed". ONLY="disk model" runs some of them.
+cd "$(dirname "$0")/.." || exit 1
+: "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${MAKE:=make}"
+export B CC STB MAKE
+mkdir -p "$B/test_all" || exit 1
+work=$B/test_all
+rm -f "$work"/*.log "$work"/*.rc
+: >"$work/table"
+: >"$work/skips"
+passed=0 failed=0 skipped=0
+
+row() { printf '%-22s %8s %8s %8s %7s\n' "$@" >>"$work/table"; }
+
+# not NAME WHY: what does not run here, which is no failure.
+not() {
+    row "$1" - - all -
+    echo "$1: $2" >>"$work/skips"
+}
+
+# part NAME COMMAND...: its last line says "N passed, N failed"; lines that
+# begin with "skip" say what it left out and why.
+part() {
+    name=$1; shift
+    case " ${ONLY:-$name} " in *" $name "*) ;; *) return ;; esac
+    echo "== $name"
+    log=$work/$name.log
+    begun=$(date +%s)
+    { "$@" 2>&1 </dev/null; echo "$?" >"$work/$name.rc"; } | tee "$log"
+    took=$(($(date +%s) - begun))
+    rc=$(cat "$work/$name.rc")
+    line=$(tail -n 1 "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$')
+    p=0 f=0
+    if [ -n "$line" ]; then
+        p=${line%% passed*}
+        f=${line##*passed, } f=${f%% failed*}
+    fi
+    if [ -z "$line" ] || { [ "$rc" != 0 ] && [ "$f" = 0 ]; }; then
+        echo "FAILED $name ended with status $rc and no failed test"
+        f=$((f + 1))
+    fi
+    s=$(grep -c '^skip' "$log")
+    grep '^skip' "$log" | sed "s/^skip */$name: /" >>"$work/skips"
+    row "$name" "$p" "$f" "$s" "${took}s"
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# if_there FILE NAME COMMAND...
+if_there() {
+    file=$1; shift
+    if [ -f "$file" ]; then part "$@"; else not "$1" "there is no $file"; fi
+}
+
+build_and() { $MAKE -s "$B/$1" && "$B/$1"; }
+suites() { $MAKE -s "$B/run_all" && "$B/run_all" -v; }
+
+row part passed failed skipped time
+part suites suites
+part form sh tests/form.sh
+part sanitize "$MAKE" -s sanitize
+if_there tests/storm.c storm build_and storm
+if_there tests/storm_explore.c storm_explore build_and storm_explore
+if_there tests/spin/run.sh model sh tests/spin/run.sh full
+if_there tests/disk/run.sh disk sh tests/disk/run.sh
+if_there tests/machines.sh machines sh tests/machines.sh
+if_there tests/fuzz/run.sh fuzz sh tests/fuzz/run.sh 60
+if_there tests/mutate.sh mutation sh tests/mutate.sh
+
+echo
+cat "$work/table"
+if [ -s "$work/skips" ]; then
+    echo
+    echo "Skipped, and why:"
+    sort -u "$work/skips" | sed 's/^/  /'
+fi
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
