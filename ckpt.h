@@ -379,7 +379,7 @@ typedef enum ckpt_how {
 // generations of a run never have the same.
 typedef struct ckpt_gen {
     uint64_t epoch;
-    uint64_t seq;           // 0: the store does not know, the core reads it
+    uint64_t seq;           // 0 from a look of a store that does not know
     uint64_t token;
 } ckpt_gen;
 
@@ -391,7 +391,7 @@ typedef struct ckpt_part {
     uint64_t    size;
     uint64_t    since_seq;  // the range has stood at this very offset in every
                             // generation of this epoch from this seq on; 0:
-                            // not known
+                            // not known, as always in this version
     uint32_t    crc;        // CRC-32C of the piece: sum a range while copying
 } ckpt_part;
 
@@ -404,7 +404,9 @@ typedef struct ckpt_look {
                                     // there (a higher one may be there, too)
     unsigned count;                 // generations filled in
     ckpt_gen gens[CKPT_LOOK_MAX];   // by epoch, the highest first; of one
-                                    // epoch the last published first
+                                    // epoch the last published first: a store
+                                    // whose names do not say that reads it
+                                    // ("seq" in the head)
 } ckpt_look;
 
 typedef enum ckpt_verdict {
@@ -713,7 +715,6 @@ typedef struct ckpt__out {
     bool             dry;           // only count and sum
     ckpt__section    all, cut;      // everything; what came since the last cut
     uint32_t         at;            // how far the base has been used
-    uint64_t         since_seq;     // for the next range
     ckpt_part        part;          // the last one
     ckpt_code        rc;
 } ckpt__out;
@@ -878,7 +879,6 @@ struct ckpt_run {
         ckpt__record next;          // the one being written
         ckpt__plan   plan;
         uint64_t     tries;         // seq of the last try to publish
-        uint64_t     since_seq;     // since when the messages stand as they do
         uint64_t     begin_again;   // an effect whose begin was not confirmed
         uint64_t     hold_again;    // likewise, a held environment
         uint32_t     stand;         // generations published in this claim
@@ -1794,9 +1794,9 @@ static int64_t ckpt__time_read(const char *p)
     const uint32_t doe = yoe * 365 + yoe / 4 - yoe / 100 +
                          (153 * mp + 2) / 5 + day - 1;
     // Unsigned: what are no digits gives any number, and no overflow.
-    const uint64_t days = (uint64_t)(y / 400) * 146097 + doe - 719468;
-    const int64_t time = (int64_t)(days * CKPT__DAY_MS +
-        hour * UINT64_C(3600000) + min * 60000 + s * 1000 + ms);
+    const uint32_t days = y / 400 * 146097 + doe - 719468;
+    const uint32_t in_day = hour * 3600000 + min * 60000 + s * 1000 + ms;
+    const int64_t time = (int64_t)days * CKPT__DAY_MS + in_day;
     char again[32];
     ckpt__time_write(again, time);      // so nothing else needs a check
     return memcmp(again, p, 24) == 0 ? time : -1;
@@ -2148,26 +2148,12 @@ static uint32_t ckpt__hex4(const char *p)
 
 static size_t ckpt__utf8_write(char *out, uint32_t c)
 {
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
+    const size_t more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    for (size_t i = more; i > 0; i--, c >>= 6) {
+        out[i] = (char)(0x80 | (c & 0x3f));
     }
-    if (c < 0x800) {
-        out[0] = (char)(0xc0 | c >> 6);
-        out[1] = (char)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (char)(0xe0 | c >> 12);
-        out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | c >> 18);
-    out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (c & 0x3f));
-    return 4;
+    out[0] = (char)("\0\xc0\xe0\xf0"[more] | (int)c);
+    return more + 1;
 }
 
 // Decodes one \u escape (a pair for what is beyond 16 bits) at p, which is
@@ -2760,7 +2746,6 @@ static void ckpt__emit_base(ckpt__out *out, const ckpt__section *section,
                             bool keep)
 {
     out->part.offset = out->at;
-    out->part.since_seq = out->since_seq;
     out->at += section->size;
     if (keep) {
         ckpt__emit(out, NULL, section->size, section->crc);
@@ -3019,8 +3004,6 @@ static void ckpt__emit_body(ckpt__out *out, ckpt_run *run, ckpt__record *now)
 {
     out->at = CKPT__HEAD_SIZE;
     for (uint32_t i = 0; i < CKPT__PARTS; i++) {
-        // Behind the messages bytes may move.
-        out->since_seq = i <= CKPT__MESSAGES ? run->priv.since_seq : 0;
         ckpt__emit_text(out, ckpt__glue[i]);
         out->at += run->priv.plan.begin != NULL ? 0 :
                    (uint32_t)strlen(ckpt__glue[i]);
@@ -3302,36 +3285,6 @@ static ckpt_code ckpt__copy_out(ckpt__io *io, uint32_t from, uint32_t size,
     return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
 }
 
-// Whether the generation behind number i, which has that seq, has a higher
-// one: so a crash can leave a store that exchanges names. If so, the two
-// change places.
-CKPT__APART static bool ckpt__is_named_newer(ckpt__io *io, unsigned i,
-                                             uint64_t seq)
-{
-    const ckpt_gen gen = io->gen;
-    ckpt_gen *gens = io->look.gens;
-    ckpt__reader *r = &io->reader;
-    if (gen.seq != 0 || i + 1 == io->look.count ||
-        gens[i + 1].epoch != gen.epoch) {
-        return false;
-    }
-    io->gen = gens[i + 1];
-    ckpt__reader_store(r, io, 0);
-    (void)ckpt__peek(r);
-    const bool newer = r->rc == CKPT_OK && r->end - r->at >= CKPT__HEAD_SIZE &&
-        ckpt__head_read((const char *)r->at, &io->peeked) == CKPT_OK &&
-        io->peeked.seq > seq;
-    ckpt__read_end(io);
-    io->gen = gen;
-    if (newer) {
-        gens[i] = gens[i + 1];
-        gens[i].seq = io->peeked.seq;           // and not back again
-        gens[i + 1] = gen;
-        gens[i + 1].seq = seq;
-    }
-    return newer;
-}
-
 // Finds the newest whole generation of epochs up to epoch_max and reads it
 // into rec; io->gen names it. What is damaged before it is in io->bad.
 //
@@ -3359,10 +3312,6 @@ static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
             ckpt__read_end(io);
             if (rc == CKPT_OK && rec->epoch != io->gen.epoch) {
                 rc = CKPT_ERR_DAMAGED;          // a copy under another name
-            }
-            if (rc == CKPT_OK && ckpt__is_named_newer(io, i, rec->seq)) {
-                i--;
-                continue;
             }
             if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
                 io->gen.seq = rec->seq;
@@ -3543,7 +3492,6 @@ static ckpt_code ckpt__rejudge(ckpt_run *run)
         run->priv.must_load = run->priv.must_load ||
                               run->priv.io.bad_count > 0;
         run->older = run->older || run->priv.must_load;
-        run->priv.since_seq = 0;
         ckpt__mirror(run);
         // Before a save would keep the damaged one in place of the good one.
         rc = ckpt__set_aside(run);
@@ -3578,7 +3526,7 @@ static ckpt_code ckpt__ready(ckpt_run *run)
 CKPT__APART static void ckpt__apply(ckpt_run *run)
 {
     const ckpt__plan *plan = &run->priv.plan;
-    const ckpt__record *old = &run->priv.record, *now = &run->priv.next;
+    const ckpt__record *old = &run->priv.record;
     ckpt__entry *added = &run->priv.io.wants.entry;
     memset(added, 0, sizeof(*added));
     added->turn = plan->list == CKPT__HELD ? (uint64_t)plan->steps
@@ -3610,13 +3558,7 @@ CKPT__APART static void ckpt__apply(ckpt_run *run)
     if (plan->done_phase) {
         run->priv.phases[old->part[CKPT__PHASES].count] = added->key;
     }
-    const ckpt__section *was = &old->part[CKPT__MESSAGES];
-    const ckpt__section *is = &now->part[CKPT__MESSAGES];
-    if (is->size != was->size || is->crc != was->crc ||
-        run->priv.since_seq == 0) {
-        run->priv.since_seq = now->seq;
-    }
-    run->priv.record = *now;
+    run->priv.record = run->priv.next;
     ckpt__mirror(run);
 }
 
@@ -3730,10 +3672,9 @@ static ckpt_code ckpt__touch(ckpt_run *run, int64_t mono_ms)
     }
     const ckpt_code rc = io->store->methods->beat(io->store, io->place,
                                                   &io->error);
-    ckpt_error error = io->error;
-    (void)ckpt__fill_error(&error, rc);
+    (void)ckpt__fill_error(&io->error, rc);
     ckpt__tell(run, rc == CKPT_OK ? CKPT_EVENT_BEAT : CKPT_EVENT_BEAT_FAILED,
-               rc == CKPT_OK ? NULL : &error);
+               rc == CKPT_OK ? NULL : &io->error);
     if (rc == CKPT_OK) {
         run->beats++;
         run->priv.beaten = true;
@@ -4015,16 +3956,19 @@ CKPT_API ckpt_store ckpt_store_none(void)
     return store;
 }
 
+// The value of an option: its default for 0, 0 for CKPT_OFF.
+static int64_t ckpt__option(int64_t value, int64_t by_default)
+{
+    return value == 0 ? by_default : value == CKPT_OFF ? 0 : value;
+}
+
 CKPT_API ckpt_desc ckpt_desc_defaults(const ckpt_desc *desc)
 {
     ckpt_desc d = *desc;
     d.owner = d.owner != NULL ? d.owner : "";
-    if (d.throttle_ms == 0 && d.every_turns <= 0) {
-        d.throttle_ms = 1000;
-    }
-    d.throttle_ms = d.throttle_ms == CKPT_OFF ? 0 : d.throttle_ms;
-    d.every_turns = d.every_turns == CKPT_OFF ? 0 : d.every_turns;
-    d.beat_ms = d.beat_ms == 0 ? 5000 : d.beat_ms == CKPT_OFF ? 0 : d.beat_ms;
+    d.every_turns = ckpt__option(d.every_turns, 0);
+    d.throttle_ms = ckpt__option(d.throttle_ms, d.every_turns > 0 ? 0 : 1000);
+    d.beat_ms = ckpt__option(d.beat_ms, 5000);
     d.lease_ms = d.lease_ms == 0 ? 60000 : d.lease_ms;
     d.resume_max = d.resume_max == 0 ? 3 : d.resume_max;
     d.size_max = d.size_max == 0 ? INT64_C(64) << 20 : d.size_max;
@@ -4187,15 +4131,13 @@ CKPT__APART static ckpt_code ckpt__remove_run(ckpt_run *run,
                                               const ckpt_gen *gen)
 {
     ckpt__io *io = &run->priv.io;
-    const ckpt_desc *desc = &run->priv.ctx->priv.desc;
     const ckpt_code rc = io->store->methods->move(
         io->store, io->place, gen,
         outcome == CKPT_KEPT ? CKPT_AT_FAILED : CKPT_AT_NOWHERE, &io->error);
-    ckpt_error error = io->error;
-    (void)ckpt__fill_error(&error, rc);
-    ckpt__event(desc, rc != CKPT_OK ? CKPT_EVENT_DELETE_FAILED :
-                outcome == CKPT_KEPT ? CKPT_EVENT_KEPT : CKPT_EVENT_DELETED,
-                run->id, run, rc != CKPT_OK ? &error : NULL);
+    (void)ckpt__fill_error(&io->error, rc);
+    ckpt__tell(run, rc != CKPT_OK ? CKPT_EVENT_DELETE_FAILED :
+               outcome == CKPT_KEPT ? CKPT_EVENT_KEPT : CKPT_EVENT_DELETED,
+               rc != CKPT_OK ? &io->error : NULL);
     return rc;
 }
 
@@ -4351,9 +4293,8 @@ static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run, const char *id,
         return rc;
     }
     if ((how & (CKPT__TAKE_REMOVE | CKPT__TAKE_RETRY)) == 0) {
-        ckpt__event(d, run->priv.exhausted || run->priv.damaged ?
-                    CKPT_EVENT_FALLBACK : CKPT_EVENT_RESUMED, run->id, run,
-                    NULL);
+        ckpt__tell(run, run->priv.exhausted || run->priv.damaged ?
+                   CKPT_EVENT_FALLBACK : CKPT_EVENT_RESUMED, NULL);
     }
     return CKPT_OK;
 }
@@ -4506,9 +4447,8 @@ CKPT_API ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
         rc = rc == CKPT_OK ? ckpt__load(run, out, buf, cap) : rc;
     }
     rc = ckpt__run_result(run, rc);
-    ckpt__event(&run->priv.ctx->priv.desc,
-                rc < 0 ? CKPT_EVENT_LOAD_FAILED : CKPT_EVENT_LOADED, run->id,
-                run, rc < 0 ? &run->error : NULL);
+    ckpt__tell(run, rc < 0 ? CKPT_EVENT_LOAD_FAILED : CKPT_EVENT_LOADED,
+               rc < 0 ? &run->error : NULL);
     if (rc == CKPT_OK) {
         run->priv.must_load = false;
     }
@@ -5055,9 +4995,8 @@ static ckpt_code ckpt__work(ckpt_run *run, ckpt_work_fn *work, void *user,
 // Goes on without checkpoints, and says why.
 CKPT__APART static void ckpt__degrade(ckpt_run *run, ckpt_code rc)
 {
-    ckpt_error why = run->priv.io.error;
-    (void)ckpt__fill_error(&why, rc);
-    ckpt__tell(run, CKPT_EVENT_DEGRADED, &why);
+    (void)ckpt__fill_error(&run->priv.io.error, rc);
+    ckpt__tell(run, CKPT_EVENT_DEGRADED, &run->priv.io.error);
     run->priv.none = ckpt_store_none();
     run->priv.io.store = &run->priv.none;
     run->epoch = 1;
@@ -5933,14 +5872,13 @@ CKPT_API ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json)
     if (w->len > w->cap) {
         ckpt__json_error(w, CKPT_ERR_BUFFER);
     }
-    json->ptr = w->buf;
-    json->len = w->len;
     if (w->code == CKPT_OK) {
+        json->ptr = w->buf;
+        json->len = w->len;
         w->code = ckpt_json_check(*json, NULL);     // values nest in values
     }
     if (w->code != CKPT_OK) {
-        json->ptr = NULL;
-        json->len = 0;
+        *json = ckpt_text(NULL);
     }
     return w->code;
 }
@@ -6090,17 +6028,19 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
     ckpt__json_trim(&value);
     const char *p = (const char *)value.ptr, *end = p + value.len;
     const bool minus = value.len > 0 && *p == '-';
-    const uint64_t most = (uint64_t)INT64_MAX + minus;
     uint64_t n = 0;
     p += minus;
-    if (value.len == 0 || p == end || (*p == '0' && end - p > 1)) {
+    if (p == end || end - p > 19 || (*p == '0' && end - p > 1)) {
         return CKPT_ERR_JSON;
     }
     for (; p < end; p++) {
-        if (*p < '0' || *p > '9' || n > (most - (uint64_t)(*p - '0')) / 10) {
+        if (*p < '0' || *p > '9') {
             return CKPT_ERR_JSON;
         }
         n = n * 10 + (uint64_t)(*p - '0');
+    }
+    if (n > (uint64_t)INT64_MAX + minus) {
+        return CKPT_ERR_JSON;
     }
     *number = minus ? (int64_t)(0 - n) : (int64_t)n;
     return CKPT_OK;
