@@ -2538,7 +2538,7 @@ static void execute_returns_what_finish_said(void)
     CHECK_INT(t.events[CKPT_EVENT_DELETE_FAILED], 1);
     CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
     setup();
-    s.outcome = CKPT_RUNNING;                   // none: it counts as interrupted
+    s.outcome = CKPT_RUNNING;            // none: as if interrupted
     CHECK_INT(execute(&s), CKPT_OK);
     CHECK_INT(open_run("job"), CKPT_OK);
     CHECK(t.run.resumed);

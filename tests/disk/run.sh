@@ -199,7 +199,7 @@ block() {
     done
 }
 
-#--- limits: the suite of bad directories, on each file system ------------------
+#--- limits: the suite of bad directories, on each file system -----------------
 
 limits() {
     printf '#define TEST_SUITES(X) X(open)\n#include "test.h"\n' \
@@ -230,7 +230,7 @@ limits() {
     done
 }
 
-#--- kill, errors: at every system call -----------------------------------------
+#--- kill, errors: at every system call ----------------------------------------
 
 # session LEVEL STRACE-OPTIONS...: exit status of the session.
 session() {
