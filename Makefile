@@ -91,6 +91,18 @@ sanitize: deps-demo
 	    $(B)/sanitize/run_all
 	@$(B)/sanitize/run_all
 
+# Everything that this machine allows, in one table: hours on a small one.
+test-all: deps
+	+@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' sh tests/test_all.sh
+
+# Crash states, full disks and killed system calls on real file systems (root).
+test-disk: deps
+	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/disk/run.sh
+
+# Each fuzzer for a minute; "sh tests/fuzz/run.sh 600" for ten.
+fuzz: deps
+	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/fuzz/run.sh 60
+
 # The core for a microcontroller, and other figures.
 size: deps
 	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/size.sh
@@ -119,6 +131,9 @@ help:
 	@echo 'make demo       an agent that is killed again and again'
 	@echo 'make test       every test; installs the tools it needs'
 	@echo 'make sanitize   the suites under ASan and UBSan'
+	@echo 'make test-disk  real file systems (root)'
+	@echo 'make fuzz       the fuzzers'
+	@echo 'make test-all   all of these, and other compilers and machines'
 	@echo 'make size       how large the core is on a microcontroller'
 	@echo 'make deps       install what is missing (Debian, as root)'
 	@echo 'make install    headers and library to $(DESTDIR)$(PREFIX)'
