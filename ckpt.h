@@ -956,7 +956,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out,
 // simply of all. To add what is new, give that and run->messages. What was
 // saved from append_at on is cut off first; so "[]" at 0 empties the
 // transcript. A skipped save loses nothing, if the next one names the same
-// number again.
+// number again; and so must one that repeats a save that failed, for
+// run->messages may have grown.
 typedef struct ckpt_save_desc {
     uint64_t   turn;                // stored as given, up to CKPT_TURN_MAX
     ckpt_bytes messages;

@@ -65,6 +65,9 @@
         !defined(__APPLE__) && !defined(__FreeBSD__)
         #define _POSIX_C_SOURCE 200809L
     #endif
+    #if !defined(_FILE_OFFSET_BITS)
+        #define _FILE_OFFSET_BITS 64    // of 32-bit systems, too
+    #endif
 #endif
 
 #include "ckpt.h"
@@ -278,6 +281,10 @@ stb_sprintf.h"
     #error "include ckpt_store_fs.h (with CKPT_STORE_FS_IMPLEMENTATION) first \
 in the file, or define _POSIX_C_SOURCE=200809L"
 #endif
+
+// 32-bit offsets and inode numbers fail on large directories. If this does not
+// compile, define _FILE_OFFSET_BITS=64 for the whole program.
+typedef char ckpt__off_t_has_64_bits[sizeof(off_t) >= 8 ? 1 : -1];
 
 //--- The calls of this system -------------------------------------------------
 
@@ -2392,6 +2399,7 @@ static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
         return ckpt__fs_fail(err, "look at the store", local);
     }
     fs->priv.uid = st.uid;
+    err->op = "look at the store";
     if (st.uid != (uint32_t)geteuid()) {
         return CKPT_ERR_FOREIGN;
     }

@@ -261,6 +261,7 @@ macros() {
             END {
                 # the file store asks for POSIX, as it says
                 delete left["_POSIX_C_SOURCE"]
+                delete left["_FILE_OFFSET_BITS"]
                 delete left["CKPT_IMPLEMENTATION"]
                 for (name in left) {
                     n++
