@@ -6,6 +6,7 @@
     X(run)                                                                     \
     X(recover)                                                                 \
     X(env)                                                                     \
+    X(large)                                                                   \
     X(open)                                                                    \
     X(crash)                                                                   \
     X(fault)                                                                   \
