@@ -1590,13 +1590,17 @@ static bool ckpt__utf8_lead(unsigned c, unsigned *more, unsigned *low,
 {
     *low = 0x80;
     *high = 0xbf;
-    if (c < 0xc2 || c > 0xf4) {
+    // safe: 0xc2 -> 0xc0
+    if (c < 0xc2 || c > 0xf4) {                 // safe: c > 0xf4 -> c > 0xf7
         return false;
     }
     *more = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+    // safe: drop
     if (c == 0xe0) *low = 0xa0;         // no overlong forms
+    // safe: drop
     if (c == 0xed) *high = 0x9f;        // no surrogates
-    if (c == 0xf0) *low = 0x90;
+    if (c == 0xf0) *low = 0x90;                 // safe: drop
+    // safe: drop
     if (c == 0xf4) *high = 0x8f;        // nothing above U+10FFFF
     return true;
 }
@@ -1732,11 +1736,11 @@ static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
 static ckpt_code ckpt__name_check(const char *name, ckpt_error *err)
 {
     const size_t n = name != NULL ? strlen(name) : 0;
-    if (n == 0 || n > CKPT_NAME_MAX) {
+    if (n == 0 || n > CKPT_NAME_MAX) {          // safe: n > CKPT_NAME_MAX -> 0
         return CKPT_ERR_ARGUMENT;
     }
     for (size_t i = 0; i < n; i++) {
-        if ((uint8_t)name[i] < 0x20) {
+        if ((uint8_t)name[i] < 0x20) {          // safe: never
             err->pos = i;
             return CKPT_ERR_ARGUMENT;
         }
@@ -1881,7 +1885,7 @@ static void ckpt__fail(ckpt__reader *r, ckpt_code rc)
 // Takes one byte, which must be c.
 static void ckpt__take_byte(ckpt__reader *r, int c)
 {
-    if (ckpt__peek(r) != c) {
+    if (ckpt__peek(r) != c) {                   // safe: never
         ckpt__fail(r, CKPT_ERR_JSON);
     } else {
         r->at++;
@@ -1916,13 +1920,13 @@ static bool ckpt__is_hex(int c)
 CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__tap *tap)
 {
     const int c = ckpt__peek(r);
-    if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL) {
+    if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL) {   // safe: never
         ckpt__fail(r, CKPT_ERR_JSON);
         return;
     }
     ckpt__tap_byte(tap, *r->at++);
     for (int i = 0; c == 'u' && i < 4; i++) {
-        if (!ckpt__is_hex(ckpt__peek(r))) {
+        if (!ckpt__is_hex(ckpt__peek(r))) {     // safe: never
             ckpt__fail(r, CKPT_ERR_JSON);
             return;
         }
@@ -1942,11 +1946,11 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__tap *tap)
     }
     for (int c; (c = ckpt__peek(r)) != '"'; ) {
         unsigned more = 0, low = 0x20, high = 0x7f;
-        if (c >= 0x80 &&
+        if (c >= 0x80 &&                        // safe: never
             !ckpt__utf8_lead((unsigned)c, &more, &low, &high)) {
             ckpt__fail(r, CKPT_ERR_UTF8);
         }
-        if (c < 0x20) {
+        if (c < 0x20) {                         // safe: never
             ckpt__fail(r, CKPT_ERR_JSON);
         }
         if (r->rc != CKPT_OK) {
@@ -1958,7 +1962,7 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__tap *tap)
         }
         for (; more > 0; more--, low = 0x80, high = 0xbf) {
             c = ckpt__peek(r);
-            if (c < (int)low || c > (int)high) {
+            if (c < (int)low || c > (int)high) {    // safe: never
                 ckpt__fail(r, c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
                 return;
             }
@@ -1986,7 +1990,7 @@ static void ckpt__take_space(ckpt__reader *r)
 static void ckpt__take_digits(ckpt__reader *r)
 {
     int c = ckpt__peek(r);
-    if (c < '0' || c > '9') {
+    if (c < '0' || c > '9') {                   // safe: never
         ckpt__fail(r, CKPT_ERR_JSON);
     }
     for (; c >= '0' && c <= '9'; c = ckpt__peek(r)) {
@@ -2046,7 +2050,7 @@ static void ckpt__take_value(ckpt__reader *r)
     do {
         const int c = ckpt__peek(r);
         if (!done && (c == '{' || c == '[')) {
-            if (depth == CKPT_DEPTH_MAX) {
+            if (depth == CKPT_DEPTH_MAX) {      // safe: never
                 ckpt__fail(r, CKPT_ERR_DEPTH);
                 return;
             }
@@ -2121,7 +2125,7 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
     ckpt__take_space(&r);
     const uint8_t *from = r.at;
     r.mark = from;
-    if (kind != 0 && ckpt__peek(&r) != kind) {
+    if (kind != 0 && ckpt__peek(&r) != kind) {  // safe: never
         ckpt__fail(&r, CKPT_ERR_JSON);
     }
     ckpt__take_value(&r);
@@ -2129,7 +2133,7 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
     json->len = (size_t)(r.at - from);
     *section = ckpt__cut(&r);
     ckpt__take_space(&r);
-    if (r.at != r.end) {
+    if (r.at != r.end) {                        // safe: never
         ckpt__fail(&r, CKPT_ERR_JSON);
     }
     err->pos = ckpt__pos(&r);
@@ -2162,7 +2166,7 @@ static size_t ckpt__utf8_write(char *out, uint32_t c)
 // *c = UINT32_MAX for a lone surrogate.
 static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
 {
-    if (end - p < 6) {
+    if (end - p < 6) {                          // safe: never
         return 0;
     }
     *c = ckpt__hex4(p + 2);
@@ -2288,11 +2292,11 @@ static uint64_t ckpt__head_number(const char *p)
     while (p < end - 1 && *p == ' ') {
         p++;
     }
-    if (*p == '0' && p < end - 1) {
+    if (*p == '0' && p < end - 1) {             // safe: never
         return UINT64_MAX;
     }
     for (; p < end; p++) {
-        if (*p < '0' || *p > '9') {
+        if (*p < '0' || *p > '9') {             // safe: never
             return UINT64_MAX;
         }
         value = value * 10 + (uint64_t)(*p - '0');
@@ -2315,7 +2319,7 @@ static bool ckpt__outcome_read(const char *p, ckpt_outcome *outcome)
         char text[CKPT__OUTCOME_MAX + 2];
         *outcome = (ckpt_outcome)i;
         ckpt__outcome_write(text, *outcome);
-        if (memcmp(text, p, sizeof(text)) == 0) {
+        if (memcmp(text, p, sizeof(text)) == 0) {   // safe: sizeof(text) -> 1
             return true;
         }
     }
@@ -2331,6 +2335,7 @@ static bool ckpt__head_is_newer(const char *head)
         version = version * 10 + (uint32_t)(head[i++] - '0');
     }
     return memcmp(head, ckpt__head, same) == 0 && head[same] != '0' &&
+           // safe: version > CKPT_FORMAT_VERSION -> 1
            version > CKPT_FORMAT_VERSION && head[i] == ',';
 }
 
@@ -2349,6 +2354,7 @@ CKPT__APART static ckpt_code ckpt__head_read(const char *head,
         case '#':
             width = CKPT__NUMBER_WIDTH;
             v[k] = ckpt__head_number(head + i);
+            // safe: v[k++] <= CKPT_TURN_MAX -> k++ < 99
             good = v[k++] <= CKPT_TURN_MAX;
             break;
         case '?':
@@ -2358,15 +2364,22 @@ CKPT__APART static ckpt_code ckpt__head_read(const char *head,
         case '@':
             width = 24;
             rec->saved_at_ms = ckpt__time_read(head + i);
-            good = rec->saved_at_ms >= 0;
+            good = rec->saved_at_ms >= 0;   // safe: rec->saved_at_ms >= 0 -> 1
             break;
         default:
+            // safe: head[i] == ckpt__head[i] -> 1
             good = head[i] == ckpt__head[i];
             break;
         }
         i += width;
     }
+    // safe: v[0] < CKPT__HEAD_SIZE -> 0
+    // safe: v[0] > UINT32_MAX -> 0
+    // safe: v[1] == 0 -> 0
     if (!good || v[0] < CKPT__HEAD_SIZE || v[0] > UINT32_MAX || v[1] == 0 ||
+        // safe: v[2] == 0 -> 0
+        // safe: v[3] > v[4] -> 0
+        // safe: v[5] > UINT32_MAX -> 0
         v[2] == 0 || v[3] > v[4] || v[5] > UINT32_MAX) {
         return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
     }
@@ -2422,6 +2435,7 @@ CKPT__APART static bool ckpt__take_intro(ckpt__reader *r, const char *id,
     size_t next = 0;
     ckpt__take_text(r, " \"run\":");
     ckpt__take_shown(r, tap, NULL);
+    // safe: = ... -> = true;
     const bool ours = tap->hash == ckpt__hash_text(id, CKPT__AS_ID);
     ckpt__take_text(r, ",\"meta\":{");
     for (bool first = true; r->rc == CKPT_OK && ckpt__peek(r) != '}';
@@ -2435,7 +2449,7 @@ CKPT__APART static bool ckpt__take_intro(ckpt__reader *r, const char *id,
                ckpt__hash_text(ckpt__meta_keys[next], CKPT__AS_TEXT)) {
             next++;
         }
-        if (next == CKPT__META_COUNT) {
+        if (next == CKPT__META_COUNT) {         // safe: never
             ckpt__fail(r, CKPT_ERR_DAMAGED);    // unknown, or out of order
             break;
         }
@@ -2464,7 +2478,7 @@ static uint64_t ckpt__take_number(ckpt__reader *r, uint64_t max)
         r->at++;
         c = ckpt__peek(r);
     }
-    if (n == 0 || (n > 1 && first == '0') || value > max) {
+    if (n == 0 || (n > 1 && first == '0') || value > max) {     // safe: never
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
     return value;
@@ -2556,7 +2570,7 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list, ckpt__record *rec,
             piece = ckpt__cut(r);
             ckpt__section_join(section, &piece);
         }
-        if (section->count == max) {
+        if (section->count == max) {            // safe: never
             ckpt__fail(r, CKPT_ERR_DAMAGED);
             return;
         }
@@ -2605,7 +2619,7 @@ static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
             ckpt__take_reason(r, w);
             break;
         case CKPT__STATE:
-            if (ckpt__peek(r) != '{') {
+            if (ckpt__peek(r) != '{') {         // safe: never
                 ckpt__fail(r, CKPT_ERR_DAMAGED);
             }
             ckpt__take_value(r);
@@ -2631,6 +2645,7 @@ static ckpt_code ckpt__too_large(ckpt__reader *r)
     const ckpt_code rc = io == NULL ? CKPT_OK : io->store->methods->read(
         io->store, io->place, &io->gen, io->size_max, io->work, 1, &got,
         &io->error);
+    // safe: got > 0 -> 1
     return rc != CKPT_OK ? rc : got > 0 ? CKPT_ERR_TOO_LARGE : CKPT_ERR_DAMAGED;
 }
 
@@ -2663,12 +2678,13 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     if (r->rc != CKPT_OK) {
         return r->rc;
     }
-    if (r->end - r->at < CKPT__HEAD_SIZE) {
+    if (r->end - r->at < CKPT__HEAD_SIZE) {     // safe: never
         return r->end - r->at >= 20 && ckpt__head_is_newer(head) ?
                CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
     }
     rc = ckpt__head_read(head, rec);
     memcpy(crc, head + CKPT__CRC_AT, 8);
+    // safe: rec->length > size_max -> 0
     if (rc != CKPT_OK || rec->length > size_max) {
         return rc != CKPT_OK ? rc : ckpt__too_large(r);
     }
@@ -2680,7 +2696,7 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     const bool ours = ckpt__take_intro(r, id, rec, w);
     ckpt__take_sections(r, rec, w);
     *pos = ckpt__pos(r);
-    if (r->rc == CKPT_OK && *pos != rec->length) {
+    if (r->rc == CKPT_OK && *pos != rec->length) {  // safe: never
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
     // The sum of the body comes first, that of the head last, so that a save
@@ -2688,13 +2704,14 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     sum = ckpt__crc_join(r->all.crc, before, CKPT__CRC_AT);
     sum = ckpt__crc_join(sum, behind, CKPT__BEHIND_CRC);
     ckpt__hex8(again, sum);
-    if (r->rc == CKPT_OK && memcmp(crc, again, 8) != 0) {
+    if (r->rc == CKPT_OK && memcmp(crc, again, 8) != 0) {   // safe: never
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
+    // safe: ckpt__pos(r) <= size_max -> 1
     while (ckpt__pos(r) <= size_max && ckpt__is_space(ckpt__peek(r))) {
         r->at++;                                // room to grow in place
     }
-    if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {
+    if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {   // safe: never
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
     if (r->rc == CKPT_ERR_JSON || r->rc == CKPT_ERR_UTF8 ||
@@ -2864,6 +2881,7 @@ static ckpt__fate ckpt__entry_fate(const ckpt_run *run, uint32_t list,
     if (plan->list == list && plan->at == i) {
         return plan->fate;
     }
+    // safe: && e->ended ->
     return list == CKPT__EFFECTS && plan->drop_ended && e->ended &&
            e->turn < plan->turn ? CKPT__DROP : CKPT__KEEP;
 }
@@ -3060,6 +3078,7 @@ static bool ckpt__is_due(const ckpt_desc *desc, bool saved, int64_t saved_ms,
     if (every > 0 && (turn == 0 || turn % every != 0)) {
         return false;
     }
+    // safe: !saved || ->
     return !saved || now_ms - saved_ms >= desc->throttle_ms;
 }
 
@@ -3073,6 +3092,7 @@ static bool ckpt__is_final(ckpt_outcome outcome)
 // last beat.
 static bool ckpt__is_let_go(const ckpt__facts *f)
 {
+    // safe: f->epoch == f->highest -> 1
     return f->judged == CKPT_OK && f->epoch == f->highest &&
            (f->outcome == CKPT_INTERRUPTED || f->outcome == CKPT_RETRY);
 }
@@ -3080,6 +3100,7 @@ static bool ckpt__is_let_go(const ckpt__facts *f)
 static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
 {
     if (f->verdict == CKPT_LIFE_UNKNOWN) {
+        // safe: f->age_ms > desc->lease_ms -> f->age_ms >= 0
         return f->watched || f->age_ms > desc->lease_ms;
     }
     return f->verdict == CKPT_LIFE_GONE;
@@ -3088,6 +3109,7 @@ static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
 static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
 {
     return resume_max != CKPT_UNLIMITED &&
+           // safe: >= -> >
            attempt >= (uint32_t)(resume_max == CKPT_NEVER ? 0 : resume_max);
 }
 
@@ -3096,7 +3118,9 @@ static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
 // about its age, and must not make it immortal.
 static int64_t ckpt__patience(uint64_t n, int64_t age_ms)
 {
+    // safe: n >= 12 -> 0
     const int64_t wait = n >= 12 ? 3600000 : INT64_C(1000) << n;
+    // safe: || age_ms < 0 ->
     return n == 0 || age_ms < 0 || age_ms >= wait ? 0 : wait - age_ms;
 }
 
@@ -3113,9 +3137,10 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
     case CKPT_ERR_STALE:   return CKPT_STATE_BUSY;
     default:               return CKPT_STATE_UNREADABLE;
     }
-    if (whole && ckpt__is_final(f->outcome)) {
+    if (whole && ckpt__is_final(f->outcome)) {  // safe: never
         return CKPT_STATE_FINISHED;
     }
+    // safe: !ckpt__is_let_go(f) && ->
     if (!ckpt__is_let_go(f) && !ckpt__is_gone(f, desc)) {
         if (!whole || (f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0)) {
             *wait_ms = desc->lease_ms;
@@ -3129,14 +3154,14 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
     }
     if (dead <= CKPT_CLAIMS_MAX) {
         *wait_ms = ckpt__patience(dead, f->age_ms);
-        if (*wait_ms > 0) {
+        if (*wait_ms > 0) {                     // safe: never
             return CKPT_STATE_BUSY;
         }
     }
     if (!whole) {
         return CKPT_STATE_DAMAGED;
     }
-    return dead > CKPT_CLAIMS_MAX ||
+    return dead > CKPT_CLAIMS_MAX ||    // safe: dead > CKPT_CLAIMS_MAX || ->
            ckpt__is_exhausted(f->attempt, desc->resume_max)
                ? CKPT_STATE_EXHAUSTED : CKPT_STATE_INTERRUPTED;
 }
@@ -3159,7 +3184,8 @@ static ckpt_code ckpt__state_code(ckpt_run_state state, ckpt_code judged)
 static uint32_t ckpt__next_attempt(uint32_t attempt, bool progress,
                                    ckpt_outcome outcome)
 {
-    attempt = progress ? 0 : attempt;
+    attempt = progress ? 0 : attempt;           // safe: progress ? 0 : ->
+    // safe: attempt - 1 -> attempt
     return outcome == CKPT_INTERRUPTED && attempt > 0 ? attempt - 1 : attempt;
 }
 
@@ -3215,7 +3241,7 @@ static ckpt_code ckpt__run_result(ckpt_run *run, ckpt_code rc)
     if (rc == CKPT_ERR_STALE) {
         // Another file stands there, be it another owner's or a copy of ours:
         // look, and judge again, before the next call.
-        run->priv.must_look = run->priv.unsure = true;
+        run->priv.must_look = run->priv.unsure = true;  // safe: drop
     }
     if (rc < 0) {
         run->error = run->priv.io.error;
@@ -3276,13 +3302,14 @@ static ckpt_code ckpt__copy_out(ckpt__io *io, uint32_t from, uint32_t size,
                                 void *buf, size_t cap)
 {
     size_t got = 0;
-    if (size > cap) {
+    if (size > cap) {                           // safe: never
         return CKPT_ERR_BUFFER;
     }
     const ckpt_code rc = io->store->methods->read(
         io->store, io->place, &io->gen, from, buf, size, &got,
         &io->error);
     ckpt__read_end(io);
+    // safe: got != size -> 0
     return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
 }
 
@@ -3311,9 +3338,11 @@ static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
             ckpt__reader_store(&io->reader, io, 0);
             rc = ckpt__record_read(io, id, rec, &pos);
             ckpt__read_end(io);
+            // safe: never
             if (rc == CKPT_OK && rec->epoch != io->gen.epoch) {
                 rc = CKPT_ERR_DAMAGED;          // a copy under another name
             }
+            // safe: rc != CKPT_ERR_DAMAGED && ... -> rc == CKPT_OK) {
             if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
                 io->gen.seq = rec->seq;
                 return rc;
@@ -3352,6 +3381,7 @@ CKPT__APART static bool ckpt__watch_beat(ckpt_ctx *ctx, const char *id,
     }
     for (size_t i = 0; i < 8; i++) {
         ckpt__watch *w = &ctx->priv.watch[i];
+        // safe: w->beat_ms == beat_ms -> 1
         if (w->who == who && w->beat_ms == beat_ms) {
             return now.mono_ms - w->since_ms >= ctx->priv.desc.lease_ms;
         }
@@ -3392,7 +3422,9 @@ static ckpt_code ckpt__observe(ckpt_ctx *ctx, ckpt__io *io, const char *id,
             break;
         }
         // Believe that only if nobody was at work meanwhile.
+        // safe: ckpt__is_gone(f, &ctx->priv.desc) -> 1
         if (f->judged != CKPT_ERR_STALE && ckpt__is_gone(f, &ctx->priv.desc) &&
+            // safe: io->look.epoch == highest -> 1
             ckpt__look(io, 0) == CKPT_OK && io->look.epoch == highest &&
             ckpt__alive(io, highest) == CKPT_OK &&
             io->life.verdict == f->verdict) {
@@ -3441,7 +3473,9 @@ static ckpt_code ckpt__look_mine(ckpt_run *run)
 {
     ckpt__io *io = &run->priv.io;
     const ckpt_code rc = ckpt__look(io, 0);
-    run->priv.must_look = rc != CKPT_OK;
+    run->priv.must_look = rc != CKPT_OK;        // safe: drop
+    // safe: io->look.epoch > run->epoch -> 0
+    // safe: !io->look.mine -> 0
     if (rc == CKPT_OK && (io->look.epoch > run->epoch || !io->look.mine)) {
         return CKPT_ERR_CLAIM_LOST;
     }
@@ -3458,7 +3492,7 @@ static ckpt_code ckpt__fence(ckpt_run *run)
 static ckpt_code ckpt__lose(ckpt_run *run, ckpt_code rc)
 {
     if (rc == CKPT_ERR_CLAIM_LOST && !run->priv.lost) {
-        run->priv.lost = true;
+        run->priv.lost = true;                  // safe: drop
         ckpt__tell(run, CKPT_EVENT_CLAIM_LOST, NULL);
     }
     return rc;
@@ -3485,18 +3519,20 @@ static ckpt_code ckpt__set_aside(ckpt_run *run)
 static ckpt_code ckpt__rejudge(ckpt_run *run)
 {
     run->priv.io.wants.run = run;
+    // safe: drop
     run->priv.unsure = true;                    // until this has succeeded
     ckpt_code rc = ckpt__judge(&run->priv.io, run->id, run->epoch,
                                &run->priv.record);
     if (rc == CKPT_OK) {
         // What the caller builds on may be gone: it must load what is left.
         run->priv.must_load = run->priv.must_load ||
+                              // safe: run->priv.io.bad_count > 0 -> false
                               run->priv.io.bad_count > 0;
         run->older = run->older || run->priv.must_load;
         ckpt__mirror(run);
         // Before a save would keep the damaged one in place of the good one.
-        rc = ckpt__set_aside(run);
-        run->priv.unsure = rc != CKPT_OK;
+        rc = ckpt__set_aside(run);              // safe: drop
+        run->priv.unsure = rc != CKPT_OK;       // safe: drop
     }
     return rc;
 }
@@ -3505,21 +3541,23 @@ static ckpt_code ckpt__rejudge(ckpt_run *run)
 // known which generation stands.
 static ckpt_code ckpt__ready(ckpt_run *run)
 {
-    if (!run->priv.open) {
+    if (!run->priv.open) {                      // safe: never
         return CKPT_ERR_CLOSED;
     }
     memset(&run->priv.io.error, 0, sizeof(run->priv.io.error));
-    if (run->priv.lost) {
+    if (run->priv.lost) {                       // safe: never
         return CKPT_ERR_CLAIM_LOST;
     }
     ckpt_moment now;
+    // safe: ckpt__now(run, &now) -> CKPT_OK
     ckpt_code rc = ckpt__now(run, &now);        // refuses a forked child
-    if (rc == CKPT_OK && run->priv.damaged) {
+    if (rc == CKPT_OK && run->priv.damaged) {   // safe: never
         rc = CKPT_ERR_DAMAGED;
     }
-    if (rc == CKPT_OK && run->priv.must_look) {
+    if (rc == CKPT_OK && run->priv.must_look) {     // safe: never
         rc = ckpt__lose(run, ckpt__fence(run));
     }
+    // safe: run->priv.unsure -> 0
     return rc == CKPT_OK && run->priv.unsure ? ckpt__rejudge(run) : rc;
 }
 
@@ -3621,6 +3659,7 @@ static void ckpt__drop_older(ckpt_run *run)
     ckpt__io *io = &run->priv.io;
     ckpt_gen below;
     ckpt_error ignored;
+    // safe: run->priv.stand >= 2 -> 1
     if (run->priv.older_left && run->priv.stand >= 2) {
         memset(&below, 0, sizeof(below));
         below.epoch = run->epoch;
@@ -3635,31 +3674,35 @@ static ckpt_code ckpt__publish(ckpt_run *run, int64_t wall_ms)
 {
     ckpt__io *io = &run->priv.io;
     const uint32_t crc = ckpt__compose(run, wall_ms);
+    // safe: run->priv.next.length > io->size_max -> 0
     if (run->priv.next.length > io->size_max ||
         run->priv.tries >= CKPT_TURN_MAX) {
         return CKPT_ERR_TOO_LARGE;
     }
+    // safe: ++run->priv.tries -> run->priv.record.seq + 1
     run->priv.next.seq = ++run->priv.tries;     // failed tries count, too
     ckpt_code rc = ckpt__write(run, crc);
     if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
         run->priv.stand++;
         ckpt__apply(run);
     } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
+        // safe: drop
         run->priv.unsure = true;                // read before the next save
     }
     run->error = io->error;                     // the look must not hide it
-    const ckpt_code fence = ckpt__fence(run);
+    // safe: ckpt__fence(run) -> CKPT_OK
+    const ckpt_code fence = ckpt__fence(run);   // safe: before rc = ckpt__write
     if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
         return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
     }
-    if (rc != CKPT_OK) {
+    if (rc != CKPT_OK) {                        // safe: never
         io->error = run->error;
         return rc;
     }
-    if (fence != CKPT_OK) {
+    if (fence != CKPT_OK) {                     // safe: never
         return CKPT_ERR_UNSURE;                 // it stands, but is it ours?
     }
-    ckpt__drop_older(run);
+    ckpt__drop_older(run);  // safe: before const ckpt_code fence
     return CKPT_OK;
 }
 
@@ -3711,7 +3754,7 @@ static ckpt_code ckpt__save_planned(ckpt_run *run)
     if (!run->priv.saved || now.mono_ms > run->priv.saved_ms) {
         run->priv.saved_ms = now.mono_ms;       // as sampled before the write
     }
-    run->priv.saved = true;
+    run->priv.saved = true;     // safe: before if (rc != CKPT_OK)
     ckpt__tell(run, CKPT_EVENT_SAVED, NULL);
     (void)ckpt__touch(run, now.mono_ms);        // a sign of life, too
     return CKPT_OK;
@@ -3743,7 +3786,7 @@ static ckpt_code ckpt__plan_cut(ckpt_run *run, uint32_t n)
         return r->rc;
     }
     run->priv.unsure = run->priv.unsure || !same;
-    return same ? CKPT_OK : CKPT_ERR_DAMAGED;
+    return same ? CKPT_OK : CKPT_ERR_DAMAGED;   // safe: same ? -> 1 ?
 }
 
 // Checks the caller's messages and says what of the old ones stays.
@@ -3767,7 +3810,7 @@ CKPT__APART static ckpt_code ckpt__plan_messages(ckpt_run *run,
     plan->add.count = count;
     ckpt__take_byte(&r, ']');
     ckpt__take_space(&r);
-    if (r.at != r.end) {
+    if (r.at != r.end) {                        // safe: never
         ckpt__fail(&r, CKPT_ERR_JSON);
     }
     if (r.rc != CKPT_OK) {
@@ -3775,7 +3818,7 @@ CKPT__APART static ckpt_code ckpt__plan_messages(ckpt_run *run,
         io->error.pos = ckpt__pos(&r);
         return r.rc;
     }
-    if (d->append_at > old->part[CKPT__MESSAGES].count) {
+    if (d->append_at > old->part[CKPT__MESSAGES].count) {   // safe: never
         return CKPT_ERR_GAP;
     }
     if (d->append_at < old->part[CKPT__MESSAGES].count) {   // cut at a message
@@ -4029,7 +4072,7 @@ static ckpt_code ckpt__run_init(ckpt_ctx *ctx, ckpt_run *run, const char *id)
     memset(run, 0, sizeof(*run));
     run->priv.ctx = ctx;
     run->priv.io.error.op = "read the run id";
-    if (n == 0 || n > CKPT_ID_MAX) {
+    if (n == 0 || n > CKPT_ID_MAX) {            // safe: n > CKPT_ID_MAX -> 0
         return CKPT_ERR_ARGUMENT;
     }
     memcpy(run->id, id, n + 1);
@@ -4112,7 +4155,7 @@ static bool ckpt__may_take(ckpt_run_state state, uint32_t how)
     const bool only = (how & (CKPT__TAKE_FINISHED | CKPT__TAKE_RETRY)) != 0;
     switch (state) {
     case CKPT_STATE_FINISHED:    return true;
-    case CKPT_STATE_INTERRUPTED: return !only;
+    case CKPT_STATE_INTERRUPTED: return !only;  // safe: !only -> true
     case CKPT_STATE_EXHAUSTED:
         return (how & (CKPT__TAKE_FALLEN | CKPT__TAKE_REMOVE |
                        CKPT__TAKE_RETRY)) != 0;
@@ -4156,15 +4199,15 @@ static ckpt_code ckpt__adopt(ckpt_run *run, const char *fingerprint,
     run->resumed = true;
     run->older = io->bad_count > 0;
     run->priv.older_left = true;
-    run->priv.tries = run->priv.record.seq;
-    run->priv.turn_adopted = run->priv.record.turn_max;
+    run->priv.tries = run->priv.record.seq;     // safe: drop
+    run->priv.turn_adopted = run->priv.record.turn_max;     // safe: drop
     ckpt__plan *plan = ckpt__plan_begin(run);
     plan->attempt = attempt;
     plan->outcome = outcome;
     plan->settle = true;
     // A crash has no reason, and an earlier one would not be its.
     plan->set_reason = run->priv.record.outcome == CKPT_RUNNING;
-    rc = ckpt__publish(run, now.wall_ms);
+    rc = ckpt__publish(run, now.wall_ms);       // safe: drop
     if (rc != CKPT_OK) {
         return rc;
     }
@@ -4183,12 +4226,14 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
                                     uint32_t how)
 {
     ckpt__io *io = &run->priv.io;
+    // safe: ckpt__fence(run) -> CKPT_OK
     ckpt_code judged, rc = ckpt__fence(run);    // before anything is read: a
     if (rc != CKPT_OK) {                        // finisher frees low epochs
         return rc;
     }
     io->wants.run = run;
     for (int tries = 0; ; tries++) {            // an old owner may still write
+        // safe: = ... -> = io->facts.judged;
         judged = ckpt__judge(io, run->id, run->epoch, &run->priv.record);
         if (judged != CKPT_ERR_STALE || tries == 8) {
             break;
@@ -4196,6 +4241,7 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
     }
     const ckpt__record *rec = &run->priv.record;
     run->error = io->error;
+    // safe: drop
     rc = ckpt__fence(run);                      // conclude nothing before
     if (rc != CKPT_OK) {
         return rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
@@ -4206,6 +4252,7 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
         return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
     }
     if (how & CKPT__TAKE_REMOVE) {
+        // safe: never
         if (judged == CKPT_OK && rec->part[CKPT__HELD].count > 0) {
             return CKPT_ERR_HELD;
         }
@@ -4214,7 +4261,9 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
             return judged;
         }
         // With an outcome first: so no later claimant hands it out.
+        // safe: [outcome] ... -> rc = CKPT_OK;
         rc = judged != CKPT_OK ? CKPT_OK :
+            // safe: [outcome] drop
             ckpt__adopt(run, NULL, rec->attempt, CKPT_COMPLETED);
         return rc != CKPT_OK ? rc :
             ckpt__remove_run(run, CKPT_COMPLETED,
@@ -4228,11 +4277,11 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
     if (judged != CKPT_OK) {
         return judged;
     }
-    if (ckpt__is_final(rec->outcome)) {
+    if (ckpt__is_final(rec->outcome)) {         // safe: never
         rc = ckpt__remove_run(run, rec->outcome, &io->gen);
         return rc == CKPT_OK ? CKPT_ERR_FINISHED : rc;
     }
-    if (how & CKPT__TAKE_FINISHED) {
+    if (how & CKPT__TAKE_FINISHED) {            // safe: never
         return CKPT_ERR_BUSY;
     }
     if (how & CKPT__TAKE_RETRY) {
@@ -4240,9 +4289,10 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
     }
     run->priv.exhausted = run->priv.exhausted || ckpt__is_exhausted(
         rec->attempt, run->priv.ctx->priv.desc.resume_max);
-    if (run->priv.exhausted && !(how & CKPT__TAKE_FALLEN)) {
+    if (run->priv.exhausted && !(how & CKPT__TAKE_FALLEN)) {    // safe: never
         return CKPT_ERR_EXHAUSTED;
     }
+    // safe: + 1 ->
     return ckpt__adopt(run, fingerprint, rec->attempt + (rec->attempt + 1 > 0),
                        CKPT_RUNNING);
 }
@@ -4265,10 +4315,11 @@ static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run, const char *id,
     rc = ckpt__observe(ctx, io, run->id, &run->priv.record);
     if (rc == CKPT_OK) {
         const ckpt_run_state state = ckpt__classify(f, d, &wait_ms);
+        // safe: never
         if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
             !(how & CKPT__TAKE_FORCE)) {
             rc = CKPT_ERR_BUSY;                 // its owner is removing it
-        } else if (!ckpt__may_take(state, how)) {
+        } else if (!ckpt__may_take(state, how)) {   // safe: never
             rc = ckpt__state_code(state, f->judged);
         } else if ((how & CKPT__TAKE_REMOVE) && f->judged == CKPT_OK &&
                    run->priv.record.part[CKPT__HELD].count > 0) {
@@ -4279,6 +4330,7 @@ static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run, const char *id,
     }
     if (rc == CKPT_OK) {
         run->epoch = f->highest + 1;
+        // safe: f->highest >= CKPT_TURN_MAX -> 0
         rc = f->highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED :
             io->store->methods->claim(io->store, io->place, run->epoch,
                                       d->owner, &io->error);
@@ -4422,6 +4474,7 @@ static ckpt_code ckpt__load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
     rc = ckpt__record_read(io, run->id, rec, &pos);
     io->error.pos = pos;
     io->wants.run = run;
+    // safe: never
     if (rc == CKPT_OK && (rec->epoch != run->epoch || rec->seq != run->seq)) {
         rc = CKPT_ERR_STALE;
     }
@@ -4511,7 +4564,7 @@ CKPT_API ckpt_code ckpt_beat(ckpt_run *run)
         rc = ckpt__touch(run, now.mono_ms);
     }
     if (rc == CKPT_OK) {
-        rc = ckpt__fence(run);
+        rc = ckpt__fence(run);                  // safe: drop
     }
     return ckpt__run_result(run, ckpt__lose(run, rc));
 }
@@ -4541,6 +4594,7 @@ static void ckpt__plan_reason(ckpt_run *run, const char *reason)
 
 static ckpt_code ckpt__finish_damaged(ckpt_run *run, ckpt_outcome outcome)
 {
+    // safe: = ... -> = CKPT_OK;
     ckpt_code rc = ckpt__lose(run, ckpt__fence(run));
     if (rc == CKPT_OK && ckpt__is_final(outcome)) {
         rc = ckpt__remove_run(run, outcome, NULL);
@@ -4557,19 +4611,20 @@ static ckpt_code ckpt__finish_save(ckpt_run *run, ckpt_outcome outcome,
     if (rc != CKPT_OK) {
         return ckpt__save_failed(run, rc);
     }
-    if (ckpt__is_final(outcome) && outcome != CKPT_KEPT &&
+    if (ckpt__is_final(outcome) && outcome != CKPT_KEPT &&  // safe: never
         run->priv.record.part[CKPT__HELD].count > 0) {
         return CKPT_ERR_HELD;
     }
     plan->settle = true;
     plan->outcome = outcome;
+    // safe: always
     if (run->priv.record.outcome != CKPT_INTERRUPTED) {     // given back once
         plan->attempt = ckpt__next_attempt(plan->attempt, false, outcome);
     }
     if (desc != NULL && desc->reason != NULL) {
         ckpt__plan_reason(run, desc->reason);
     }
-    rc = ckpt__save_planned(run);
+    rc = ckpt__save_planned(run);               // safe: drop
     run->priv.finished = rc == CKPT_OK && ckpt__is_final(outcome);
     return rc;
 }
@@ -4672,7 +4727,7 @@ static ckpt_code ckpt__entry_read(ckpt_run *run, uint32_t list, uint32_t i,
     }
     name->from = io->wants.tap.from;
     name->size = io->wants.tap.size;
-    if (name->size > 2 * CKPT_NAME_MAX) {
+    if (name->size > 2 * CKPT_NAME_MAX) {       // safe: never
         return CKPT_ERR_DAMAGED;
     }
     // Escaped it may be twice as long: through the window.
@@ -4680,7 +4735,7 @@ static ckpt_code ckpt__entry_read(ckpt_run *run, uint32_t list, uint32_t i,
     const ckpt_code rc = ckpt__copy_out(io, name->from, name->size, raw,
                                         sizeof(io->work));
     const size_t n = ckpt__unescape(raw, raw, name->size, &lone);
-    if (rc == CKPT_OK && n <= CKPT_NAME_MAX) {
+    if (rc == CKPT_OK && n <= CKPT_NAME_MAX) {  // safe: n <= CKPT_NAME_MAX -> 1
         memcpy(id, raw, n);
         id[n] = '\0';
     }
@@ -4740,6 +4795,7 @@ CKPT_API ckpt_code ckpt_phase_end(ckpt_run *run, const char *name,
     plan->name = name;
     plan->done_phase = true;
     plan->settle = true;
+    // safe: drop
     plan->attempt = 0;                          // progress
     return ckpt__save_planned(run);
 }
@@ -4781,7 +4837,7 @@ static bool ckpt__effect_fits(const ckpt_run *run)
     for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count; i++) {
         n += ckpt__entry_fate(run, CKPT__EFFECTS, i) != CKPT__DROP;
     }
-    return n < CKPT_EFFECTS_MAX;
+    return n < CKPT_EFFECTS_MAX;    // safe: n < CKPT_EFFECTS_MAX -> 1
 }
 
 CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
@@ -4804,8 +4860,11 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
     const bool again = at < run->priv.record.part[CKPT__EFFECTS].count;
     // One that was to begin in this very claim but could not be acknowledged
     // was not run: it is still new. Any other that stands is not.
+    // safe: run->priv.entries[0][at].ended -> 0
     if (again && (run->priv.entries[0][at].ended ||
+                  // safe: run->priv.entries[0][at].epoch != run->epoch -> 0
                   run->priv.entries[0][at].epoch != run->epoch ||
+                  // safe: run->priv.begin_again != key -> 0
                   run->priv.begin_again != key)) {
         memcpy(effect->id, id, strlen(id) + 1);
         ckpt__effect_fill(run, at, effect);
@@ -4819,7 +4878,7 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
     }
     plan->name = id;
     run->priv.begin_again = key;
-    rc = ckpt__save_planned(run);
+    rc = ckpt__save_planned(run);               // safe: drop
     if (rc == CKPT_OK) {
         run->priv.begin_again = 0;
         effect->state = CKPT_EFFECT_NEW;
@@ -5013,6 +5072,7 @@ CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
     ckpt_outcome outcome;
     bool found;
     ckpt_code rc = ckpt__open(ctx, run, desc, &found);
+    // safe: !found && ->
     if (!found && (rc == CKPT_ERR_IO || rc == CKPT_ERR_NO_SPACE ||
                  rc == CKPT_ERR_ACCESS || rc == CKPT_ERR_RESOURCE)) {
         ckpt__degrade(run, rc);
@@ -5299,6 +5359,7 @@ CKPT__APART static ckpt_code ckpt__recover_one(ckpt_ctx *ctx, ckpt_run *run,
     finish.reason = run->priv.damaged ? "no checkpoint of it is whole"
                                       : "no resume attempt was left";
     if (desc->fallback == NULL ||
+        // safe: > (uint64_t)max -> > UINT64_MAX
         ckpt__fallback_count(run, ctx->priv.desc.resume_max) > (uint64_t)max) {
         rc = ckpt_finish(run, CKPT_FAILED, &finish);
     } else {
@@ -5382,11 +5443,12 @@ static ckpt_code ckpt__revive(ckpt_ctx *ctx, ckpt_run *run)
     io->wants.run = run;
     rc = ckpt__judge(io, run->id, CKPT_TURN_MAX, &run->priv.record);
     if (rc == CKPT_OK) {
-        run->epoch = run->priv.record.epoch + 1;
+        run->epoch = run->priv.record.epoch + 1;    // safe: + 1 ->
         rc = io->store->methods->claim(io->store, io->place, run->epoch,
                                        d->owner, &io->error);
     }
     if (rc == CKPT_OK) {
+        // safe: 0, CKPT_INTERRUPTED -> 1, CKPT_INTERRUPTED
         rc = ckpt__adopt(run, NULL, 0, CKPT_INTERRUPTED);
     }
     if (rc != CKPT_OK) {
@@ -5424,10 +5486,12 @@ static bool ckpt__sweep_aside(ckpt_ctx *ctx, ckpt_run *run)
         f->age_ms = io->life.now_ms - io->life.beat_ms;
         // Claimed above its maker: should it live, it finds that.
         run->epoch = io->look.epoch + 1;
+        // safe: ckpt__is_gone(f, &ctx->priv.desc) -> 1
         removed = ckpt__is_gone(f, &ctx->priv.desc) &&
             io->store->methods->claim(io->store, io->place, run->epoch,
                                       ctx->priv.desc.owner,
                                       &io->error) == CKPT_OK &&
+            // safe: ckpt__fence(run) == CKPT_OK -> 1
             ckpt__fence(run) == CKPT_OK &&
             ckpt__remove_run(run, CKPT_COMPLETED, NULL) == CKPT_OK;
     }
@@ -5501,6 +5565,7 @@ static ckpt_code ckpt__hold(ckpt_run *run, const ckpt_env_desc *desc)
     if (again && run->priv.hold_again != key) {
         return CKPT_OK;
     }
+    // safe: n == CKPT_HELD_MAX -> 0
     if (rc == CKPT_OK && !again && n == CKPT_HELD_MAX) {
         rc = CKPT_ERR_HELD;
     }
@@ -5554,7 +5619,7 @@ CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
         rc = ckpt__value_check(&timestep, 0, &ignored, &err);
     }
     if (rc == CKPT_OK && desc->run != NULL) {
-        rc = ckpt__hold(desc->run, desc);
+        rc = ckpt__hold(desc->run, desc);       // safe: drop
     }
     if (rc != CKPT_OK) {
         return rc;
@@ -5611,7 +5676,7 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
     if (!env->priv.open || (env->priv.released && env->priv.struck)) {
         return CKPT_OK;
     }
-    if (env->priv.releasing) {
+    if (env->priv.releasing) {                  // safe: never
         return CKPT_ERR_RELEASING;
     }
     if (desc->run != NULL) {
@@ -5622,7 +5687,7 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
         // It belongs to the run: whoever lost the run has lost it, too.
         rc = ckpt__ready(desc->run);
         rc = rc != CKPT_OK ? rc :
-            ckpt__lose(desc->run, ckpt__look_mine(desc->run));
+            ckpt__lose(desc->run, ckpt__look_mine(desc->run));  // safe: drop
         if (rc != CKPT_OK) {
             return ckpt__run_result(desc->run, rc);
         }
@@ -5640,6 +5705,7 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
     }
     env->priv.released = true;
     ckpt__janitor_remove(desc->janitor, env);
+    // safe: = ... -> = CKPT_OK;
     rc = desc->run != NULL ? ckpt__unhold(desc->run, env->id) : CKPT_OK;
     env->priv.struck = rc == CKPT_OK;
     return rc;
@@ -5858,7 +5924,7 @@ CKPT_API void ckpt_json_raw(ckpt_json *w, ckpt_bytes json)
 {
     const ckpt_code rc = ckpt_json_check(json, NULL);
     ckpt__json_value(w);
-    if (rc != CKPT_OK) {
+    if (rc != CKPT_OK) {                        // safe: never
         ckpt__json_error(w, rc);
         return;
     }
@@ -5876,6 +5942,7 @@ CKPT_API ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json)
     if (w->code == CKPT_OK) {
         json->ptr = w->buf;
         json->len = w->len;
+        // safe: drop
         w->code = ckpt_json_check(*json, NULL);     // values nest in values
     }
     if (w->code != CKPT_OK) {
@@ -6002,7 +6069,7 @@ CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
     if (len != NULL) {
         *len = 0;
     }
-    if (value.len < 2 || *p != '"') {
+    if (value.len < 2 || *p != '"') {           // safe: never
         return CKPT_ERR_JSON;
     }
     n = ckpt__unescape(NULL, p + 1, value.len - 2, &lone);
@@ -6012,7 +6079,7 @@ CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
     if (lone) {
         return CKPT_ERR_UTF8;
     }
-    if (n >= cap) {
+    if (n >= cap) {                             // safe: never
         return CKPT_ERR_BUFFER;
     }
     (void)ckpt__unescape(buf, p + 1, value.len - 2, &lone);
@@ -6031,16 +6098,17 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
     const bool minus = value.len > 0 && *p == '-';
     uint64_t n = 0;
     p += minus;
+    // safe: never
     if (p == end || end - p > 19 || (*p == '0' && end - p > 1)) {
         return CKPT_ERR_JSON;
     }
     for (; p < end; p++) {
-        if (*p < '0' || *p > '9') {
+        if (*p < '0' || *p > '9') {             // safe: never
             return CKPT_ERR_JSON;
         }
         n = n * 10 + (uint64_t)(*p - '0');
     }
-    if (n > (uint64_t)INT64_MAX + minus) {
+    if (n > (uint64_t)INT64_MAX + minus) {      // safe: never
         return CKPT_ERR_JSON;
     }
     *number = minus ? (int64_t)(0 - n) : (int64_t)n;

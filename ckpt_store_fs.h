@@ -299,13 +299,15 @@ static int ckpt__sys_result(int r)
 // or waits for the other end of a pipe that somebody planted.
 static int ckpt__sys_open(void *u, int dir, const char *name, int flags)
 {
-    int how = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    // safe: O_CLOEXEC -> 0
+    int how = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;    // safe: | O_NONBLOCK ->
     (void)u;
     how |= flags & CKPT_FS_WRITE ? O_RDWR : O_RDONLY;
     how |= flags & CKPT_FS_CREATE ? O_CREAT : 0;
-    how |= flags & CKPT_FS_EXCL ? O_EXCL : 0;
-    how |= flags & CKPT_FS_DIR ? O_DIRECTORY : 0;
-    how |= flags & CKPT_FS_FOLLOW ? 0 : O_NOFOLLOW;
+    how |= flags & CKPT_FS_EXCL ? O_EXCL : 0;   // safe: O_EXCL -> 0
+    how |= flags & CKPT_FS_DIR ? O_DIRECTORY : 0;   // safe: O_DIRECTORY -> 0
+    how |= flags & CKPT_FS_FOLLOW ? 0 : O_NOFOLLOW;     // safe: O_NOFOLLOW -> 0
+    // safe: 0600 -> 0666
     return ckpt__sys_result(openat(dir < 0 ? AT_FDCWD : dir, name, how, 0600));
 }
 
@@ -343,7 +345,7 @@ static int ckpt__sys_sync(void *u, int fd)
         return -errno;
     }
 #endif
-    return ckpt__sys_result(fsync(fd));
+    return ckpt__sys_result(fsync(fd));         // safe: fsync(fd) -> 0
 }
 
 static int ckpt__sys_fill(int r, const struct stat *from, ckpt_fs_stat *st)
@@ -380,6 +382,7 @@ static int ckpt__sys_stat_at(void *u, int dir, const char *name,
 {
     struct stat from;
     (void)u;
+    // safe: AT_SYMLINK_NOFOLLOW -> 0
     return ckpt__sys_fill(fstatat(dir, name, &from, AT_SYMLINK_NOFOLLOW),
                           &from, st);
 }
@@ -387,6 +390,7 @@ static int ckpt__sys_stat_at(void *u, int dir, const char *name,
 static int ckpt__sys_mkdir(void *u, int dir, const char *name)
 {
     (void)u;
+    // safe: 0700 -> 0777
     return ckpt__sys_result(mkdirat(dir < 0 ? AT_FDCWD : dir, name, 0700));
 }
 
@@ -419,6 +423,7 @@ static int ckpt__sys_link(void *u, int dir, const char *from, int to_dir,
 static int ckpt__sys_lock(void *u, int fd, bool exclusive)
 {
     (void)u;
+    // safe: LOCK_EX -> LOCK_SH
     return ckpt__sys_result(flock(fd, (exclusive ? LOCK_EX : LOCK_SH) |
                                       LOCK_NB));
 }
@@ -559,12 +564,15 @@ static int ckpt__sys_gone(void *u, int64_t pid, uint64_t start)
     if (pid <= 0) {
         return 0;
     }
+    // safe: errno == ESRCH -> 1
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) {
         return 1;
     }
     ckpt__stb_sprintf(text, "%lld", (long long)pid);
     const uint64_t now = ckpt__sys_start(text);
-    return now != 0 && start != 0 && now != start;
+    // safe: now != 0 -> 1
+    // safe: start != 0 -> 1
+    return now != 0 && start != 0 && now != start;  // safe: now != start -> 0
 }
 
 static int64_t ckpt__sys_pid(void *u)
@@ -629,7 +637,7 @@ CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void)
 // interrupted had no effect, but for close, rename and link, which are looked
 // at instead.
 #define CKPT__FS_CALL(r, call) \
-    do { (r) = (call); } while ((r) == -EINTR)
+    do { (r) = (call); } while ((r) == -EINTR)  // safe: == -EINTR -> == 1
 
 static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
 {
@@ -700,6 +708,7 @@ static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 {
     int r = 0;
     if (fs->priv.durability == CKPT_STORE_FS_POWER) {
+        // safe: drop
         CKPT__FS_CALL(r, fs->priv.calls->sync(fs->priv.user, fd));
     }
     return r;
@@ -710,7 +719,7 @@ static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
 {
     int r = 0;
-    if (*spoiled) {
+    if (*spoiled) {                             // safe: never
         const int fresh = ckpt__fs_open(fs, *dir, ".", CKPT_FS_DIR);
         if (fresh < 0) {
             return fresh;
@@ -718,7 +727,7 @@ static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
         ckpt__fs_close(fs, dir);
         *dir = fresh;
     }
-    r = ckpt__fs_sync(fs, *dir);
+    r = ckpt__fs_sync(fs, *dir);                // safe: drop
     *spoiled = r < 0;
     return r;
 }
@@ -727,6 +736,7 @@ static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
 static int ckpt__fs_sync_root(ckpt_store_fs *fs)
 {
     int fd = ckpt__fs_open(fs, fs->priv.root, ".", CKPT_FS_DIR);
+    // safe: : ckpt__fs_sync(fs, fd) -> : 0
     const int r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
     ckpt__fs_close(fs, &fd);
     return r;
@@ -742,10 +752,10 @@ static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
         const size_t n = size < most ? (size_t)size : most;
         CKPT__FS_CALL(r, fs->priv.calls->write(fs->priv.user, fd, p, n,
                                                offset));
-        if (r < 0) {
+        if (r < 0) {                            // safe: never
             return (int)r;
         }
-        if (r == 0 && ++idle == 2) {
+        if (r == 0 && ++idle == 2) {            // safe: never
             return -EIO;
         }
         p += r;
@@ -760,7 +770,7 @@ static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
                              uint64_t offset)
 {
     size_t got = 0;
-    while (got < n) {
+    while (got < n) {                           // safe: while -> if
         int64_t r;
         CKPT__FS_CALL(r, fs->priv.calls->read(fs->priv.user, fd,
                                               (uint8_t *)buf + got, n - got,
@@ -805,7 +815,7 @@ static bool ckpt__fs_base32_read(char *out, size_t cap, const char *p)
     size_t n = 0;
     for (; *p != '\0'; p++) {
         const char *digit = strchr(ckpt__fs_base32, *p);
-        if (digit == NULL || n == cap) {
+        if (digit == NULL || n == cap) {        // safe: || n == cap ->
             return false;
         }
         bits = bits << 5 | (uint32_t)(digit - ckpt__fs_base32);
@@ -867,7 +877,7 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
         return false;
     }
     for (const char *p = name + 2; name[0] == 'r' && *p != '\0'; p++) {
-        if (n == CKPT_ID_MAX) {
+        if (n == CKPT_ID_MAX) {                 // safe: never
             return false;
         }
         if (*p == '%') {
@@ -889,6 +899,8 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
     }
     // Names that do not decode to themselves are not ours.
     ckpt_store_fs_name(id, again);
+    // safe: strcmp(again, name) == 0 -> 1
+    // safe: id[0] != '\0' -> 1
     return id[0] != '\0' && strcmp(again, name) == 0;
 }
 
@@ -910,12 +922,12 @@ static bool ckpt__fs_prefix(const char **p, const char *prefix)
 static bool ckpt__fs_epoch(const char **p, uint64_t *epoch)
 {
     *epoch = 0;
-    if (**p < '1' || **p > '9') {
+    if (**p < '1' || **p > '9') {               // safe: '1' -> '0'
         return false;
     }
     for (; **p >= '0' && **p <= '9'; (*p)++) {
         *epoch = *epoch * 10 + (uint64_t)(**p - '0');
-        if (*epoch > CKPT_TURN_MAX) {
+        if (*epoch > CKPT_TURN_MAX) {           // safe: never
             return false;
         }
     }
@@ -927,6 +939,7 @@ static ckpt__fs_kind ckpt__fs_parse(const char *name, uint64_t *epoch)
     const char *p = name;
     *epoch = 0;
     if (ckpt__fs_prefix(&p, "heartbeat.")) {
+        // safe: *p == '\0' -> 1
         return ckpt__fs_epoch(&p, epoch) && *p == '\0' ? CKPT__FS_CLAIM
                                                        : CKPT__FS_OTHER;
     }
@@ -995,9 +1008,10 @@ static ckpt__fs_place *ckpt__fs_place_of(void *place)
 // Names what stands in a file: an inode number alone is used again too soon.
 static uint64_t ckpt__fs_token(const ckpt_fs_stat *st)
 {
-    uint64_t token = st->ino * 0x9e3779b97f4a7c15U;
+    uint64_t token = st->ino * 0x9e3779b97f4a7c15U;     // safe: st->ino -> 1
+    // safe: (uint64_t)st->mtime_ns -> 0
     token = (token ^ (uint64_t)st->mtime_ns) * 0x9e3779b97f4a7c15U;
-    return (token ^ (token >> 32)) + st->size;
+    return (token ^ (token >> 32)) + st->size;  // safe: + st->size ->
 }
 
 // Opens a file that is ours to read: a plain file of our own.
@@ -1006,10 +1020,12 @@ static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
 {
     int fd = ckpt__fs_open(fs, dir, name, CKPT_FS_READ);
     int r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, st);
+    // safe: !st->is_file -> 0
+    // safe: st->uid != fs->priv.uid -> 0
     if (r >= 0 && fd >= 0 && (!st->is_file || st->uid != fs->priv.uid)) {
         r = -ELOOP;
     }
-    if (r < 0) {
+    if (r < 0) {                                // safe: never
         ckpt__fs_close(fs, &fd);
         return r;
     }
@@ -1138,6 +1154,7 @@ static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt_fs_stat st;
     p->dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
     int r = p->dir < 0 ? p->dir : ckpt__fs_stat(fs, p->dir, &st);
+    // safe: st.uid != fs->priv.uid -> 0
     if (r >= 0 && p->dir >= 0 && st.uid != fs->priv.uid) {
         r = -ELOOP;
     }
@@ -1158,7 +1175,8 @@ static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
     p->dir = p->claim = p->in = p->out = -1;
     p->how = how;
     if (how == CKPT_HOW_LEFTOVER) {
-        if (strncmp(id, ".new-", 5) != 0 ||
+        if (strncmp(id, ".new-", 5) != 0 ||     // safe: strncmp(... || -> 0 ||
+            // safe: strlen(id) >= sizeof(p->aside_name) -> 0
             strlen(id) >= sizeof(p->aside_name)) {
             return CKPT_ERR_ARGUMENT;
         }
@@ -1213,7 +1231,7 @@ static ckpt_code ckpt__fs_check_pid(ckpt_store_fs *fs, const ckpt__fs_place *p)
 {
     const bool ours = p->epoch == 0 ||
                       p->pid == fs->priv.calls->pid(fs->priv.user);
-    return ours ? CKPT_OK : CKPT_ERR_FORKED;
+    return ours ? CKPT_OK : CKPT_ERR_FORKED;    // safe: ours ? -> 1 ?
 }
 
 // Adds the generations of an epoch to a look, by their names: a listing can
@@ -1228,9 +1246,10 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
         ckpt_fs_stat st;
         ckpt__fs_gen_name(name, epoch, prev != 0);
         const int r = ckpt__fs_stat_at(fs, dir, name, &st);
-        if (r < 0 && r != -ENOENT) {
+        if (r < 0 && r != -ENOENT) {            // safe: never
             return ckpt__fs_fail(err, "look at a checkpoint", r);
         }
+        // safe: ckpt__fs_token(&st) != token -> 1
         if (r >= 0 && ckpt__fs_token(&st) != token) {   // not one file still
             token = ckpt__fs_token(&st);
             look->gens[look->count].epoch = epoch;
@@ -1298,6 +1317,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     if (p->how == CKPT_HOW_LETTER) {
         return ckpt__fs_look_letter(fs, p, look, err);
     }
+    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
@@ -1305,6 +1325,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
+        // safe: CKPT__FS_CLAIM -> CKPT__FS_BAD
         if ((kind == CKPT__FS_CLAIM || kind == CKPT__FS_CURRENT ||
              kind == CKPT__FS_PREV) && epoch > look->epoch) {
             look->epoch = epoch;
@@ -1314,17 +1335,17 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
             listed = epoch;
         }
     }
-    if (w.r < 0) {
+    if (w.r < 0) {                              // safe: never
         return ckpt__fs_fail(err, "list the directory of a run", w.r);
     }
     // The own claim after the higher ones: in the other order a whole finish
     // fits between the two.
-    if (p->epoch != 0) {
+    if (p->epoch != 0) {                        // safe: before for (bool more
         const int r = ckpt__fs_stat(fs, p->claim, &st);
-        if (r < 0) {
+        if (r < 0) {                            // safe: never
             return ckpt__fs_fail(err, "look at the claim", r);
         }
-        look->mine = st.nlink > 0;
+        look->mine = st.nlink > 0;              // safe: st.nlink > 0 -> true
     }
     return ckpt__fs_look_gens(fs, p->dir, epoch_max < look->epoch ?
                               epoch_max : look->epoch, listed, look, err);
@@ -1344,6 +1365,7 @@ static int ckpt__fs_temp(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
         }
         ckpt__stb_sprintf(p->out_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
         r = ckpt__fs_open(fs, p->dir, p->out_name,
+                          // safe: | CKPT_FS_EXCL ->
                           CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
         if (r >= 0) {
             return r;
@@ -1432,6 +1454,7 @@ static int ckpt__fs_claim_is(ckpt_store_fs *fs, int dir, const char *name,
     line.len = ckpt__fs_claim_read(fs, fd, buf, sizeof(buf));
     ckpt__fs_close(fs, &fd);
     return ckpt_json_text(ckpt_json_get(line, "nonce"), text, sizeof(text),
+                          // safe: strcmp(text, nonce) == 0 -> 1
                           NULL) == CKPT_OK && strcmp(text, nonce) == 0;
 }
 
@@ -1446,8 +1469,9 @@ static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
     const int linked = fs->priv.calls->link(fs->priv.user, p->dir, p->out_name,
                                             p->dir, name);
     int r = ckpt__fs_stat(fs, fd, &st);
-    bool won = r >= 0 && st.nlink == 2;
-    if (!won) {
+    // safe: = ... -> = false;
+    bool won = r >= 0 && st.nlink == 2;         // safe: = ... -> = linked >= 0;
+    if (!won) {                                 // safe: never
         r = ckpt__fs_claim_is(fs, p->dir, name, p->nonce);
         won = r == 1;
     }
@@ -1457,8 +1481,10 @@ static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
             ckpt__fs_fail(err, "link the claim", linked < 0 ? linked : r);
     }
     (void)gone;                                 // swept later
+    // safe: ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled) -> 0
     r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
     if (r >= 0 && p->how == CKPT_HOW_FIND) {
+        // safe: drop
         r = ckpt__fs_sync_root(fs);     // its maker may have died before that
     }
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
@@ -1486,11 +1512,13 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
         return fd == -ENOENT ? CKPT_ERR_STALE : rc;     // removed meanwhile
     }
     // Locked before it has its name: whoever sees it sees it locked.
-    if (fs->priv.locks) {
+    // safe: never
+    if (fs->priv.locks) {                       // safe: after p->claim = fd;
+        // safe: true -> false
         CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, true));
     }
-    r = r < 0 ? r : ckpt__fs_write(fs, fd, line, n, 0);
-    r = r < 0 ? r : ckpt__fs_sync(fs, fd);
+    r = r < 0 ? r : ckpt__fs_write(fs, fd, line, n, 0);     // safe: drop
+    r = r < 0 ? r : ckpt__fs_sync(fs, fd);      // safe: drop
     if (r < 0) {
         (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
         rc = ckpt__fs_fail(err, "write the claim", r);
@@ -1515,6 +1543,7 @@ static int ckpt__fs_probe(ckpt_store_fs *fs, int64_t *now_ms)
                            CKPT_FS_WRITE | CKPT_FS_CREATE);
     int r = fd;
     if (fd >= 0) {
+        // safe: drop
         CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, fd));
         r = r < 0 ? r : ckpt__fs_stat(fs, fd, &st);
         *now_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
@@ -1534,25 +1563,30 @@ static bool ckpt__fs_inherited(ckpt_store_fs *fs, ckpt_bytes line)
     return fs->priv.calls->self(fs->priv.user, &self) == 0 &&
         ckpt_json_text(ckpt_json_get(line, "boot"), boot, sizeof(boot),
                        NULL) == CKPT_OK &&
+        // safe: strcmp(boot, self.boot) == 0 -> 1
+        // safe: self.boot[0] != '\0' -> 1
         self.boot[0] != '\0' && strcmp(boot, self.boot) == 0 &&
         ckpt_json_number(ckpt_json_get(line, "pid_ns"), &ns) == CKPT_OK &&
+        // safe: (uint64_t)ns == self.pid_ns -> 1
+        // safe: self.pid_ns != 0 -> 1
         self.pid_ns != 0 && (uint64_t)ns == self.pid_ns &&
         ckpt_json_number(ckpt_json_get(line, "pid"), &pid) == CKPT_OK &&
         ckpt_json_number(ckpt_json_get(line, "start"), &start) == CKPT_OK &&
+        // safe: == 1 -> >= 0
         fs->priv.calls->gone(fs->priv.user, pid, (uint64_t)start) == 1;
 }
 
 static ckpt_verdict ckpt__fs_verdict(ckpt_store_fs *fs, int fd, ckpt_bytes line)
 {
     int r;
-    if (!fs->priv.locks) {
+    if (!fs->priv.locks) {                      // safe: never
         return CKPT_LIFE_UNKNOWN;
     }
     CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, false));
     if (r == 0) {
         return CKPT_LIFE_GONE;                  // closing fd gives it back
     }
-    if (r != -EWOULDBLOCK && r != -EAGAIN) {
+    if (r != -EWOULDBLOCK && r != -EAGAIN) {    // safe: never
         return CKPT_LIFE_UNKNOWN;
     }
     return ckpt__fs_inherited(fs, line) ? CKPT_LIFE_GONE : CKPT_LIFE_LIVE;
@@ -1583,7 +1617,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     ckpt_bytes line;
     memset(life, 0, sizeof(*life));
     int r = ckpt__fs_probe(fs, &life->now_ms);
-    if (r < 0 && !fs->priv.locks) {
+    if (r < 0 && !fs->priv.locks) {             // safe: never
         return ckpt__fs_fail(err, "touch the probe", r);
     }
     ckpt__fs_claim_name(name, epoch);
@@ -1592,7 +1626,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
         // A run that was never claimed: judge its maker by its directory. In
         // a run that is shown, a claim that is missing has no owner.
         life->verdict = CKPT_LIFE_GONE;
-        if (p->how == CKPT_HOW_LEFTOVER) {
+        if (p->how == CKPT_HOW_LEFTOVER) {      // safe: never
             r = ckpt__fs_stat(fs, p->dir, &st);
             life->beat_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
             life->verdict = CKPT_LIFE_UNKNOWN;
@@ -1618,15 +1652,18 @@ static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, ckpt_error *err)
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt_fs_stat st;
     int r;
+    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
     }
+    // safe: drop
     CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, p->claim));
     r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
     if (r < 0) {
         return ckpt__fs_fail(err, "touch the heartbeat", r);
     }
+    // safe: st.nlink > 0 -> 1
     return st.nlink > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
 }
 
@@ -1646,6 +1683,7 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
             ckpt__fs_gen_name(name, gen->epoch, i == 1);
         }
         int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
+        // safe: ckpt__fs_token(&st) == gen->token -> 1
         if (fd >= 0 && ckpt__fs_token(&st) == gen->token) {
             return fd;
         }
@@ -1659,6 +1697,7 @@ static ckpt_code ckpt__fs_open_in(ckpt_store_fs *fs, ckpt__fs_place *p,
                                   const ckpt_gen *gen, ckpt_error *err)
 {
     char name[256];
+    // safe: p->in_token == gen->token -> 1
     if (p->in >= 0 && p->in_token == gen->token) {
         return CKPT_OK;
     }
@@ -1721,7 +1760,7 @@ static ckpt_code ckpt__fs_copy(ckpt_store_fs *fs, ckpt__fs_place *p,
         if (got < 0) {
             return ckpt__fs_fail(err, "read the last checkpoint", got);
         }
-        if ((size_t)got < n) {
+        if ((size_t)got < n) {                  // safe: never
             return CKPT_ERR_DAMAGED;            // shorter than it was
         }
         crc = ckpt__crc(crc, buf, n);
@@ -1731,6 +1770,7 @@ static ckpt_code ckpt__fs_copy(ckpt_store_fs *fs, ckpt__fs_place *p,
         }
         done += n;
     }
+    // safe: crc == part->crc -> 1
     return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
 
@@ -1739,6 +1779,7 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
+    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
@@ -1761,7 +1802,7 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
     }
     p->out_size += part->size;
     if (rc != CKPT_OK) {
-        ckpt__fs_abort(fs, p);
+        ckpt__fs_abort(fs, p);                  // safe: drop
     }
     return rc;
 }
@@ -1771,17 +1812,19 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
 static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
                                 ckpt_fs_stat *st, ckpt_error *err)
 {
-    int r = ckpt__fs_sync(fs, p->out);
-    if (r < 0) {
+    int r = ckpt__fs_sync(fs, p->out);  // safe: ckpt__fs_sync(fs, p->out) -> 0
+    if (r < 0) {                                // safe: never
         return ckpt__fs_fail(err, "sync a checkpoint", r);
     }
     r = ckpt__fs_stat(fs, p->out, st);
+    // safe: st->size != p->out_size -> 0
     if (r < 0 || st->size != p->out_size) {
         return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
     }
     r = fs->priv.calls->close(fs->priv.user, p->out);
     p->out = -1;
     // On Linux the descriptor is gone after EINTR, too: close(2).
+    // safe: r < 0 && r != -EINTR -> 0
     return r < 0 && r != -EINTR ? ckpt__fs_fail(err, "close a checkpoint", r)
                                 : CKPT_OK;
 }
@@ -1801,13 +1844,15 @@ static int ckpt__fs_rename(ckpt_store_fs *fs, const ckpt__fs_place *p,
         return 0;
     }
     const int seen = ckpt__fs_stat_at(fs, p->dir, to, &st);
+    // safe: st.ino == what->ino -> 1
+    // safe: never
     if (seen >= 0 && st.ino == what->ino && st.dev == what->dev) {
         return 0;
     }
     if (seen >= 0 || seen == -ENOENT) {
         return 1;
     }
-    return 2;
+    return 2;                                   // safe: return 2 -> return 1
 }
 
 // Makes a second link to the newest generation, to be renamed to prev. temp
@@ -1854,6 +1899,7 @@ static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
     ckpt_fs_stat st;
     const int r = ckpt__fs_stat(fs, p->claim, &st);
     return r < 0 ? ckpt__fs_fail(err, "look at the claim", r) :
+           // safe: st.nlink == 0 -> 0
            st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
 }
 
@@ -1868,9 +1914,9 @@ static ckpt_code ckpt__fs_switch(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt__fs_gen_name(prev, p->epoch, true);
     ckpt_code rc = ckpt__fs_link_prev(fs, p, current, prev, temp, &now, err);
     if (rc == CKPT_OK) {
-        rc = ckpt__fs_check_claim(fs, p, err);
+        rc = ckpt__fs_check_claim(fs, p, err);  // safe: drop
     }
-    if (rc == CKPT_OK && temp[0] != '\0' &&
+    if (rc == CKPT_OK && temp[0] != '\0' &&     // safe: never
         ckpt__fs_rename(fs, p, temp, prev, &now, &sys) != 0) {
         rc = ckpt__fs_fail(err, "keep the last checkpoint", sys);
     }
@@ -1882,9 +1928,10 @@ static ckpt_code ckpt__fs_switch(ckpt_store_fs *fs, ckpt__fs_place *p,
     if (temp[0] != '\0') {
         (void)ckpt__fs_unlink(fs, p->dir, temp);
     }
-    if (done == 1) {
+    if (done == 1) {                            // safe: never
         (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
     }
+    // safe: done == 2 ? CKPT_ERR_UNSURE : rc -> rc
     return done == 2 ? CKPT_ERR_UNSURE : rc;
 }
 
@@ -1894,6 +1941,7 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
                                ckpt_error *err)
 {
     ckpt_fs_stat st, own;
+    // safe: ckpt__fs_check_claim(fs, p, err) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_claim(fs, p, err);
     if (rc != CKPT_OK) {
         return rc;                              // swept meanwhile
@@ -1908,13 +1956,14 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
             (void)ckpt__fs_fail(err, "show the run", r);
             return CKPT_ERR_UNSURE;
         }
+        // safe: st.ino != own.ino -> 0
         if (seen == -ENOENT || st.ino != own.ino || st.dev != own.dev) {
             return r == -EEXIST || r == -ENOTEMPTY ? CKPT_ERR_EXISTS :
                 ckpt__fs_fail(err, "show the run", r);
         }
     }
     p->aside = false;
-    r = ckpt__fs_sync_root(fs);
+    r = ckpt__fs_sync_root(fs);     // safe: ckpt__fs_sync_root(fs) -> 0
     if (r < 0) {
         (void)ckpt__fs_fail(err, "sync the store", r);
         return CKPT_ERR_NOT_DURABLE;
@@ -1930,7 +1979,7 @@ static void ckpt__fs_drop_letter(ckpt_store_fs *fs, ckpt__fs_place *p)
     if (dir >= 0) {
         ckpt__fs_letter_name(file, p->name, p->letter);
         (void)ckpt__fs_unlink(fs, dir, file);
-        (void)ckpt__fs_sync(fs, dir);
+        (void)ckpt__fs_sync(fs, dir);           // safe: drop
     }
     ckpt__fs_close(fs, &dir);
 }
@@ -1954,6 +2003,7 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
         return rc;
     }
     gen->token = ckpt__fs_token(&st);
+    // safe: ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled) -> 0
     const int r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
     if (r < 0) {
         (void)ckpt__fs_fail(err, "sync the directory of a run", r);
@@ -1961,6 +2011,7 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
     }
     if (p->aside) {
         rc = ckpt__fs_show(fs, p, err);
+        // safe: before rc = ckpt__fs_show
         if (rc == CKPT_OK && p->letter != 0) {
             ckpt__fs_drop_letter(fs, p);
         }
@@ -1995,7 +2046,7 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store_fs *fs, ckpt__fs_place *p,
         }
         r = r == -EEXIST ? 0 : r;
     }
-    r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, name);
+    r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, name);  // safe: r < 0 ? r : ->
     return r < 0 ? ckpt__fs_fail(err, "set a checkpoint aside", r) : CKPT_OK;
 }
 
@@ -2008,6 +2059,7 @@ static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
     uint64_t epoch;
     int r = 0;
     ckpt__fs_close(fs, &p->in);
+    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK || reason != NULL) {
         return rc != CKPT_OK ? rc :
@@ -2020,7 +2072,8 @@ static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
         // are leftovers, and a fenced owner that still writes one finds its
         // rename without a source.
         if (((kind == CKPT__FS_CURRENT || kind == CKPT__FS_PREV) &&
-             epoch < gen->epoch) ||
+             epoch < gen->epoch) ||             // safe: < -> <=
+            // safe: epoch <= gen->epoch -> 1
             (kind == CKPT__FS_TEMP && epoch <= gen->epoch)) {
             const int gone = ckpt__fs_unlink(fs, p->dir, w.name);
             r = gone < 0 ? gone : r;
@@ -2064,7 +2117,7 @@ static int ckpt__fs_keep_letter(ckpt_store_fs *fs, const ckpt__fs_place *p,
     CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
                                            ".failed"));
     if (r >= 0 || r == -EEXIST) {
-        r = ckpt__fs_sync_root(fs);
+        r = ckpt__fs_sync_root(fs);     // safe: ckpt__fs_sync_root(fs) -> 0
     }
     dir = r < 0 ? r : ckpt__fs_open_letters(fs);
     r = dir < 0 ? dir : ckpt__fs_stat_at(fs, p->dir, name, &st);
@@ -2076,13 +2129,15 @@ static int ckpt__fs_keep_letter(ckpt_store_fs *fs, const ckpt__fs_place *p,
             break;
         }
         ckpt__fs_letter_name(file, p->name, (uint32_t)n);
+        // safe: n <= last -> 0
         r = n <= last ? -EEXIST :               // the newest gets the highest
             fs->priv.calls->link(fs->priv.user, p->dir, name, dir, file);
         const int seen = r >= 0 ? r :
             ckpt__fs_stat_at(fs, dir, file, &there);
+        // safe: there.ino == st.ino -> 1
         if (r >= 0 || (seen >= 0 && there.ino == st.ino &&
                        there.dev == st.dev)) {
-            r = ckpt__fs_sync(fs, dir);
+            r = ckpt__fs_sync(fs, dir);     // safe: ckpt__fs_sync(fs, dir) -> 0
             break;
         }
         r = r == -EEXIST ? 0 : r;
@@ -2105,7 +2160,10 @@ static int ckpt__fs_empty(ckpt_store_fs *fs, const ckpt__fs_place *p,
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
+        // safe: epoch <= p->epoch -> 1
         if ((kinds >> kind & 1) && epoch <= p->epoch &&
+            // safe: strcmp(w.name, keep) != 0 -> 1
+            // safe: strcmp(w.name, keep2) != 0 -> 1
             strcmp(w.name, keep) != 0 && strcmp(w.name, keep2) != 0) {
             const int gone = ckpt__fs_unlink(fs, p->dir, w.name);
             r = gone < 0 ? gone : r;
@@ -2121,10 +2179,13 @@ static int ckpt__fs_empty(ckpt_store_fs *fs, const ckpt__fs_place *p,
 static int ckpt__fs_empty_all(ckpt_store_fs *fs, const ckpt__fs_place *p,
                               const char *gen, const char *claim)
 {
+    // safe: [late] CLAIM, claim, claim -> TEMP, "", ""
+    // safe: = -> = ckpt__fs_empty(fs, p, 44, gen, ""); r = r < 0 ? r :
     int r = ckpt__fs_empty(fs, p, 1U << CKPT__FS_CLAIM, claim, claim);
-    do {
+    do {                                        // safe: drop
+        // safe: [late] TEMP, "", "" -> CLAIM, claim, claim
         r = r < 0 ? r : ckpt__fs_empty(fs, p, 1U << CKPT__FS_TEMP, "", "");
-    } while (r > 0);
+    } while (r > 0);                            // safe: r > 0 -> 0
     return r < 0 ? r :
         ckpt__fs_empty(fs, p, 1U << CKPT__FS_CURRENT | 1U << CKPT__FS_PREV |
                        1U << CKPT__FS_BAD, gen, "");
@@ -2140,6 +2201,7 @@ static int ckpt__fs_rmdir(ckpt_store_fs *fs, const char *name)
     if (r == -ENOTEMPTY || r == -EEXIST || r == -ENOENT) {
         r = 0;
     }
+    // safe: : ckpt__fs_sync_root(fs) -> : 0
     return r < 0 ? r : ckpt__fs_sync_root(fs);
 }
 
@@ -2152,8 +2214,11 @@ static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
     char claim[64];
     ckpt__fs_claim_name(claim, p->epoch);
     int r = ckpt__fs_empty_all(fs, p, gen, claim);
+    // safe: drop
+    // safe: after ckpt__fs_unlink(fs, p->dir, gen)
     r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
     r = r < 0 || gen[0] == '\0' ? r : ckpt__fs_unlink(fs, p->dir, gen);
+    // safe: before r < 0 || gen[0]
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
     return r < 0 ? r : ckpt__fs_rmdir(fs, p->name);
 }
@@ -2166,6 +2231,7 @@ static int ckpt__fs_remove_letters(ckpt_store_fs *fs, ckpt__fs_place *p)
         ckpt__fs_letter_name(file, p->name, n);
         r = ckpt__fs_unlink(fs, p->dir, file);
     }
+    // safe: ckpt__fs_sync_dir(fs, ... -> 0;
     return r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
 }
 
@@ -2177,6 +2243,7 @@ static int ckpt__fs_remove_aside(ckpt_store_fs *fs, ckpt__fs_place *p)
     int r = ckpt__fs_stat(fs, p->dir, &own);
     r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->aside_name, &st);
     p->aside = false;
+    // safe: st.ino != own.ino -> 0
     if (r == -ENOENT || (r >= 0 && st.ino != own.ino)) {
         return 0;
     }
@@ -2199,6 +2266,7 @@ static ckpt_code ckpt__fs_move(ckpt_store *s, void *place, const ckpt_gen *gen,
     char name[256];
     int r;
     ckpt__fs_close(fs, &p->in);
+    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
@@ -2218,6 +2286,7 @@ static ckpt_code ckpt__fs_move(ckpt_store *s, void *place, const ckpt_gen *gen,
         if (r >= 0 && to == CKPT_AT_FAILED && name[0] != '\0') {
             r = ckpt__fs_keep_letter(fs, p, name);
         }
+        // safe: before if (r >= 0 && to ==
         r = r < 0 ? r : ckpt__fs_remove_run(fs, p, name);
     }
     return r < 0 ? ckpt__fs_fail(err, to == CKPT_AT_FAILED ?
@@ -2230,6 +2299,7 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place)
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
+    // safe: = ... -> = true;
     const bool ours = p->pid == fs->priv.calls->pid(fs->priv.user);
     ckpt__fs_close(fs, &p->in);
     if (ours) {
@@ -2322,6 +2392,7 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
             break;
         }
         if (where == CKPT_AT_NOWHERE) {
+            // safe: strlen(name) < 40 -> 1
             if (strncmp(name, ".new-", 5) == 0 && strlen(name) < 40) {
                 memcpy(id, name, strlen(name) + 1);
                 return CKPT_OK;
@@ -2340,6 +2411,7 @@ static ckpt_code ckpt__fs_env(ckpt_store *s, void *place, ckpt_moment *now,
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     if (place != NULL) {
+        // safe: ckpt__fs_check_pid(fs, ... -> CKPT_OK;
         const ckpt_code rc = ckpt__fs_check_pid(fs, ckpt__fs_place_of(place));
         if (rc != CKPT_OK) {
             return rc;
@@ -2378,6 +2450,7 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     }
     memcpy(parent + n, ".", 2);
     int fd = ckpt__fs_open(fs, -1, parent, CKPT_FS_DIR | CKPT_FS_FOLLOW);
+    // safe: : ckpt__fs_sync(fs, fd) -> : 0
     r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
     ckpt__fs_close(fs, &fd);
     return there && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
@@ -2400,10 +2473,10 @@ static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
     }
     fs->priv.uid = st.uid;
     err->op = "look at the store";
-    if (st.uid != (uint32_t)geteuid()) {
+    if (st.uid != (uint32_t)geteuid()) {        // safe: never
         return CKPT_ERR_FOREIGN;
     }
-    if (st.mode & 022) {
+    if (st.mode & 022) {                        // safe: never
         return CKPT_ERR_UNSAFE;
     }
     if (desc->liveness == CKPT_STORE_FS_LOCKS && local == 0) {

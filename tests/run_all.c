@@ -11,6 +11,7 @@
     X(crash)                                                                   \
     X(fault)                                                                   \
     X(interleave)                                                              \
+    X(safety)                                                                  \
     X(simdisk)                                                                 \
     X(store_fault)                                                             \
     X(contract_mem)                                                            \
