@@ -1,0 +1,55 @@
+#!/bin/sh
+# coverage.sh -- every outcome of every condition of both headers is reached by
+# the suites, or stands in tests/coverage.txt with the reason why it cannot be
+#
+#     sh tests/coverage.sh
+#
+# Needs clang and its llvm-cov. A line for each outcome that is missing; the
+# last line is "N passed, N failed": outcomes reached, and missing ones. What is
+# in the table and reached after all has failed, too. Everything goes to
+# $B/coverage.
+cd "$(dirname "$0")/.." || exit 1
+: "${STB:=/usr/include/stb}" "${B:=build}" "${AWK:=awk}"
+work=$B/coverage
+rm -rf "$work"
+mkdir -p "$work" || exit 1
+
+# The tools have a version in their names, or not: the newest that is there.
+tool() {
+    for dir in $(ls -d /usr/lib/llvm-*/bin 2>/dev/null | sort -rV) ''; do
+        command -v "$dir${dir:+/}$1" && return
+    done
+}
+cov=$(tool llvm-cov) profdata=$(tool llvm-profdata) clang=$(tool clang)
+if [ -z "$cov" ] || [ -z "$profdata" ] || [ -z "$clang" ]; then
+    echo "skip   coverage: needs clang and llvm"
+    echo "0 passed, 0 failed"
+    exit 0
+fi
+
+printf '%s\n' '#define CKPT_IMPLEMENTATION' \
+    '#define CKPT_STORE_FS_IMPLEMENTATION' '#include "ckpt_store_fs.h"' \
+    >"$work/ckpt.c"
+measure='-fprofile-instr-generate -fcoverage-mapping'
+flags="-w -std=c99 -O1 -I. -Itests -I$STB -pthread"
+for source in "$work/ckpt.c" tests/run_all.c tests/test_*.c; do
+    # The suite of the rules has the implementation in it.
+    case $source in
+    */ckpt.c|*/test_rules.c) how=$measure ;;
+    *) how= ;;
+    esac
+    # shellcheck disable=SC2086
+    "$clang" $flags $how -c -o "$work/$(basename "$source" .c).o" \
+        "$source" || exit 1
+done
+# shellcheck disable=SC2086
+"$clang" $measure -pthread -o "$work/run_all" "$work"/*.o || exit 1
+LLVM_PROFILE_FILE=$work/%m.profraw "$work/run_all" || exit 1
+"$profdata" merge -o "$work/all.profdata" "$work"/*.profraw || exit 1
+"$cov" export -skip-expansions -instr-profile="$work/all.profdata" \
+    "$work/run_all" | sed 's/\[/\n[/g' >"$work/export" || exit 1
+$AWK -v table=tests/coverage.txt -f tests/coverage.awk \
+    "$work/export" ckpt.h ckpt_store_fs.h | sort >"$work/report"
+grep -v ' passed, ' "$work/report"
+grep ' passed, ' "$work/report"
+grep -q '^[1-9][0-9]* passed, 0 failed$' "$work/report"
