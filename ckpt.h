@@ -1605,12 +1605,13 @@ static bool ckpt__utf8_lead(unsigned c, unsigned *more, unsigned *low,
     return true;
 }
 
-// The length of the UTF-8 sequence at p, 0 if there is none.
+// The length of the UTF-8 sequence that the n > 0 bytes at p begin with, 0 if
+// there is none.
 static size_t ckpt__utf8_size(const uint8_t *p, size_t n)
 {
     unsigned more, low, high;
-    if (n == 0 || *p < 0x80) {
-        return n != 0;
+    if (*p < 0x80) {
+        return 1;
     }
     if (!ckpt__utf8_lead(*p, &more, &low, &high) || n <= more) {
         return 0;
@@ -1673,7 +1674,7 @@ static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
     const uint8_t *p = (const uint8_t *)bytes;
     const size_t taken = ckpt__utf8_size(p, n);
     const char *known = *p != 0 ? strchr(from, *p) : NULL;
-    if (known != NULL && *p < 0x80) {
+    if (known != NULL) {
         out[0] = '\\';
         out[1] = to[known - from];
         *size = 2;
@@ -1882,6 +1883,12 @@ static void ckpt__fail(ckpt__reader *r, ckpt_code rc)
     }
 }
 
+// Whether a code is about the text, and not about reading it.
+static bool ckpt__is_syntax(ckpt_code rc)
+{
+    return rc == CKPT_ERR_JSON || rc == CKPT_ERR_UTF8 || rc == CKPT_ERR_DEPTH;
+}
+
 // Takes one byte, which must be c.
 static void ckpt__take_byte(ckpt__reader *r, int c)
 {
@@ -2088,17 +2095,17 @@ static void ckpt__take_value(ckpt__reader *r)
         if (depth > 0) {
             ckpt__take_space(r);
         }
-    } while (r->rc == CKPT_OK && (depth > 0 || !done));
+    } while (r->rc == CKPT_OK && depth > 0);
 }
 
 // Takes the elements of an array up to its bracket and counts them; at most
-// limit of them. Elements keep the white space around them.
+// limit > 0 of them. Elements keep the white space around them.
 CKPT__APART static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
                                             ckpt__section *section)
 {
     section->count = 0;
     ckpt__take_space(r);
-    while (r->rc == CKPT_OK && section->count < limit &&
+    while (r->rc == CKPT_OK &&
            (section->count > 0 || ckpt__peek(r) != ']')) {
         ckpt__take_value(r);
         section->count++;
@@ -2549,6 +2556,7 @@ static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__wants *w)
         ckpt__take_held(r, w);
     }
     ckpt__take_byte(r, '}');
+    // safe: never
     if (w->tap.size > 2 * CKPT_NAME_MAX) {      // as escaped as it can be
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
@@ -2714,8 +2722,7 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {   // safe: never
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
-    if (r->rc == CKPT_ERR_JSON || r->rc == CKPT_ERR_UTF8 ||
-        r->rc == CKPT_ERR_DEPTH) {
+    if (ckpt__is_syntax(r->rc)) {
         r->rc = CKPT_ERR_DAMAGED;
     }
     return r->rc == CKPT_OK && !ours ? CKPT_ERR_FOREIGN : r->rc;
@@ -3491,7 +3498,7 @@ static ckpt_code ckpt__fence(ckpt_run *run)
 
 static ckpt_code ckpt__lose(ckpt_run *run, ckpt_code rc)
 {
-    if (rc == CKPT_ERR_CLAIM_LOST && !run->priv.lost) {
+    if (rc == CKPT_ERR_CLAIM_LOST) {
         run->priv.lost = true;                  // safe: drop
         ckpt__tell(run, CKPT_EVENT_CLAIM_LOST, NULL);
     }
@@ -3525,10 +3532,9 @@ static ckpt_code ckpt__rejudge(ckpt_run *run)
                                &run->priv.record);
     if (rc == CKPT_OK) {
         // What the caller builds on may be gone: it must load what is left.
-        run->priv.must_load = run->priv.must_load ||
-                              // safe: run->priv.io.bad_count > 0 -> false
-                              run->priv.io.bad_count > 0;
-        run->older = run->older || run->priv.must_load;
+        if (run->priv.io.bad_count > 0) {       // safe: never
+            run->priv.must_load = run->older = true;
+        }
         ckpt__mirror(run);
         // Before a save would keep the damaged one in place of the good one.
         rc = ckpt__set_aside(run);              // safe: drop
@@ -3779,14 +3785,16 @@ static ckpt_code ckpt__plan_cut(ckpt_run *run, uint32_t n)
     }
     (void)ckpt__cut(r);
     ckpt__read_end(io);
-    const bool same = r->all.size == old->part[CKPT__MESSAGES].size &&
-                      r->all.crc == old->part[CKPT__MESSAGES].crc;
-    if (r->rc != CKPT_OK && r->rc != CKPT_ERR_JSON && r->rc != CKPT_ERR_UTF8 &&
-        r->rc != CKPT_ERR_DEPTH) {
+    if (r->rc != CKPT_OK && !ckpt__is_syntax(r->rc)) {
         return r->rc;
     }
-    run->priv.unsure = run->priv.unsure || !same;
-    return same ? CKPT_OK : CKPT_ERR_DAMAGED;   // safe: same ? -> 1 ?
+    // safe: never
+    if (r->all.size != old->part[CKPT__MESSAGES].size ||
+        r->all.crc != old->part[CKPT__MESSAGES].crc) {
+        run->priv.unsure = true;
+        return CKPT_ERR_DAMAGED;
+    }
+    return CKPT_OK;
 }
 
 // Checks the caller's messages and says what of the old ones stays.
@@ -4108,12 +4116,10 @@ static ckpt_code ckpt__begin(ckpt_ctx *ctx, ckpt_run *run,
     const ckpt_desc *d = &ctx->priv.desc;
     ckpt__io *io = &run->priv.io;
     ckpt_moment now;
-    ckpt_code rc = ckpt__run_init(ctx, run, desc->id);
-    if (rc == CKPT_OK) {
-        // A text can grow sixfold, and there are ten.
-        rc = ckpt__meta_check(&desc->meta, (uint32_t)d->size_max / 64,
-                              &io->error);
-    }
+    (void)ckpt__run_init(ctx, run, desc->id);   // it was looked for already
+    // A text can grow sixfold, and there are ten.
+    ckpt_code rc = ckpt__meta_check(&desc->meta, (uint32_t)d->size_max / 64,
+                                    &io->error);
     if (rc == CKPT_OK) {
         rc = ckpt__io_open(io, d, run->id, CKPT_HOW_NEW);
     }
@@ -4580,7 +4586,7 @@ static void ckpt__close(ckpt_run *run)
 static void ckpt__plan_reason(ckpt_run *run, const char *reason)
 {
     ckpt__plan *plan = &run->priv.plan;
-    size_t n = reason != NULL ? strlen(reason) : 0;
+    size_t n = strlen(reason);
     if (n > CKPT_REASON_MAX) {
         n = CKPT_REASON_MAX;
         while (n > 0 && ((uint8_t)reason[n] & 0xc0) == 0x80) {
@@ -4727,10 +4733,7 @@ static ckpt_code ckpt__entry_read(ckpt_run *run, uint32_t list, uint32_t i,
     }
     name->from = io->wants.tap.from;
     name->size = io->wants.tap.size;
-    if (name->size > 2 * CKPT_NAME_MAX) {       // safe: never
-        return CKPT_ERR_DAMAGED;
-    }
-    // Escaped it may be twice as long: through the window.
+    // Escaped it may be twice as long, and not longer: through the window.
     char *raw = (char *)io->work;
     const ckpt_code rc = ckpt__copy_out(io, name->from, name->size, raw,
                                         sizeof(io->work));
