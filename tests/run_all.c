@@ -12,6 +12,7 @@
     X(fault)                                                                   \
     X(interleave)                                                              \
     X(safety)                                                                  \
+    X(rare)                                                                    \
     X(simdisk)                                                                 \
     X(store_fault)                                                             \
     X(contract_mem)                                                            \

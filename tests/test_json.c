@@ -26,6 +26,8 @@
     X(text_unescapes)                                                          \
     X(text_needs_room_for_the_text_and_its_end)                                \
     X(text_refuses_a_lone_surrogate)                                           \
+    X(a_text_that_ends_in_an_escape_is_cut_before_it)                          \
+    X(a_walk_ends_where_the_text_is_cut_off)                                   \
     X(text_refuses_what_is_no_string)                                          \
     X(text_takes_a_string_with_white_space_around_it)                          \
     X(number_reads_all_64_bits_and_not_one_more)                               \
@@ -441,7 +443,7 @@ static void text_refuses_a_lone_surrogate(void)
     static const char *const lone[] = {
         "\"\\ud800\"", "\"\\udfff\"", "\"\\ud800x\"", "\"\\ud800\\n\"",
         "\"\\ud800\\u0041\"", "\"\\ud800\\ud800\\udc00\"",
-        "\"\\udc00\\ud800\"", "\"\\ud83d\\\\ude00\""
+        "\"\\udc00\\ud800\"", "\"\\ud83d\\\\ude00\"", "\"\\ud800\\ue000\""
     };
     char buf[32];
     for (size_t i = 0; i < sizeof(lone) / sizeof(lone[0]); i++) {
@@ -449,6 +451,33 @@ static void text_refuses_a_lone_surrogate(void)
         CHECK_INT(ckpt_json_text(ckpt_text(lone[i]), buf, sizeof(buf), NULL),
                   CKPT_ERR_UTF8);
     }
+}
+
+// Not a byte behind the text is looked at.
+static void a_text_that_ends_in_an_escape_is_cut_before_it(void)
+{
+    static const char *const text = "\"a\\u0041\"42\"";
+    size_t len;
+    char buf[32];
+    for (size_t n = 4; n <= 8; n++) {           // "a\, "a\u, ... "a\u004
+        ckpt_bytes cut = { text, n };
+        CHECK_INT(ckpt_json_text(cut, buf, sizeof(buf), &len), CKPT_OK);
+        CHECK_STR(buf, "a");
+        CHECK_INT(len, 1);
+    }
+    ckpt_bytes whole = { text, 9 };
+    CHECK_INT(ckpt_json_text(whole, buf, sizeof(buf), NULL), CKPT_OK);
+    CHECK_STR(buf, "aA");
+}
+
+static void a_walk_ends_where_the_text_is_cut_off(void)
+{
+    ckpt_bytes key, value;
+    size_t at = 0;
+    CHECK(ckpt_json_next(ckpt_text("[1,"), &at, &key, &value));
+    CHECK(!ckpt_json_next(ckpt_text("[1,"), &at, &key, &value));
+    at = 0;
+    CHECK(!ckpt_json_next(ckpt_text("["), &at, &key, &value));
 }
 
 static void text_refuses_what_is_no_string(void)

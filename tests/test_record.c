@@ -17,6 +17,7 @@
     X(a_checkpoint_cut_at_any_byte_is_never_loaded)                            \
     X(a_checkpoint_flipped_at_any_bit_is_never_loaded)                         \
     X(white_space_may_follow_a_checkpoint_and_nothing_else)                    \
+    X(white_space_ends_with_size_max)                                          \
     X(empty_nul_and_huge_files_are_damaged)                                    \
     X(a_checkpoint_of_another_run_is_foreign)                                  \
     X(a_checkpoint_under_another_name_is_damaged)                              \
@@ -410,6 +411,10 @@ static void a_checkpoint_cut_at_any_byte_is_never_loaded(void)
     }
     CHECK_INT(wrong, 0);
     CHECK(accepted(t.whole, t.size - 1));       // but for the line feed
+    for (size_t n = 0; n < HEAD; n++) {         // nor is what was read before
+        wrong += !accepted(t.whole, t.size) || !older(t.whole, n);
+    }
+    CHECK_INT(wrong, 0);
     CHECK(unlink(t.prev) == 0);
     for (size_t n = 0; n + 1 < t.size; n++) {
         wrong += judge(t.whole, n) != CKPT_STATE_DAMAGED ||
@@ -460,6 +465,23 @@ static void white_space_may_follow_a_checkpoint_and_nothing_else(void)
     }
     memcpy(t.forged + t.size, t.whole, t.size); // twice
     CHECK(older(t.forged, 2 * t.size));
+}
+
+static void white_space_ends_with_size_max(void)
+{
+    ckpt_desc d;
+    if (!setup_job()) {
+        return;
+    }
+    memset(&d, 0, sizeof(d));
+    d.store = &t.fs.base;
+    d.size_max = 2048;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    memcpy(t.forged, t.whole, t.size);
+    memset(t.forged + t.size, ' ', 4096);
+    CHECK(accepted(t.forged, 2048));
+    CHECK(older(t.forged, 2050));
+    CHECK(older(t.forged, 4096));
 }
 
 // "empty, all NUL, ..., 100 MiB"
@@ -529,8 +551,10 @@ static void a_checkpoint_under_another_name_is_damaged(void)
 // "of a higher format": "A higher one is refused and left alone"
 static void a_higher_format_is_refused_and_left_alone(void)
 {
-    static const char *const newer[] = { "2,", "9,", "10,", "9999999," };
-    static const char *const bad[] = { "0,", "01,", "1.5,", "-2,", "2 ,",
+    static const char *const newer[] = { "2,", "9,", "10,", "99999999," };
+    static const char *const small = "{\"ckpt\":2,\"run\":\"job\"}";
+    static const char *const bad[] = { "123456789,", "0,", "01,", "1.5,", "-2,",
+                                       "2 ,",
                                        "x,", "\"2\",", "02,", "," };
     if (!setup_job()) {
         return;
@@ -549,6 +573,9 @@ static void a_higher_format_is_refused_and_left_alone(void)
         (void)forge_head("{\"ckpt\":", bad[i]);
         CHECK(older(t.forged, t.size));
     }
+    // its head may be shorter than ours
+    CHECK_INT(judge(small, strlen(small)), CKPT_STATE_NEWER);
+    CHECK(older(small, 19));
 }
 
 //--- Wrong heads and bodies ---------------------------------------------------
@@ -595,6 +622,11 @@ static void numbers_of_the_head_have_limits(void)
             printf("    %s%s\n", bad[i].label, bad[i].value);
         }
     }
+    char length[32];                            // 2^32 more than there are
+    snprintf(length, sizeof(length), "%16llu",
+             4294967296ULL + (unsigned long long)t.size - 1);
+    (void)forge_head("\"length\":", length);
+    CHECK(older(t.forged, t.size));
     (void)forge_head("\"turn_max\":", "9007199254740991");
     CHECK(accepted(t.forged, t.size) && t.info.turn_max == CKPT_TURN_MAX);
     (void)forge_head("\"seq\":", "9007199254740991");
@@ -645,6 +677,7 @@ static void a_wild_length_does_not_hide_the_generation_before(void)
     CHECK(older(t.forged, t.size));
 }
 
+#define NAME_60 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz12345678"
 #define INTRO " \"run\":\"job\",\"meta\":{},\n \"messages\":["
 #define TAIL  "],\n \"phases\":[],\"effects\":[],\"held\":[],\"reason\":null," \
               "\"state\":{}}"
@@ -654,6 +687,11 @@ static void a_body_must_be_what_we_write(void)
 {
     static const char *const good[] = {
         INTRO TAIL, INTRO "1, 2" TAIL, INTRO " 1 " TAIL,
+        INTRO "],\n \"phases\":[{\"name\":\"" NAME_60 NAME_60 NAME_60 NAME_60
+        "\",\"output\":1}],\"effects\":[{\"turn\":1,\"epoch\":1,"
+        "\"id\":\"a\",\"state\":\"begun\"}],\"held\":[{\"id\":\"a\","
+        "\"steps\":1000000000000000000,\"timestep\":null}],\"reason\":null,"
+        "\"state\":{}}",
         " \"run\":\"job\",\"meta\":{\"agent_id\":\"\",\"prompt\":\"\\ud800\"},"
         "\n \"messages\":[" TAIL
     };
@@ -687,6 +725,17 @@ static void a_body_must_be_what_we_write(void)
         INTRO "],\n \"phases\":[],\"effects\":[{\"turn\":9007199254740992,"
         "\"epoch\":1,\"id\":\"a\",\"state\":\"begun\"}],\"held\":[],"
         "\"reason\":null,\"state\":{}}",
+        INTRO "],\n \"phases\":[],\"effects\":[{\"turn\":01,\"epoch\":1,"
+        "\"id\":\"a\",\"state\":\"begun\"}],\"held\":[],\"reason\":null,"
+        "\"state\":{}}",
+        INTRO "],\n \"phases\":[],\"effects\":[{\"turn\":1}],\"held\":[],"
+        "\"reason\":null,\"state\":{}}",
+        INTRO "],\n \"phases\":[],\"effects\":[],\"held\":[{\"id\":\"a\","
+        "\"steps\":10000000000000000000,\"timestep\":null}],\"reason\":null,"
+        "\"state\":{}}",
+        INTRO "],\n \"phases\":[{\"name\":\"" NAME_60 NAME_60 NAME_60 NAME_60
+        "x\",\"output\":1}],\"effects\":[],\"held\":[],\"reason\":null,"
+        "\"state\":{}}",
         INTRO "],\n \"phases\":[],\"effects\":[],\"held\":[{\"id\":\"a\"}],"
         "\"reason\":null,\"state\":{}}",
         INTRO "],\n \"phases\":[],\"effects\":[],\"held\":[],\"reason\":1,"

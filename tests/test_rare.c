@@ -1,0 +1,1392 @@
+// What happens seldom: runs that change between two calls of a claimant, stores
+// that answer strangely, numbers at their ends. Over a store in memory, whose
+// answers a test may change, and whose owners may seem to be gone.
+#include "ckpt.h"
+#include "store_fault.h"
+#include "store_mem.h"
+#include "test.h"
+
+#define LIST(X)                                                                \
+    X(a_prompt_longer_than_the_window_is_kept)                                 \
+    X(a_parent_is_shown)                                                       \
+    X(a_store_may_have_a_smaller_size_max)                                     \
+    X(values_beyond_size_max_are_refused_before_they_are_read)                 \
+    X(a_reason_without_a_first_byte_is_cut_to_nothing)                         \
+    X(an_outcome_that_is_none_is_an_interruption)                              \
+    X(a_range_that_is_gone_is_stale_and_then_looked_into)                      \
+    X(a_range_that_is_read_short_is_stale)                                     \
+    X(an_entry_that_was_damaged_is_not_the_callers_fault)                      \
+    X(a_name_that_changed_while_it_was_read_is_taken_as_it_stands)             \
+    X(an_id_that_is_too_long_is_damaged)                                       \
+    X(an_effect_that_was_struck_off_does_not_hide_the_next)                    \
+    X(without_checkpoints_no_effect_is_listed)                                 \
+    X(a_note_that_cannot_be_read_says_so)                                      \
+    X(a_cut_that_cannot_be_read_says_so_and_can_be_repeated)                   \
+    X(a_cut_of_a_checkpoint_that_ends_early_is_damaged)                        \
+    X(what_was_lost_must_be_loaded_before_a_save)                              \
+    X(a_load_that_could_not_judge_leaves_the_run_unsure)                       \
+    X(a_load_that_could_not_set_aside_leaves_the_run_unsure)                   \
+    X(a_run_that_is_sure_reads_nothing_to_save)                                \
+    X(a_load_of_another_generation_is_not_believed)                            \
+    X(a_load_of_a_wild_length_is_not_believed)                                 \
+    X(more_damaged_generations_than_a_look_shows_are_passed_over)              \
+    X(the_newest_of_many_damaged_generations_counts)                           \
+    X(a_length_that_cannot_be_checked_is_not_damage)                           \
+    X(a_seq_at_its_end_is_refused)                                             \
+    X(an_epoch_at_its_end_is_refused)                                          \
+    X(a_fenced_store_says_who_lost)                                            \
+    X(a_claim_that_was_overtaken_at_once_is_given_up_unread)                   \
+    X(a_damaged_run_that_was_claimed_above_is_not_handed_out)                  \
+    X(a_run_that_took_an_environment_meanwhile_is_not_removed)                 \
+    X(a_run_that_was_damaged_meanwhile_is_not_resumed)                         \
+    X(a_start_leaves_alone_what_is_not_finished_after_all)                     \
+    X(a_run_that_was_exhausted_meanwhile_is_not_resumed)                       \
+    X(a_run_that_never_stands_still_is_stale)                                  \
+    X(damage_is_not_believed_while_the_owner_lives)                            \
+    X(damage_is_not_believed_if_a_claim_came_meanwhile)                        \
+    X(a_foreign_run_can_be_removed)                                            \
+    X(start_says_of_everything_in_its_way_that_it_exists)                      \
+    X(start_removes_what_was_finished)                                         \
+    X(a_finish_that_cannot_remove_refuses_all_but_itself)                      \
+    X(force_completes_what_a_live_owner_finished)                              \
+    X(retry_completes_what_was_to_be_kept)                                     \
+    X(eight_future_beats_are_watched_at_a_time)                                \
+    X(a_future_beat_is_not_watched_without_a_clock)                            \
+    X(query_passes_on_that_an_id_is_refused)                                   \
+    X(a_run_that_vanishes_is_not_scanned)                                      \
+    X(stale_can_count_nothing)                                                 \
+    X(dead_claims_alone_lead_to_the_fallback)                                  \
+    X(fallback_max_is_the_callers)                                             \
+    X(a_fallback_may_keep_no_dead_letter)                                      \
+    X(a_damaged_run_that_cannot_be_looked_at_is_not_finished)                  \
+    X(a_damaged_run_that_was_lost_is_closed)                                   \
+    X(an_environment_that_was_struck_off_unsurely_is_released)                 \
+    X(an_environment_of_an_earlier_claim_is_left_alone)                        \
+    X(a_release_that_fails_needs_no_place_for_its_failure)
+TEST_SUITE(rare, LIST)
+
+#define SIZE (1 << 20)         // the largest checkpoint
+
+static struct {
+    mem_world   world;
+    store_mem   mem, other;
+    store_fault fault;          // around mem
+    ckpt_ctx    ctx, ctx2;      // over fault, over other
+    ckpt_run    run, run2;
+    ckpt_env    env;
+    ckpt_run_info   info;
+    ckpt_checkpoint last;
+    uint32_t    turn_of_race;   // which call of the mask it comes before
+    void      (*race)(void);
+    void      (*change)(uint64_t offset, char *buf, size_t *got);
+    ckpt_life   life;           // verdict and beat that alive() says
+    bool        lies;           // ... instead of what is true
+    unsigned    fallbacks, resumes, seen;
+    char        buf[1 << 16], old[1 << 16];
+} t;
+
+//--- A store that can be told what to say -------------------------------------
+
+static ckpt_code strange_read(ckpt_store *s, void *place, const ckpt_gen *gen,
+                              uint64_t offset, void *buf, size_t n,
+                              size_t *got, ckpt_error *err)
+{
+    const ckpt_code rc = fault_read(s, place, gen, offset, buf, n, got, err);
+    if (rc == CKPT_OK && n > 0 && t.change != NULL) {
+        t.change(offset, (char *)buf, got);
+    }
+    return rc;
+}
+
+static ckpt_code strange_alive(ckpt_store *s, void *place, uint64_t epoch,
+                               ckpt_life *life, ckpt_error *err)
+{
+    const ckpt_code rc = fault_alive(s, place, epoch, life, err);
+    if (t.lies) {
+        life->verdict = t.life.verdict;
+        life->beat_ms = t.life.beat_ms;
+    }
+    return rc;
+}
+
+static void once(void *user, store_fault *f, uint32_t method)
+{
+    (void)user, (void)method;
+    if (f->count == t.turn_of_race) {
+        f->race = NULL;                         // it may begin another one
+        t.race();
+    }
+}
+
+// Does this before the at-th call from now of the methods in mask.
+static void race(uint32_t mask, uint32_t at, void (*what)(void))
+{
+    fault_plan(&t.fault, mask, 0, FAULT_BEFORE, CKPT_OK);
+    t.turn_of_race = at;
+    t.race = what;
+    t.fault.race = once;
+}
+
+static void setup_with(int32_t resume_max)
+{
+    ckpt_desc d;
+    mem_world_free(&t.world);
+    memset(&t, 0, sizeof(t));
+    mem_world_init(&t.world);
+    store_mem_init(&t.mem, &t.world);
+    store_mem_init(&t.other, &t.world);
+    store_fault_init(&t.fault, &t.mem.base);
+    t.fault.methods.read = strange_read;
+    t.fault.methods.alive = strange_alive;
+    memset(&d, 0, sizeof(d));
+    d.store = &t.fault.base;
+    d.throttle_ms = CKPT_OFF;
+    d.resume_max = resume_max;
+    d.size_max = SIZE;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    d.store = &t.other.base;
+    CHECK_INT(ckpt_init(&t.ctx2, &d), CKPT_OK);
+}
+
+static void setup(void)
+{
+    setup_with(0);
+}
+
+//--- Runs ---------------------------------------------------------------------
+
+static ckpt_run_desc named(const char *id)
+{
+    ckpt_run_desc d;
+    memset(&d, 0, sizeof(d));
+    d.id = id;
+    return d;
+}
+
+static ckpt_code open_run(ckpt_ctx *ctx, ckpt_run *run)
+{
+    const ckpt_run_desc d = named("job");
+    return ckpt_open(ctx, run, &d);
+}
+
+static ckpt_code resume(ckpt_ctx *ctx, ckpt_run *run)
+{
+    const ckpt_run_desc d = named("job");
+    return ckpt_resume(ctx, run, &d);
+}
+
+static ckpt_code start(void)
+{
+    const ckpt_run_desc d = named("job");
+    return ckpt_start(&t.ctx, &t.run, &d);
+}
+
+static ckpt_code save_text(ckpt_run *run, uint64_t turn, const char *messages)
+{
+    ckpt_save_desc s;
+    memset(&s, 0, sizeof(s));
+    s.turn = turn;
+    s.messages = ckpt_text(messages);
+    return ckpt_save(run, &s);
+}
+
+static ckpt_code save(uint64_t turn)
+{
+    return save_text(&t.run, turn, "[\"message\"]");
+}
+
+static ckpt_code load(void)
+{
+    return ckpt_load(&t.run, &t.last, t.buf, sizeof(t.buf));
+}
+
+static ckpt_code query(void)
+{
+    return ckpt_query(&t.ctx, "job", &t.info);
+}
+
+// A run "job" with two generations, of turns 1 and 2, that is open.
+static void begin(void)
+{
+    setup();
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(save(1), CKPT_OK);
+    CHECK_INT(save(2), CKPT_OK);
+}
+
+// The same, and its owner has crashed.
+static void begin_crashed(void)
+{
+    begin();
+    ckpt_abandon(&t.run);
+}
+
+// The same, but its owner, the other process, is still there and seems not to
+// be: it was stopped for long, and lives on.
+static void begin_paused(void)
+{
+    setup();
+    CHECK_INT(open_run(&t.ctx2, &t.run2), CKPT_OK);
+    CHECK_INT(save_text(&t.run2, 1, "[]"), CKPT_OK);
+    t.lies = true;
+    t.life.verdict = CKPT_LIFE_GONE;
+    t.life.beat_ms = t.world.mono_ms;
+}
+
+//--- What the store has -------------------------------------------------------
+
+static mem_run *job(void)
+{
+    mem_run *run = t.world.runs;
+    while (run != NULL && (run->gone || run->where != CKPT_AT_RUNS)) {
+        run = run->next;
+    }
+    return run;
+}
+
+static mem_gen *newest(void)
+{
+    return job()->gens;
+}
+
+static char *find_text(mem_gen *gen, const char *text)
+{
+    const size_t n = strlen(text);
+    for (size_t i = 0; i + n <= gen->size; i++) {
+        if (memcmp(gen->bytes + i, text, n) == 0) {
+            return (char *)gen->bytes + i;
+        }
+    }
+    CHECK(false);
+    return (char *)gen->bytes;
+}
+
+static void damage(void)
+{
+    newest()->bytes[300] ^= 1;                  // and the second time repairs
+}
+
+static void damage_all(void)
+{
+    for (mem_gen *gen = newest(); gen != NULL; gen = gen->next) {
+        gen->bytes[300] ^= 1;
+    }
+}
+
+#define HEAD 243
+
+// Replaces text in a generation by one of the same length, and signs it.
+static void forge(mem_gen *gen, const char *from, const char *to)
+{
+    char digits[16];
+    uint32_t crc;
+    memcpy(find_text(gen, from), to, strlen(to));
+    crc = mem_crc(0, gen->bytes + HEAD, gen->size - 1 - HEAD);
+    crc = mem_crc(crc, gen->bytes, 17);
+    crc = mem_crc(crc, gen->bytes + 25, HEAD - 25);
+    snprintf(digits, sizeof(digits), "%08lx", (unsigned long)crc);
+    memcpy(gen->bytes + 17, digits, 8);
+}
+
+// A claim of nobody, or of the other process.
+static void add_claim(uint64_t epoch, const store_mem *by)
+{
+    mem_claim *claim = (mem_claim *)calloc(1, sizeof(*claim));
+    claim->epoch = epoch;
+    claim->by = by;
+    claim->beat_ms = t.world.mono_ms;
+    claim->next = job()->claims;
+    job()->claims = claim;
+}
+
+//--- What is written ----------------------------------------------------------
+
+static void a_prompt_longer_than_the_window_is_kept(void)
+{
+    static char prompt[5001];
+    ckpt_run_desc d = named("job");
+    setup();
+    for (size_t i = 0; i < 5000; i++) {
+        prompt[i] = "ab\"\x01z"[i * 7 % 5];
+    }
+    d.meta.prompt = prompt;
+    CHECK_INT(ckpt_start(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK(t.last.meta.prompt != NULL &&
+          strcmp(t.last.meta.prompt, prompt) == 0);
+    CHECK_INT(save(1), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK(t.last.meta.prompt != NULL &&
+          strcmp(t.last.meta.prompt, prompt) == 0);
+}
+
+static void a_parent_is_shown(void)
+{
+    ckpt_run_desc d = named("job");
+    setup();
+    d.meta.parent_run_id = "the parent";
+    CHECK_INT(ckpt_start(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_STR(t.info.parent_run_id, "the parent");
+}
+
+static void a_store_may_have_a_smaller_size_max(void)
+{
+    static char big[5000];
+    ckpt_desc d;
+    setup();
+    memset(&d, 0, sizeof(d));
+    d.store = &t.fault.base;
+    d.throttle_ms = CKPT_OFF;
+    t.fault.methods.size_max = 4096;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    memset(big, ' ', sizeof(big) - 1);
+    big[0] = '[';
+    big[3000] = ']';
+    big[3001] = '\0';
+    CHECK_INT(save_text(&t.run, 1, big), CKPT_OK);
+    big[3000] = ' ';
+    big[3001] = ' ';
+    big[4900] = ']';
+    big[4901] = '\0';
+    CHECK_INT(save_text(&t.run, 2, big), CKPT_ERR_TOO_LARGE);
+    t.fault.methods.size_max = UINT64_MAX;      // is no limit
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    t.fault.methods.size_max = 1023;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_ERR_ARGUMENT);
+    t.fault.methods.size_max = 0;
+    d.beat_ms = CKPT_OFF;
+    d.lease_ms = -1;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_ERR_ARGUMENT);
+}
+
+// Bytes that are not there must not be touched: only the length is looked at.
+static void values_beyond_size_max_are_refused_before_they_are_read(void)
+{
+    ckpt_save_desc s;
+    ckpt_bytes huge;
+    begin();
+    huge.ptr = "{";
+    huge.len = SIZE + 1;
+    memset(&s, 0, sizeof(s));
+    s.turn = 3;
+    s.state = huge;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_TOO_LARGE);
+    memset(&s, 0, sizeof(s));
+    s.turn = 3;
+    s.messages = huge;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_TOO_LARGE);
+    CHECK_INT(ckpt_phase_end(&t.run, "plan", huge, NULL), CKPT_ERR_TOO_LARGE);
+    CHECK_INT(save(3), CKPT_OK);
+}
+
+static void a_reason_without_a_first_byte_is_cut_to_nothing(void)
+{
+    static char reason[CKPT_REASON_MAX + 100];
+    ckpt_finish_desc finish;
+    begin();
+    memset(&finish, 0, sizeof(finish));
+    memset(reason, '\x80', sizeof(reason) - 1);
+    finish.reason = reason;
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, &finish), CKPT_OK);
+    CHECK(find_text(newest(), "\"reason\":\"\",") != NULL);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_STR(t.info.reason, "");
+}
+
+static ckpt_outcome keep_it(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+{
+    (void)run, (void)finish;
+    return *(ckpt_outcome *)user;
+}
+
+static void an_outcome_that_is_none_is_an_interruption(void)
+{
+    static const ckpt_outcome none[] = { CKPT_RUNNING, CKPT_KEPT };
+    const ckpt_run_desc d = named("job");
+    for (size_t i = 0; i < 2; i++) {
+        ckpt_outcome outcome = none[i];
+        setup();
+        CHECK_INT(ckpt_execute(&t.ctx, &t.run, &d, keep_it, &outcome), CKPT_OK);
+        CHECK_INT(query(), CKPT_OK);
+        CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+        CHECK_INT(t.info.outcome, CKPT_INTERRUPTED);
+    }
+}
+
+//--- What is read -------------------------------------------------------------
+
+static void begin_with_output(void)
+{
+    begin();
+    CHECK_INT(ckpt_phase_end(&t.run, "plan", ckpt_text("{\"n\":12345}"), NULL),
+              CKPT_OK);
+}
+
+static ckpt_code output(void)
+{
+    size_t size;
+    memset(t.buf, 0, 64);
+    return ckpt_phase_output(&t.run, "plan", t.buf, 64, &size);
+}
+
+static void a_range_that_is_gone_is_stale_and_then_looked_into(void)
+{
+    begin_with_output();
+    CHECK_INT(output(), CKPT_OK);
+    newest()->name.token = ++t.world.tokens;    // a copy took its place
+    CHECK_INT(output(), CKPT_ERR_STALE);
+    CHECK_INT(output(), CKPT_OK);
+    CHECK_STR(t.buf, "{\"n\":12345}");
+    CHECK_INT(save(3), CKPT_OK);
+}
+
+static void one_less(uint64_t offset, char *buf, size_t *got)
+{
+    (void)offset, (void)buf;
+    *got -= *got == strlen("{\"n\":12345}");
+}
+
+static void a_range_that_is_read_short_is_stale(void)
+{
+    begin_with_output();
+    t.change = one_less;
+    CHECK_INT(output(), CKPT_ERR_STALE);
+    t.change = NULL;
+    CHECK_INT(output(), CKPT_OK);
+}
+
+static ckpt_code begin_effect(const char *id)
+{
+    ckpt_save_desc s;
+    ckpt_effect effect;
+    memset(&s, 0, sizeof(s));
+    s.turn = 2;
+    return ckpt_effect_begin(&t.run, id, &s, &effect);
+}
+
+static void an_entry_that_was_damaged_is_not_the_callers_fault(void)
+{
+    ckpt_effect effect;
+    begin();
+    CHECK_INT(begin_effect("pay"), CKPT_OK);
+    *strchr(find_text(newest(), "\"effects\""), '{') = 'x';
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_ERR_DAMAGED);
+}
+
+static void not_an_escape(uint64_t offset, char *buf, size_t *got)
+{
+    (void)offset;
+    if (*got == strlen("pay\\\"x") && buf[3] == '\\') {
+        buf[4] = 'q';
+    }
+}
+
+static void a_name_that_changed_while_it_was_read_is_taken_as_it_stands(void)
+{
+    ckpt_effect effect;
+    begin();
+    CHECK_INT(begin_effect("pay\"x"), CKPT_OK);
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "pay\"x");
+    t.change = not_an_escape;
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "payqx");
+}
+
+// An id of 80 quotes stands as 160 bytes, which as plain text are too many.
+static void an_id_that_is_too_long_is_damaged(void)
+{
+    char id[81], plain[161];
+    ckpt_effect effect;
+    begin();
+    memset(id, '"', 80);
+    id[80] = '\0';
+    CHECK_INT(begin_effect(id), CKPT_OK);
+    memset(plain, 'x', 160);
+    plain[160] = '\0';
+    forge(newest(), "\\\"\\\"", plain);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_ERR_DAMAGED);
+}
+
+static void an_effect_that_was_struck_off_does_not_hide_the_next(void)
+{
+    ckpt_effect effect;
+    begin();
+    CHECK_INT(begin_effect("one"), CKPT_OK);
+    CHECK_INT(begin_effect("two"), CKPT_OK);
+    CHECK_INT(begin_effect("three"), CKPT_OK);
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "one");
+    CHECK_INT(ckpt_effect_end(&t.run, "one", ckpt_text(NULL)), CKPT_OK);
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "two");
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "three");
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_END);
+}
+
+static ckpt_outcome work_without(ckpt_run *run, void *user,
+                                 ckpt_finish_desc *finish)
+{
+    ckpt_save_desc s;
+    ckpt_effect effect;
+    (void)user, (void)finish;
+    memset(&s, 0, sizeof(s));
+    s.turn = 1;
+    CHECK(!run->durable);
+    CHECK_INT(ckpt_effect_begin(run, "pay", &s, &effect), CKPT_OK);
+    CHECK_INT(effect.state, CKPT_EFFECT_NEW);
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(run, &effect), CKPT_END);
+    t.seen++;
+    return CKPT_COMPLETED;
+}
+
+static void without_checkpoints_no_effect_is_listed(void)
+{
+    const ckpt_run_desc d = named("job");
+    setup();
+    fault_plan(&t.fault, FAULT_CLAIM, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_execute(&t.ctx, &t.run, &d, work_without, NULL), CKPT_OK);
+    CHECK_INT(t.seen, 1);
+}
+
+static void a_note_that_cannot_be_read_says_so(void)
+{
+    ckpt_finish_desc finish;
+    ckpt_note_info note;
+    unsigned failed = 0;
+    begin();
+    CHECK_INT(begin_effect("one"), CKPT_OK);
+    CHECK_INT(begin_effect("two"), CKPT_OK);
+    memset(&finish, 0, sizeof(finish));
+    finish.reason = "out of power";
+    CHECK_INT(ckpt_finish(&t.run, CKPT_RETRY, &finish), CKPT_OK);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    for (uint32_t k = 1; k < 100; k++) {
+        fault_plan(&t.fault, FAULT_READ, k, FAULT_BEFORE, CKPT_ERR_IO);
+        const ckpt_code rc = ckpt_note(&t.run, &note, t.buf, sizeof(t.buf));
+        if (t.fault.hits == 0) {
+            CHECK_INT(rc, CKPT_OK);
+            CHECK_INT(note.uncertain, 2);
+            break;
+        }
+        CHECK_INT(rc, CKPT_ERR_IO);
+        CHECK(note.message.ptr == NULL);
+        failed++;
+    }
+    CHECK(failed >= 3);                         // the reason, and both ids
+}
+
+static const char *many_messages(void)
+{
+    size_t n = 1;
+    t.old[0] = '[';
+    for (int i = 0; i < 300; i++) {
+        n += (size_t)snprintf(t.old + n, sizeof(t.old) - n, "%s\"m%03d\"",
+                              i > 0 ? "," : "", i);
+    }
+    t.old[n] = ']';
+    t.old[n + 1] = '\0';
+    return t.old;
+}
+
+static ckpt_code cut_at(uint64_t at)
+{
+    ckpt_save_desc s;
+    memset(&s, 0, sizeof(s));
+    s.turn = 3;
+    s.messages = ckpt_text("[\"new\"]");
+    s.append_at = at;
+    return ckpt_save(&t.run, &s);
+}
+
+static void a_cut_that_cannot_be_read_says_so_and_can_be_repeated(void)
+{
+    uint32_t k = 1;
+    begin();
+    CHECK_INT(save_text(&t.run, 2, many_messages()), CKPT_OK);
+    for (; k < 100; k++) {
+        fault_plan(&t.fault, FAULT_READ, k, FAULT_BEFORE, CKPT_ERR_IO);
+        const ckpt_code rc = cut_at(2);
+        if (t.fault.hits == 0) {
+            CHECK_INT(rc, CKPT_OK);
+            break;
+        }
+        CHECK_INT(rc, CKPT_ERR_IO);
+        CHECK_INT(t.run.messages, 300);
+    }
+    fault_none(&t.fault);
+    CHECK(k > 2);                               // also behind the first two
+    CHECK_INT(t.run.messages, 3);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK(strncmp((const char *)t.last.messages.ptr,
+                  "[\"m000\",\"m001\",\"new\"]", 21) == 0);
+}
+
+static void ends_early(uint64_t offset, char *buf, size_t *got)
+{
+    (void)buf;
+    *got = offset > 1024 ? 0 : *got;
+}
+
+static void a_cut_of_a_checkpoint_that_ends_early_is_damaged(void)
+{
+    begin();
+    CHECK_INT(save_text(&t.run, 2, many_messages()), CKPT_OK);
+    t.change = ends_early;
+    CHECK_INT(cut_at(2), CKPT_ERR_DAMAGED);
+    t.change = NULL;
+    CHECK_INT(cut_at(2), CKPT_OK);
+    CHECK_INT(t.run.messages, 3);
+}
+
+//--- What is known of a run that is open --------------------------------------
+
+static void what_was_lost_must_be_loaded_before_a_save(void)
+{
+    begin();
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(save(3), CKPT_ERR_UNSURE);
+    fault_none(&t.fault);
+    damage();                                   // of turn 2
+    CHECK_INT(save(3), CKPT_ERR_DAMAGED);
+    CHECK_INT(save(3), CKPT_ERR_DAMAGED);
+    CHECK_INT(ckpt_phase_end(&t.run, "plan", ckpt_text("1"), NULL),
+              CKPT_ERR_DAMAGED);
+    CHECK_INT(t.run.turn, 1);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 1);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 3);
+}
+
+static void a_load_that_could_not_judge_leaves_the_run_unsure(void)
+{
+    unsigned failed = 0;
+    for (uint32_t k = 1; k < 100; k++) {
+        begin();
+        damage();
+        fault_plan(&t.fault, FAULT_READ | FAULT_LOOK, k, FAULT_BEFORE,
+                   CKPT_ERR_IO);
+        const ckpt_code rc = load();
+        if (t.fault.hits == 0) {
+            CHECK_INT(rc, CKPT_OLDER);
+            break;
+        }
+        fault_none(&t.fault);
+        CHECK_INT(rc, CKPT_ERR_IO);
+        failed++;
+        CHECK_INT(load(), CKPT_OLDER);
+        CHECK_INT(t.last.turn, 1);
+        CHECK(memcmp(t.last.messages.ptr, "[\"message\"]", 11) == 0);
+        CHECK_INT(save(3), CKPT_OK);
+        CHECK_INT(load(), CKPT_OK);
+        CHECK_INT(t.last.turn, 3);
+    }
+    CHECK(failed >= 3);
+}
+
+static void a_load_that_could_not_set_aside_leaves_the_run_unsure(void)
+{
+    begin();
+    damage();
+    fault_plan_for_ever(&t.fault, FAULT_DROP, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(load(), CKPT_ERR_IO);
+    CHECK_INT(save(3), CKPT_ERR_IO);            // keeps the good one
+    fault_none(&t.fault);
+    CHECK_INT(save(3), CKPT_ERR_DAMAGED);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(save(3), CKPT_OK);
+}
+
+static void a_run_that_is_sure_reads_nothing_to_save(void)
+{
+    begin();
+    damage();
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(save(3), CKPT_OK);
+    fault_plan(&t.fault, FAULT_READ, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(save(4), CKPT_OK);
+    CHECK_INT(t.fault.count, 0);
+}
+
+static void a_load_of_another_generation_is_not_believed(void)
+{
+    mem_gen *gen;
+    begin();
+    gen = newest();                             // the older one, over it
+    CHECK_INT(gen->size, gen->next->size);
+    memcpy(gen->bytes, gen->next->bytes, gen->size);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 1);
+    CHECK_INT(t.run.turn, 1);
+    CHECK(t.last.seq == t.run.seq);
+    ckpt_abandon(&t.run);
+
+    begin_crashed();
+    memcpy(t.old, newest()->bytes, newest()->size);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(save(3), CKPT_OK);
+    gen = newest();                             // that of another epoch
+    memcpy(gen->bytes, t.old, gen->size);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 2);
+    CHECK_INT(t.last.epoch, 2);
+}
+
+static void a_load_of_a_wild_length_is_not_believed(void)
+{
+    begin();
+    memcpy(find_text(newest(), "\"length\":") + 9, "       999999999", 16);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 1);
+}
+
+//--- Many generations ---------------------------------------------------------
+
+// Generations of epochs 2 to 7, two of each, that are no checkpoints, above
+// the good one, and the claims that made them; the last of them stands.
+static void add_damaged(void)
+{
+    for (uint64_t epoch = 2; epoch <= 7; epoch++) {
+        for (int i = 0; i < 2; i++) {
+            ckpt_gen name = { epoch, 0, 0 };
+            unsigned char *bytes = (unsigned char *)calloc(1, 400);
+            CHECK(mem_gen_add(&t.world, job(), &name, bytes, 400));
+        }
+    }
+    add_claim(7, NULL);
+}
+
+static void more_damaged_generations_than_a_look_shows_are_passed_over(void)
+{
+    begin_crashed();
+    add_damaged();
+    CHECK_INT(query(), CKPT_OK);
+    CHECK(t.info.older && t.info.turn == 2);
+    mem_tick(&t.world, 3600000);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(t.run.epoch, 8);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 2);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(save(4), CKPT_OK);
+    CHECK_INT(newest()->name.epoch, 8);
+    CHECK_INT(newest()->next->name.epoch, 8);
+    CHECK(newest()->next->next == NULL);        // all others were removed
+}
+
+// Of a run without a whole checkpoint: nobody died above it.
+static void the_newest_of_many_damaged_generations_counts(void)
+{
+    begin_crashed();
+    damage_all();
+    add_damaged();
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_DAMAGED);
+}
+
+static void a_length_that_cannot_be_checked_is_not_damage(void)
+{
+    begin_crashed();
+    memcpy(find_text(newest(), "\"length\":") + 9, "       999999999", 16);
+    fault_plan(&t.fault, FAULT_READ, 2, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.fault.hits, 1);
+    CHECK_INT(t.info.state, CKPT_STATE_UNREADABLE);
+    CHECK_INT(t.info.error.code, CKPT_ERR_IO);
+}
+
+static void a_seq_at_its_end_is_refused(void)
+{
+    begin_crashed();
+    forge(newest(), "\"seq\":               3", "\"seq\":9007199254740991");
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_TOO_LARGE);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.turn, 2);
+}
+
+static ckpt_outcome resumed(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+{
+    (void)run, (void)user, (void)finish;
+    t.resumes++;
+    return CKPT_COMPLETED;
+}
+
+static ckpt_outcome fallen(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+{
+    (void)run, (void)user, (void)finish;
+    t.fallbacks++;
+    return CKPT_COMPLETED;
+}
+
+static ckpt_code recover(ckpt_fallback_fn *fallback, int32_t fallback_max,
+                         ckpt_recover_info *info)
+{
+    ckpt_recover_desc d;
+    memset(&d, 0, sizeof(d));
+    d.resume = resumed;
+    d.fallback = fallback;
+    d.fallback_max = fallback_max;
+    return ckpt_recover(&t.ctx, &t.run, &d, info);
+}
+
+static void an_epoch_at_its_end_is_refused(void)
+{
+    ckpt_recover_info info;
+    begin_crashed();
+    add_claim(CKPT_TURN_MAX, NULL);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_EXHAUSTED);
+    CHECK_INT(recover(fallen, 0, &info), CKPT_OK);
+    CHECK_INT(info.failed, 1);
+    CHECK_INT(t.fallbacks, 0);
+    CHECK_INT(job()->claims->epoch, CKPT_TURN_MAX);
+}
+
+static void a_fenced_store_says_who_lost(void)
+{
+    ckpt_run_desc d = named("job");
+    setup();
+    t.mem.base.caps |= CKPT_CAP_FENCED_WRITE;
+    t.fault.base.caps |= CKPT_CAP_FENCED_WRITE;
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(save(1), CKPT_OK);
+    d.force = true;
+    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_OK);
+    CHECK_INT(save(2), CKPT_ERR_CLAIM_LOST);
+    fault_plan(&t.fault, FAULT_ALL, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(save(3), CKPT_ERR_CLAIM_LOST);    // without asking again
+    CHECK_INT(t.fault.count, 0);
+    CHECK_INT(save_text(&t.run2, 5, "[]"), CKPT_OK);
+    ckpt_abandon(&t.run);
+}
+
+//--- What changes while a run is claimed --------------------------------------
+
+static void finish_above(void)
+{
+    mem_claim *third = job()->claims;           // below is the claimant's own
+    while (third->epoch != 3) {
+        third = third->next;
+    }
+    third->epoch = 0;
+    mem_clear(job(), 3, false);                 // its generations are gone
+}
+
+static void in_turn(void)
+{
+    add_claim(3, &t.other);
+    // Without a look before it reads, the claimant reads what stands, and its
+    // second look finds nobody above.
+    race(FAULT_LOOK | FAULT_READ, 2, finish_above);
+}
+
+static void a_claim_that_was_overtaken_at_once_is_given_up_unread(void)
+{
+    begin_crashed();
+    race(FAULT_CLAIM, 1, in_turn);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_LIVE);
+    CHECK_INT(t.fault.count, 1);                // one look, and no read
+}
+
+static void claim_above(void)
+{
+    add_claim(job()->claims->epoch + 1, &t.other);
+}
+
+static void race_with_the_next_read(void)
+{
+    race(FAULT_READ, 1, claim_above);
+}
+
+static void a_damaged_run_that_was_claimed_above_is_not_handed_out(void)
+{
+    ckpt_recover_info info;
+    begin_crashed();
+    damage_all();
+    race(FAULT_CLAIM, 1, race_with_the_next_read);
+    CHECK_INT(recover(fallen, 0, &info), CKPT_OK);
+    CHECK_INT(t.fallbacks, 0);
+    CHECK_INT(info.fallen_back, 0);
+    CHECK_INT(info.failed, 0);                  // it is somebody else's
+}
+
+static int restore_none(void *user, const ckpt_env *env, void *out)
+{
+    (void)user, (void)env, (void)out;
+    return 0;
+}
+
+static int release_fails(void *user, const ckpt_env *env)
+{
+    (void)user, (void)env;
+    t.seen++;
+    return 5;
+}
+
+static ckpt_env_desc env_of(ckpt_run *run)
+{
+    ckpt_env_desc d;
+    memset(&d, 0, sizeof(d));
+    d.id = "game";
+    d.restore = restore_none;
+    d.run = run;
+    return d;
+}
+
+static void take_environment(void)
+{
+    const ckpt_env_desc d = env_of(&t.run2);
+    CHECK_INT(ckpt_env_init(&t.env, &d), CKPT_OK);
+}
+
+static void a_run_that_took_an_environment_meanwhile_is_not_removed(void)
+{
+    begin_paused();
+    race(FAULT_CLAIM, 1, take_environment);
+    CHECK_INT(ckpt_remove(&t.ctx, &t.run, "job"), CKPT_ERR_HELD);
+    CHECK(newest() != NULL);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.held, 1);
+}
+
+static void a_run_that_was_damaged_meanwhile_is_not_resumed(void)
+{
+    begin_crashed();
+    race(FAULT_CLAIM, 1, damage_all);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_DAMAGED);
+    CHECK(newest() != NULL && newest()->next != NULL);
+}
+
+// Its outcome is damaged before the claim is made: the generation before says
+// that it runs.
+static void a_start_leaves_alone_what_is_not_finished_after_all(void)
+{
+    begin();
+    fault_plan(&t.fault, FAULT_MOVE, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
+    ckpt_abandon(&t.run);
+    race(FAULT_CLAIM, 1, damage);
+    CHECK_INT(start(), CKPT_ERR_EXISTS);
+    CHECK(newest() != NULL);
+    fault_none(&t.fault);
+    mem_tick(&t.world, 3600000);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_INT(t.info.turn, 2);
+}
+
+static void exhaust(void)
+{
+    forge(newest(), "\"attempt\":               0",
+          "\"attempt\":               3");
+}
+
+static void a_run_that_was_exhausted_meanwhile_is_not_resumed(void)
+{
+    begin_crashed();
+    race(FAULT_CLAIM, 1, exhaust);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_EXHAUSTED);
+    CHECK_INT(newest()->name.epoch, 1);
+}
+
+static void never_still(void)
+{
+    fault_plan_for_ever(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_STALE);
+    t.fault.race = NULL;
+}
+
+static void a_run_that_never_stands_still_is_stale(void)
+{
+    begin_crashed();
+    race(FAULT_CLAIM, 1, never_still);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_STALE);
+    CHECK(t.fault.hits > 4);                    // it tried
+    CHECK(newest() != NULL);
+}
+
+static void damage_is_not_believed_while_the_owner_lives(void)
+{
+    setup();
+    CHECK_INT(open_run(&t.ctx2, &t.run2), CKPT_OK);
+    damage();
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_BUSY);
+    CHECK_INT(t.info.error.code, CKPT_ERR_STALE);
+}
+
+// A recovery repairs what it finds: here by the claim of the other process,
+// while the first one is about to look whether anybody was at work.
+static void repair(void)
+{
+    damage();
+    CHECK_INT(resume(&t.ctx2, &t.run2), CKPT_OK);
+}
+
+static void damage_is_not_believed_if_a_claim_came_meanwhile(void)
+{
+    setup();
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    ckpt_abandon(&t.run);
+    damage();
+    race(FAULT_LOOK, 3, repair);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_LIVE);
+    CHECK_INT(t.info.epoch, 2);
+}
+
+//--- What is in the way -------------------------------------------------------
+
+static void a_foreign_run_can_be_removed(void)
+{
+    begin_crashed();
+    memcpy(job()->id, "jo2", 4);                // somebody renamed it
+    CHECK_INT(ckpt_query(&t.ctx, "jo2", &t.info), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_FOREIGN);
+    CHECK_INT(ckpt_remove(&t.ctx, &t.run, "jo2"), CKPT_OK);
+    CHECK(job() == NULL);
+}
+
+static void start_says_of_everything_in_its_way_that_it_exists(void)
+{
+    begin_crashed();
+    exhaust();
+    CHECK_INT(start(), CKPT_ERR_EXISTS);
+    begin_crashed();
+    add_claim(5, NULL);                         // died just now
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_BUSY);
+    CHECK_INT(start(), CKPT_ERR_EXISTS);
+    begin_crashed();
+    forge(newest(), "\"ckpt\":1", "\"ckpt\":2");
+    CHECK_INT(start(), CKPT_ERR_EXISTS);
+    begin_crashed();
+    mem_gen *gen = newest();
+    gen->bytes = (unsigned char *)realloc(gen->bytes, 2 * SIZE);
+    memset(gen->bytes + gen->size, ' ', (2 * SIZE) - gen->size);
+    memcpy(find_text(gen, "\"length\":") + 9, "         2097152", 16);
+    gen->size = 2 * SIZE;
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.error.code, CKPT_ERR_TOO_LARGE);
+    CHECK_INT(start(), CKPT_ERR_EXISTS);
+    begin_crashed();
+    damage_all();
+    CHECK_INT(start(), CKPT_ERR_EXISTS);
+    begin_crashed();
+    memcpy(job()->id, "jo2", 4);
+    const ckpt_run_desc d = named("jo2");
+    CHECK_INT(ckpt_start(&t.ctx, &t.run, &d), CKPT_ERR_EXISTS);
+}
+
+// The outcome stands, and the removal fails.
+static void finish_half(ckpt_outcome outcome, bool keep)
+{
+    ckpt_finish_desc finish;
+    memset(&finish, 0, sizeof(finish));
+    finish.keep = keep;
+    fault_plan(&t.fault, FAULT_MOVE, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_finish(&t.run, outcome, &finish), CKPT_ERR_IO);
+    fault_none(&t.fault);
+}
+
+static void start_removes_what_was_finished(void)
+{
+    begin();
+    finish_half(CKPT_COMPLETED, false);
+    ckpt_abandon(&t.run);
+    CHECK_INT(start(), CKPT_OK);
+    CHECK_INT(t.run.epoch, 1);
+    CHECK_INT(t.run.turn, 0);
+}
+
+static void a_finish_that_cannot_remove_refuses_all_but_itself(void)
+{
+    begin();
+    finish_half(CKPT_COMPLETED, false);
+    CHECK_INT(save(3), CKPT_ERR_FINISHED);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_FAILED, NULL), CKPT_ERR_FINISHED);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK(job() == NULL);
+}
+
+static void force_completes_what_a_live_owner_finished(void)
+{
+    ckpt_run_desc d = named("job");
+    begin();
+    finish_half(CKPT_COMPLETED, false);
+    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_ERR_BUSY);
+    CHECK(job() != NULL);
+    d.force = true;
+    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_ERR_FINISHED);
+    CHECK(job() == NULL);
+    ckpt_abandon(&t.run);
+}
+
+static void retry_completes_what_was_to_be_kept(void)
+{
+    begin();
+    finish_half(CKPT_FAILED, true);
+    ckpt_abandon(&t.run);
+    CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_INT(t.info.turn, 2);
+    CHECK(mem_find(&t.world, CKPT_AT_FAILED, "job") == NULL);
+}
+
+//--- Beats in the future ------------------------------------------------------
+
+static ckpt_run_state state_of(const char *id)
+{
+    CHECK_INT(ckpt_query(&t.ctx, id, &t.info), CKPT_OK);
+    return t.info.state;
+}
+
+// Runs "r0" to "r8", whose owners are gone, and beats of tomorrow.
+static void begin_in_the_future(void)
+{
+    setup();
+    for (int i = 0; i < 9; i++) {
+        char id[16];
+        const ckpt_run_desc d = named(id);
+        snprintf(id, sizeof(id), "r%d", i);
+        CHECK_INT(ckpt_start(&t.ctx, &t.run, &d), CKPT_OK);
+        ckpt_abandon(&t.run);
+    }
+    t.lies = true;
+    t.life.verdict = CKPT_LIFE_UNKNOWN;
+    t.life.beat_ms = t.world.mono_ms + 86400000;
+}
+
+static unsigned busy(void)
+{
+    unsigned n = 0;
+    for (int i = 0; i < 9; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "r%d", i);
+        n += state_of(id) == CKPT_STATE_BUSY;
+    }
+    return n;
+}
+
+static void eight_future_beats_are_watched_at_a_time(void)
+{
+    begin_in_the_future();
+    CHECK_INT(busy(), 9);
+    mem_tick(&t.world, 59999);
+    CHECK_INT(busy(), 9);
+    mem_tick(&t.world, 1);
+    CHECK_INT(busy(), 1);                       // the ninth had no place
+    CHECK_INT(state_of("r8"), CKPT_STATE_BUSY);
+    mem_tick(&t.world, 60000);
+    CHECK_INT(state_of("r8"), CKPT_STATE_BUSY);     // now it has one,
+    CHECK_INT(state_of("r1"), CKPT_STATE_INTERRUPTED);
+    mem_tick(&t.world, 60000);
+    CHECK_INT(state_of("r8"), CKPT_STATE_INTERRUPTED);
+    CHECK_INT(state_of("r7"), CKPT_STATE_BUSY);     // that of another
+}
+
+static void a_future_beat_is_not_watched_without_a_clock(void)
+{
+    begin_in_the_future();
+    fault_plan(&t.fault, FAULT_ENV, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(state_of("r0"), CKPT_STATE_BUSY);
+    CHECK_INT(t.fault.hits, 1);
+    mem_tick(&t.world, 60000);
+    CHECK_INT(state_of("r0"), CKPT_STATE_BUSY);     // watched from now on
+    mem_tick(&t.world, 60000);
+    CHECK_INT(state_of("r0"), CKPT_STATE_INTERRUPTED);
+}
+
+//--- Looking after runs -------------------------------------------------------
+
+static void query_passes_on_that_an_id_is_refused(void)
+{
+    setup();
+    fault_plan(&t.fault, FAULT_OPEN, 1, FAULT_BEFORE, CKPT_ERR_ARGUMENT);
+    CHECK_INT(query(), CKPT_ERR_ARGUMENT);
+}
+
+static bool see(void *user, const ckpt_run_info *info)
+{
+    (void)user, (void)info;
+    t.seen++;
+    return true;
+}
+
+static void a_run_that_vanishes_is_not_scanned(void)
+{
+    begin_in_the_future();
+    CHECK_INT(ckpt_scan(&t.ctx, 0, see, NULL), CKPT_OK);
+    CHECK_INT(t.seen, 9);
+    fault_plan(&t.fault, FAULT_OPEN, 4, FAULT_BEFORE, CKPT_ERR_NOT_FOUND);
+    t.seen = 0;
+    CHECK_INT(ckpt_scan(&t.ctx, 0, see, NULL), CKPT_OK);
+    CHECK_INT(t.seen, 8);
+}
+
+static void stale_can_count_nothing(void)
+{
+    size_t count = 7;
+    begin();
+    mem_tick(&t.world, 10);
+    CHECK_INT(ckpt_stale(&t.ctx, 1, NULL, 0, &count), CKPT_OK);
+    CHECK_INT(count, 0);
+    CHECK_INT(ckpt_stale(&t.ctx, 1, NULL, 1, &count), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt_stale(&t.ctx, -1, &t.info, 1, &count), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt_stale(&t.ctx, 1, &t.info, 1, &count), CKPT_OK);
+    CHECK_INT(count, 1);
+}
+
+static void dead_claims_alone_lead_to_the_fallback(void)
+{
+    ckpt_recover_info info;
+    for (int i = 0; i < 2; i++) {
+        setup_with(i == 0 ? CKPT_UNLIMITED : 0);
+        CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+        ckpt_abandon(&t.run);
+        add_claim(1 + CKPT_CLAIMS_MAX, NULL);
+        mem_tick(&t.world, 3600000);
+        CHECK_INT(query(), CKPT_OK);
+        CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+        add_claim(2 + CKPT_CLAIMS_MAX, NULL);
+        CHECK_INT(recover(fallen, 0, &info), CKPT_OK);
+        CHECK_INT(info.fallen_back, 1);
+        CHECK_INT(info.failed, 0);
+        CHECK_INT(t.fallbacks, 1);
+        CHECK_INT(t.resumes, 0);
+        CHECK(job() == NULL);
+    }
+}
+
+static void fallback_max_is_the_callers(void)
+{
+    ckpt_recover_info info;
+    for (int i = 0; i < 2; i++) {
+        begin_crashed();
+        forge(newest(), "\"attempt\":               0",
+              "\"attempt\":               4");    // one fallback crashed
+        CHECK_INT(recover(fallen, i == 0 ? 1 : 2, &info), CKPT_OK);
+        CHECK_INT(info.dead_letters, i == 0);
+        CHECK_INT(info.fallen_back, i == 1);
+        CHECK_INT(t.fallbacks, (unsigned)i);
+    }
+}
+
+static ckpt_outcome gives_up(ckpt_run *run, void *user,
+                             ckpt_finish_desc *finish)
+{
+    (void)run, (void)user;
+    t.fallbacks++;
+    finish->keep = false;
+    return CKPT_FAILED;
+}
+
+static void a_fallback_may_keep_no_dead_letter(void)
+{
+    ckpt_recover_info info;
+    begin_crashed();
+    exhaust();
+    CHECK_INT(recover(gives_up, 0, &info), CKPT_OK);
+    CHECK_INT(info.fallen_back, 1);
+    CHECK_INT(info.dead_letters, 0);
+    CHECK(job() == NULL);
+    CHECK(mem_find(&t.world, CKPT_AT_FAILED, "job") == NULL);
+}
+
+static ckpt_outcome cannot_look(ckpt_run *run, void *user,
+                                ckpt_finish_desc *finish)
+{
+    (void)run, (void)user, (void)finish;
+    t.fallbacks++;
+    fault_plan(&t.fault, FAULT_LOOK, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    return CKPT_COMPLETED;
+}
+
+static void a_damaged_run_that_cannot_be_looked_at_is_not_finished(void)
+{
+    ckpt_recover_info info;
+    begin_crashed();
+    damage_all();
+    CHECK_INT(recover(cannot_look, 0, &info), CKPT_OK);
+    CHECK_INT(t.fallbacks, 1);
+    CHECK_INT(t.fault.hits, 1);
+    CHECK_INT(info.failed, 1);
+    CHECK(newest() != NULL);
+}
+
+static ckpt_outcome is_lost(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+{
+    (void)user, (void)finish;
+    t.fallbacks++;
+    claim_above();
+    CHECK_INT(ckpt_beat(run), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(ckpt_finish(run, CKPT_COMPLETED, NULL), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(ckpt_finish(run, CKPT_COMPLETED, NULL), CKPT_ERR_CLOSED);
+    return CKPT_COMPLETED;
+}
+
+static void a_damaged_run_that_was_lost_is_closed(void)
+{
+    ckpt_recover_info info;
+    begin_crashed();
+    damage_all();
+    CHECK_INT(recover(is_lost, 0, &info), CKPT_OK);
+    CHECK_INT(t.fallbacks, 1);
+    CHECK(newest() != NULL);
+}
+
+//--- Environments -------------------------------------------------------------
+
+static void an_environment_that_was_struck_off_unsurely_is_released(void)
+{
+    begin();
+    const ckpt_env_desc d = env_of(&t.run);
+    CHECK_INT(ckpt_env_init(&t.env, &d), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_env_release(&t.env, NULL), CKPT_ERR_UNSURE);
+    fault_plan(&t.fault, FAULT_PUBLISH, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(ckpt_env_release(&t.env, NULL), CKPT_OK);
+    CHECK_INT(t.fault.count, 0);                // nothing was left to strike
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+}
+
+static void an_environment_of_an_earlier_claim_is_left_alone(void)
+{
+    begin();
+    ckpt_env_desc d = env_of(&t.run);
+    d.release = release_fails;
+    CHECK_INT(ckpt_env_init(&t.env, &d), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK); // the same run, claimed anew
+    CHECK_INT(ckpt_env_release(&t.env, NULL), CKPT_ERR_CLOSED);
+    CHECK_INT(t.seen, 0);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.held, 1);
+}
+
+static void a_release_that_fails_needs_no_place_for_its_failure(void)
+{
+    int failure = 0;
+    ckpt_env_desc d = env_of(NULL);
+    setup();
+    d.release = release_fails;
+    CHECK_INT(ckpt_env_init(&t.env, &d), CKPT_OK);
+    CHECK_INT(ckpt_env_release(&t.env, NULL), CKPT_ERR_IO);
+    CHECK(!ckpt_env_released(&t.env));
+    CHECK_INT(ckpt_env_release(&t.env, &failure), CKPT_ERR_IO);
+    CHECK_INT(failure, 5);
+    CHECK_INT(t.seen, 2);
+}
