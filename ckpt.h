@@ -4045,7 +4045,7 @@ CKPT_API ckpt_code ckpt_init(ckpt_ctx *ctx, const ckpt_desc *desc)
     if (d.throttle_ms < 0 || d.every_turns < 0 || d.beat_ms < 0 ||
         d.lease_ms / 2 < d.beat_ms || d.lease_ms <= 0 ||
         d.resume_max < CKPT_NEVER || d.size_max < 1024 ||
-        d.size_max > CKPT_SIZE_MAX || (most != 0 && most < 1024)) {
+        d.size_max > CKPT_SIZE_MAX) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
     ctx->priv.desc = d;

@@ -23,6 +23,7 @@
     X(a_note_that_cannot_be_read_says_so)                                      \
     X(a_cut_that_cannot_be_read_says_so_and_can_be_repeated)                   \
     X(a_cut_of_a_checkpoint_that_ends_early_is_damaged)                        \
+    X(a_cut_of_messages_that_are_none_any_more_is_damaged)                     \
     X(what_was_lost_must_be_loaded_before_a_save)                              \
     X(a_load_that_could_not_judge_leaves_the_run_unsure)                       \
     X(a_load_that_could_not_set_aside_leaves_the_run_unsure)                   \
@@ -649,6 +650,15 @@ static void a_cut_of_a_checkpoint_that_ends_early_is_damaged(void)
     t.change = NULL;
     CHECK_INT(cut_at(2), CKPT_OK);
     CHECK_INT(t.run.messages, 3);
+}
+
+static void a_cut_of_messages_that_are_none_any_more_is_damaged(void)
+{
+    begin();
+    CHECK_INT(save_text(&t.run, 2, many_messages()), CKPT_OK);
+    find_text(newest(), "m000")[-1] = 'x';
+    CHECK_INT(cut_at(2), CKPT_ERR_DAMAGED);
+    CHECK_INT(load(), CKPT_OLDER);
 }
 
 //--- What is known of a run that is open --------------------------------------
