@@ -5689,8 +5689,9 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
         }
         // It belongs to the run: whoever lost the run has lost it, too.
         rc = ckpt__ready(desc->run);
+        // safe: drop
         rc = rc != CKPT_OK ? rc :
-            ckpt__lose(desc->run, ckpt__look_mine(desc->run));  // safe: drop
+            ckpt__lose(desc->run, ckpt__look_mine(desc->run));
         if (rc != CKPT_OK) {
             return ckpt__run_result(desc->run, rc);
         }

@@ -665,6 +665,9 @@ static void raw_json_is_kept_and_validated(void)
               CKPT_OK);
     CHECK(same(json, "[{ \"a\" : [1.50] },1]"));
     CHECK_INT(write_raw("[1,", buf, sizeof(buf), &json), CKPT_ERR_JSON);
+    // nor what is valid only together with what stands around it
+    CHECK_INT(write_raw("2,3", buf, sizeof(buf), &json), CKPT_ERR_JSON);
+    CHECK_INT(write_raw("2],[3", buf, sizeof(buf), &json), CKPT_ERR_JSON);
     CHECK(json.ptr == NULL && json.len == 0);
     CHECK_INT(write_raw("", buf, sizeof(buf), &json), CKPT_ERR_JSON);
     CHECK_INT(write_raw(NULL, buf, sizeof(buf), &json), CKPT_ERR_JSON);

@@ -30,6 +30,13 @@
     X(a_run_that_is_sure_reads_nothing_to_save)                                \
     X(a_load_of_another_generation_is_not_believed)                            \
     X(a_load_of_a_wild_length_is_not_believed)                                 \
+    X(nothing_is_written_until_a_look_succeeds)                                \
+    X(nothing_is_removed_once_the_claim_is_lost)                               \
+    X(a_save_that_failed_has_used_up_its_seq)                                  \
+    X(a_first_save_that_failed_does_not_throttle)                              \
+    X(an_interruption_gives_its_attempt_back_once)                             \
+    X(an_effect_that_ended_is_not_begun_again)                                 \
+    X(an_effect_of_an_earlier_claim_is_never_new)                              \
     X(more_damaged_generations_than_a_look_shows_are_passed_over)              \
     X(the_newest_of_many_damaged_generations_counts)                           \
     X(a_length_that_cannot_be_checked_is_not_damage)                           \
@@ -42,6 +49,7 @@
     X(a_run_that_was_damaged_meanwhile_is_not_resumed)                         \
     X(a_start_leaves_alone_what_is_not_finished_after_all)                     \
     X(a_run_that_was_exhausted_meanwhile_is_not_resumed)                       \
+    X(a_leftover_that_was_claimed_above_is_not_removed)                        \
     X(a_run_that_never_stands_still_is_stale)                                  \
     X(damage_is_not_believed_while_the_owner_lives)                            \
     X(damage_is_not_believed_if_a_claim_came_meanwhile)                        \
@@ -516,6 +524,7 @@ static void an_id_that_is_too_long_is_damaged(void)
     CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
     memset(&effect, 0, sizeof(effect));
     CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_ERR_DAMAGED);
+    CHECK_STR(effect.id, "");
 }
 
 static void an_effect_that_was_struck_off_does_not_hide_the_next(void)
@@ -687,7 +696,7 @@ static void a_load_that_could_not_judge_leaves_the_run_unsure(void)
     unsigned failed = 0;
     for (uint32_t k = 1; k < 100; k++) {
         begin();
-        damage();
+        newest()->bytes[newest()->size - 4] ^= 1;   // of the state, which stays
         fault_plan(&t.fault, FAULT_READ | FAULT_LOOK, k, FAULT_BEFORE,
                    CKPT_ERR_IO);
         const ckpt_code rc = load();
@@ -698,6 +707,7 @@ static void a_load_that_could_not_judge_leaves_the_run_unsure(void)
         fault_none(&t.fault);
         CHECK_INT(rc, CKPT_ERR_IO);
         failed++;
+        CHECK_INT(save(3), CKPT_ERR_DAMAGED);
         CHECK_INT(load(), CKPT_OLDER);
         CHECK_INT(t.last.turn, 1);
         CHECK(memcmp(t.last.messages.ptr, "[\"message\"]", 11) == 0);
@@ -762,6 +772,109 @@ static void a_load_of_a_wild_length_is_not_believed(void)
     memcpy(find_text(newest(), "\"length\":") + 9, "       999999999", 16);
     CHECK_INT(load(), CKPT_OLDER);
     CHECK_INT(t.last.turn, 1);
+}
+
+static void force_it(void)
+{
+    ckpt_run_desc d = named("job");
+    d.force = true;
+    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_OK);
+}
+
+static void nothing_is_written_until_a_look_succeeds(void)
+{
+    begin();
+    fault_plan(&t.fault, FAULT_LOOK, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(save(3), CKPT_ERR_UNSURE);
+    force_it();
+    fault_plan(&t.fault, FAULT_PUT | FAULT_PUBLISH, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(save(4), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(t.fault.count, 0);
+}
+
+static void nothing_is_removed_once_the_claim_is_lost(void)
+{
+    begin_crashed();
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK); // the next save would do it
+    force_it();
+    fault_plan(&t.fault, FAULT_DROP, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(save(3), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(t.fault.count, 0);
+}
+
+// So an unsure generation and the one after it are never of one number.
+static void a_save_that_failed_has_used_up_its_seq(void)
+{
+    begin();
+    CHECK_INT(t.run.seq, 3);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(save(3), CKPT_ERR_UNSURE);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(t.run.seq, 5);
+}
+
+static void a_first_save_that_failed_does_not_throttle(void)
+{
+    ckpt_desc d;
+    setup();
+    memset(&d, 0, sizeof(d));
+    d.store = &t.fault.base;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    t.world.mono_ms = 10;                       // less than the throttle
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUT, 1, FAULT_BEFORE, CKPT_ERR_NO_SPACE);
+    CHECK_INT(save(1), CKPT_ERR_NO_SPACE);
+    CHECK_INT(save(1), CKPT_OK);
+    CHECK_INT(save(1), CKPT_SKIPPED);
+}
+
+static void an_interruption_gives_its_attempt_back_once(void)
+{
+    begin_crashed();
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(t.run.attempt, 2);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.attempt, 1);
+}
+
+static void an_effect_that_ended_is_not_begun_again(void)
+{
+    ckpt_save_desc s;
+    ckpt_effect effect;
+    memset(&s, 0, sizeof(s));
+    s.turn = 2;
+    begin();
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_effect_begin(&t.run, "pay", &s, &effect), CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("1")), CKPT_OK);
+    CHECK_INT(ckpt_effect_begin(&t.run, "pay", &s, &effect), CKPT_OK);
+    CHECK_INT(effect.state, CKPT_EFFECT_ENDED);
+}
+
+// The crash before had begun it, and it was settled; then the checkpoint that
+// says so was damaged.
+static void an_effect_of_an_earlier_claim_is_never_new(void)
+{
+    ckpt_save_desc s;
+    ckpt_effect effect;
+    memset(&s, 0, sizeof(s));
+    s.turn = 2;
+    begin();
+    CHECK_INT(begin_effect("pay"), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text(NULL)), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_effect_begin(&t.run, "pay", &s, &effect), CKPT_ERR_UNSURE);
+    damage();
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(ckpt_effect_begin(&t.run, "pay", &s, &effect), CKPT_OK);
+    CHECK_INT(effect.state, CKPT_EFFECT_UNCERTAIN);
 }
 
 //--- Many generations ---------------------------------------------------------
@@ -1018,6 +1131,36 @@ static void never_still(void)
     t.fault.race = NULL;
 }
 
+// A leftover, and a sweeper that is overtaken by another one.
+static void claim_leftover_above(void)
+{
+    mem_claim *claim = t.world.runs->claims;
+    CHECK_INT(claim->epoch, 2);                 // the sweeper's own
+    claim = (mem_claim *)calloc(1, sizeof(*claim));
+    claim->epoch = 3;
+    claim->by = &t.other;
+    claim->next = t.world.runs->claims;
+    t.world.runs->claims = claim;
+}
+
+static void race_with_the_next_look(void)
+{
+    race(FAULT_LOOK | FAULT_MOVE, 1, claim_leftover_above);
+}
+
+static void a_leftover_that_was_claimed_above_is_not_removed(void)
+{
+    uint32_t n = 0;
+    setup();
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_KILL_BEFORE, CKPT_OK);
+    CHECK(open_run(&t.ctx, &t.run) < 0);
+    fault_none(&t.fault);
+    race(FAULT_CLAIM, 1, race_with_the_next_look);
+    CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &n), CKPT_OK);
+    CHECK_INT(n, 0);
+    CHECK_INT(t.fault.count, 1);                // it looked, and moved nothing
+}
+
 static void a_run_that_never_stands_still_is_stale(void)
 {
     begin_crashed();
@@ -1153,6 +1296,7 @@ static void retry_completes_what_was_to_be_kept(void)
     CHECK_INT(query(), CKPT_OK);
     CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
     CHECK_INT(t.info.turn, 2);
+    CHECK_INT(t.info.epoch, 2);                 // above that of the letter
     CHECK(mem_find(&t.world, CKPT_AT_FAILED, "job") == NULL);
 }
 
