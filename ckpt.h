@@ -1839,15 +1839,16 @@ static void ckpt__sum(ckpt__reader *r)
     r->mark = r->at;
 }
 
-// Ends a section: what was read since the last cut.
-static ckpt__section ckpt__cut(ckpt__reader *r)
+// Ends a section: what was read since the last cut. Its count stays as it is.
+static void ckpt__cut(ckpt__reader *r, ckpt__section *section)
 {
-    ckpt__section cut;
     ckpt__sum(r);
-    cut = r->cut;
-    ckpt__section_join(&r->all, &cut);
+    ckpt__section_join(&r->all, &r->cut);
+    if (section != NULL) {
+        section->size = r->cut.size;
+        section->crc = r->cut.crc;
+    }
     memset(&r->cut, 0, sizeof(r->cut));
-    return cut;
 }
 
 CKPT__APART static bool ckpt__fill(ckpt__reader *r)
@@ -2138,7 +2139,7 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
     ckpt__take_value(&r);
     json->ptr = from;
     json->len = (size_t)(r.at - from);
-    *section = ckpt__cut(&r);
+    ckpt__cut(&r, section);
     ckpt__take_space(&r);
     if (r.at != r.end) {                        // safe: never
         ckpt__fail(&r, CKPT_ERR_JSON);
@@ -2470,7 +2471,7 @@ CKPT__APART static bool ckpt__take_intro(ckpt__reader *r, const char *id,
         }
     }
     ckpt__take_text(r, "},\n \"messages\":[");
-    rec->part[CKPT__INTRO] = ckpt__cut(r);
+    ckpt__cut(r, &rec->part[CKPT__INTRO]);
     return ours;
 }
 
@@ -2575,7 +2576,7 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list, ckpt__record *rec,
         ckpt__section piece;
         if (section->count > 0) {
             ckpt__take_byte(r, ',');
-            piece = ckpt__cut(r);
+            ckpt__cut(r, &piece);
             ckpt__section_join(section, &piece);
         }
         if (section->count == max) {            // safe: never
@@ -2583,7 +2584,7 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list, ckpt__record *rec,
             return;
         }
         ckpt__take_entry(r, list, w);
-        piece = ckpt__cut(r);
+        ckpt__cut(r, &piece);
         ckpt__section_join(section, &piece);
         w->entry.key = w->tap.hash;
         w->entry.size = piece.size;
@@ -2617,7 +2618,7 @@ static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
 {
     for (uint32_t i = CKPT__MESSAGES; i < CKPT__PARTS; i++) {
         ckpt__take_text(r, ckpt__glue[i]);
-        (void)ckpt__cut(r);
+        ckpt__cut(r, NULL);
         w->at[i] = ckpt__pos(r);
         switch (i) {
         case CKPT__MESSAGES:
@@ -2636,12 +2637,10 @@ static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
             ckpt__take_list(r, i, rec, w);      // cuts its entries itself
             continue;
         }
-        const uint32_t count = rec->part[i].count;
-        rec->part[i] = ckpt__cut(r);
-        rec->part[i].count = count;
+        ckpt__cut(r, &rec->part[i]);
     }
     ckpt__take_byte(r, '}');
-    (void)ckpt__cut(r);
+    ckpt__cut(r, NULL);
 }
 
 // A head says that the record is larger than allowed. Believe it only if there
@@ -2808,12 +2807,10 @@ static void ckpt__emit_number(ckpt__out *out, const char *label, uint64_t value)
 }
 
 // Ends a section of what is emitted.
-static ckpt__section ckpt__emit_cut(ckpt__out *out, uint32_t count)
+static void ckpt__emit_cut(ckpt__out *out, ckpt__section *section)
 {
-    ckpt__section cut = out->cut;
-    cut.count = count;
+    *section = out->cut;
     memset(&out->cut, 0, sizeof(out->cut));
-    return cut;
 }
 
 static void ckpt__emit_intro(ckpt__out *out, const ckpt__plan *plan)
@@ -2907,7 +2904,8 @@ static uint32_t ckpt__emit_list(ckpt__out *out, ckpt_run *run, uint32_t list)
     ckpt__plan *plan = &run->priv.plan;
     const uint32_t n = run->priv.record.part[list].count;
     const uint32_t all = ckpt__entry_count(run, list);
-    ckpt__section before = ckpt__emit_cut(out, 0);
+    ckpt__section before;
+    ckpt__emit_cut(out, &before);
     uint32_t count = 0;
     for (uint32_t i = 0; i < all; i++) {
         const bool add = i == n;
@@ -2921,7 +2919,7 @@ static uint32_t ckpt__emit_list(ckpt__out *out, ckpt_run *run, uint32_t list)
         }
         ckpt__emit_base(out, &piece, fate == CKPT__KEEP);
         if (fate == CKPT__WRITE) {
-            piece = ckpt__emit_cut(out, 0);
+            ckpt__emit_cut(out, &piece);
             ckpt__section_join(&before, &piece);
             if (list == CKPT__EFFECTS) {
                 ckpt__emit_effect(out, plan, add ? plan->turn : e->turn,
@@ -2929,7 +2927,7 @@ static uint32_t ckpt__emit_list(ckpt__out *out, ckpt_run *run, uint32_t list)
             } else {
                 ckpt__emit_held(out, plan);
             }
-            piece = ckpt__emit_cut(out, 0);
+            ckpt__emit_cut(out, &piece);
             plan->entry = out->dry ? piece : plan->entry;
             ckpt__section_join(&before, &piece);
         }
@@ -3033,9 +3031,10 @@ static void ckpt__emit_body(ckpt__out *out, ckpt_run *run, ckpt__record *now)
         ckpt__emit_text(out, ckpt__glue[i]);
         out->at += run->priv.plan.begin != NULL ? 0 :
                    (uint32_t)strlen(ckpt__glue[i]);
-        (void)ckpt__emit_cut(out, 0);
+        ckpt__emit_cut(out, &now->part[i]);
         const uint32_t count = ckpt__emit_part(out, run, i);
-        now->part[i] = ckpt__emit_cut(out, count);
+        ckpt__emit_cut(out, &now->part[i]);
+        now->part[i].count = count;
     }
     ckpt__emit_text(out, "}");
 }
@@ -3777,13 +3776,13 @@ static ckpt_code ckpt__plan_cut(ckpt_run *run, uint32_t n)
     const uint32_t from = CKPT__HEAD_SIZE + old->part[CKPT__INTRO].size;
     ckpt__reader_store(r, io, from);
     ckpt__take_elements(r, n, &plan->keep);
-    plan->keep = ckpt__cut(r);
+    ckpt__cut(r, &plan->keep);
     plan->keep.count = n;
     while (ckpt__pos(r) < from + old->part[CKPT__MESSAGES].size &&
            ckpt__peek(r) >= 0) {
         r->at++;
     }
-    (void)ckpt__cut(r);
+    ckpt__cut(r, NULL);
     ckpt__read_end(io);
     if (r->rc != CKPT_OK && !ckpt__is_syntax(r->rc)) {
         return r->rc;
@@ -3813,9 +3812,7 @@ CKPT__APART static ckpt_code ckpt__plan_messages(ckpt_run *run,
     ckpt__take_elements(&r, UINT32_MAX, &plan->add);
     plan->messages.ptr = from;
     plan->messages.len = (size_t)(r.at - from);
-    const uint32_t count = plan->add.count;
-    plan->add = ckpt__cut(&r);
-    plan->add.count = count;
+    ckpt__cut(&r, &plan->add);
     ckpt__take_byte(&r, ']');
     ckpt__take_space(&r);
     if (r.at != r.end) {                        // safe: never
