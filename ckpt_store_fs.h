@@ -1014,6 +1014,14 @@ static uint64_t ckpt__fs_token(const ckpt_fs_stat *st)
     return (token ^ (token >> 32)) + st->size;  // safe: + st->size ->
 }
 
+// Whether two looks saw one file.
+static bool ckpt__fs_same(const ckpt_fs_stat *a, const ckpt_fs_stat *b)
+{
+    // safe: a->ino == b->ino -> 1
+    // safe: a->dev == b->dev -> 1
+    return a->ino == b->ino && a->dev == b->dev;
+}
+
 // Opens a file that is ours to read: a plain file of our own.
 static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
                               ckpt_fs_stat *st)
@@ -1022,7 +1030,7 @@ static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
     int r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, st);
     // safe: !st->is_file -> 0
     // safe: st->uid != fs->priv.uid -> 0
-    if (r >= 0 && fd >= 0 && (!st->is_file || st->uid != fs->priv.uid)) {
+    if (r >= 0 && (!st->is_file || st->uid != fs->priv.uid)) {
         r = -ELOOP;
     }
     if (r < 0) {                                // safe: never
@@ -1155,7 +1163,7 @@ static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
     p->dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
     int r = p->dir < 0 ? p->dir : ckpt__fs_stat(fs, p->dir, &st);
     // safe: st.uid != fs->priv.uid -> 0
-    if (r >= 0 && p->dir >= 0 && st.uid != fs->priv.uid) {
+    if (r >= 0 && st.uid != fs->priv.uid) {
         r = -ELOOP;
     }
     return r >= 0 ? CKPT_OK : r == -ENOENT ? CKPT_ERR_NOT_FOUND :
@@ -1235,13 +1243,13 @@ static ckpt_code ckpt__fs_check_pid(ckpt_store_fs *fs, const ckpt__fs_place *p)
 }
 
 // Adds the generations of an epoch to a look, by their names: a listing can
-// miss a name that is being renamed over.
+// miss a name that is being renamed over. There is room for both.
 static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
                                      uint64_t epoch, ckpt_look *look,
                                      ckpt_error *err)
 {
     uint64_t token = 0;
-    for (int prev = 0; prev < 2 && look->count < CKPT_LOOK_MAX; prev++) {
+    for (int prev = 0; prev < 2; prev++) {
         char name[64];
         ckpt_fs_stat st;
         ckpt__fs_gen_name(name, epoch, prev != 0);
@@ -1586,7 +1594,7 @@ static ckpt_verdict ckpt__fs_verdict(ckpt_store_fs *fs, int fd, ckpt_bytes line)
     if (r == 0) {
         return CKPT_LIFE_GONE;                  // closing fd gives it back
     }
-    if (r != -EWOULDBLOCK && r != -EAGAIN) {    // safe: never
+    if (r != -EWOULDBLOCK) {                    // safe: never
         return CKPT_LIFE_UNKNOWN;
     }
     return ckpt__fs_inherited(fs, line) ? CKPT_LIFE_GONE : CKPT_LIFE_LIVE;
@@ -1844,9 +1852,9 @@ static int ckpt__fs_rename(ckpt_store_fs *fs, const ckpt__fs_place *p,
         return 0;
     }
     const int seen = ckpt__fs_stat_at(fs, p->dir, to, &st);
-    // safe: st.ino == what->ino -> 1
+    // safe: ckpt__fs_same(&st, what) -> 1
     // safe: never
-    if (seen >= 0 && st.ino == what->ino && st.dev == what->dev) {
+    if (seen >= 0 && ckpt__fs_same(&st, what)) {
         return 0;
     }
     if (seen >= 0 || seen == -ENOENT) {
@@ -1870,7 +1878,7 @@ static ckpt_code ckpt__fs_link_prev(ckpt_store_fs *fs, ckpt__fs_place *p,
         return CKPT_OK;                         // the first one
     }
     r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, prev, &st);
-    if (r >= 0 && st.ino == now->ino && st.dev == now->dev) {
+    if (r >= 0 && ckpt__fs_same(&st, now)) {
         return CKPT_OK;                         // a failed save got so far
     }
     r = r == -ENOENT || r >= 0 ? ckpt__fs_random(fs, random) : r;
@@ -1880,7 +1888,7 @@ static ckpt_code ckpt__fs_link_prev(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt__stb_sprintf(temp, ".t.%llu.%s", (ckpt__ull)p->epoch, random);
     r = fs->priv.calls->link(fs->priv.user, p->dir, current, p->dir, temp);
     if (r < 0 && (ckpt__fs_stat_at(fs, p->dir, temp, &st) < 0 ||
-                  st.ino != now->ino)) {
+                  !ckpt__fs_same(&st, now))) {
         temp[0] = '\0';
         return ckpt__fs_fail(err, "keep the last checkpoint", r);
     }
@@ -1956,8 +1964,8 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
             (void)ckpt__fs_fail(err, "show the run", r);
             return CKPT_ERR_UNSURE;
         }
-        // safe: st.ino != own.ino -> 0
-        if (seen == -ENOENT || st.ino != own.ino || st.dev != own.dev) {
+        // safe: !ckpt__fs_same(&st, &own) -> 0
+        if (seen == -ENOENT || !ckpt__fs_same(&st, &own)) {
             return r == -EEXIST || r == -ENOTEMPTY ? CKPT_ERR_EXISTS :
                 ckpt__fs_fail(err, "show the run", r);
         }
@@ -2040,7 +2048,7 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store_fs *fs, ckpt__fs_place *p,
         ckpt__stb_sprintf(bad, "bad.%u.%.16s.json", n, reason);
         r = fs->priv.calls->link(fs->priv.user, p->dir, name, p->dir, bad);
         if (r >= 0 || (ckpt__fs_stat_at(fs, p->dir, bad, &there) >= 0 &&
-                       there.ino == st.ino)) {
+                       ckpt__fs_same(&there, &st))) {
             r = 0;
             break;
         }
@@ -2088,11 +2096,11 @@ static int ckpt__fs_find_gen(ckpt_store *s, ckpt__fs_place *p,
                              const ckpt_gen *gen, char name[256])
 {
     ckpt_look look;
-    ckpt_error ignored;
+    ckpt_error why;
     if (gen == NULL) {
-        const ckpt_code rc = ckpt__fs_look(s, p, p->epoch, &look, &ignored);
+        const ckpt_code rc = ckpt__fs_look(s, p, p->epoch, &look, &why);
         if (rc != CKPT_OK) {
-            return ignored.sys != 0 ? -ignored.sys : -EIO;
+            return -why.sys;
         }
         gen = &look.gens[0];
         if (look.count == 0) {
@@ -2134,9 +2142,8 @@ static int ckpt__fs_keep_letter(ckpt_store_fs *fs, const ckpt__fs_place *p,
             fs->priv.calls->link(fs->priv.user, p->dir, name, dir, file);
         const int seen = r >= 0 ? r :
             ckpt__fs_stat_at(fs, dir, file, &there);
-        // safe: there.ino == st.ino -> 1
-        if (r >= 0 || (seen >= 0 && there.ino == st.ino &&
-                       there.dev == st.dev)) {
+        // safe: ckpt__fs_same(&there, &st) -> 1
+        if (r >= 0 || (seen >= 0 && ckpt__fs_same(&there, &st))) {
             r = ckpt__fs_sync(fs, dir);     // safe: ckpt__fs_sync(fs, dir) -> 0
             break;
         }
@@ -2150,9 +2157,9 @@ static int ckpt__fs_keep_letter(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // Removes from the directory the files of some kinds (an OR of 1 << kind) of
-// epochs up to the claim's, but for two that go later. Returns how many.
+// epochs up to the claim's, but for one that goes later. Returns how many.
 static int ckpt__fs_empty(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                          unsigned kinds, const char *keep, const char *keep2)
+                          unsigned kinds, const char *keep)
 {
     ckpt__fs_walk w;
     uint64_t epoch;
@@ -2163,8 +2170,7 @@ static int ckpt__fs_empty(ckpt_store_fs *fs, const ckpt__fs_place *p,
         // safe: epoch <= p->epoch -> 1
         if ((kinds >> kind & 1) && epoch <= p->epoch &&
             // safe: strcmp(w.name, keep) != 0 -> 1
-            // safe: strcmp(w.name, keep2) != 0 -> 1
-            strcmp(w.name, keep) != 0 && strcmp(w.name, keep2) != 0) {
+            strcmp(w.name, keep) != 0) {
             const int gone = ckpt__fs_unlink(fs, p->dir, w.name);
             r = gone < 0 ? gone : r;
             n++;
@@ -2179,16 +2185,16 @@ static int ckpt__fs_empty(ckpt_store_fs *fs, const ckpt__fs_place *p,
 static int ckpt__fs_empty_all(ckpt_store_fs *fs, const ckpt__fs_place *p,
                               const char *gen, const char *claim)
 {
-    // safe: [late] CLAIM, claim, claim -> TEMP, "", ""
-    // safe: = -> = ckpt__fs_empty(fs, p, 44, gen, ""); r = r < 0 ? r :
-    int r = ckpt__fs_empty(fs, p, 1U << CKPT__FS_CLAIM, claim, claim);
+    // safe: [late] CLAIM, claim -> TEMP, ""
+    // safe: = -> = ckpt__fs_empty(fs, p, 44, gen); r = r < 0 ? r :
+    int r = ckpt__fs_empty(fs, p, 1U << CKPT__FS_CLAIM, claim);
     do {                                        // safe: drop
-        // safe: [late] TEMP, "", "" -> CLAIM, claim, claim
-        r = r < 0 ? r : ckpt__fs_empty(fs, p, 1U << CKPT__FS_TEMP, "", "");
+        // safe: [late] TEMP, "" -> CLAIM, claim
+        r = r < 0 ? r : ckpt__fs_empty(fs, p, 1U << CKPT__FS_TEMP, "");
     } while (r > 0);                            // safe: r > 0 -> 0
     return r < 0 ? r :
         ckpt__fs_empty(fs, p, 1U << CKPT__FS_CURRENT | 1U << CKPT__FS_PREV |
-                       1U << CKPT__FS_BAD, gen, "");
+                       1U << CKPT__FS_BAD, gen);
 }
 
 // Removes the name of a directory. One that is not empty is somebody else's:
@@ -2243,8 +2249,8 @@ static int ckpt__fs_remove_aside(ckpt_store_fs *fs, ckpt__fs_place *p)
     int r = ckpt__fs_stat(fs, p->dir, &own);
     r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->aside_name, &st);
     p->aside = false;
-    // safe: st.ino != own.ino -> 0
-    if (r == -ENOENT || (r >= 0 && st.ino != own.ino)) {
+    // safe: !ckpt__fs_same(&st, &own) -> 0
+    if (r == -ENOENT || (r >= 0 && !ckpt__fs_same(&st, &own))) {
         return 0;
     }
     // Our own claim last: should its maker live after all, it finds that.
@@ -2305,7 +2311,7 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place)
     if (ours) {
         ckpt__fs_abort(fs, p);
     }
-    if (p->aside && ours && p->dir >= 0) {
+    if (p->aside && ours) {
         (void)ckpt__fs_remove_aside(fs, p);
     }
     ckpt__fs_close(fs, &p->out);
