@@ -1636,7 +1636,11 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
         life->verdict = CKPT_LIFE_GONE;
         if (p->how == CKPT_HOW_LEFTOVER) {      // safe: never
             r = ckpt__fs_stat(fs, p->dir, &st);
-            life->beat_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
+            // safe: never
+            if (r < 0) {                        // 0 would be very old
+                return ckpt__fs_fail(err, "look at the directory of a run", r);
+            }
+            life->beat_ms = st.mtime_ns / 1000000;
             life->verdict = CKPT_LIFE_UNKNOWN;
         }
         return CKPT_OK;
@@ -2442,10 +2446,13 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     char parent[4096];
     int r;
     size_t n = strlen(dir);
+    if (n >= sizeof(parent) - 2) {
+        return -ENAMETOOLONG;
+    }
     CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, -1, dir));
     const bool there = r == -EEXIST;
-    if ((r < 0 && !there) || n >= sizeof(parent) - 2) {
-        return r < 0 && !there ? r : -ENAMETOOLONG;
+    if (r < 0 && !there) {
+        return r;
     }
     memcpy(parent, dir, n + 1);
     while (n > 1 && parent[n - 1] == '/') {
