@@ -78,9 +78,9 @@ wanted() {
     return 1
 }
 
-# What does not go through thousands of crash states.
+# What does not go through thousands of crash states; fs. is contract_fs., too.
 : "${LIGHT:=json. rules. record. run. recover. env. open.}"
-LIGHT="$LIGHT simdisk. store_fault. contract_mem. contract_fs."
+LIGHT="$LIGHT simdisk. store_fault. contract_mem. fs."
 
 # suites RUNNER PROGRAM LOG: as the program alone does, also in parts.
 suites() {

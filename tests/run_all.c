@@ -8,6 +8,7 @@
     X(env)                                                                     \
     X(large)                                                                   \
     X(open)                                                                    \
+    X(fs)                                                                      \
     X(crash)                                                                   \
     X(fault)                                                                   \
     X(interleave)                                                              \
