@@ -67,6 +67,7 @@
     X(dead_claims_alone_lead_to_the_fallback)                                  \
     X(fallback_max_is_the_callers)                                             \
     X(a_fallback_may_keep_no_dead_letter)                                      \
+    X(a_run_without_a_checkpoint_can_only_be_finished)                         \
     X(a_damaged_run_that_cannot_be_looked_at_is_not_finished)                  \
     X(a_damaged_run_that_was_lost_is_closed)                                   \
     X(an_environment_that_was_struck_off_unsurely_is_released)                 \
@@ -1458,6 +1459,34 @@ static void a_fallback_may_keep_no_dead_letter(void)
     CHECK_INT(info.dead_letters, 0);
     CHECK(job() == NULL);
     CHECK(mem_find(&t.world, CKPT_AT_FAILED, "job") == NULL);
+}
+
+static ckpt_outcome refused(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+{
+    ckpt_checkpoint last;
+    ckpt_note_info note;
+    (void)user, (void)finish;
+    t.fallbacks++;
+    CHECK_INT(ckpt_load(run, &last, t.buf, sizeof(t.buf)), CKPT_ERR_DAMAGED);
+    CHECK_INT(ckpt_note(run, &note, t.buf, sizeof(t.buf)), CKPT_ERR_DAMAGED);
+    fault_plan(&t.fault, FAULT_PUT | FAULT_PUBLISH, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(save_text(run, 3, "[]"), CKPT_ERR_DAMAGED);
+    CHECK_INT(ckpt_phase_end(run, "plan", ckpt_text("1"), NULL),
+              CKPT_ERR_DAMAGED);
+    CHECK_INT(t.fault.count, 0);
+    return CKPT_COMPLETED;
+}
+
+static void a_run_without_a_checkpoint_can_only_be_finished(void)
+{
+    ckpt_recover_info info;
+    begin_crashed();
+    damage_all();
+    CHECK_INT(recover(refused, 0, &info), CKPT_OK);
+    CHECK_INT(t.fallbacks, 1);
+    CHECK_INT(info.fallen_back, 1);
+    CHECK_INT(info.failed, 0);
+    CHECK(job() == NULL);
 }
 
 static ckpt_outcome cannot_look(ckpt_run *run, void *user,
