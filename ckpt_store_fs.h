@@ -2102,6 +2102,7 @@ static int ckpt__fs_find_gen(ckpt_store *s, ckpt__fs_place *p,
     ckpt_look look;
     ckpt_error why;
     if (gen == NULL) {
+        why.sys = EIO;                          // of what fails without one
         const ckpt_code rc = ckpt__fs_look(s, p, p->epoch, &look, &why);
         if (rc != CKPT_OK) {
             return -why.sys;
