@@ -19,7 +19,7 @@ int run_all_main(int argc, char **argv);
 #include <unistd.h>
 
 #ifndef MUTATE_SECONDS
-    #define MUTATE_SECONDS 20
+    #define MUTATE_SECONDS 60
 #endif
 
 static bool passes(const test_suite *suite, const test_case *test)
