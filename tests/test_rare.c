@@ -1468,12 +1468,12 @@ static ckpt_outcome refused(ckpt_run *run, void *user, ckpt_finish_desc *finish)
     ckpt_note_info note;
     (void)user, (void)finish;
     t.fallbacks++;
-    CHECK_INT(ckpt_load(run, &last, t.buf, sizeof(t.buf)), CKPT_ERR_DAMAGED);
-    CHECK_INT(ckpt_note(run, &note, t.buf, sizeof(t.buf)), CKPT_ERR_DAMAGED);
     fault_plan(&t.fault, FAULT_PUT | FAULT_PUBLISH, 0, FAULT_BEFORE, CKPT_OK);
     CHECK_INT(save_text(run, 3, "[]"), CKPT_ERR_DAMAGED);
     CHECK_INT(ckpt_phase_end(run, "plan", ckpt_text("1"), NULL),
               CKPT_ERR_DAMAGED);
+    CHECK_INT(ckpt_load(run, &last, t.buf, sizeof(t.buf)), CKPT_ERR_DAMAGED);
+    CHECK_INT(ckpt_note(run, &note, t.buf, sizeof(t.buf)), CKPT_ERR_DAMAGED);
     CHECK_INT(t.fault.count, 0);
     return CKPT_COMPLETED;
 }
