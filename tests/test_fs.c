@@ -60,6 +60,7 @@
     X(a_claim_that_does_not_fit_is_refused)                                    \
     X(a_claim_that_says_nothing_is_taken_all_the_same)                         \
     X(who_holds_a_lock_is_gone_only_by_all_that_is_known)                      \
+    X(a_lock_that_cannot_be_tried_says_nothing)                                \
     X(without_locks_a_clock_is_needed)                                         \
     X(a_read_that_is_stale_is_told)                                            \
     X(a_rename_is_judged_by_number_and_device)                                 \
@@ -193,7 +194,11 @@ static int bad_stat(void *u, int fd, ckpt_fs_stat *st)
     if (hit("shrink", kind_of(fd))) {
         st->size--;
     }
-    return hit("stat", kind_of(fd)) ? with("stat") : r;
+    if (hit("stat", kind_of(fd))) {
+        memset(st, 0, sizeof(*st));
+        return with("stat");
+    }
+    return r;
 }
 
 static int bad_stat_at(void *u, int dir, const char *name, ckpt_fs_stat *st)
@@ -238,6 +243,11 @@ static int bad_link(void *u, int dir, const char *from, int to_dir,
 {
     return hit("link", to) ? with("link")
                            : REAL->link(u, dir, from, to_dir, to);
+}
+
+static int bad_lock(void *u, int fd, bool exclusive)
+{
+    return hit("lock", "") ? with("lock") : REAL->lock(u, fd, exclusive);
 }
 
 static int bad_touch(void *u, int fd)
@@ -328,7 +338,7 @@ static bool setup_closed(void)
     t.calls = (ckpt_fs_calls){
         bad_open, REAL->close, bad_read, bad_write, bad_sync, bad_stat,
         bad_stat_at, bad_mkdir, bad_rmdir, bad_unlink, bad_rename, bad_link,
-        REAL->lock, bad_touch, bad_dir_open, REAL->dir_next, REAL->dir_close,
+        bad_lock, bad_touch, bad_dir_open, REAL->dir_next, REAL->dir_close,
         bad_local, bad_self, bad_gone, bad_pid, REAL->clock, REAL->random
     };
     snprintf(t.dir, sizeof(t.dir), "%.200s/ckpt-fs-XXXXXX",
@@ -1251,6 +1261,18 @@ static void who_holds_a_lock_is_gone_only_by_all_that_is_known(void)
     CHECK_INT(verdict("{\"boot\":\"b\",\"pid_ns\":0,\"pid\":1,\"start\":8}"),
               CKPT_LIFE_LIVE);
     place_close(1);
+    end_claimed();
+}
+
+static void a_lock_that_cannot_be_tried_says_nothing(void)
+{
+    if (begin_claimed()) {
+        t.fs.priv.locks = true;
+        plan("lock", "", -ENOLCK, 0, 1);
+        CHECK_INT(alive(0, 2), CKPT_OK);
+        CHECK_INT(t.fault[0].hits, 1);
+        CHECK_INT(t.life.verdict, CKPT_LIFE_UNKNOWN);
+    }
     end_claimed();
 }
 
