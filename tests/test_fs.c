@@ -62,6 +62,9 @@
     X(who_holds_a_lock_is_gone_only_by_all_that_is_known)                      \
     X(a_lock_that_cannot_be_tried_says_nothing)                                \
     X(without_locks_a_clock_is_needed)                                         \
+    X(one_file_under_two_names_is_one_generation)                              \
+    X(a_file_that_grew_is_another_generation)                                  \
+    X(the_own_claim_is_looked_at_after_the_others)                             \
     X(a_read_that_is_stale_is_told)                                            \
     X(a_rename_is_judged_by_number_and_device)                                 \
     X(a_link_that_is_something_else_is_no_link)                                \
@@ -257,8 +260,8 @@ static int bad_touch(void *u, int fd)
 
 static int bad_dir_open(void *u, int dir, void **walk)
 {
-    return hit("dir_open", "") ? with("dir_open")
-                               : REAL->dir_open(u, dir, walk);
+    const bool fails = hit("dir_open", "") && with("dir_open") != 0;
+    return fails ? with("dir_open") : REAL->dir_open(u, dir, walk);
 }
 
 static int bad_local(void *u, int fd)
@@ -1298,6 +1301,70 @@ static void without_locks_a_clock_is_needed(void)
 }
 
 //--- Reading, renaming --------------------------------------------------------
+
+// A link that is not yet, or no more, the generation before.
+static void one_file_under_two_names_is_one_generation(void)
+{
+    char current[600], prev[600];
+    if (begin_claimed()) {
+        path_of(current, "r-job/checkpoint.1.json");
+        path_of(prev, "r-job/checkpoint.1.prev.json");
+        CHECK_INT(unlink(prev), 0);
+        CHECK_INT(link(current, prev), 0);
+        CHECK_INT(look(0), CKPT_OK);
+        CHECK_INT(t.look.count, 1);
+    }
+    end_claimed();
+}
+
+// Of the same number and time, but not of the same size.
+static void a_file_that_grew_is_another_generation(void)
+{
+    char path[600], byte;
+    size_t got = 9;
+    struct stat st;
+    if (begin_claimed()) {
+        const ckpt_gen gen = t.look.gens[0];
+        path_of(path, "r-job/checkpoint.1.json");
+        const int fd = open(path, O_WRONLY | O_APPEND);
+        CHECK(fd >= 0 && fstat(fd, &st) == 0 && write(fd, "\n", 1) == 1);
+        const struct timespec times[2] = { st.st_atim, st.st_mtim };
+        CHECK_INT(futimens(fd, times), 0);
+        CHECK_INT(close(fd), 0);
+        CHECK_INT(M->read(&t.fs.base, t.place[0], &gen, 0, &byte, 1, &got,
+                          &t.err), CKPT_ERR_STALE);
+    }
+    end_claimed();
+}
+
+static void take_and_finish(const char *name)
+{
+    static ckpt_store_fs fs;
+    static ckpt_ctx ctx;
+    static ckpt_run run;
+    (void)name;
+    CHECK_INT(ckpt_store_fs_open(&fs, &(ckpt_store_fs_desc){ .dir = t.runs },
+                                 &t.err), CKPT_OK);
+    CHECK_INT(ckpt_init(&ctx, &(ckpt_desc){ .store = &fs.base }), CKPT_OK);
+    CHECK_INT(ckpt_resume(&ctx, &run, &(ckpt_run_desc){
+        .id = "job", .force = true }), CKPT_OK);
+    CHECK_INT(ckpt_finish(&run, CKPT_COMPLETED, NULL), CKPT_OK);
+    ckpt_store_fs_close(&fs);
+}
+
+// A whole claim and finish fits between the listing and the look at the own
+// claim: that sees it. In the other order nothing would.
+static void the_own_claim_is_looked_at_after_the_others(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        plan("dir_open", "", 0, 0, 1);
+        t.fault[0].race = take_and_finish;
+        CHECK_INT(ckpt_beat(&t.run), CKPT_ERR_CLAIM_LOST);
+        CHECK_INT(t.fault[0].hits, 1);
+        CHECK(!is_there("r-job"));
+    }
+    teardown();
+}
 
 static void a_read_that_is_stale_is_told(void)
 {
