@@ -49,6 +49,8 @@
     X(a_file_that_is_shorter_than_what_was_written_is_no_save)                 \
     X(a_name_of_a_longer_id_is_nobodys)                                        \
     X(what_is_not_the_stores_stays_in_a_finished_run)                          \
+    X(a_finish_removes_in_the_order_that_is_safe)                              \
+    X(what_appears_while_a_run_is_removed_is_removed_too)                      \
     X(a_name_that_is_taken_is_drawn_again)                                     \
     X(only_what_was_listed_is_a_leftover)                                      \
     X(a_leftover_that_cannot_be_looked_at_is_not_swept)                        \
@@ -112,6 +114,8 @@ static struct {
     int            self_fails, gone;    // gone: what gone() says, if not 0
     int            temp;                // the descriptor that was made last
     int64_t        pids;                // added to the process number
+    char           order[1024];         // what was removed, in its order
+    unsigned       late;                // walks after which a file appears
     unsigned       looks;               // calls of stat_at()
     char           big[64];             // what was written, in bytes
     uint64_t       place[2][CKPT_PLACE_SIZE / sizeof(uint64_t)];
@@ -226,6 +230,8 @@ static int bad_rmdir(void *u, int dir, const char *name)
 
 static int bad_unlink(void *u, int dir, const char *name)
 {
+    const size_t n = strlen(t.order);
+    snprintf(t.order + n, sizeof(t.order) - n, "%s ", name);
     return hit("unlink", name) ? with("unlink") : REAL->unlink(u, dir, name);
 }
 
@@ -262,6 +268,17 @@ static int bad_dir_open(void *u, int dir, void **walk)
 {
     const bool fails = hit("dir_open", "") && with("dir_open") != 0;
     return fails ? with("dir_open") : REAL->dir_open(u, dir, walk);
+}
+
+static void plant_late(void);
+
+static void bad_dir_close(void *u, void *walk)
+{
+    REAL->dir_close(u, walk);
+    if (t.late > 0) {
+        t.late--;
+        plant_late();
+    }
 }
 
 static int bad_local(void *u, int fd)
@@ -341,7 +358,7 @@ static bool setup_closed(void)
     t.calls = (ckpt_fs_calls){
         bad_open, REAL->close, bad_read, bad_write, bad_sync, bad_stat,
         bad_stat_at, bad_mkdir, bad_rmdir, bad_unlink, bad_rename, bad_link,
-        bad_lock, bad_touch, bad_dir_open, REAL->dir_next, REAL->dir_close,
+        bad_lock, bad_touch, bad_dir_open, REAL->dir_next, bad_dir_close,
         bad_local, bad_self, bad_gone, bad_pid, REAL->clock, REAL->random
     };
     snprintf(t.dir, sizeof(t.dir), "%.200s/ckpt-fs-XXXXXX",
@@ -943,6 +960,50 @@ static void what_is_not_the_stores_stays_in_a_finished_run(void)
             CHECK(is_there(other[i]));
         }
         CHECK_INT(names("r-job", ""), n + 2);   // and "." and ".."
+    }
+    teardown();
+}
+
+static void plant_late(void)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "r-job/.t.1.late%u", t.late);
+    plant(name, "by a paused owner");
+}
+
+// A paused owner must find its claim gone before it can bring a file back: so
+// the claims below go first, then what is being written, and the own claim,
+// which keeps others out, last.
+static void a_finish_removes_in_the_order_that_is_safe(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        plan("unlink", "", -EIO, 0, 99);
+        CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
+        no_plan();
+        ckpt_abandon(&t.run);
+        plant("r-job/.t.1.abc", "half a checkpoint");
+        t.order[0] = '\0';
+        CHECK_INT(ckpt_resume(&t.ctx, &t.run, &(ckpt_run_desc){ .id = "job" }),
+                  CKPT_ERR_FINISHED);
+        const char *claim = strstr(t.order, "heartbeat.1 ");
+        const char *temp = strstr(t.order, ".t.1.abc ");
+        const char *gen = strstr(t.order, "checkpoint.");
+        const char *own = strstr(t.order, "heartbeat.2 ");
+        CHECK(claim != NULL && temp != NULL && gen != NULL && own != NULL);
+        CHECK(claim < temp && temp < gen && gen < own);
+        CHECK(!is_there("r-job"));
+    }
+    teardown();
+}
+
+static void what_appears_while_a_run_is_removed_is_removed_too(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        CHECK_INT(save(2), CKPT_OK);
+        t.late = 6;                             // more walks than are needed
+        CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+        CHECK(!is_there("r-job"));
+        CHECK(t.late < 6);
     }
     teardown();
 }
