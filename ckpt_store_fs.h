@@ -1498,6 +1498,34 @@ static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
 }
 
+// Removes the dead letter that a run was brought back from: it is one file with
+// a generation, and another one came after that. A run that is being kept has
+// no later one.
+static int ckpt__fs_drop_letter(ckpt_store_fs *fs, const ckpt__fs_place *p)
+{
+    char file[256], gen[64], next[64];
+    ckpt_fs_stat letter, old, now;
+    int dir = ckpt__fs_open_letters(fs);
+    int r = dir < 0 ? dir : ckpt__fs_letters(fs, dir, p->name);
+    if (r > 0) {
+        ckpt__fs_letter_name(file, p->name, (uint32_t)r);
+        const uint64_t epoch = ckpt__fs_letter_epoch(fs, dir, file);
+        ckpt__fs_gen_name(gen, epoch, false);
+        ckpt__fs_gen_name(next, epoch + 1, false);
+        r = ckpt__fs_stat_at(fs, dir, file, &letter);
+        r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, gen, &old);
+        // safe: drop
+        r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, next, &now);
+        // safe: ckpt__fs_same(&letter, &old) -> 1
+        if (r >= 0 && ckpt__fs_same(&letter, &old)) {
+            r = ckpt__fs_unlink(fs, dir, file);
+            r = r < 0 ? r : ckpt__fs_sync(fs, dir);     // safe: drop
+        }
+    }
+    ckpt__fs_close(fs, &dir);
+    return r == -ENOENT ? 0 : r;
+}
+
 static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner, ckpt_error *err)
 {
@@ -1540,7 +1568,11 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     p->claim = fd;
     p->epoch = epoch;
     p->pid = fs->priv.calls->pid(fs->priv.user);
-    return CKPT_OK;
+    if (p->how == CKPT_HOW_FIND) {
+        // A retry may have died before it had removed the letter.
+        r = ckpt__fs_drop_letter(fs, p);        // safe: drop
+    }
+    return r < 0 ? ckpt__fs_fail(err, "remove a dead letter", r) : CKPT_OK;
 }
 
 // The clock of this file system: the mtime of a file that is touched now.
@@ -1983,19 +2015,6 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
     return CKPT_OK;
 }
 
-// Removes the dead letter that a run was brought back from.
-static void ckpt__fs_drop_letter(ckpt_store_fs *fs, ckpt__fs_place *p)
-{
-    char file[256];
-    int dir = ckpt__fs_open_letters(fs);
-    if (dir >= 0) {
-        ckpt__fs_letter_name(file, p->name, p->letter);
-        (void)ckpt__fs_unlink(fs, dir, file);
-        (void)ckpt__fs_sync(fs, dir);           // safe: drop
-    }
-    ckpt__fs_close(fs, &dir);
-}
-
 static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
                                   bool settle, ckpt_error *err)
 {
@@ -2025,7 +2044,7 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
         rc = ckpt__fs_show(fs, p, err);
         // safe: before rc = ckpt__fs_show
         if (rc == CKPT_OK && p->letter != 0) {
-            ckpt__fs_drop_letter(fs, p);
+            (void)ckpt__fs_drop_letter(fs, p);  // else the next claimant will
         }
     }
     return rc;

@@ -446,6 +446,9 @@ static const char *save_twice_and_finish(actor *a, const fact *o, bool bad)
         ? wrong("it is not gone when it is finished") : NULL;
 }
 
+// The run was brought back from the letter, which goes at the next claim.
+static bool letter_is_the_run;
+
 // Sweeps, opens, loads, saves and finishes.
 static const char *carry_on(actor *a, fact o, const fact *match)
 {
@@ -474,6 +477,9 @@ static const char *carry_on(actor *a, fact o, const fact *match)
     }
     if (rc != CKPT_OK || a->run.resumed != o.run) {
         return wrong("it cannot be opened");
+    }
+    if (letter_is_the_run && o.run && letters(a->disk) != 0) {
+        return wrong("the letter outlives its retry");
     }
     if (!o.run) {
         memset(&o, 0, sizeof(o));
@@ -1044,7 +1050,9 @@ static void a_retried_letter_is_a_letter_or_a_run(void)
 {
     sim_disk *disk = empty_disk();
     add_letter(disk, 2);
+    letter_is_the_run = true;
     prove(disk, retries_a_letter);
+    letter_is_the_run = false;
 }
 
 static bool retries(actor *a)

@@ -80,6 +80,9 @@
     X(the_ninety_ninth_letter_is_the_last)                                     \
     X(a_letter_whose_head_is_damaged_is_of_the_first_epoch)                    \
     X(a_letter_that_goes_is_stale)                                             \
+    X(a_letter_that_outlived_its_retry_goes_with_the_next_claim)               \
+    X(a_letter_of_another_life_stays)                                          \
+    X(a_letter_that_is_being_made_stays)                                       \
     X(letters_are_removed_up_to_the_one_that_fails)                            \
     X(what_is_no_letter_is_not_listed)                                         \
     X(a_store_that_was_removed_cannot_be_listed)                               \
@@ -1681,6 +1684,75 @@ static void a_letter_that_goes_is_stale(void)
         CHECK_INT(unlink(path), 0);
         CHECK_INT(look(0), CKPT_ERR_STALE);
         place_close(0);
+    }
+    teardown();
+}
+
+static ckpt_code resume_job(void)
+{
+    return ckpt_resume(&t.ctx, &t.run, &(ckpt_run_desc){ .id = "job" });
+}
+
+// As if the retry had been killed after it had shown the run.
+static void a_letter_that_outlived_its_retry_goes_with_the_next_claim(void)
+{
+    static const char *const call[] = { "unlink", "sync" };
+    for (unsigned i = 0; i < 2; i++) {
+        if (begin_letter()) {
+            plan("unlink", "r-job.1.json", -EIO, 0, 1);
+            CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_OK);
+            CHECK_INT(t.fault[0].hits, 1);
+            CHECK(is_there(".failed/r-job.1.json"));
+            plan(call[i], i == 0 ? "r-job.1.json" : "dir", -EIO, i, 1);
+            CHECK_INT(resume_job(), CKPT_ERR_IO);
+            CHECK_INT(t.fault[0].hits, 1);
+            no_plan();
+            t.gone = 1;
+            CHECK(resume_job() == CKPT_ERR_BUSY);       // a claimant died
+        }
+        teardown();
+    }
+    if (begin_letter()) {
+        plan("unlink", "r-job.1.json", -EIO, 0, 1);
+        CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_OK);
+        CHECK_INT(resume_job(), CKPT_OK);
+        CHECK(!is_there(".failed/r-job.1.json"));
+        CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+        CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_ERR_NOT_FOUND);
+    }
+    teardown();
+}
+
+// The letter of an earlier life is another file.
+static void a_letter_of_another_life_stays(void)
+{
+    if (begin_letter() && CHECK_INT(start("job"), CKPT_OK)) {
+        CHECK_INT(save(1), CKPT_OK);
+        ckpt_abandon(&t.run);
+        CHECK_INT(resume_job(), CKPT_OK);
+        CHECK(is_there(".failed/r-job.1.json"));
+        ckpt_abandon(&t.run);
+        CHECK_INT(resume_job(), CKPT_OK);
+        CHECK(is_there(".failed/r-job.1.json"));
+    }
+    teardown();
+}
+
+// The letter that is being made is one file with the newest generation: it is
+// all that will be left.
+static void a_letter_that_is_being_made_stays(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        plan("unlink", "", -EIO, 0, 99);
+        CHECK_INT(ckpt_finish(&t.run, CKPT_FAILED, &(ckpt_finish_desc){
+            .keep = true }), CKPT_ERR_IO);
+        no_plan();
+        ckpt_abandon(&t.run);
+        CHECK(is_there(".failed/r-job.1.json"));
+        plan("link", "r-job.1.json", -EIO, 0, 1);   // it is not made anew
+        CHECK_INT(resume_job(), CKPT_ERR_FINISHED);
+        CHECK(is_there(".failed/r-job.1.json"));
+        CHECK(!is_there("r-job"));
     }
     teardown();
 }
