@@ -66,6 +66,10 @@
     X(without_locks_a_clock_is_needed)                                         \
     X(one_file_under_two_names_is_one_generation)                              \
     X(a_file_that_grew_is_another_generation)                                  \
+    X(a_claim_is_whole_before_it_is_seen)                                      \
+    X(a_checkpoint_that_could_not_be_closed_is_no_save)                        \
+    X(a_save_whose_claim_was_removed_replaces_nothing)                         \
+    X(a_run_whose_claim_was_removed_is_not_shown)                              \
     X(the_own_claim_is_looked_at_after_the_others)                             \
     X(a_read_that_is_stale_is_told)                                            \
     X(a_rename_is_judged_by_number_and_device)                                 \
@@ -118,6 +122,9 @@ static struct {
     int            temp;                // the descriptor that was made last
     int64_t        pids;                // added to the process number
     char           order[1024];         // what was removed, in its order
+    char           steps[2048];         // locks, syncs and links
+    ino_t          root;                // of the store
+    unsigned       root_syncs, removed;
     unsigned       late;                // walks after which a file appears
     unsigned       looks;               // calls of stat_at()
     char           big[64];             // what was written, in bytes
@@ -193,8 +200,25 @@ static const char *kind_of(int fd)
            fd == t.temp ? "temp" : "file";
 }
 
+// Notes a step, and on what.
+static void step(const char *what, const char *name)
+{
+    const size_t n = strlen(t.steps);
+    snprintf(t.steps + n, sizeof(t.steps) - n, "%s:%s ", what, name);
+}
+
+static int bad_close(void *u, int fd)
+{
+    const char *kind = kind_of(fd);
+    const int r = REAL->close(u, fd);
+    return hit("close", kind) ? with("close") : r;
+}
+
 static int bad_sync(void *u, int fd)
 {
+    struct stat st;
+    step("sync", kind_of(fd));
+    t.root_syncs += fstat(fd, &st) == 0 && st.st_ino == t.root;
     return hit("sync", kind_of(fd)) ? with("sync") : REAL->sync(u, fd);
 }
 
@@ -253,12 +277,14 @@ static int bad_rename(void *u, int dir, const char *from, int to_dir,
 static int bad_link(void *u, int dir, const char *from, int to_dir,
                     const char *to)
 {
+    step("link", to);
     return hit("link", to) ? with("link")
                            : REAL->link(u, dir, from, to_dir, to);
 }
 
 static int bad_lock(void *u, int fd, bool exclusive)
 {
+    step("lock", exclusive ? "all" : "shared");
     return hit("lock", "") ? with("lock") : REAL->lock(u, fd, exclusive);
 }
 
@@ -359,7 +385,7 @@ static bool setup_closed(void)
     t.fs.priv.root = -1;
     t.fs.priv.calls = REAL;
     t.calls = (ckpt_fs_calls){
-        bad_open, REAL->close, bad_read, bad_write, bad_sync, bad_stat,
+        bad_open, bad_close, bad_read, bad_write, bad_sync, bad_stat,
         bad_stat_at, bad_mkdir, bad_rmdir, bad_unlink, bad_rename, bad_link,
         bad_lock, bad_touch, bad_dir_open, REAL->dir_next, bad_dir_close,
         bad_local, bad_self, bad_gone, bad_pid, REAL->clock, REAL->random
@@ -1399,6 +1425,107 @@ static void a_file_that_grew_is_another_generation(void)
                           &t.err), CKPT_ERR_STALE);
     }
     end_claimed();
+}
+
+// A claim says all it has to say, and is locked, before it has its name; and
+// the run, whose maker may have died before that, has its own for good.
+static void a_claim_is_whole_before_it_is_seen(void)
+{
+    if (begin(CKPT_STORE_FS_LOCKS)) {
+        struct stat st;
+        ckpt_abandon(&t.run);
+        CHECK(stat(t.runs, &st) == 0);
+        t.root = st.st_ino;
+        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+        t.steps[0] = '\0';
+        CHECK_INT(claim(0, 2), CKPT_OK);
+        const char *lock = strstr(t.steps, "lock:all ");
+        const char *sync = strstr(t.steps, "sync:temp ");
+        const char *named = strstr(t.steps, "link:heartbeat.2 ");
+        const char *kept = strstr(t.steps, "sync:dir ");
+        CHECK(lock != NULL && sync != NULL && named != NULL && kept != NULL);
+        CHECK(lock < named && sync < named && named < kept);
+        CHECK_INT(t.root_syncs, 1);
+        place_close(0);
+    }
+    teardown();
+}
+
+static void a_checkpoint_that_could_not_be_closed_is_no_save(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        plan("close", "temp", -EIO, 0, 1);
+        CHECK_INT(save(2), CKPT_ERR_IO);
+        CHECK_INT(t.fault[0].hits, 1);
+        check_holds(1);
+        plan("close", "temp", -EINTR, 0, 1);        // it is closed all the same
+        CHECK_INT(save(3), CKPT_OK);
+        CHECK_INT(t.fault[0].hits, 1);
+        check_holds(3);
+    }
+    teardown();
+}
+
+static void remove_claim(const char *name)
+{
+    char path[600];
+    (void)name;
+    path_of(path, "r-job/heartbeat.1");
+    CHECK_INT(unlink(path), 0);
+}
+
+// A finisher takes the claim first: from then on nothing gets a name.
+static void a_save_whose_claim_was_removed_replaces_nothing(void)
+{
+    char path[600];
+    struct stat before, after;
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        path_of(path, "r-job/checkpoint.1.json");
+        CHECK(stat(path, &before) == 0);
+        plan("sync", "temp", 0, 0, 1);
+        t.fault[0].race = remove_claim;
+        CHECK_INT(save(2), CKPT_ERR_CLAIM_LOST);
+        CHECK_INT(t.fault[0].hits, 1);
+        CHECK(stat(path, &after) == 0);
+        CHECK(before.st_ino == after.st_ino);
+    }
+    teardown();
+}
+
+// As a sweeper does, who takes the maker of a run for dead.
+static void remove_claim_aside(const char *name)
+{
+    char path[1100];
+    struct dirent *e;
+    DIR *d = opendir(t.runs);
+    (void)name;
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        if (strncmp(e->d_name, ".new-", 5) == 0) {
+            snprintf(path, sizeof(path), "%s/%s/heartbeat.1", t.runs,
+                     e->d_name);
+            t.removed += unlink(path) == 0;
+        }
+    }
+    if (d != NULL) {
+        closedir(d);
+    }
+}
+
+static void a_run_whose_claim_was_removed_is_not_shown(void)
+{
+    unsigned removed = 0;
+    for (unsigned k = 0; k < 8; k++) {
+        if (setup(CKPT_STORE_FS_AUTO)) {
+            plan("sync", "dir", 0, k, 1);
+            t.fault[0].race = remove_claim_aside;
+            const ckpt_code rc = start("job");
+            CHECK((t.removed > 0) == (rc < 0));
+            CHECK((t.removed > 0) == !is_there("r-job"));
+            removed += t.removed;
+        }
+        teardown();
+    }
+    CHECK(removed >= 2);
 }
 
 static void take_and_finish(const char *name)
