@@ -76,6 +76,7 @@
     X(a_link_that_is_something_else_is_no_link)                                \
     X(a_run_that_cannot_be_seen_is_unsure)                                     \
     X(a_system_may_say_exists_for_not_empty)                                   \
+    X(a_generation_that_cannot_be_kept_aside_stays)                            \
     X(a_generation_is_set_aside_once)                                          \
     X(only_a_few_generations_are_kept_aside)                                   \
     X(a_run_that_cannot_be_looked_at_becomes_no_letter)                        \
@@ -1669,6 +1670,22 @@ static void a_system_may_say_exists_for_not_empty(void)
 }
 
 //--- Setting aside, dead letters ----------------------------------------------
+
+static void a_generation_that_cannot_be_kept_aside_stays(void)
+{
+    if (begin_claimed()) {
+        const ckpt_gen gen = t.look.gens[0];
+        plan("link", "bad.", -EIO, 0, 1);
+        CHECK_INT(M->drop(&t.fs.base, t.place[0], &gen, "damaged", &t.err),
+                  CKPT_ERR_IO);
+        CHECK(is_there("r-job/checkpoint.1.json"));
+        CHECK_INT(M->drop(&t.fs.base, t.place[0], &gen, "damaged", &t.err),
+                  CKPT_OK);
+        CHECK(!is_there("r-job/checkpoint.1.json"));
+        CHECK(is_there("r-job/bad.1.damaged.json"));
+    }
+    end_claimed();
+}
 
 static void a_generation_is_set_aside_once(void)
 {
