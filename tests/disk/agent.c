@@ -2,6 +2,7 @@
     agent.c -- a scripted session over the real library, and its judge
 
         agent write dir marks power|process [sync]
+        agent storm dir marks power|process seed number
         agent check dir marks power|process
 
     write goes through everything a run can do: begin, saves, phases, effects,
@@ -15,35 +16,49 @@
     with the id of the run and n, the number of the state. An error is tried
     again a few times, then left: what was not acknowledged is not asked for.
 
+    storm is several processes in one store that do so again and again, under
+    ids of their own, and are killed at random moments. Each begins by taking up
+    what its predecessors left: it resumes their runs, retries their letters,
+    saves, and finishes them. Here nothing may fail. It ends when marks takes no
+    more, which is the power cut, or after two seconds.
+
     check is given what a crash left, and the marks that had been written. With
     power, or after a kill, it demands for every run that what stands is what
     was acknowledged last or newer, whole, and never what was finished; that
     phases and effects stand; and that one save more works. With process, after
-    a power cut, older or damaged is fine, wrong never is. Prints what is wrong;
-    exits with 0 if nothing is.
+    a power cut, older or damaged is fine, wrong never is.
+
+    All print what is wrong, and exit with 0 if nothing is.
 */
 #define _XOPEN_SOURCE 700
 
 #include "ckpt_store_fs.h"
+#include "random.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SECOND_LIFE 100         // states of an id that is used again
 
-enum { TRIES = 4, RUNS_MAX = 8 };
+enum { TRIES = 4, STORM_TRIES = 100, RUNS_MAX = 8192 };
+enum { AGENTS = 3, STORM_MS = 2000 };
+enum { NO_MARK = 3, BAD_ANSWER = 4 };   // ends of a process
 
 static struct {
     const char     *dir;
     int             marks;
-    bool            power, sync;
+    bool            power, sync, storm;
     unsigned        steps, bad;
+    char            own[16], life[24];  // how ids of this process begin
     ckpt_store_fs   fs;
     ckpt_ctx        ctx;
     ckpt_run        run;
@@ -97,14 +112,26 @@ static ckpt_save_desc save_of(unsigned n)
         .state = text_of(n, true, a.state, sizeof(a.state)) };
 }
 
-// Makes all heartbeats old: whoever died, or failed, between its claim and its
-// first save is waited for otherwise.
+static void wait_ms(unsigned ms)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = (long)ms * 1000000 }, NULL);
+}
+
+static int tries(void)
+{
+    return a.storm ? STORM_TRIES : TRIES;
+}
+
+// Makes all heartbeats of its own runs old: whoever died, or failed, between
+// its claim and its first save is waited for otherwise.
 static void be_patient(void)
 {
     const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
     DIR *root = opendir(a.dir);
     for (struct dirent *r; root != NULL && (r = readdir(root)) != NULL; ) {
-        const int fd = r->d_name[0] == '.' ? -1 :
+        const bool own = strncmp(r->d_name, "r-", 2) == 0 &&
+            strncmp(r->d_name + 2, a.own, strlen(a.own)) == 0;
+        const int fd = !own ? -1 :
             openat(dirfd(root), r->d_name, O_RDONLY | O_DIRECTORY);
         DIR *run = fd < 0 ? NULL : fdopendir(fd);
         for (struct dirent *f; run != NULL && (f = readdir(run)) != NULL; ) {
@@ -121,6 +148,15 @@ static void be_patient(void)
     }
 }
 
+// The run is in the hands of one who died, or of a sweep.
+static void wait_busy(void)
+{
+    be_patient();
+    if (a.storm) {
+        wait_ms(2);
+    }
+}
+
 // -- The script --
 
 static void mark(char what)
@@ -128,11 +164,31 @@ static void mark(char what)
     char line[64];
     const int n = snprintf(line, sizeof(line), "%c %s %u\n", what, a.id, a.n);
     if (write(a.marks, line, (size_t)n) != n) {
-        exit(3);                        // nobody could judge what follows
+        exit(NO_MARK);                  // nobody could judge what follows
     }
 }
 
 typedef ckpt_code step_fn(void);
+
+// The id of this life for a name in the script. It stays for eight more.
+static const char *id_of(const char *name)
+{
+    static char ids[8][32];
+    static unsigned next;
+    char *id = ids[next++ % 8];
+    snprintf(id, sizeof(ids[0]), "%s%s", a.life, name);
+    return id;
+}
+
+static void never(char what, ckpt_code rc)
+{
+    const ckpt_error *e = a.run.error.code == rc ? &a.run.error
+                                                 : ckpt_last_error(&a.ctx);
+    printf("BAD %c %s %u gives %d: %s (%s, %d)\n", what, a.id, a.n, (int)rc,
+           e->msg, e->op != NULL ? e->op : "", e->sys);
+    fflush(stdout);
+    exit(BAD_ANSWER);
+}
 
 // Tries a step; true if it was acknowledged. These codes are never the answer
 // to a medium that fails.
@@ -142,21 +198,20 @@ static bool step(char what, step_fn *fn)
     mark(what);
     // Every try names the same place: what it adds may stand already.
     a.append_at = a.run.messages;
-    for (int i = 0; rc < 0 && i < TRIES; i++) {
+    for (int i = 0; rc < 0 && i < tries(); i++) {
         rc = fn();
         if (rc == CKPT_ERR_BUSY) {
-            be_patient();
+            wait_busy();
         }
         if (rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_DAMAGED ||
             rc == CKPT_ERR_FOREIGN || rc == CKPT_ERR_FORMAT ||
             rc == CKPT_ERR_LIVE || rc == CKPT_ERR_ARGUMENT ||
             rc == CKPT_ERR_JSON || rc == CKPT_ERR_EXHAUSTED) {
-            const ckpt_error *e = a.run.error.code == rc ? &a.run.error
-                                : ckpt_last_error(&a.ctx);
-            printf("BAD %c %s %u gives %d: %s (%s, %d)\n", what, a.id, a.n,
-                   (int)rc, e->msg, e->op != NULL ? e->op : "", e->sys);
-            exit(4);
+            never(what, rc);
         }
+    }
+    if (rc < 0 && a.storm) {
+        never(what, rc);
     }
     if (a.sync && ++a.steps % 5 == 0) {
         sync();
@@ -221,9 +276,9 @@ static ckpt_code do_retry(void)
     return rc == CKPT_ERR_EXISTS ? CKPT_OK : rc;    // an earlier try did it
 }
 
-static void begin(const char *id, unsigned n)
+static void begin(const char *name, unsigned n)
 {
-    a.id = id;
+    a.id = id_of(name);
     a.n = n;
     step('b', do_open);
 }
@@ -237,20 +292,22 @@ static void saves(unsigned count)
 }
 
 // Takes the run up again where it stands; what it has is told by its load.
-static void again(const char *id, unsigned n)
+static ckpt_code again(const char *id, unsigned n)
 {
+    ckpt_code rc = CKPT_ERR_IO;
     a.id = id;
     a.n = n;
-    for (int i = 0; i < TRIES; i++) {
-        const ckpt_code rc = do_resume();
-        if (rc >= 0) {
-            a.n = (unsigned)a.run.turn;
-            return;
+    for (int i = 0; rc < 0 && i < tries(); i++) {
+        rc = do_resume();
+        if (rc == CKPT_ERR_NOT_FOUND) {
+            break;
         }
         if (rc == CKPT_ERR_BUSY) {
-            be_patient();
+            wait_busy();
         }
     }
+    a.n = rc >= 0 ? (unsigned)a.run.turn : a.n;
+    return rc;
 }
 
 static void play(void)
@@ -263,7 +320,7 @@ static void play(void)
     step('c', do_call);
     step('e', do_result);
     saves(1);
-    again("first", a.n);                // as after a kill
+    again(id_of("first"), a.n);                // as after a kill
     saves(2);
     const unsigned first = a.n;
     ckpt_abandon(&a.run);
@@ -283,15 +340,15 @@ static void play(void)
     (void)!ckpt_finish(&a.run, CKPT_INTERRUPTED, NULL);
     const unsigned second = a.n;
 
-    a.id = "letter";
+    a.id = id_of("letter");
     a.n = 3;
     if (letter && step('r', do_retry)) {
-        again("letter", 3);
+        again(id_of("letter"), 3);
         saves(2);
         ckpt_abandon(&a.run);
     }
 
-    again("first", first);
+    again(id_of("first"), first);
     a.n++;
     step('c', do_call);
     saves(1);
@@ -299,12 +356,121 @@ static void play(void)
     step('p', do_phase);
     step('f', do_finish);
 
-    again("gone", second);
+    again(id_of("gone"), second);
     saves(3);
     begin("kept", 0);
     saves(1);
     step('l', do_letter);
     (void)!ckpt_sweep(&a.ctx, &a.run, NULL);
+}
+
+// -- Many of them, killed --
+
+// What the lives before this one left.
+static struct {
+    char     ids[64][32];
+    unsigned n;
+} left;
+
+static bool find_left(void *user, const ckpt_run_info *info)
+{
+    (void)user;
+    for (unsigned i = 0; i < left.n; i++) {
+        if (strcmp(left.ids[i], info->id) == 0) {
+            return true;                // a run, and a letter of the same id
+        }
+    }
+    if (strncmp(info->id, a.own, strlen(a.own)) == 0 && left.n < 64) {
+        strcpy(left.ids[left.n++], info->id);
+    }
+    return true;
+}
+
+static void take_up(void)
+{
+    left.n = 0;
+    be_patient();
+    ckpt_code rc = ckpt_scan(&a.ctx, 0, find_left, NULL);
+    if (rc != CKPT_OK) {
+        a.id = a.own;
+        never('-', rc);
+    }
+    for (unsigned i = 0; i < left.n; i++) {
+        rc = again(left.ids[i], 0);
+        if (rc == CKPT_ERR_NOT_FOUND) {         // then it is a letter, or gone
+            rc = ckpt_query(&a.ctx, left.ids[i], &a.info);
+            if (rc == CKPT_OK && step('r', do_retry)) {
+                rc = again(left.ids[i], 0);
+            }
+        }
+        if (rc < 0 && rc != CKPT_ERR_NOT_FOUND && rc != CKPT_ERR_FINISHED) {
+            never('-', rc);
+        }
+        if (rc >= 0) {
+            saves(a.n > 0);             // else nobody knows its next number
+            step('f', do_finish);
+        }
+    }
+}
+
+static pid_t start(unsigned agent, unsigned life)
+{
+    fflush(stdout);
+    const pid_t pid = fork();
+    if (pid != 0) {
+        return pid;
+    }
+    snprintf(a.own, sizeof(a.own), "p%u-", agent);
+    if (!open_store()) {
+        exit(BAD_ANSWER);
+    }
+    take_up();
+    for (unsigned i = 0; ; i++) {
+        snprintf(a.life, sizeof(a.life), "p%u-%u-%u-", agent, life, i);
+        play();
+    }
+}
+
+// How one that ended by itself did, or 0.
+static int ended(pid_t pid)
+{
+    int status = 0;
+    if (waitpid(pid, &status, WNOHANG) != pid) {
+        return 0;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : BAD_ANSWER;
+}
+
+// number makes the ids of its lives new ones.
+static int storm(unsigned number)
+{
+    pid_t pids[AGENTS];
+    unsigned life = number * 1000, killed = 0, ms = 0;
+    int end = 0;
+    for (unsigned i = 0; i < AGENTS; i++) {
+        pids[i] = start(i, life++);
+    }
+    while (end == 0 && ms < STORM_MS) {
+        const unsigned nap = 1 + (unsigned)next_random(40);
+        const unsigned i = (unsigned)next_random(AGENTS);
+        wait_ms(nap);
+        ms += nap;
+        for (unsigned k = 0; end == 0 && k < AGENTS; k++) {
+            end = ended(pids[k]);
+        }
+        if (end == 0) {
+            kill(pids[i], SIGKILL);
+            waitpid(pids[i], NULL, 0);
+            pids[i] = start(i, life++);
+            killed++;
+        }
+    }
+    for (unsigned i = 0; i < AGENTS; i++) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
+    fprintf(stderr, "%u killed\n", killed);
+    return end == NO_MARK ? 0 : end;
 }
 
 // -- The judge --
@@ -331,7 +497,7 @@ static void bad(const story *s, const char *what, long long a1, long long a2)
 static void tell(story *s, char what, unsigned n)
 {
     static const struct { char what; unsigned adds, sets; } rules[] = {
-        { 'b', PRESENT, 0 }, { 'B', 0, PRESENT },
+        { 'b', PRESENT, 0 }, { 'B', 0, PRESENT }, { 'S', 0, PRESENT },
         { 'f', ABSENT, 0 },  { 'F', 0, ABSENT },
         { 'l', LETTER, 0 },  { 'L', 0, LETTER },
         { 'r', PRESENT, 0 }, { 'R', 0, PRESENT },
@@ -342,17 +508,18 @@ static void tell(story *s, char what, unsigned n)
             s->may = rules[i].sets != 0 ? rules[i].sets : s->may;
         }
     }
-    s->low = what == 'b' ? n : s->low;
-    s->acked = what == 'b' ? n : s->acked;
-    s->phases = what == 'b' ? 0 : s->phases;
-    s->phases_tried = what == 'b' ? 0 : s->phases_tried;
+    if (what == 'b') {
+        s->low = s->acked = s->tried = n;
+        s->phases = s->phases_tried = 0;
+    }
     s->phases_tried += what == 'p';
     s->phases += what == 'P';
+    // Who takes a run up and finishes it need not know its number.
     if (what >= 'a') {
-        s->tried = n;
+        s->tried = n > s->tried ? n : s->tried;
         s->last_tried = what;
     } else {
-        s->acked = n;
+        s->acked = n > s->acked ? n : s->acked;
         s->last_acked = what;
     }
 }
@@ -568,28 +735,31 @@ static void check(const char *marks)
 
 int main(int argc, char **argv)
 {
-    if (argc < 5 || argc > 6 ||
-        (strcmp(argv[1], "write") != 0 && strcmp(argv[1], "check") != 0)) {
-        fprintf(stderr, "usage: agent write|check dir marks power|process "
-                "[sync]\n");
+    const char verb = argc < 5 ? '-' : argv[1][0];
+    if (strchr("wsc", verb) == NULL || argc > 7 || (verb == 's' && argc < 7)) {
+        fprintf(stderr, "usage: agent write|storm|check dir marks "
+                "power|process [sync | seed number]\n");
         return 2;
     }
     a.dir = argv[2];
     a.power = strcmp(argv[4], "power") == 0;
     a.sync = argc == 6;
-    if (argv[1][0] == 'w') {
-        a.marks = open(argv[3], O_WRONLY | O_CREAT | O_APPEND, 0600);
-        if (a.marks < 0 || !open_store()) {
-            return 3;
-        }
+    a.storm = verb == 's';
+    a.marks = verb == 'c' ? -1 :
+              open(argv[3], O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if ((verb != 'c' && a.marks < 0) || (verb != 's' && !open_store())) {
+        printf("BAD the store cannot be opened, or the marks\n");
+        return verb == 'c' ? 1 : NO_MARK;
+    }
+    if (verb == 'c') {
+        check(argv[3]);
+    } else if (verb == 'w') {
         play();
         ckpt_abandon(&a.run);
     } else {
-        if (!open_store()) {
-            printf("BAD the store cannot be opened\n");
-            return 1;
-        }
-        check(argv[3]);
+        const unsigned number = (unsigned)strtoul(argv[6], NULL, 10);
+        seed_random(strtoull(argv[5], NULL, 10), number);
+        return storm(number);
     }
     ckpt_store_fs_close(&a.fs);
     return a.bad > 0;

@@ -13,6 +13,7 @@
 #define _XOPEN_SOURCE 700
 
 #include "log.h"
+#include "random.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,17 +24,6 @@
 #include <unistd.h>
 
 enum { SECTOR = 512 };
-
-static uint64_t random_state;
-
-// xorshift64*: the same seed gives the same numbers everywhere.
-static uint64_t next_random(uint64_t below)
-{
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return (random_state * UINT64_C(2685821657736338717) >> 33) % below;
-}
 
 static void die(const char *what)
 {
@@ -119,12 +109,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: crash log image marks seed number\n");
         return 2;
     }
-    random_state = (strtoull(argv[4], NULL, 10) + 1) *
-                   UINT64_C(0x9e3779b97f4a7c15) +
-                   strtoull(argv[5], NULL, 10) * UINT64_C(0xd1342543de82ef95);
-    for (int k = 0; k < 8; k++) {
-        (void)next_random(2);
-    }
+    seed_random(strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
     const unsigned char *log = read_log(argv[1], &size);
     const size_t entries = count(log, size, &first);
     if (entries == 0) {

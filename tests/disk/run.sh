@@ -6,7 +6,12 @@
 # block   the states that a power cut can leave on ext4, xfs and btrfs: every
 #         write and flush of a session goes into a log (logdisk.c), states are
 #         made from it (crash.c), mounted, and judged (agent.c)
-# cut     the disk loses its cache at a random moment of a session
+# cut     the same disks, with a cache that is lost (cutdisk.c): three processes
+#         at work in one store, killed now and then, until the power goes at a
+#         random moment, in the mount after the cut before it as well. CUTS cuts
+#         (25) in a row, on one image, for each file system; after each a copy
+#         of it is judged. Then the same without fsync, and on a disk that does
+#         not flush: of these some must be bad
 # limits  full in bytes and in inodes, read-only, not ours: the suite "open",
 #         as root and as nobody, on each file system
 # kill    SIGKILL at every system call of a session
@@ -18,7 +23,7 @@
 # $B/disk, the disks to $DISKS (/dev/shm if that is there).
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${STATES:=60}"
-: "${SEED:=$(date +%s)}"
+: "${SEED:=$(date +%s)}" "${CUTS:=25}"
 parts=${*:-block cut limits kill errors}
 
 skip_all() { echo "skip   disk: $1"; echo "0 passed, 0 failed"; exit 0; }
@@ -87,13 +92,14 @@ build || { fail "the programs compile"; echo "0 passed, 1 failed"; exit 1; }
 
 #--- block: what a power cut can leave -----------------------------------------
 
+# A disk of ours, of $1.c: needs FUSE and loop devices.
 # shellcheck disable=SC2046,SC2086
-build_logdisk() {
+build_disk() {
     [ -c /dev/fuse ] && install fusermount3 fuse3 && has losetup &&
     { [ -f /usr/include/fuse3/fuse.h ] ||
       install no-such-program libfuse3-dev pkg-config; } &&
     $CC $warn -O2 $(pkg-config --cflags fuse3 | sed 's/-I/-isystem /g') \
-        -o "$work/logdisk" tests/disk/logdisk.c $(pkg-config --libs fuse3)
+        -o "$work/$1" "tests/disk/$1.c" $(pkg-config --libs fuse3)
 }
 
 # make_image FS FILE
@@ -124,6 +130,14 @@ options() {
     *) echo defaults ;; esac
 }
 
+disk_is_there() {
+    fuse_pid=$1
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        [ -e "$disks/f/disk" ] && return
+        sleep 0.1
+    done
+}
+
 # record FS LEVEL: a session, in $disks/log, on what was $disks/base.
 record() {
     make_image "$1" "$disks/base" || return 1
@@ -131,11 +145,7 @@ record() {
     rm -f "$disks/log"
     "$work/logdisk" "$disks/disk" "$disks/log" "$disks/f" \
         >"$work/logdisk.log" 2>&1 &
-    fuse_pid=$!
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        [ -e "$disks/f/disk" ] && break
-        sleep 0.1
-    done
+    disk_is_there $!
     often=
     [ "$2" = power ] || often=sync
     rc=1
@@ -143,10 +153,14 @@ record() {
     mount -t "$1" -o "$(options "$1" "$2")" "$loop" "$disks/m" &&
     "$work/agent" write "$disks/m/runs" "$disks/f/mark" "$2" $often &&
     cp "$disks/log" "$disks/recorded" && rc=0
+    disk_goes
+    return $rc
+}
+
+disk_goes() {
     umount "$disks/m"
     losetup -d "$loop" && loop=
     umount "$disks/f" && wait "$fuse_pid"
-    return $rc
 }
 
 # judge FS LEVEL ASKED: states that are bad go to $work/bad.
@@ -175,7 +189,7 @@ judge() {
 }
 
 block() {
-    build_logdisk 2>"$work/cc.log" || {
+    build_disk logdisk 2>"$work/cc.log" || {
         skip "block: needs /dev/fuse, libfuse3-dev and losetup"; return; }
     for fs in ext4 xfs btrfs; do
         has_fs $fs "block $fs" || continue
@@ -196,6 +210,80 @@ block() {
             line="$name, but asked for power: $worse of $STATES states are bad"
             [ "$worse" -gt 0 ] && pass "$line" || fail "$line, seed $SEED"
         done
+    done
+}
+
+#--- cut: a disk that loses its cache ------------------------------------------
+
+# power_cut FS LEVEL NUMBER [lies]: a session on $disks/image, until the power
+# goes. What the file system and the agents do first is to recover from the cut
+# before, if there was one.
+power_cut() {
+    cp --sparse=always "$disks/image" "$disks/disk"
+    "$work/cutdisk" "$disks/disk" "$disks/image" "$disks/marks" "$disks/f" \
+        "$SEED" "$3" $4 >>"$work/cuts" 2>"$work/cutdisk.log" &
+    disk_is_there $!
+    rc=1
+    loop=$(losetup -f --show "$disks/f/disk") &&
+    mount -t "$1" -o "$(options "$1" "$2")" "$loop" "$disks/m" && {
+        "$work/agent" storm "$disks/m/runs" "$disks/f/mark" "$2" "$SEED" "$3" \
+            2>>"$work/killed"
+        rc=$?
+    }
+    # If it did not go by itself.
+    { echo cut >"$disks/f/mark"; } 2>"$work/cutdisk.log"
+    disk_goes
+    return $rc
+} 2>>"$work/one"
+
+# judge_cut FS: a copy of what is left; the image itself goes on.
+judge_cut() {
+    cp --sparse=always "$disks/image" "$disks/state"
+    mount -t "$1" -o loop "$disks/state" "$disks/s" || return 1
+    "$work/agent" check "$disks/s/runs" "$disks/marks" power
+    rc=$?
+    umount "$disks/s"
+    return $rc
+} >>"$work/one" 2>&1
+
+# cuts FS LEVEL COUNT row|fresh [lies]: all on one image, or each on a new one.
+cuts() {
+    good=0 worse=0
+    : >"$work/bad"; : >"$work/cuts"; : >"$work/killed"
+    rm -f "$disks/marks"
+    for number in $(seq "$3"); do
+        if [ "$number" = 1 ] || [ "$4" = fresh ]; then
+            make_image "$1" "$disks/image" || return 1
+            : >"$disks/marks"
+        fi
+        : >"$work/one"
+        if power_cut "$1" "$2" "$number" $5 && judge_cut "$1"; then
+            good=$((good + 1))
+        else
+            worse=$((worse + 1))
+            sed "s/^/cut $number: /" "$work/one" >>"$work/bad"
+        fi
+    done
+    figures=$(awk 'FNR == NR { n += $1; next } { m[$1]++; l += $2; p += $3 }
+        END { printf "%d while it mounted, %d of %d sectors lost, %d kills",
+              m["mounting"], l, p, n }' "$work/killed" "$work/cuts")
+}
+
+cut() {
+    build_disk cutdisk 2>"$work/cc.log" || {
+        skip "cut: needs /dev/fuse, libfuse3-dev and losetup"; return; }
+    for fs in ext4 xfs btrfs; do
+        has_fs $fs "cut $fs" || continue
+        cuts $fs power "$CUTS" row || { fail "cut $fs: no image"; continue; }
+        line="cut $fs: $good of $CUTS in a row ($figures)"
+        [ "$worse" = 0 ] && pass "$line" || fail "$line, seed $SEED" "$work/bad"
+        # The net must catch, as it does in block, and a disk that lies.
+        cuts $fs process 3 fresh
+        line="cut $fs, process, but asked for power: $worse of 3 are bad"
+        [ "$worse" -gt 0 ] && pass "$line" || fail "$line, seed $SEED"
+        cuts $fs power 8 fresh lies
+        line="cut $fs, a disk that ignores flushes: $worse of 8 are bad"
+        [ "$worse" -gt 0 ] && pass "$line" || fail "$line, seed $SEED"
     done
 }
 
@@ -318,7 +406,7 @@ errors() {
 for part in $parts; do
     case $part in
     block) block ;;
-    cut) skip "cut: block makes harsher states, and says which" ;;
+    cut) cut ;;
     limits) limits ;;
     kill) kill_at ;;
     errors) errors ;;
