@@ -1,7 +1,7 @@
 // fuse_disk.h -- a FUSE file system with two files: disk, the bytes of an
-// image, for a loop device; and mark, where a program says what was acknowledged
-// to it. What becomes of writes, flushes and marks is up to who includes this.
-// They come one after another, in one order.
+// image, for a loop device; and mark, where a program says what was
+// acknowledged to it. What becomes of writes, flushes and marks is up to who
+// includes this. They come one after another, in one order.
 #ifndef FUSE_DISK_H
 #define FUSE_DISK_H
 

@@ -3,24 +3,29 @@
 #
 #     sh tests/disk/run.sh [block|cut|limits|kill|errors ...]
 #
-# block   the states that a power cut can leave on ext4, xfs and btrfs: every
-#         write and flush of a session goes into a log (logdisk.c), states are
-#         made from it (crash.c), mounted, and judged (agent.c)
-# cut     the same disks, with a cache that is lost (cutdisk.c): three processes
-#         at work in one store, killed now and then, until the power goes at a
-#         random moment, in the mount after the cut before it as well. CUTS cuts
-#         (25) in a row, on one image, for each file system; after each a copy
-#         of it is judged. Then the same without fsync, and on a disk that does
-#         not flush: of these some must be bad
-# limits  full in bytes and in inodes, read-only, not ours: the suite "open",
-#         as root and as nobody, on each file system
-# kill    SIGKILL at every system call of a session
-# errors  EIO, ENOSPC, EINTR, EMFILE at every system call of a session
+# block   states that a power cut can leave on ext4, xfs and btrfs: every write
+#         and flush of a session goes into a log (logdisk.c), STATES states (60)
+#         are made from it (crash.c), mounted, and judged (agent.c); with the
+#         durability POWER, and with PROCESS
+# cut     the same file systems on a disk with a cache that is lost (cutdisk.c):
+#         three processes at work in one store, killed and started again, until
+#         the power goes at a random moment, which may be in the recovery from
+#         the cut before. CUTS cuts (25) in a row, on one image, for each file
+#         system; after each a copy of it is judged. Then with PROCESS, judged
+#         as POWER, and on a disk that ignores flushes: some must be bad
+# limits  the suite "open" on each file system, as root and as nobody: not ours,
+#         read-only, no descriptors, a file size limit, a full tmpfs. Then a run
+#         (full.c) while ext4, xfs, btrfs and tmpfs are full in bytes, ext4 and
+#         tmpfs in files, and while a quota of ext4, xfs, btrfs is used up
+# kill    SIGKILL at every system call of a session but its exec
+# errors  EIO, ENOSPC, EINTR and EMFILE once at every third system call of a
+#         session that reaches the disk; EIO and ENOSPC also from it on
 #
-# Needs root, FUSE, loop devices and strace; says what it skips and why. STATES
-# is how many states for each file system (60), STEP which system calls (1:
-# every one, for errors 3), SEED what is drawn. Everything that is built goes to
-# $B/disk, the disks to $DISKS (/dev/shm if that is there).
+# Needs root, FUSE, loop devices and strace; installs what it may, says what it
+# skips and why. STEP is which system calls (1: every one; of kill by default,
+# of errors 3), SEED what is drawn: the states of block are the same with the
+# same SEED, cut has real processes, so its moments are not. Everything that is
+# built goes to $B/disk, the disks to $DISKS (/dev/shm if that is there).
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${STATES:=60}"
 : "${SEED:=$(date +%s)}" "${CUTS:=25}"
@@ -34,6 +39,8 @@ if [ -z "$CKPT_DISK_NS" ]; then
     # Our mounts are nobody else's, and go with us.
     CKPT_DISK_NS=1 exec unshare -m sh "$0" "$@"
 fi
+# The compiler and stb_sprintf.h.
+CC=$CC STB=$STB sh tests/deps.sh demo || exit 1
 
 work=$B/disk
 mkdir -p "$work" || exit 1
@@ -96,20 +103,21 @@ build || { fail "the programs compile"; echo "0 passed, 1 failed"; exit 1; }
 # shellcheck disable=SC2046,SC2086
 build_disk() {
     [ -c /dev/fuse ] && install fusermount3 fuse3 && has losetup &&
-    { [ -f /usr/include/fuse3/fuse.h ] ||
+    { { [ -f /usr/include/fuse3/fuse.h ] && has pkg-config; } ||
       install no-such-program libfuse3-dev pkg-config; } &&
     $CC $warn -O2 $(pkg-config --cflags fuse3 | sed 's/-I/-isystem /g') \
         -o "$work/$1" "tests/disk/$1.c" $(pkg-config --libs fuse3)
 }
 
-# make_image FS FILE
+# make_image FS FILE MKFS-ARGUMENT...
 make_image() {
-    rm -f "$2"
-    case $1 in
-    ext4)  truncate -s 48M "$2" && mkfs.ext4 -q -F \
-               -E lazy_itable_init=0,lazy_journal_init=0 "$2" ;;
-    xfs)   truncate -s 320M "$2" && mkfs.xfs -q -f "$2" ;;
-    btrfs) truncate -s 160M "$2" && mkfs.btrfs -q -f "$2" ;;
+    kind=$1 file=$2; shift 2
+    rm -f "$file"
+    case $kind in
+    ext4)  truncate -s 48M "$file" && mkfs.ext4 -q -F \
+               -E lazy_itable_init=0,lazy_journal_init=0 "$@" "$file" ;;
+    xfs)   truncate -s 320M "$file" && mkfs.xfs -q -f "$@" "$file" ;;
+    btrfs) truncate -s 160M "$file" && mkfs.btrfs -q -f "$@" "$file" ;;
     esac >"$work/mkfs.log" 2>&1
 }
 
@@ -218,6 +226,7 @@ block() {
 # power_cut FS LEVEL NUMBER [lies]: a session on $disks/image, until the power
 # goes. What the file system and the agents do first is to recover from the cut
 # before, if there was one.
+# shellcheck disable=SC2086
 power_cut() {
     cp --sparse=always "$disks/image" "$disks/disk"
     "$work/cutdisk" "$disks/disk" "$disks/image" "$disks/marks" "$disks/f" \
@@ -246,7 +255,9 @@ judge_cut() {
     return $rc
 } >>"$work/one" 2>&1
 
-# cuts FS LEVEL COUNT row|fresh [lies]: all on one image, or each on a new one.
+# cuts FS LEVEL COUNT row|fresh [lies]: all on one image, which ends with the
+# first bad one and is kept then; or each on a new one.
+# shellcheck disable=SC2086
 cuts() {
     good=0 worse=0
     : >"$work/bad"; : >"$work/cuts"; : >"$work/killed"
@@ -262,6 +273,10 @@ cuts() {
         else
             worse=$((worse + 1))
             sed "s/^/cut $number: /" "$work/one" >>"$work/bad"
+            [ "$4" = fresh ] || {
+                cp --sparse=always "$disks/image" "$work/bad.$1"
+                cp "$disks/marks" "$work/bad.$1.marks"
+                break; }
         fi
     done
     figures=$(awk 'FNR == NR { n += $1; next } { m[$1]++; l += $2; p += $3 }
@@ -316,6 +331,97 @@ limits() {
         done
         [ $fs = here ] || umount "$disks/s"
     done
+    # shellcheck disable=SC2086
+    $CC $warn -O2 -I. -static -o "$work/full" tests/disk/full.c \
+        "$work/ckpt.o" || { fail "full"; return; }
+    cp "$work/full" "$disks/full" && chmod 755 "$disks/full"
+    full tmpfs bytes size=4m
+    full tmpfs files nr_inodes=64
+    full ext4 bytes defaults
+    full ext4 files defaults -N 64
+    full xfs bytes defaults
+    full btrfs bytes defaults
+    quota_ext4
+    quota_xfs
+    quota_btrfs
+}
+
+# mount_new FS OPTIONS MKFS-ARGUMENT...: a new file system, for nobody to use.
+mount_new() {
+    kind=$1 with=$2; shift 2
+    if [ "$kind" = tmpfs ]; then
+        mount -t tmpfs -o "$with" none "$disks/s"
+    else
+        make_image "$kind" "$disks/state" "$@" &&
+        mount -t "$kind" -o "loop,$with" "$disks/state" "$disks/s"
+    fi 2>"$work/one" || return 1
+    chmod 1777 "$disks/s"
+}
+
+as_nobody() {
+    setpriv --reuid 65534 --regid 65534 --clear-groups "$@" >"$work/one" 2>&1
+}
+
+# Root may use what is reserved, and has no quota: nobody has neither.
+full() {
+    fs=$1 what=$2; shift 2
+    name="no room for $what on $fs"
+    [ "$fs" = tmpfs ] || has_fs "$fs" "$name" || return
+    mount_new "$fs" "$@" || { skip "$name: it cannot be mounted"; return; }
+    as_nobody "$disks/full" "$disks/s" "$what" ENOSPC &&
+        pass "$name" || fail "$name" "$work/one"
+    umount "$disks/s"
+}
+
+# quota FS DIRECTORY RAISE...: a quota that is set already, and then raised.
+quota() {
+    name="a quota on $1" where=$2; shift 2
+    rm -f "$disks/raised"
+    : >"$work/one"
+    as_nobody "$disks/full" "$where" bytes EDQUOT "$disks/raised" &
+    full_pid=$!
+    for _ in $(seq 600); do
+        grep -q '^full' "$work/one" && break
+        kill -0 "$full_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    "$@" >"$work/raise.log" 2>&1 || fail "$name cannot be raised"
+    : >"$disks/raised"
+    wait "$full_pid" && pass "$name" || fail "$name" "$work/one"
+    umount "$disks/s"
+}
+
+quota_ext4() {
+    has_fs ext4 "a quota on ext4" || return
+    install setquota quota
+    has setquota || { skip "a quota on ext4: no setquota"; return; }
+    mount_new ext4 usrquota -O quota || {
+        skip "a quota on ext4: this kernel has none"; return; }
+    setquota -u 65534 0 4096 0 0 "$disks/s" || {
+        fail "a quota on ext4 cannot be set"; umount "$disks/s"; return; }
+    quota ext4 "$disks/s" setquota -u 65534 0 16384 0 0 "$disks/s"
+}
+
+quota_xfs() {
+    has_fs xfs "a quota on xfs" || return
+    mount_new xfs uquota || {
+        skip "a quota on xfs: this kernel has none"; return; }
+    xfs_quota -x -c 'limit bhard=4m 65534' "$disks/s" || {
+        fail "a quota on xfs cannot be set"; umount "$disks/s"; return; }
+    quota xfs "$disks/s" xfs_quota -x -c 'limit bhard=16m 65534' "$disks/s"
+}
+
+# Here a quota is that of a subvolume, and also root's.
+quota_btrfs() {
+    has_fs btrfs "a quota on btrfs" || return
+    mount_new btrfs defaults || {
+        skip "a quota on btrfs: it cannot be mounted"; return; }
+    { btrfs quota enable "$disks/s" && btrfs subvolume create "$disks/s/q" &&
+      btrfs qgroup limit 4M "$disks/s/q" && chmod 1777 "$disks/s/q"
+    } >"$work/one" 2>&1 || {
+        skip "a quota on btrfs: $(head -n 1 "$work/one")"
+        umount "$disks/s"; return; }
+    quota btrfs "$disks/s/q" btrfs qgroup limit 16M "$disks/s/q"
 }
 
 #--- kill, errors: at every system call ----------------------------------------
