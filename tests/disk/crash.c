@@ -1,14 +1,14 @@
 /*
     crash.c -- one state that a power cut could have left
 
-        crash log image marks seed number
+        crash log image marks seed number sector
 
     image is a copy of the disk as it was before the log began. A moment of the
     log is drawn; then whatever was written up to the last flush before it is
     in the image, and of what came after it, up to the moment: nothing, all, a
-    random half, or a random half of which some are torn at 512 bytes. To marks
-    goes what had been acknowledged by then. The same seed and number make the
-    same state.
+    random half, or a random half of which some are torn between sectors of that
+    many bytes. To marks goes what had been acknowledged by then. The same seed
+    and number make the same state.
 */
 #define _XOPEN_SOURCE 700
 
@@ -22,8 +22,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { SECTOR = 512 };
 
 static void die(const char *what)
 {
@@ -89,14 +87,16 @@ static void put(int image, const unsigned char *bytes, size_t n, uint64_t at)
 
 // A write that was not flushed.
 static void put_pending(int image, const unsigned char *bytes,
-                        const log_entry *e, unsigned how)
+                        const log_entry *e, unsigned how, size_t sector)
 {
     size_t n = e->size;
+    const size_t before = (size_t)(e->offset % sector);
+    const size_t sectors = (before + n + sector - 1) / sector;
     if (how == 0 || (how > 1 && next_random(2) == 0)) {
         return;
     }
-    if (how > 2 && n > SECTOR && next_random(2) == 0) {
-        n = SECTOR * (1 + next_random(n / SECTOR));
+    if (how > 2 && sectors > 1 && next_random(2) == 0) {
+        n = sector * (1 + next_random(sectors)) - before;
     }
     put(image, bytes, n < e->size ? n : e->size, e->offset);
 }
@@ -105,10 +105,11 @@ int main(int argc, char **argv)
 {
     size_t size, first, flushed = 0, i = 0, next;
     log_entry e;
-    if (argc != 6) {
-        fprintf(stderr, "usage: crash log image marks seed number\n");
+    if (argc != 7) {
+        fprintf(stderr, "usage: crash log image marks seed number sector\n");
         return 2;
     }
+    const size_t sector = strtoul(argv[6], NULL, 10);
     seed_random(strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
     const unsigned char *log = read_log(argv[1], &size);
     const size_t entries = count(log, size, &first);
@@ -136,7 +137,7 @@ int main(int argc, char **argv)
         if (e.kind == LOG_WRITE && i < flushed) {
             put(image, log + next - e.size, e.size, e.offset);
         } else if (e.kind == LOG_WRITE) {
-            put_pending(image, log + next - e.size, &e, how);
+            put_pending(image, log + next - e.size, &e, how, sector);
         }
     }
     return fclose(marks) != 0 || close(image) != 0;

@@ -1,17 +1,17 @@
 /*
     cutdisk.c -- a disk with a volatile cache, and a power cut in it
 
-        cutdisk image durable marks mountpoint seed number [lies]
+        cutdisk image durable marks mountpoint seed number sector [lies]
 
     image and durable are the same at first. image is what the computer sees.
     A write stays in the cache, which is memory, until the next flush: only that
     takes it to durable. At a random one of the first writes, flushes and marks
     (fuse_disk.h), or when "cut" is written to mark, the power goes. Of what is
-    in the cache some gets to durable then: of each sector of 512 bytes, or of
-    each whole write, it is drawn whether it does; or a random number of sectors
-    does, in the order in which they were written. From then on nothing reaches
-    durable or marks, and who writes to mark gets EIO: it is off. image goes on
-    behind it, for the kernel, which is not off.
+    in the cache some gets to durable then: of each sector, of that many bytes,
+    or of each whole write, it is drawn whether it does; or a random number of
+    sectors does, in the order in which they were written. From then on nothing
+    reaches durable or marks, and who writes to mark gets EIO: it is off. image
+    goes on behind it, for the kernel, which is not off.
 
     lies: a flush is answered, and does nothing; the cache is written back in
     order. One line on stdout says what the cut did.
@@ -19,7 +19,6 @@
 #include "fuse_disk.h"
 #include "random.h"
 
-enum { SECTOR = 512 };
 enum { BY_SECTOR, BY_WRITE, IN_ORDER };
 
 typedef struct held {
@@ -32,6 +31,7 @@ typedef struct held {
 static struct {
     int         durable, marks;
     bool        lies, off;
+    size_t      sector;
     uint64_t    after;                  // operations until the cut
     held       *first, **end;           // the cache, oldest first
     uint64_t    sectors;                // in it
@@ -46,9 +46,15 @@ static void must(bool done, const char *what)
     }
 }
 
+// What is left of the sector that byte at of a write is in.
+static size_t rest_of_sector(const held *h, size_t at)
+{
+    const size_t rest = c.sector - ((size_t)h->at + at) % c.sector;
+    return rest < h->n - at ? rest : h->n - at;
+}
+
 static void keep(const held *h, size_t from, size_t n)
 {
-    n = n < h->n - from ? n : h->n - from;
     must(pwrite(c.durable, h->bytes + from, n, h->at + (off_t)from) ==
          (ssize_t)n, "cutdisk: durable");
 }
@@ -71,13 +77,14 @@ static void cut(void)
     uint64_t in_order = next_random(c.sectors + 1), lost = 0;
     for (const held *h = c.first; h != NULL; h = h->next) {
         const bool whole = next_random(100) < percent;
-        for (size_t at = 0; at < h->n; at += SECTOR) {
+        for (size_t at = 0, n; at < h->n; at += n) {
+            n = rest_of_sector(h, at);
             const bool kept = how == BY_WRITE ? whole :
                               how == BY_SECTOR ? next_random(100) < percent :
                               in_order > 0;
             in_order -= in_order > 0;
             if (kept) {
-                keep(h, at, SECTOR);
+                keep(h, at, n);
             } else {
                 lost++;
             }
@@ -110,7 +117,7 @@ static void on_write(off_t at, const void *bytes, size_t n)
     memcpy(h->bytes, bytes, n);
     *c.end = h;
     c.end = &h->next;
-    c.sectors += (n + SECTOR - 1) / SECTOR;
+    c.sectors += ((size_t)at % c.sector + n + c.sector - 1) / c.sector;
     (void)goes_on();
 }
 
@@ -141,18 +148,19 @@ static bool on_mark(const void *bytes, size_t n)
 
 int main(int argc, char **argv)
 {
-    if (argc < 7 || argc > 8) {
+    if (argc < 8 || argc > 9) {
         fprintf(stderr, "usage: cutdisk image durable marks mountpoint seed "
-                "number [lies]\n");
+                "number sector [lies]\n");
         return 2;
     }
     c.durable = open(argv[2], O_WRONLY);
     c.marks = open(argv[3], O_WRONLY | O_CREAT | O_APPEND, 0600);
     must(c.durable >= 0 && c.marks >= 0, "cutdisk");
-    c.lies = argc == 8;
+    c.sector = strtoul(argv[7], NULL, 10);
+    c.lies = argc == 9;
     seed_random(strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10));
     // Mounting takes some ten operations, a life of an agent some hundred: all
     // of them shall be cut.
-    c.after = 1 + next_random(UINT64_C(1) << (5 + next_random(8)));
+    c.after = 1 + next_random(UINT64_C(1) << (6 + next_random(7)));
     return serve(argv[0], argv[1], argv[4]);
 }
