@@ -368,20 +368,28 @@ static void play(void)
 
 // What the lives before this one left.
 static struct {
-    char     ids[64][32];
+    struct { char id[32]; bool letter; unsigned turn; } of[64];
     unsigned n;
 } left;
 
 static bool find_left(void *user, const ckpt_run_info *info)
 {
     (void)user;
-    for (unsigned i = 0; i < left.n; i++) {
-        if (strcmp(left.ids[i], info->id) == 0) {
-            return true;                // a run, and a letter of the same id
-        }
+    unsigned i = 0;
+    while (i < left.n && strcmp(left.of[i].id, info->id) != 0) {
+        i++;
     }
-    if (strncmp(info->id, a.own, strlen(a.own)) == 0 && left.n < 64) {
-        strcpy(left.ids[left.n++], info->id);
+    if (strncmp(info->id, a.own, strlen(a.own)) != 0 || i == 64) {
+        return true;
+    }
+    if (i == left.n) {
+        left.n++;
+        left.of[i].letter = false;
+        strcpy(left.of[i].id, info->id);
+    }
+    if (info->state == CKPT_STATE_FAILED) {     // also beside a run of that id
+        left.of[i].letter = true;
+        left.of[i].turn = (unsigned)info->turn;
     }
     return true;
 }
@@ -396,12 +404,10 @@ static void take_up(void)
         never('-', rc);
     }
     for (unsigned i = 0; i < left.n; i++) {
-        rc = again(left.ids[i], 0);
-        if (rc == CKPT_ERR_NOT_FOUND) {         // then it is a letter, or gone
-            rc = ckpt_query(&a.ctx, left.ids[i], &a.info);
-            if (rc == CKPT_OK && step('r', do_retry)) {
-                rc = again(left.ids[i], 0);
-            }
+        rc = again(left.of[i].id, left.of[i].turn);
+        if (rc == CKPT_ERR_NOT_FOUND && left.of[i].letter &&
+            step('r', do_retry)) {
+            rc = again(left.of[i].id, 0);
         }
         if (rc < 0 && rc != CKPT_ERR_NOT_FOUND && rc != CKPT_ERR_FINISHED) {
             never('-', rc);
@@ -483,6 +489,7 @@ typedef struct story {
     unsigned may;                       // PRESENT, ABSENT, LETTER
     unsigned acked, tried, low;         // states
     unsigned phases, phases_tried;
+    bool     half;                      // a retry began, and was not acked
     char     last_tried, last_acked;
 } story;
 
@@ -511,6 +518,13 @@ static void tell(story *s, char what, unsigned n)
     if (what == 'b') {
         s->low = s->acked = s->tried = n;
         s->phases = s->phases_tried = 0;
+    }
+    // A retry shows the run, then removes the letter. Killed between the two it
+    // leaves both, and the letter still stands when the run has finished.
+    s->half = what == 'r' || (s->half && what != 'R');
+    s->may |= what == 'F' && s->half ? LETTER : 0U;
+    if (what == 'r' && n < s->acked) {
+        s->acked = n;                   // such a letter is older than its run
     }
     s->phases_tried += what == 'p';
     s->phases += what == 'P';
@@ -699,7 +713,7 @@ static void judge(const story *s)
                 ckpt_last_error(&a.ctx)->sys);
         } else if (rc == CKPT_OK && (rc = resume(s)) != CKPT_OK) {
             bad(s, "resume after the retry gives", rc, 0);
-        } else if (rc == CKPT_OK) {
+        } else if (rc == CKPT_OK && !s->half) {
             judge_present(s);
         }
     }

@@ -24,11 +24,14 @@
 # Needs root, FUSE, loop devices and strace; installs what it may, says what it
 # skips and why. STEP is which system calls (1: every one; of kill by default,
 # of errors 3), SEED what is drawn: the states of block are the same with the
-# same SEED, cut has real processes, so its moments are not. Everything that is
-# built goes to $B/disk, the disks to $DISKS (/dev/shm if that is there).
+# same SEED, cut has real processes, so its moments are not. The disks of block
+# and cut tear a write only between SECTOR bytes (4096). With 512 a torn block
+# of a directory (xfs) or super block (btrfs) makes a file system that cannot be
+# mounted, now and then, whoever wrote what. Everything that is built goes to
+# $B/disk, the disks to $DISKS (/dev/shm if that is there).
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${STATES:=60}"
-: "${SEED:=$(date +%s)}" "${CUTS:=25}"
+: "${SEED:=$(date +%s)}" "${CUTS:=25}" "${SECTOR:=4096}"
 parts=${*:-block cut limits kill errors}
 
 skip_all() { echo "skip   disk: $1"; echo "0 passed, 0 failed"; exit 0; }
@@ -132,13 +135,6 @@ has_fs() {
         skip "$2: this kernel has no $1"; return 1; }
 }
 
-# The bytes that the disk never tears. ext4 bears a disk with sectors of 512,
-# torn blocks and all. Of a torn block of 4096 xfs (a directory) and btrfs (its
-# super block) do not recover: they cannot be mounted then, whoever wrote what.
-sector() {
-    case $1 in ext4) echo 512 ;; *) echo 4096 ;; esac
-}
-
 # With process nothing asks for a flush, so the file system must do it often.
 options() {
     case $1-$2 in ext4-process|btrfs-process) echo commit=1 ;;
@@ -185,11 +181,11 @@ judge() {
     for number in $(seq "$STATES"); do
         cp --sparse=always "$disks/base" "$disks/state"
         "$work/crash" "$disks/recorded" "$disks/state" "$disks/marks" \
-            "$SEED" "$number" "$(sector "$1")" >"$work/figures" || return 1
+            "$SEED" "$number" "$SECTOR" >"$work/figures" || return 1
         if ! mount -t "$1" -o loop "$disks/state" "$disks/s" \
                 2>"$work/one"; then
             worse=$((worse + 1))
-            echo "state $number cannot be mounted" >>"$work/bad"
+            sed "s/^/state $number: /" "$work/one" >>"$work/bad"
             continue
         fi
         if "$work/agent" check "$disks/s/runs" "$disks/marks" "$3" \
@@ -237,8 +233,7 @@ block() {
 power_cut() {
     cp --sparse=always "$disks/image" "$disks/disk"
     "$work/cutdisk" "$disks/disk" "$disks/image" "$disks/marks" "$disks/f" \
-        "$SEED" "$3" "$(sector "$1")" $4 >>"$work/cuts" \
-        2>"$work/cutdisk.log" &
+        "$SEED" "$3" "$SECTOR" $4 >>"$work/cuts" 2>"$work/cutdisk.log" &
     disk_is_there $!
     rc=1
     loop=$(losetup -f --show "$disks/f/disk") &&
