@@ -320,7 +320,7 @@ static void play(void)
     step('c', do_call);
     step('e', do_result);
     saves(1);
-    again(id_of("first"), a.n);                // as after a kill
+    again(id_of("first"), a.n);         // as after a kill
     saves(2);
     const unsigned first = a.n;
     ckpt_abandon(&a.run);
@@ -713,7 +713,7 @@ static void judge(const story *s)
                 ckpt_last_error(&a.ctx)->sys);
         } else if (rc == CKPT_OK && (rc = resume(s)) != CKPT_OK) {
             bad(s, "resume after the retry gives", rc, 0);
-        } else if (rc == CKPT_OK && !s->half) {
+        } else if (rc == CKPT_OK && !(s->half && s->last_tried == 'f')) {
             judge_present(s);
         }
     }
