@@ -507,7 +507,7 @@ static void tell(story *s, char what, unsigned n)
         { 'b', PRESENT, 0 }, { 'B', 0, PRESENT }, { 'S', 0, PRESENT },
         { 'f', ABSENT, 0 },  { 'F', 0, ABSENT },
         { 'l', LETTER, 0 },  { 'L', 0, LETTER },
-        { 'r', PRESENT, 0 }, { 'R', 0, PRESENT },
+        { 'r', PRESENT | LETTER, 0 }, { 'R', 0, PRESENT },
     };
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         if (rules[i].what == what) {
@@ -522,7 +522,7 @@ static void tell(story *s, char what, unsigned n)
     // A retry shows the run, then removes the letter. Killed between the two it
     // leaves both, and the letter still stands when the run has finished.
     s->half = what == 'r' || (s->half && what != 'R');
-    s->may |= what == 'F' && s->half ? LETTER : 0U;
+    s->may |= (what == 'f' || what == 'F') && s->half ? LETTER : 0U;
     if (what == 'r' && n < s->acked) {
         s->acked = n;                   // such a letter is older than its run
     }

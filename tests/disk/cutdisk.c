@@ -3,15 +3,16 @@
 
         cutdisk image durable marks mountpoint seed number sector [lies]
 
-    image and durable are the same at first. image is what the computer sees.
-    A write stays in the cache, which is memory, until the next flush: only that
+    image and durable are the same at first. image is what the computer sees. A
+    write stays in the cache, which is memory, until the next flush: only that
     takes it to durable. At a random one of the first writes, flushes and marks
-    (fuse_disk.h), or when "cut" is written to mark, the power goes. Of what is
-    in the cache some gets to durable then: of each sector, of that many bytes,
-    or of each whole write, it is drawn whether it does; or a random number of
-    sectors does, in the order in which they were written. From then on nothing
-    reaches durable or marks, and who writes to mark gets EIO: it is off. image
-    goes on behind it, for the kernel, which is not off.
+    (fuse_disk.h), often of those after the first mark, or when "cut" is written
+    to mark, the power goes. Of what is in the cache some gets to durable then:
+    of each sector, of that many bytes, or of each whole write, it is drawn
+    whether it does; or a random number of sectors does, in the order in which
+    they were written. From then on nothing reaches durable or marks, and who
+    writes to mark gets EIO: it is off. image goes on behind it, for the kernel,
+    which is not off.
 
     lies: a flush is answered, and does nothing; the cache is written back in
     order. One line on stdout says what the cut did.
@@ -30,7 +31,7 @@ typedef struct held {
 
 static struct {
     int         durable, marks;
-    bool        lies, off;
+    bool        lies, off, waits;       // for the first mark
     size_t      sector;
     uint64_t    after;                  // operations until the cut
     held       *first, **end;           // the cache, oldest first
@@ -100,7 +101,8 @@ static void cut(void)
 // Counts an operation; false if the power is off.
 static bool goes_on(void)
 {
-    if (!c.off && --c.after == 0) {
+    const bool counts = !c.waits || c.marked > 0;
+    if (!c.off && counts && --c.after == 0) {
         cut();
     }
     return !c.off;
@@ -159,8 +161,9 @@ int main(int argc, char **argv)
     c.sector = strtoul(argv[7], NULL, 10);
     c.lies = argc == 9;
     seed_random(strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10));
-    // Mounting takes some ten operations, a life of an agent some hundred: all
-    // of them shall be cut.
+    // A mount takes from ten operations to some hundred, a life of an agent as
+    // many: all of them shall be cut, the agents more often.
+    c.waits = next_random(4) > 0;
     c.after = 1 + next_random(UINT64_C(1) << (6 + next_random(7)));
     return serve(argv[0], argv[1], argv[4]);
 }
