@@ -6,13 +6,13 @@
     image and durable are the same at first. image is what the computer sees. A
     write stays in the cache, which is memory, until the next flush: only that
     takes it to durable. At a random one of the first writes, flushes and marks
-    (fuse_disk.h), often of those after the first mark, or when "cut" is written
-    to mark, the power goes. Of what is in the cache some gets to durable then:
-    of each sector, of that many bytes, or of each whole write, it is drawn
-    whether it does; or a random number of sectors does, in the order in which
-    they were written. From then on nothing reaches durable or marks, and who
-    writes to mark gets EIO: it is off. image goes on behind it, for the kernel,
-    which is not off.
+    (fuse_disk.h), mostly of those after the first mark, or when "cut" is
+    written to mark, the power goes. Of what is in the cache some gets to
+    durable then: of each sector, of that many bytes, or of each whole write,
+    it is drawn whether it does; or a random number of sectors does, in the
+    order in which they were written. From then on nothing reaches durable or
+    marks, and who writes to mark gets EIO: it is off. image goes on behind it,
+    for the kernel, which is not off.
 
     lies: a flush is answered, and does nothing; the cache is written back in
     order. One line on stdout says what the cut did.
@@ -161,9 +161,10 @@ int main(int argc, char **argv)
     c.sector = strtoul(argv[7], NULL, 10);
     c.lies = argc == 9;
     seed_random(strtoull(argv[5], NULL, 10), strtoull(argv[6], NULL, 10));
-    // A mount takes from ten operations to some hundred, a life of an agent as
-    // many: all of them shall be cut, the agents more often.
-    c.waits = next_random(4) > 0;
-    c.after = 1 + next_random(UINT64_C(1) << (6 + next_random(7)));
+    // A mount takes ten operations, or some hundred; a life of an agent as
+    // many. One of three cuts shall hit what recovers from the cut before.
+    c.waits = next_random(3) > 0;
+    c.after = 1 + next_random(UINT64_C(1) << (c.waits ? 6 + next_random(7)
+                                                      : 3 + next_random(5)));
     return serve(argv[0], argv[1], argv[4]);
 }
