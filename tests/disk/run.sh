@@ -296,8 +296,8 @@ cut() {
         line="cut $fs: $good of $CUTS in a row ($figures)"
         [ "$worse" = 0 ] && pass "$line" || fail "$line, seed $SEED" "$work/bad"
         # The net must catch, as it does in block, and a disk that lies.
-        cuts $fs process 3 fresh
-        line="cut $fs, process, but asked for power: $worse of 3 are bad"
+        cuts $fs process 8 fresh
+        line="cut $fs, process, but asked for power: $worse of 8 are bad"
         [ "$worse" -gt 0 ] && pass "$line" || fail "$line, seed $SEED"
         cuts $fs power 8 fresh lies
         line="cut $fs, a disk that ignores flushes: $worse of 8 are bad"
