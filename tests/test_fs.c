@@ -86,6 +86,7 @@
     X(a_letter_whose_head_is_damaged_is_of_the_first_epoch)                    \
     X(a_letter_that_goes_is_stale)                                             \
     X(a_letter_that_outlived_its_retry_goes_with_the_next_claim)               \
+    X(a_newer_letter_has_a_higher_number)                                      \
     X(a_letter_of_another_life_stays)                                          \
     X(a_letter_that_is_being_made_stays)                                       \
     X(letters_are_removed_up_to_the_one_that_fails)                            \
@@ -1863,6 +1864,27 @@ static void a_letter_that_outlived_its_retry_goes_with_the_next_claim(void)
         CHECK(!is_there(".failed/r-job.1.json"));
         CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
         CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_ERR_NOT_FOUND);
+    }
+    teardown();
+}
+
+// Even where a number below is free: the highest is the newest.
+static void a_newer_letter_has_a_higher_number(void)
+{
+    char path[600];
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        for (unsigned n = 1; n <= 3; n++) {
+            CHECK_INT(ckpt_finish(&t.run, CKPT_FAILED, &(ckpt_finish_desc){
+                .keep = true }), CKPT_OK);
+            snprintf(path, sizeof(path), ".failed/r-job.%u.json", n);
+            CHECK(is_there(path));
+            if (n == 2) {
+                path_of(path, ".failed/r-job.1.json");
+                CHECK_INT(unlink(path), 0);
+            }
+            CHECK_INT(start("job"), CKPT_OK);
+        }
+        CHECK(!is_there(".failed/r-job.1.json"));
     }
     teardown();
 }

@@ -489,7 +489,6 @@ typedef struct story {
     unsigned may;                       // PRESENT, ABSENT, LETTER
     unsigned acked, tried, low;         // states
     unsigned phases, phases_tried;
-    bool     half;                      // a retry began, and was not acked
     char     last_tried, last_acked;
 } story;
 
@@ -518,13 +517,6 @@ static void tell(story *s, char what, unsigned n)
     if (what == 'b') {
         s->low = s->acked = s->tried = n;
         s->phases = s->phases_tried = 0;
-    }
-    // A retry shows the run, then removes the letter. Killed between the two it
-    // leaves both, and the letter still stands when the run has finished.
-    s->half = what == 'r' || (s->half && what != 'R');
-    s->may |= (what == 'f' || what == 'F') && s->half ? LETTER : 0U;
-    if (what == 'r' && n < s->acked) {
-        s->acked = n;                   // such a letter is older than its run
     }
     s->phases_tried += what == 'p';
     s->phases += what == 'P';
@@ -713,7 +705,7 @@ static void judge(const story *s)
                 ckpt_last_error(&a.ctx)->sys);
         } else if (rc == CKPT_OK && (rc = resume(s)) != CKPT_OK) {
             bad(s, "resume after the retry gives", rc, 0);
-        } else if (rc == CKPT_OK && !(s->half && s->last_tried == 'f')) {
+        } else if (rc == CKPT_OK) {
             judge_present(s);
         }
     }
