@@ -1871,13 +1871,13 @@ static void a_letter_that_outlived_its_retry_goes_with_the_next_claim(void)
 // Even where a number below is free: the highest is the newest.
 static void a_newer_letter_has_a_higher_number(void)
 {
-    char path[600];
+    char path[600], letter[64];
     if (begin(CKPT_STORE_FS_AUTO)) {
         for (unsigned n = 1; n <= 3; n++) {
             CHECK_INT(ckpt_finish(&t.run, CKPT_FAILED, &(ckpt_finish_desc){
                 .keep = true }), CKPT_OK);
-            snprintf(path, sizeof(path), ".failed/r-job.%u.json", n);
-            CHECK(is_there(path));
+            snprintf(letter, sizeof(letter), ".failed/r-job.%u.json", n);
+            CHECK(is_there(letter));
             if (n == 2) {
                 path_of(path, ".failed/r-job.1.json");
                 CHECK_INT(unlink(path), 0);
