@@ -1523,7 +1523,8 @@ static int ckpt__fs_drop_letter(ckpt_store_fs *fs, const ckpt__fs_place *p)
         }
     }
     ckpt__fs_close(fs, &dir);
-    return r == -ENOENT ? 0 : r;
+    // What is no directory holds no letters, and must not stop a recovery.
+    return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
 }
 
 static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,

@@ -87,6 +87,7 @@
     X(a_letter_that_goes_is_stale)                                             \
     X(a_letter_that_outlived_its_retry_goes_with_the_next_claim)               \
     X(a_newer_letter_has_a_higher_number)                                      \
+    X(without_a_directory_of_letters_a_run_is_resumed)                         \
     X(a_letter_of_another_life_stays)                                          \
     X(a_letter_that_is_being_made_stays)                                       \
     X(letters_are_removed_up_to_the_one_that_fails)                            \
@@ -1885,6 +1886,27 @@ static void a_newer_letter_has_a_higher_number(void)
             CHECK_INT(start("job"), CKPT_OK);
         }
         CHECK(!is_there(".failed/r-job.1.json"));
+    }
+    teardown();
+}
+
+// Whatever stands in place of the letters, a run is resumed.
+static void without_a_directory_of_letters_a_run_is_resumed(void)
+{
+    char path[600];
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        plant(".failed", "no directory");
+        check_holds(1);
+        path_of(path, ".failed");
+        CHECK_INT(unlink(path), 0);
+        CHECK_INT(symlink(t.dir, path), 0);
+        check_holds(1);
+        plan("open", ".failed", -ELOOP, 0, 1);      // systems differ
+        ckpt_abandon(&t.run);
+        CHECK_INT(resume_job(), CKPT_OK);
+        plan("open", ".failed", -EIO, 0, 1);
+        ckpt_abandon(&t.run);
+        CHECK_INT(resume_job(), CKPT_ERR_IO);
     }
     teardown();
 }
