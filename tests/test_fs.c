@@ -1023,6 +1023,7 @@ static void a_finish_removes_in_the_order_that_is_safe(void)
         const char *own = strstr(t.order, "heartbeat.2 ");
         CHECK(claim != NULL && temp != NULL && gen != NULL && own != NULL);
         CHECK(claim < temp && temp < gen && gen < own);
+        CHECK(own != NULL && strstr(own, "checkpoint.") == NULL);
         CHECK(!is_there("r-job"));
     }
     teardown();
