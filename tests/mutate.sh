@@ -41,6 +41,8 @@ covered "head_read: v[0] < CKPT__HEAD_SIZE -> 0" "record_read: never #2" \
     "a record is longer than its head, and its length must be the one it has"
 covered "head_read: v[1] == 0 -> 0" "judge: never" \
     "a name has an epoch above 0, and that of the head must be the same"
+covered "fs_claim_link: = ... -> = linked >= 0;" "fs_claim_link: never" \
+    "a link that says it failed is looked for by the nonce in the claim"
 
 # The number of a mutant in the list.
 number() {
