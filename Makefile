@@ -73,6 +73,10 @@ $(B)/storm: tests/storm.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/storm.c \
 	    $(B)/libckpt.a $(LDLIBS)
 
+# It plays build/go_explore, which depends on where things are built.
+$(B)/storm_explore: tests/storm_explore.c $(B)/go_explore $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ tests/storm_explore.c $(LDLIBS)
+
 # Kills an agent again and again, and compares its report with that of an
 # undisturbed run.
 demo: deps-demo
@@ -92,7 +96,7 @@ sanitize: deps-demo
 	@$(B)/sanitize/run_all
 
 # Everything that this machine allows, in one table: hours on a small one.
-test-all: deps
+test-all: deps-all
 	+@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' sh tests/test_all.sh
 
 # Crash states, full disks and killed system calls on real file systems (root).
@@ -100,8 +104,12 @@ test-disk: deps
 	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/disk/run.sh
 
 # Each fuzzer for a minute; "sh tests/fuzz/run.sh 600" for ten.
-fuzz: deps
+fuzz: deps-fuzz
 	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/fuzz/run.sh 60
+
+# The suites with other compilers, for other processors, and watched.
+machines: deps
+	@STB='$(STB)' B='$(B)' sh tests/machines.sh
 
 # The core for a microcontroller, and other figures.
 size: deps
@@ -113,6 +121,12 @@ deps:
 
 deps-demo:
 	@CC='$(CC)' STB='$(STB)' sh tests/deps.sh demo
+
+deps-fuzz:
+	@CC='$(CC)' STB='$(STB)' sh tests/deps.sh fuzz
+
+deps-all:
+	@CC='$(CC)' STB='$(STB)' sh tests/deps.sh all
 
 install: $(B)/libckpt.a
 	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
@@ -133,7 +147,8 @@ help:
 	@echo 'make sanitize   the suites under ASan and UBSan'
 	@echo 'make test-disk  real file systems (root)'
 	@echo 'make fuzz       the fuzzers'
-	@echo 'make test-all   all of these, and other compilers and machines'
+	@echo 'make machines   other compilers, other processors, and watched'
+	@echo 'make test-all   all of these, the mutations and the coverage'
 	@echo 'make size       how large the core is on a microcontroller'
 	@echo 'make deps       install what is missing (Debian, as root)'
 	@echo 'make install    headers and library to $(DESTDIR)$(PREFIX)'
@@ -143,5 +158,5 @@ help:
 
 FORCE:
 
-.PHONY: all demo test sanitize size deps deps-demo install uninstall clean \
-        help FORCE
+.PHONY: all demo test test-all test-disk fuzz machines sanitize size deps \
+        deps-demo deps-fuzz deps-all install uninstall clean help FORCE

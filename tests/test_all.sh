@@ -2,9 +2,10 @@
 # test_all.sh -- everything this machine allows, and one table: "make test-all"
 #
 # What make test runs, then the long forms: all storms, real disks, other
-# machines, a minute of each fuzzer, the whole model, and the mutations. The
-# table says what ran, how many cases, how long, and what was skipped and why;
-# the last line is "N passed, N failed". ONLY="disk model" runs some of them.
+# machines, a minute of each fuzzer, the whole model, the coverage, and the
+# mutations. The table says what ran, how many cases, how long, and what was
+# skipped and why; the last line is "N passed, N failed". ONLY="disk model"
+# runs some of them.
 cd "$(dirname "$0")/.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${MAKE:=make}"
 export B CC STB MAKE
@@ -57,6 +58,10 @@ if_there() {
 }
 
 build_and() { $MAKE -s "$B/$1" && "$B/$1"; }
+explore() {
+    $MAKE -s "$B/storm_explore" &&
+        "$B/storm_explore" -g "$B/go_explore" -d "$B/storm_explore.d"
+}
 suites() { $MAKE -s "$B/run_all" && "$B/run_all" -v; }
 
 row part passed failed skipped time
@@ -64,11 +69,12 @@ part suites suites
 part form sh tests/form.sh
 part sanitize "$MAKE" -s sanitize
 if_there tests/storm.c storm build_and storm
-if_there tests/storm_explore.c storm_explore build_and storm_explore
+if_there tests/storm_explore.c storm_explore explore
 if_there tests/spin/run.sh model sh tests/spin/run.sh full
 if_there tests/disk/run.sh disk sh tests/disk/run.sh
 if_there tests/machines.sh machines sh tests/machines.sh
 if_there tests/fuzz/run.sh fuzz sh tests/fuzz/run.sh 60
+if_there tests/coverage.sh coverage sh tests/coverage.sh
 if_there tests/mutate.sh mutation sh tests/mutate.sh
 
 echo

@@ -255,6 +255,9 @@ static int without_proc(void)
         mount("none", "/proc", "tmpfs", 0, NULL) != 0) {
         return 99;
     }
+    if (open("/proc/self/stat", O_RDONLY | O_CLOEXEC) >= 0) {
+        return 98;                      // qemu-user makes it up
+    }
     return calls()->gone(NULL, (int64_t)getpid(), 4711);
 #else
     return 99;
@@ -269,6 +272,9 @@ static void a_process_that_cannot_be_read_about_is_not_gone(void)
     const int said = child_says(without_proc);
     if (said == 99) {
         TEST_SKIP("needs root");
+    }
+    if (said == 98) {
+        TEST_SKIP("/proc cannot be hidden from a process here");
     }
     CHECK_INT(said, 0);
 }
