@@ -57,17 +57,19 @@ if_there() {
     if [ -f "$file" ]; then part "$@"; else not "$1" "there is no $file"; fi
 }
 
-build_and() { $MAKE -s "$B/$1" && "$B/$1"; }
+# The values of a makefile come before those of the environment.
+made() { $MAKE -s B="$B" CC="$CC" STB="$STB" "$@"; }
+build_and() { made "$B/$1" && "$B/$1"; }
+suites() { made "$B/run_all" && "$B/run_all" -v; }
 explore() {
-    $MAKE -s "$B/storm_explore" &&
+    made "$B/storm_explore" &&
         "$B/storm_explore" -g "$B/go_explore" -d "$B/storm_explore.d"
 }
-suites() { $MAKE -s "$B/run_all" && "$B/run_all" -v; }
 
 row part passed failed skipped time
 part suites suites
 part form sh tests/form.sh
-part sanitize "$MAKE" -s sanitize
+part sanitize made sanitize
 if_there tests/storm.c storm build_and storm
 if_there tests/storm_explore.c storm_explore explore
 if_there tests/spin/run.sh model sh tests/spin/run.sh full
