@@ -7,9 +7,10 @@
 # processors (static, under qemu-user), and with sanitizers and valgrind, and
 # runs them. Installs what is missing where it may (Debian, as root). One line
 # for each, with its counts and with what was left out or made smaller, since it
-# is slow; FULL=1 does everything everywhere. Then each test that was skipped,
-# and why; the last line is "N passed, N failed", which counts the lines.
-# Everything goes to $B/machines, JOBS at a time (2).
+# is slow there; FULL=1 does everything everywhere, QUICK=1 nothing slow
+# anywhere. Then each test that was skipped, and why; the last line is
+# "N passed, N failed", which counts the lines. Everything goes to $B/machines,
+# JOBS at a time (2).
 cd "$(dirname "$0")/.." || exit 1
 : "${STB:=/usr/include/stb}" "${B:=build}" "${JOBS:=2}" "${LIMIT:=1800}"
 mkdir -p "$B/machines" || exit 1
@@ -86,9 +87,12 @@ result() {
 light="json. rules. record. run. recover. env. open. safety. rare. large.
        simdisk. store_fault. contract_mem contract_fault. contract_sim fs."
 
+# whole RUNNER: all suites, or the light ones?
+whole() { [ -n "$FULL" ] || { [ -z "$1" ] && [ -z "$QUICK" ]; }; }
+
 # suites RUNNER PROGRAM LOG: as the program alone does, also in parts.
 suites() {
-    if [ -z "$1" ] || [ -n "$FULL" ]; then
+    if whole "$1"; then
         # shellcheck disable=SC2086
         timeout -k 5 "$LIMIT" $1 "$2" -v >"$3" 2>&1 </dev/null
         return
@@ -129,7 +133,7 @@ machine() {
     took=$(($(date +%s) - begun))
     text="$took s"
     case "$*" in *-DCRASH_BOUND*) text="$text, with smaller bounds" ;; esac
-    [ -z "$runner" ] || [ -n "$FULL" ] ||
+    whole "$runner" ||
         text="$text, without crash, fault and interleave"
     # shellcheck disable=SC2181
     if [ $rc != 0 ] && tail -n 1 "$log" | grep -q ', 0 failed$'; then
