@@ -132,9 +132,11 @@ machine() {
     rc=$?
     took=$(($(date +%s) - begun))
     text="$took s"
-    case "$*" in *-DCRASH_BOUND*) text="$text, with smaller bounds" ;; esac
-    whole "$runner" ||
+    if ! whole "$runner"; then
         text="$text, without crash, fault and interleave"
+    else
+        case "$*" in *-DCRASH_BOUND*) text="$text, with smaller bounds" ;; esac
+    fi
     # shellcheck disable=SC2181
     if [ $rc != 0 ] && tail -n 1 "$log" | grep -q ', 0 failed$'; then
         say FAILED "$name" "status $rc, though no test failed" "$log"

@@ -271,7 +271,7 @@ static void a_process_that_cannot_be_read_about_is_not_gone(void)
     CHECK_INT(calls()->gone(NULL, self.pid, 0), 0);     // nothing to compare
     const int said = child_says(without_proc);
     if (said == 99) {
-        TEST_SKIP("needs root");
+        TEST_SKIP("needs root and mount(), to hide /proc");
     }
     if (said == 98) {
         TEST_SKIP("/proc cannot be hidden from a process here");
