@@ -56,7 +56,8 @@ build() {
     # shellcheck disable=SC2086
     for source in tests/test_*.c tests/run_all.c; do
         object=$(basename "$source" .c)
-        "$@" $warn $inc $wide -pthread -c -o "$dir/$object.o" "$source" || return 1
+        "$@" $warn $inc $wide -pthread \
+            -c -o "$dir/$object.o" "$source" || return 1
     done
     "$@" -pthread -o "$dir/run_all" "$dir"/*.o
 }
