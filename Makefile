@@ -111,6 +111,14 @@ fuzz: deps-fuzz
 machines: deps
 	@STB='$(STB)' B='$(B)' sh tests/machines.sh
 
+# Which outcomes of conditions of the headers no test reaches.
+coverage: deps-all
+	@STB='$(STB)' B='$(B)' sh tests/coverage.sh
+
+# Takes out one safety line after another: a test must fail each time.
+mutate: deps
+	@CC='$(CC)' STB='$(STB)' B='$(B)' JOBS=2 sh tests/mutate.sh
+
 # The core for a microcontroller, and other figures.
 size: deps
 	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/size.sh
@@ -148,7 +156,9 @@ help:
 	@echo 'make test-disk  real file systems (root)'
 	@echo 'make fuzz       the fuzzers'
 	@echo 'make machines   other compilers, other processors, and watched'
-	@echo 'make test-all   all of these, the mutations and the coverage'
+	@echo 'make coverage   what of the headers no test reaches'
+	@echo 'make mutate     what no test would miss'
+	@echo 'make test-all   all of these, and one table at the end'
 	@echo 'make size       how large the core is on a microcontroller'
 	@echo 'make deps       install what is missing (Debian, as root)'
 	@echo 'make install    headers and library to $(DESTDIR)$(PREFIX)'
@@ -158,5 +168,6 @@ help:
 
 FORCE:
 
-.PHONY: all demo test test-all test-disk fuzz machines sanitize size deps \
-        deps-demo deps-fuzz deps-all install uninstall clean help FORCE
+.PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
+        sanitize size deps deps-demo deps-fuzz deps-all install uninstall \
+        clean help FORCE
