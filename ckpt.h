@@ -459,8 +459,9 @@ typedef struct ckpt_store_methods {
     // first publish() shows it, or returns ERR_EXISTS if a run of that id is
     // there by then; closed before, it may stay as a leftover. CKPT_HOW_RETRY
     // begins with the newest dead letter as its older generation, and the
-    // first publish() removes that letter. CKPT_HOW_LEFTOVER takes a name that
-    // list(CKPT_AT_NOWHERE) gave, all others a run id.
+    // first publish() removes that letter; if it died before it had, the next
+    // claim() does. CKPT_HOW_LEFTOVER takes a name that list(CKPT_AT_NOWHERE)
+    // gave, all others a run id.
     ckpt_code (*open)(ckpt_store *s, void *place, const char *id, ckpt_how how,
                       ckpt_error *err);
 
