@@ -7,8 +7,8 @@
 #include "simdisk.h"
 #include "store_fault.h"
 #include "store_mem.h"
+#include "temp_dir.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -190,7 +190,7 @@ CONTRACT_SUITE(contract_sim_quick, contract_of_sim_quick)
 //--- Files, in a directory of this machine ------------------------------------
 
 typedef struct fs_user {
-    char          dir[64];
+    char          dir[256];
     ckpt_store_fs fs[CONTRACT_PROCESSES];
     unsigned      count;
 } fs_user;
@@ -214,35 +214,11 @@ static ckpt_store *fs_make(void *user)
 {
     fs_user *u = (fs_user *)user;
     u->count = 0;
-    snprintf(u->dir, sizeof(u->dir), "ckpt-contract-XXXXXX");
-    if (!CHECK(mkdtemp(u->dir) != NULL)) {
+    if (!CHECK(temp_dir_make(u->dir, sizeof(u->dir), "contract"))) {
         u->dir[0] = '\0';
         return NULL;
     }
     return fs_process(user, 0);
-}
-
-// Removes a tree of two levels of directories and files.
-static void fs_remove(const char *path, int depth)
-{
-    DIR *dir = opendir(path);
-    for (struct dirent *at; dir != NULL && (at = readdir(dir)) != NULL;) {
-        char name[1024];
-        struct stat st;
-        if (strcmp(at->d_name, ".") == 0 || strcmp(at->d_name, "..") == 0) {
-            continue;
-        }
-        snprintf(name, sizeof(name), "%s/%s", path, at->d_name);
-        if (depth < 4 && lstat(name, &st) == 0 && S_ISDIR(st.st_mode)) {
-            fs_remove(name, depth + 1);
-        } else {
-            (void)unlink(name);
-        }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-    CHECK_INT(rmdir(path), 0);
 }
 
 static void fs_end(void *user)
@@ -252,7 +228,7 @@ static void fs_end(void *user)
         ckpt_store_fs_close(&u->fs[--u->count]);
     }
     if (u->dir[0] != '\0') {
-        fs_remove(u->dir, 0);
+        CHECK(temp_dir_remove(u->dir));
     }
 }
 

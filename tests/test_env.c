@@ -8,6 +8,7 @@
 #include "../ckpt_store_fs.h"
 #include "store_fault.h"
 #include "store_mem.h"
+#include "temp_dir.h"
 #include "test.h"
 
 #include <pthread.h>
@@ -960,7 +961,7 @@ static void a_kill_at_any_call_leaks_nothing(void)
 //--- Workspaces ---------------------------------------------------------------
 
 typedef struct place {
-    char     dir[64];
+    char     dir[256];
     ws_store ws;
     ws_env   home;                      // a workspace with two files
 } place;
@@ -968,8 +969,7 @@ typedef struct place {
 static place *place_make(void)
 {
     static place p;
-    strcpy(p.dir, "/tmp/test_env.XXXXXX");
-    CHECK(mkdtemp(p.dir) != NULL);
+    CHECK(temp_dir_make(p.dir, sizeof(p.dir), "env"));
     CHECK_INT(ws_open(&p.ws, p.dir), 0);
     CHECK_INT(ws_env_make(&p.ws, -1, &p.home), 0);
     CHECK_INT(ws_write(p.home.fd, "file", "one"), 0);
@@ -1125,7 +1125,7 @@ static void an_id_that_is_a_path_makes_no_workspace(void)
 static void a_forked_child_releases_nothing(void)
 {
     place        *p = place_make();
-    char          dir[128];
+    char          dir[300];
     ckpt_store_fs fs;
     static ckpt_ctx ctx;
     static ckpt_run run;

@@ -12,6 +12,7 @@
 #endif
 
 #include "../ckpt_store_fs.h"
+#include "temp_dir.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -351,29 +352,6 @@ static void no_plan(void)
     memset(t.fault, 0, sizeof(t.fault));
 }
 
-static void remove_tree(const char *path)
-{
-    char sub[1024];
-    struct dirent *e;
-    DIR *d = opendir(path);
-    while (d != NULL && (e = readdir(d)) != NULL) {
-        struct stat st;
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) {
-            continue;
-        }
-        snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name);
-        if (lstat(sub, &st) == 0 && S_ISDIR(st.st_mode)) {
-            remove_tree(sub);
-        } else {
-            (void)unlink(sub);
-        }
-    }
-    if (d != NULL) {
-        closedir(d);
-    }
-    (void)rmdir(path);
-}
-
 static ckpt_code open_store(ckpt_store_fs_liveness liveness)
 {
     return ckpt_store_fs_open(&t.fs, &(ckpt_store_fs_desc){
@@ -383,7 +361,6 @@ static ckpt_code open_store(ckpt_store_fs_liveness liveness)
 // An empty directory for the test, and a store in it that is not open yet.
 static bool setup_closed(void)
 {
-    const char *base = getenv("TMPDIR");
     memset(&t, 0, sizeof(t));
     t.fs.priv.root = -1;
     t.fs.priv.calls = REAL;
@@ -393,9 +370,7 @@ static bool setup_closed(void)
         bad_lock, bad_touch, bad_dir_open, REAL->dir_next, bad_dir_close,
         bad_local, bad_self, bad_gone, bad_pid, REAL->clock, REAL->random
     };
-    snprintf(t.dir, sizeof(t.dir), "%.200s/ckpt-fs-XXXXXX",
-             base != NULL && base[0] == '/' ? base : "/tmp");
-    if (!CHECK(mkdtemp(t.dir) != NULL)) {
+    if (!CHECK(temp_dir_make(t.dir, sizeof(t.dir), "fs"))) {
         return false;
     }
     snprintf(t.runs, sizeof(t.runs), "%s/runs", t.dir);
@@ -417,7 +392,7 @@ static void teardown(void)
     t.pids = 0;
     ckpt_abandon(&t.run);
     ckpt_store_fs_close(&t.fs);
-    remove_tree(t.dir);
+    (void)temp_dir_remove(t.dir);
 }
 
 static ckpt_code start(const char *id)
@@ -426,6 +401,11 @@ static ckpt_code start(const char *id)
                                     &(ckpt_run_desc){ .id = id });
     t.err = *ckpt_last_error(&t.ctx);
     return rc;
+}
+
+static ckpt_code resume_job(void)
+{
+    return ckpt_resume(&t.ctx, &t.run, &(ckpt_run_desc){ .id = "job" });
 }
 
 static ckpt_code save(unsigned n)
@@ -454,8 +434,7 @@ static void check_holds(unsigned n)
     no_plan();
     ckpt_abandon(&t.run);
     snprintf(wanted, sizeof(wanted), "{\"n\":%u}", n);
-    if (CHECK_INT(ckpt_resume(&t.ctx, &t.run, &(ckpt_run_desc){ .id = "job" }),
-                  CKPT_OK) &&
+    if (CHECK_INT(resume_job(), CKPT_OK) &&
         CHECK_INT(ckpt_load(&t.run, &last, buf, sizeof(buf)), CKPT_OK) &&
         CHECK_INT(last.state.len, strlen(wanted))) {
         CHECK(memcmp(last.state.ptr, wanted, strlen(wanted)) == 0);
@@ -1015,8 +994,7 @@ static void a_finish_removes_in_the_order_that_is_safe(void)
         ckpt_abandon(&t.run);
         plant("r-job/.t.1.abc", "half a checkpoint");
         t.order[0] = '\0';
-        CHECK_INT(ckpt_resume(&t.ctx, &t.run, &(ckpt_run_desc){ .id = "job" }),
-                  CKPT_ERR_FINISHED);
+        CHECK_INT(resume_job(), CKPT_ERR_FINISHED);
         const char *claim = strstr(t.order, "heartbeat.1 ");
         const char *temp = strstr(t.order, ".t.1.abc ");
         const char *gen = strstr(t.order, "checkpoint.");
@@ -1190,7 +1168,7 @@ static void a_run_that_was_removed_while_it_is_held_is_empty(void)
         ckpt_abandon(&t.run);
         CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
         path_of(path, "r-job");
-        remove_tree(path);
+        (void)temp_dir_remove(path);
         for (unsigned refused = 0; refused < 2; refused++) {
             plan("dir_open", "", -ENOENT, 0, refused);  // systems differ
             CHECK_INT(look(0), CKPT_OK);
@@ -1679,11 +1657,9 @@ static void a_generation_that_cannot_be_kept_aside_stays(void)
     if (begin_claimed()) {
         const ckpt_gen gen = t.look.gens[0];
         plan("link", "bad.", -EIO, 0, 1);
-        CHECK_INT(M->drop(&t.fs.base, t.place[0], &gen, "damaged", &t.err),
-                  CKPT_ERR_IO);
+        CHECK_INT(drop(0, &gen, "damaged"), CKPT_ERR_IO);
         CHECK(is_there("r-job/checkpoint.1.json"));
-        CHECK_INT(M->drop(&t.fs.base, t.place[0], &gen, "damaged", &t.err),
-                  CKPT_OK);
+        CHECK_INT(drop(0, &gen, "damaged"), CKPT_OK);
         CHECK(!is_there("r-job/checkpoint.1.json"));
         CHECK(is_there("r-job/bad.1.damaged.json"));
     }
@@ -1833,11 +1809,6 @@ static void a_letter_that_goes_is_stale(void)
         place_close(0);
     }
     teardown();
-}
-
-static ckpt_code resume_job(void)
-{
-    return ckpt_resume(&t.ctx, &t.run, &(ckpt_run_desc){ .id = "job" });
 }
 
 // As if the retry had been killed after it had shown the run.

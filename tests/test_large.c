@@ -3,6 +3,7 @@
 #define _XOPEN_SOURCE 700
 
 #include "ckpt_store_fs.h"
+#include "temp_dir.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -73,7 +74,7 @@ static void grow_and_load(void)
 static void a_transcript_of_4_mib_is_saved_grown_and_loaded_into_one_buffer(
     void)
 {
-    char dir[] = "/tmp/ckpt-large-XXXXXX";
+    char dir[256];
     ckpt_store_fs fs;
     ckpt_desc desc;
     ckpt_run_desc one;
@@ -86,7 +87,7 @@ static void a_transcript_of_4_mib_is_saved_grown_and_loaded_into_one_buffer(
     desc.store = &fs.base;
     desc.throttle_ms = CKPT_OFF;
     one.id = "large";
-    if (!CHECK(mkdtemp(dir) != NULL) ||
+    if (!CHECK(temp_dir_make(dir, sizeof(dir), "large")) ||
         !CHECK_INT(ckpt_store_fs_open(&fs, &where, &err), CKPT_OK)) {
         return;
     }
@@ -95,7 +96,7 @@ static void a_transcript_of_4_mib_is_saved_grown_and_loaded_into_one_buffer(
     grow_and_load();
     CHECK_INT(ckpt_finish(&run, CKPT_COMPLETED, NULL), CKPT_OK);
     ckpt_store_fs_close(&fs);
-    char probe[64];
+    char probe[300];
     snprintf(probe, sizeof(probe), "%s/.probe", dir);
     (void)unlink(probe);
     CHECK_INT(rmdir(dir), 0);

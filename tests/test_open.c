@@ -9,6 +9,7 @@
 #endif
 
 #include "../ckpt_store_fs.h"
+#include "temp_dir.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -67,40 +68,12 @@ static struct {
     char            buf[64 * 1024];
 } t;
 
-static void remove_tree(const char *path)
-{
-    char sub[1024];
-    struct dirent *e;
-    DIR *d;
-    (void)chmod(path, 0700);
-    d = opendir(path);
-    while (d != NULL && (e = readdir(d)) != NULL) {
-        struct stat st;
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) {
-            continue;
-        }
-        snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name);
-        if (lstat(sub, &st) == 0 && S_ISDIR(st.st_mode)) {
-            remove_tree(sub);
-        } else {
-            (void)unlink(sub);
-        }
-    }
-    if (d != NULL) {
-        closedir(d);
-    }
-    (void)rmdir(path);
-}
-
 // An empty directory for the test, and the name of a store in it. TMPDIR says
 // on which file system.
 static bool setup(void)
 {
-    const char *base = getenv("TMPDIR");
     memset(&t, 0, sizeof(t));
-    snprintf(t.dir, sizeof(t.dir), "%.200s/ckpt-open-XXXXXX",
-             base != NULL && base[0] == '/' ? base : "/tmp");
-    if (!CHECK(mkdtemp(t.dir) != NULL)) {
+    if (!CHECK(temp_dir_make(t.dir, sizeof(t.dir), "open"))) {
         return false;
     }
     snprintf(t.runs, sizeof(t.runs), "%s/runs", t.dir);
@@ -112,7 +85,7 @@ static void teardown(void)
 {
     ckpt_abandon(&t.run);
     ckpt_store_fs_close(&t.fs);
-    remove_tree(t.dir);
+    (void)temp_dir_remove(t.dir);
 }
 
 static uint64_t sum_bytes(uint64_t h, const void *bytes, size_t n)

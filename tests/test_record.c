@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include "ckpt_store_fs.h"
+#include "temp_dir.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -44,7 +45,7 @@ TEST_SUITE(record, LIST)
 #define FILE_MAX (1 << 20)
 
 static struct {
-    char             root[64], run[128], current[160], prev[160];
+    char             root[256], run[300], current[400], prev[400];
     ckpt_fs_calls    calls;
     int64_t          now_ms;
     ckpt_store_fs    fs;
@@ -66,25 +67,6 @@ static int fake_clock(void *u, ckpt_moment *now)
 }
 
 //--- Files --------------------------------------------------------------------
-
-static void remove_tree(const char *path)
-{
-    struct stat st;
-    DIR *dir = lstat(path, &st) == 0 && S_ISDIR(st.st_mode) ? opendir(path)
-                                                            : NULL;
-    struct dirent *e;
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        char child[512];
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
-            snprintf(child, sizeof(child), "%s/%s", path, e->d_name);
-            remove_tree(child);
-        }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-    (void)remove(path);
-}
 
 static void put_file(const char *path, const void *bytes, size_t n)
 {
@@ -138,7 +120,7 @@ static uint64_t dump(const char *path)
     DIR *dir = S_ISDIR(st.st_mode) ? opendir(path) : NULL;
     struct dirent *e;
     while (dir != NULL && (e = readdir(dir)) != NULL) {
-        char child[512];
+        char child[1024];
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
             strcmp(e->d_name, ".probe") != 0) {
             snprintf(child, sizeof(child), "%s/%s", path, e->d_name);
@@ -158,7 +140,7 @@ static void teardown(void)
     if (t.root[0] != '\0') {
         ckpt_abandon(&t.job);
         ckpt_store_fs_close(&t.fs);
-        remove_tree(t.root);
+        (void)temp_dir_remove(t.root);
     }
     memset(&t, 0, sizeof(t));
 }
@@ -184,8 +166,7 @@ static bool setup(void)
     ckpt_desc d;
     ckpt_error err;
     teardown();
-    snprintf(t.root, sizeof(t.root), "/tmp/ckpt-record-XXXXXX");
-    if (!CHECK(mkdtemp(t.root) != NULL)) {
+    if (!CHECK(temp_dir_make(t.root, sizeof(t.root), "record"))) {
         return false;
     }
     snprintf(t.run, sizeof(t.run), "%s/r-job", t.root);
@@ -515,7 +496,7 @@ static void empty_nul_and_huge_files_are_damaged(void)
 static void a_checkpoint_of_another_run_is_foreign(void)
 {
     static char other[FILE_MAX];
-    char path[160];
+    char path[400];
     if (!setup_job() || !CHECK_INT(open_run("jo"), CKPT_OK)) {
         return;
     }
@@ -534,7 +515,7 @@ static void a_checkpoint_of_another_run_is_foreign(void)
 
 static void a_checkpoint_under_another_name_is_damaged(void)
 {
-    char second[160];
+    char second[400];
     if (!setup_job()) {
         return;
     }
@@ -832,7 +813,7 @@ static void lists_beyond_their_limits_are_damaged(void)
 // L24: kept with its reason in its name; DESIGN 6.3
 static void a_damaged_checkpoint_is_set_aside_and_kept(void)
 {
-    char bad[160];
+    char bad[400];
     static char kept[FILE_MAX];
     if (!setup_job()) {
         return;
@@ -871,10 +852,10 @@ typedef enum plant {
 // Puts something in the place of what is at path, which is kept elsewhere.
 static bool put_plant(const char *path, plant what)
 {
-    char away[256];
+    char away[300];
     struct stat st;
     snprintf(away, sizeof(away), "%s/away-%d", t.root, (int)what);
-    remove_tree(away);
+    (void)temp_dir_remove(away);
     if (lstat(path, &st) != 0 || rename(path, away) != 0) {
         return false;
     }
@@ -942,7 +923,7 @@ static void what_is_planted_before_a_whole_checkpoint_is_passed_over(void)
         CHECK(same(t.last.messages, "[\"one\"]"));
         CHECK_INT(save(3, "[3]", NULL), CKPT_OK);
         CHECK_INT(ckpt_load(&t.job, &t.last, t.buf, sizeof(t.buf)), CKPT_OK);
-        char away[256];                         // what a link points to
+        char away[300];                         // what a link points to
         snprintf(away, sizeof(away), "%s/away-%d", t.root, i);
         CHECK(i == PLANT_OWNER || (get_file(away, t.forged) == t.size &&
               memcmp(t.forged, t.whole, t.size) == 0));
@@ -952,7 +933,7 @@ static void what_is_planted_before_a_whole_checkpoint_is_passed_over(void)
 static void what_is_planted_as_a_heartbeat_is_foreign(void)
 {
     for (int i = 0; i < PLANT_COUNT; i++) {
-        char path[160];
+        char path[400];
         if (i == PLANT_OWNER && geteuid() != 0) {
             break;
         }
@@ -986,7 +967,7 @@ static void what_is_planted_as_a_run_is_foreign(void)
     if (!setup_job()) {
         return;
     }
-    remove_tree(t.run);
+    (void)temp_dir_remove(t.run);
     put_file(t.run, "x", 1);
     check_foreign();
 }
@@ -1031,7 +1012,7 @@ static void looking_changes_nothing(void)
 // more.
 static bool load_golden(const char *name, const char *id)
 {
-    char path[512], dir[200];
+    char path[512], dir[400];
     if (!setup()) {
         return false;
     }

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE                     // unshare()
 
 #include "ckpt_store_fs.h"
+#include "temp_dir.h"
 #include "test.h"
 
 #include <dirent.h>
@@ -168,10 +169,7 @@ static bool open_store(ckpt_store_fs_liveness liveness, int32_t resume_max)
 static bool begin_by(ckpt_store_fs_liveness liveness, int32_t resume_max)
 {
     memset(&t, 0, sizeof(t));
-    const char *tmp = getenv("TMPDIR");
-    snprintf(t.dir, sizeof(t.dir), "%s/ckpt-recover-XXXXXX",
-             tmp != NULL ? tmp : "/tmp");
-    return CHECK(mkdtemp(t.dir) != NULL) &&
+    return CHECK(temp_dir_make(t.dir, sizeof(t.dir), "recover")) &&
            CHECK(open_store(liveness, resume_max));
 }
 

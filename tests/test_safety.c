@@ -7,9 +7,9 @@
 #endif
 
 #include "../ckpt_store_fs.h"
+#include "temp_dir.h"
 #include "test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -50,36 +50,10 @@ static const ckpt_fs_calls *calls(void)
     return ckpt_store_fs_calls();
 }
 
-static void remove_tree(const char *path)
-{
-    DIR *dir = opendir(path);
-    struct dirent *e;
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        char child[1024];
-        struct stat st;
-        snprintf(child, sizeof(child), "%s/%s", path, e->d_name);
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) {
-            continue;
-        }
-        if (lstat(child, &st) == 0 && S_ISDIR(st.st_mode)) {
-            remove_tree(child);
-        } else {
-            (void)unlink(child);
-        }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-    (void)rmdir(path);
-}
-
 // A directory of its own, and its descriptor.
 static int begin(void)
 {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(root, sizeof(root), "%s/ckpt-safety-XXXXXX",
-             tmp != NULL ? tmp : "/tmp");
-    if (!CHECK(mkdtemp(root) != NULL)) {
+    if (!CHECK(temp_dir_make(root, sizeof(root), "safety"))) {
         return -1;
     }
     const int fd = calls()->open(NULL, -1, root,
@@ -91,7 +65,7 @@ static int begin(void)
 static void end(int fd)
 {
     CHECK_INT(calls()->close(NULL, fd), 0);
-    remove_tree(root);
+    (void)temp_dir_remove(root);
 }
 
 static int make(int dir, const char *name)
