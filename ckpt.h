@@ -132,9 +132,13 @@
                 Progress (one more phase, or a turn above all turns as they
                 were at the resume) starts the count anew
     throttle    saves closer together than this are skipped
-    outcome     how a run was left: completed and failed delete it (failed
-                may keep a dead letter); interrupted keeps it and gives the
-                attempt back; retry keeps it and the attempt counts
+    outcome     how a run was left: completed and failed delete it, unless
+                it is kept; interrupted keeps it and gives the attempt back;
+                retry keeps it and the attempt counts
+    receipt     a completed run that was begun with .once: it is kept where it
+                stands, so that nobody does its work a second time
+    dead letter a failed run that is kept where it stands, to look at, to
+                retry or to remove
     store       where runs are kept: one table of functions
     held        environment checkpoints that belong to a run and that exist
 
@@ -245,7 +249,9 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_HELD_MAX       64      // environment checkpoints of a run (as
                                     // many as effects)
 #define CKPT_DEPTH_MAX      128     // nesting of the caller's JSON
-#define CKPT_CLAIMS_MAX     32      // claims that died before they adopted
+#define CKPT_NONCE_MAX      32      // bytes of a nonce: a-z and 0-9
+#define CKPT_CLAIMS_MAX     32      // claimants in a row that may crash before
+                                    // their first save
 #define CKPT_PLACE_SIZE     448     // bytes a store may keep in a run
 #define CKPT_SIZE_MAX       0x20000000  // 512 MiB: bytes of a checkpoint
 #define CKPT_TURN_MAX       9007199254740991U   // 2^53 - 1, also seq and epoch
@@ -265,6 +271,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(OLDER,             2, "the newest checkpoint is damaged; this is the "   \
                             "one before it")                                   \
     X(END,               3, "there are no more")                               \
+    X(FINISHED,          4, "the run is finished; there is nothing to do")     \
     X(ERR_ARGUMENT,     -1, "an argument is out of its documented range")      \
     X(ERR_CLOSED,       -2, "the run is not open; begin or resume it first")   \
     X(ERR_NOT_FOUND,    -3, "there is nothing of that name")                   \
@@ -275,7 +282,7 @@ CKPT_API uint32_t ckpt_version(void);
                             "later")                                           \
     X(ERR_CLAIM_LOST,   -7, "another process has claimed the run; stop")       \
     X(ERR_EXHAUSTED,    -8, "no resume attempt is left; retry or remove it")   \
-    X(ERR_FINISHED,     -9, "the run is finished")                             \
+    X(ERR_FAILED,       -9, "the run failed and was kept; retry or remove it") \
     X(ERR_FORKED,      -10, "the run belongs to the parent process")           \
     X(ERR_DAMAGED,     -11, "a stored checkpoint is damaged; load what is "    \
                             "left, or look at the files")                      \
@@ -309,7 +316,7 @@ typedef enum ckpt_code {
 #define CKPT_X(name, value, message) CKPT_##name = value,
     CKPT_CODE_MAP(CKPT_X)
 #undef CKPT_X
-    CKPT_CODE_LAST = CKPT_END
+    CKPT_CODE_LAST = CKPT_FINISHED
 } ckpt_code;
 
 // Describes a failure. Its strings are constants and are never freed.
@@ -339,41 +346,60 @@ typedef struct ckpt_bytes {
 // The bytes of a C string without its end; NULL gives absent bytes.
 CKPT_API ckpt_bytes ckpt_text(const char *text);
 
+// The CRC-32C (Castagnoli, RFC 3720 appendix B.4) of bytes that follow others
+// whose sum is crc; 0 for the first ones.
+CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n);
+
 //--- Store: for those who write one -------------------------------------------
 
 // Whoever only uses ckpt can skip to "Context".
 //
 // A store keeps runs. A run has claims, numbered by epoch, and generations of
 // its checkpoint, numbered by (epoch, seq). The store does what it is told and
-// says what it sees; every rule lives in the core.
+// says what it sees; every rule lives in the core. tests/contract.h is the test
+// that every store has to pass.
+//
+// ROOM. A run needs room for four generations at a time: the last two of an
+// epoch, the first one of the epoch of a claimant that takes the run over, and
+// the one that is being written. Its claims are as many as claimants crashed in
+// a row, CKPT_CLAIMS_MAX and a few more. A store that has no more room answers
+// CKPT_ERR_NO_SPACE, and what it kept before stays as it was. drop() must work
+// without room.
 
 typedef struct ckpt_store ckpt_store;
 
 // What a store can do, an OR of bits in ckpt_store.caps.
 enum {
-    CKPT_CAP_LOCKS          = 1 << 0,   // alive() knows, it does not guess
-    CKPT_CAP_FENCED_WRITE   = 1 << 1,   // publish() refuses a fenced epoch
-                                        // itself: the core skips its look
-    CKPT_CAP_SINGLE_PROCESS = 1 << 2,   // at boot every owner is gone
-    CKPT_CAP_VOLATILE       = 1 << 3,   // OK does not survive a power cut
-    CKPT_CAP_NOTHING        = 1 << 4    // keeps nothing: ckpt_store_none()
+    CKPT_CAP_FENCED_WRITE   = 1 << 0,   // publish() and drop() refuse a place
+                                        // whose claim is not the highest: the
+                                        // core does not look before it
+                                        // acknowledges
+    CKPT_CAP_SINGLE_PROCESS = 1 << 1,   // no other process ever uses it: a
+                                        // claim of which alive() does not know
+                                        // better is of an earlier boot, and its
+                                        // owner is gone
+    CKPT_CAP_NOTHING        = 1 << 2    // keeps nothing: ckpt_store_none()
 };
 
-// Where a run can stand.
+// What a listing is to give.
 typedef enum ckpt_where {
-    CKPT_AT_RUNS,           // among the runs
-    CKPT_AT_FAILED,         // among the dead letters
-    CKPT_AT_NOWHERE         // removed; as a place to list: what is half made
+    CKPT_AT_RUNS,           // the ids of runs
+    CKPT_AT_LEFTOVERS       // names of what was made aside and never shown
 } ckpt_where;
 
 // How open() is to open a place.
 typedef enum ckpt_how {
     CKPT_HOW_FIND,          // a run that is there
     CKPT_HOW_NEW,           // make a run aside; the first publish() shows it
-    CKPT_HOW_LETTER,        // a dead letter, to look at and to read
-    CKPT_HOW_RETRY,         // make a run aside that begins with a dead letter
-    CKPT_HOW_LEFTOVER       // what list(CKPT_AT_NOWHERE) named
+    CKPT_HOW_LEFTOVER       // what list(CKPT_AT_LEFTOVERS) named
 } ckpt_how;
+
+// What drop() is to remove of a run.
+typedef enum ckpt_extent {
+    CKPT_DROP_OLDER,        // claims and generations of epochs below gen's
+    CKPT_DROP_REST,         // all but gen and the claim that is held
+    CKPT_DROP_ALL           // the whole run
+} ckpt_extent;
 
 // Names a generation. token is the store's own (an inode, a row version): two
 // generations of a run never have the same.
@@ -389,9 +415,6 @@ typedef struct ckpt_part {
     const void *bytes;
     uint64_t    offset;     // of the range, in the base
     uint64_t    size;
-    uint64_t    since_seq;  // the range has stood at this very offset in every
-                            // generation of this epoch from this seq on; 0:
-                            // not known, as always in this version
     uint32_t    crc;        // CRC-32C of the piece: sum a range while copying
 } ckpt_part;
 
@@ -421,14 +444,19 @@ typedef struct ckpt_life {
     int64_t      beat_ms;           // last sign of life, on the store's own
                                     // clock; 0: no claim of that epoch is
                                     // there (a leftover: when it was made)
-    int64_t      now_ms;            // the same clock, now
+    int64_t      now_ms;            // the same clock, now. A store whose clock
+                                    // begins anew at each boot says GONE of
+                                    // claims of an earlier boot
+    uint64_t     acked;             // the highest seq that beat() was given
+    bool         gave_up;           // close() said so of its claimant
     char         owner[160];        // who claimed, for people; NUL-terminated
 } ckpt_life;
 
 // The clocks the core has not.
 typedef struct ckpt_moment {
     int64_t mono_ms;                // never goes back
-    int64_t wall_ms;                // since 1970-01-01 UTC
+    int64_t wall_ms;                // since 1970-01-01 UTC; 0: there is no
+                                    // such clock
 } ckpt_moment;
 
 // Where a listing stands. Zero-initialize; ckpt_cursor_close() ends a walk
@@ -443,55 +471,66 @@ typedef struct ckpt_cursor {
 // The methods of a store; all are required. Each returns CKPT_OK or a negative
 // code (list also CKPT_END). When the medium failed it fills err->sys and
 // err->op (a constant); the answers NOT_FOUND, EXISTS, CLAIM_LOST, STALE and
-// DAMAGED need neither. err is never NULL. place is place_size bytes of the
-// core's memory, aligned as a uint64_t and zeroed, that belong to the store
-// from open() to close(). The core calls nothing on a place whose open()
-// failed, and makes at most one call at a time for one place. In a process
-// other than the one that holds its claim, everything but look at a letter,
-// alive, read and close returns ERR_FORKED and does nothing.
+// DAMAGED need neither. err is never NULL.
+//
+// place is place_size bytes of the core's memory, aligned as a uint64_t and
+// zeroed. They belong to the store from open() to close() and do not move
+// meanwhile. The core calls nothing on a place whose open() failed, and makes
+// at most one call at a time for one place. All other arguments (id, owner,
+// gen, part) are valid during the call only: copy what is needed later.
+//
+// After fork(), in the child, every method on a place returns ERR_FORKED and
+// changes nothing, except alive(), read() and close().
 typedef struct ckpt_store_methods {
     uint32_t version;       // CKPT_STORE_VERSION at the time it was compiled
     uint32_t place_size;    // at most CKPT_PLACE_SIZE
     uint64_t size_max;      // the largest checkpoint it can keep; 0: any
 
     // Opens a place. ERR_NOT_FOUND if there is nothing of that name. With
-    // CKPT_HOW_NEW and CKPT_HOW_RETRY a run is made aside: after claim() the
-    // first publish() shows it, or returns ERR_EXISTS if a run of that id is
-    // there by then; closed before, it may stay as a leftover. CKPT_HOW_RETRY
-    // begins with the newest dead letter as its older generation, and the
-    // first publish() removes that letter; if it died before it had, the next
-    // claim() does. CKPT_HOW_LEFTOVER takes a name that list(CKPT_AT_NOWHERE)
-    // gave, all others a run id.
+    // CKPT_HOW_NEW a run is made aside, whatever runs of that id there are:
+    // after claim() the first publish() shows it, or returns ERR_EXISTS if a
+    // run of that id is there by then; closed before, it is removed, or stays
+    // as a leftover. Until then look() tells of it what it tells of any run.
+    // CKPT_HOW_LEFTOVER takes a name that list(CKPT_AT_LEFTOVERS) gave, the
+    // others a run id.
     ckpt_code (*open)(ckpt_store *s, void *place, const char *id, ckpt_how how,
                       ckpt_error *err);
 
-    // Gives the id of one more run or dead letter, or the store's own name of
-    // a leftover, in any order, each once. CKPT_END after the last. id ==
-    // NULL: stop, free the cursor.
+    // Gives the id of one more run, or the store's own name of a leftover, in
+    // any order, each once. A run that comes or goes meanwhile may be given or
+    // not. CKPT_END after the last. id == NULL: stop, free the cursor.
     ckpt_code (*list)(ckpt_store *s, ckpt_where where, ckpt_cursor *cursor,
                       char id[CKPT_ID_MAX + 1], ckpt_error *err);
 
     // Looks at a run as it is now: nothing from a cache. Fills in generations
     // of epochs up to epoch_max (0: none), whole epochs only, as many as fit;
-    // look->epoch is not limited by it. First the higher claims, then whether
-    // the own one is there.
+    // look->epoch is not limited by it. Every claim counts, not only the next
+    // one: lower ones are removed in time. First the higher claims, then
+    // whether the own one is there. Of a run that was removed nothing is left:
+    // epoch 0.
     ckpt_code (*look)(ckpt_store *s, void *place, uint64_t epoch_max,
                       ckpt_look *look, ckpt_error *err);
 
     // Makes the claim of an epoch; atomic, one claimant wins. OK: won, the
-    // claim is durable and the place holds it. ERR_CLAIM_LOST: it is taken.
-    // ERR_STALE: the run was removed since it was opened.
-    // A claim is there until move(), even when its owner is gone.
+    // claim is durable and the place holds it, and nonce is a text of 1 to
+    // CKPT_NONCE_MAX characters a-z and 0-9 that no other claim of any run ever
+    // gets. ERR_CLAIM_LOST: it is taken. ERR_STALE: the run was removed since
+    // it was opened. A claim is there until drop(), even when its owner is
+    // gone.
     ckpt_code (*claim)(ckpt_store *s, void *place, uint64_t epoch,
-                       const char *owner, ckpt_error *err);
+                       const char *owner, char nonce[CKPT_NONCE_MAX + 1],
+                       ckpt_error *err);
 
     // Says whether the owner of an epoch lives. Changes nothing in the run.
     ckpt_code (*alive)(ckpt_store *s, void *place, uint64_t epoch,
                        ckpt_life *life, ckpt_error *err);
 
-    // Says "still alive" for the claim that the place holds.
-    // ERR_CLAIM_LOST if it is not there any more.
-    ckpt_code (*beat)(ckpt_store *s, void *place, ckpt_error *err);
+    // Says "still alive" for the claim that the place holds, and that the
+    // generation acked was acknowledged to the caller (0: none yet). A later
+    // claimant is told that by alive(), as far as it survived: it need not be
+    // durable. ERR_CLAIM_LOST if the claim is not there any more.
+    ckpt_code (*beat)(ckpt_store *s, void *place, uint64_t acked,
+                      ckpt_error *err);
 
     // Reads up to n bytes of a generation; *got < n only at its end. ERR_STALE
     // if the generation is not there any more. n == 0: done with reading for
@@ -507,37 +546,49 @@ typedef struct ckpt_store_methods {
                      const ckpt_part *part, ckpt_error *err);
 
     // Publishes what was put as generation (epoch, seq): atomic, and durable
-    // as far as this store promises. What was put is used up, whatever comes
-    // of it. settle: the names must be right at rest (phase ends, begin,
-    // finish). OK and ERR_NOT_DURABLE set gen->token; ERR_UNSURE as in ERRORS;
-    // ERR_CLAIM_LOST if the claim is gone, or, with CKPT_CAP_FENCED_WRITE,
-    // fenced; any other error: nothing changed.
+    // as far as this store promises. It becomes the newest generation of its
+    // epoch, and the one before it stays. What was put is used up, whatever
+    // comes of it. OK and ERR_NOT_DURABLE set gen->token; ERR_UNSURE as in
+    // ERRORS; ERR_CLAIM_LOST if the claim is gone, or, with
+    // CKPT_CAP_FENCED_WRITE, fenced; any other error: nothing changed.
     ckpt_code (*publish)(ckpt_store *s, void *place, ckpt_gen *gen,
-                         bool settle, ckpt_error *err);
+                         ckpt_error *err);
 
-    // Sets a generation aside under a reason (a word of a-z; the store keeps a
-    // few), or, with reason == NULL, removes every generation of epochs below
-    // gen->epoch and every leftover up to it. Never called between put() and
-    // publish(), and only by the holder of a claim.
+    // Takes a damaged generation out of the way: no look tells of it any more.
+    // A store may keep a few of them for people to look at, until the run is
+    // removed, or none. Only by the holder of a claim.
+    ckpt_code (*set_aside)(ckpt_store *s, void *place, const ckpt_gen *gen,
+                           ckpt_error *err);
+
+    // Removes what is not needed any more, only by the holder of a claim, never
+    // between put() and publish(), and never anything of an epoch above that
+    // claim, nor of a later run of that id. What is gone already is success:
+    // a removal goes on where another one stopped.
+    //   CKPT_DROP_OLDER  claims and generations of epochs below gen->epoch, and
+    //                    what writers of epochs up to the claim's left half
+    //                    written
+    //   CKPT_DROP_REST   everything but gen (NULL: no generation stays) and the
+    //                    claim that is held
+    //   CKPT_DROP_ALL    the same, durably, then gen, then the claim, then the
+    //                    name of the run: no crash in between can bring an
+    //                    older generation back
+    // Claims go in the order of their epochs, the lowest first, and before any
+    // generation: in another order a claimant that slept could take a low epoch
+    // again, and see neither a higher claim nor what it misses. On a leftover:
+    // removes it, unless it has been shown meanwhile.
     ckpt_code (*drop)(ckpt_store *s, void *place, const ckpt_gen *gen,
-                      const char *reason, ckpt_error *err);
-
-    // Takes the run out of the runs: touches nothing of epochs above the claim
-    // held, and never a later run of that id. CKPT_AT_FAILED: keeps gen as a
-    // dead letter first (gen NULL: whatever is newest). gen itself goes last
-    // but for the claim. What is gone already is success: a finish goes on
-    // where another one stopped. On a letter or a leftover, which need no
-    // claim: removes all letters of the id, or the leftover.
-    ckpt_code (*move)(ckpt_store *s, void *place, const ckpt_gen *gen,
-                      ckpt_where to, ckpt_error *err);
+                      ckpt_extent extent, ckpt_error *err);
 
     // The clocks. place may be NULL.
     ckpt_code (*env)(ckpt_store *s, void *place, ckpt_moment *now,
                      ckpt_error *err);
 
-    // Lets go of a place: from then on the owner of its claim is gone. A child
-    // after fork() may call it, too; that must not end the parent's claim.
-    void (*close)(ckpt_store *s, void *place);
+    // Lets go of a place: from then on the owner of its claim is gone. gave_up:
+    // its claimant is well, but could not take the run over (a full disk);
+    // alive() says that of this claim from now on, as far as it can be written.
+    // A child after fork() may call it, too; that must not end the parent's
+    // claim.
+    void (*close)(ckpt_store *s, void *place, bool gave_up);
 } ckpt_store_methods;
 
 // A store. Embed it as the first member of your own struct and point methods
@@ -623,17 +674,20 @@ CKPT_API ckpt_desc ckpt_desc_defaults(const ckpt_desc *desc);
 // How a run was left; also an argument of ckpt_finish().
 typedef enum ckpt_outcome {
     CKPT_RUNNING,           // not left: its owner lives, or crashed
-    CKPT_COMPLETED,         // deletes the run
-    CKPT_FAILED,            // deletes it; .keep keeps a dead letter
+    CKPT_COMPLETED,         // deletes the run; one of .once is kept as done
+    CKPT_FAILED,            // deletes it; .keep keeps it as dead
     CKPT_INTERRUPTED,       // clean shutdown: keeps, gives the attempt back
     CKPT_RETRY,             // this attempt failed: keeps, the attempt counts
-    CKPT_KEPT               // on disk only: failed, to become a dead letter
+    // On disk only:
+    CKPT_DONE,              // completed, and kept: a receipt
+    CKPT_DEAD,              // failed, and kept: a dead letter
+    CKPT_REMOVED            // by ckpt_remove or ckpt_prune, not gone yet
 } ckpt_outcome;
 
 // What the head and the sections of one generation say.
 enum {
-    CKPT__INTRO, CKPT__MESSAGES, CKPT__PHASES, CKPT__EFFECTS, CKPT__HELD,
-    CKPT__REASON, CKPT__STATE, CKPT__PARTS
+    CKPT__RUN, CKPT__REASON, CKPT__META, CKPT__PROMPT, CKPT__MESSAGES,
+    CKPT__PHASES, CKPT__EFFECTS, CKPT__HELD, CKPT__STATE, CKPT__PARTS
 };
 
 typedef struct ckpt__section {
@@ -644,10 +698,14 @@ typedef struct ckpt__record {
     uint64_t      epoch, seq, turn, turn_max;
     uint32_t      length, attempt;
     ckpt_outcome  outcome;
+    bool          once;             // kept as done when it completes
+    bool          lost;             // kept without a whole generation
     int64_t       saved_at_ms;
     uint64_t      fingerprint;      // hash of the stored text, 0: none
     ckpt__section part[CKPT__PARTS];
     uint32_t      uncertain;        // effects that are begun
+    uint32_t      front;            // sum of what is in front of the prompt
+    char          birth[CKPT_NONCE_MAX + 1];
 } ckpt__record;
 
 // Where something stands in a record; from 0: nowhere.
@@ -677,7 +735,7 @@ typedef struct ckpt__entry {
 typedef struct ckpt__wants {
     struct ckpt_run      *run;      // its tables of phases, effects and held
     struct ckpt_run_info *info;     // short texts
-    ckpt__span            meta[10], reason;
+    ckpt__span            meta[10], reason, birth;
     uint32_t              at[CKPT__PARTS];
     ckpt__tap             tap;      // the last string
     ckpt__entry           entry;    // the last entry, and its value
@@ -702,9 +760,12 @@ typedef struct ckpt__facts {
     ckpt_code    judged;        // of the newest whole generation. NOT_FOUND:
                                 // there is none at all
     ckpt_outcome outcome;
-    uint64_t     epoch;         // of the newest generation
+    uint64_t     epoch, seq;    // of the newest generation
     uint64_t     highest;       // epoch of the highest claim
+    uint64_t     acked;         // the highest seq that was acknowledged
+    uint32_t     died;          // claimants that crashed before they adopted
     uint32_t     attempt;
+    bool         held, lost;    // of the newest generation
     ckpt_verdict verdict;
     int64_t      age_ms;        // of the last beat; negative: in the future
     bool         watched;       // and it did not change for a lease
@@ -727,7 +788,8 @@ typedef struct ckpt__io {
     uint64_t    place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
     uint32_t    size_max;
     ckpt_look   look;
-    ckpt_life   life;
+    ckpt_life   life;               // of the highest claim
+    ckpt_life   other;              // of another one
     ckpt_gen    gen;                // the generation that record describes
     uint64_t    newest;             // epoch of the newest, whole or not
     uint32_t    bad_count;          // damaged ones found before it
@@ -738,7 +800,8 @@ typedef struct ckpt__io {
     ckpt__facts  facts;
     ckpt__record peeked;
     ckpt_error  error;
-    uint8_t     work[1024];         // a window on what is read, or a head
+    char        head[512];          // of the record that is read or written
+    uint8_t     work[1024];         // a window on what is read
 } ckpt__io;
 
 // One watched beat in the future, see ckpt_life.
@@ -753,14 +816,15 @@ typedef enum ckpt_run_state {
     CKPT_STATE_STALLED     = 1 << 1,    // alive, but has not beaten for a lease
     CKPT_STATE_INTERRUPTED = 1 << 2,    // can be resumed now
     CKPT_STATE_EXHAUSTED   = 1 << 3,    // interrupted, no attempt is left
-    CKPT_STATE_FINISHED    = 1 << 4,    // finished, not wholly removed yet
+    CKPT_STATE_FINISHED    = 1 << 4,    // ended, not wholly removed yet
     CKPT_STATE_DAMAGED     = 1 << 5,    // no generation is whole
     CKPT_STATE_NEWER       = 1 << 6,    // of a higher format
     CKPT_STATE_UNREADABLE  = 1 << 7,    // the store cannot read it; see error
     CKPT_STATE_FOREIGN     = 1 << 8,    // the record is of another run
     CKPT_STATE_BUSY        = 1 << 9,    // changing, or a claimant just died
-    CKPT_STATE_FAILED      = 1 << 10,   // a dead letter
-    CKPT_STATE_ALL         = (1 << 11) - 1
+    CKPT_STATE_FAILED      = 1 << 10,   // failed and kept: a dead letter
+    CKPT_STATE_DONE        = 1 << 11,   // completed and kept: a receipt
+    CKPT_STATE_ALL         = (1 << 12) - 1
 } ckpt_run_state;
 
 // Facts about a run. Bounded: long strings are cut.
@@ -768,12 +832,16 @@ typedef struct ckpt_run_info {
     char           id[CKPT_ID_MAX + 1];
     ckpt_run_state state;
     ckpt_outcome   outcome;
-    uint64_t       epoch, seq, turn, turn_max, size;
+    uint64_t       epoch, seq, turn, turn_max, size, messages;
     uint32_t       attempt, phases, uncertain, held;
     int64_t        saved_at_ms;             // since 1970-01-01 UTC; 0: unknown
     int64_t        beat_age_ms;             // -1: unknown
     int64_t        wait_ms;                 // BUSY: try again after this
     bool           older;                   // the newest generation is damaged
+                                            // or missing
+    bool           once;                    // kept as DONE when it completes
+    bool           lost;                    // FAILED: nothing of it was whole
+    char           birth[CKPT_NONCE_MAX + 1];   // as ckpt_run.birth
     char           owner[160];              // of the highest claim
     char           agent_id[CKPT_NAME_MAX + 1];
     char           agent_name[CKPT_NAME_MAX + 1];
@@ -824,6 +892,9 @@ typedef struct ckpt_run_desc {
     const char *id;                 // required, 1 to CKPT_ID_MAX bytes, any
                                     // bytes but NUL
     ckpt_meta   meta;               // a resume only compares the fingerprint
+    bool        once;               // keep it as DONE when it completes: its
+                                    // work is not done again until the run is
+                                    // removed. Remembered from the begin on
     bool        force;              // claim it from a live (stalled) owner
 } ckpt_run_desc;
 
@@ -838,7 +909,7 @@ typedef struct ckpt__plan {
     uint64_t      turn;
     uint32_t      attempt;
     ckpt_outcome  outcome;
-    bool          settle, drop_ended, set_reason, done_phase;
+    bool          drop_ended, set_reason, done_phase, lost;
     uint32_t      list, at;             // the entry that changes (behind the
     ckpt__fate    fate;                 // last one: is added), and how
     uint32_t      reason_size;
@@ -856,6 +927,7 @@ typedef struct ckpt__plan {
 struct ckpt_run {
     // For the caller to read:
     char       id[CKPT_ID_MAX + 1];
+    char       birth[CKPT_NONCE_MAX + 1];   // unlike the id never used again
     uint64_t   epoch;               // of this claim: give it to tools as a
                                     // fencing token
     uint64_t   seq;                 // of the newest generation
@@ -880,6 +952,8 @@ struct ckpt_run {
         ckpt__record next;          // the one being written
         ckpt__plan   plan;
         uint64_t     tries;         // seq of the last try to publish
+        uint64_t     acked;         // seq of the last save that returned OK
+        uint64_t     base;          // epoch of the generation adopted
         uint64_t     begin_again;   // an effect whose begin was not confirmed
         uint64_t     hold_again;    // likewise, a held environment
         uint32_t     stand;         // generations published in this claim
@@ -890,6 +964,7 @@ struct ckpt_run {
         bool         open, lost, unsure, must_look, older_left;
         bool         must_load;     // damage was found under this claim
         bool         finished;      // the outcome stands and was looked at
+        bool         over;          // closed, because it was finished before
         bool         damaged, exhausted;        // claimed for the fallback
         ckpt__entry  entries[2][CKPT_EFFECTS_MAX];   // effects, held
         uint64_t     phases[CKPT_PHASES_MAX];   // hashes of their names
@@ -900,11 +975,17 @@ struct ckpt_run {
 // Begins a run, or claims and resumes it if it was interrupted. When it
 // returns, the run exists durably under this claim, with its attempt counted.
 //
-// Returns CKPT_OK; run->resumed and run->older say which way. Otherwise the run
-// is zeroed: CKPT_ERR_LIVE if its owner is alive or stalled, CKPT_ERR_BUSY if
-// another process is at work on it or a claimant died a moment ago (try again
-// after ckpt_last_error()->wait_ms), CKPT_ERR_EXHAUSTED, CKPT_ERR_FINISHED if
-// it was finished and only now has been removed, CKPT_ERR_DAMAGED,
+// Returns CKPT_OK; run->resumed and run->older say which way.
+//
+// Returns CKPT_FINISHED (> 0) if there is nothing to do: the run is DONE, or it
+// was completed and has only now been removed. The run is closed then, and
+// every question on it answers that its work is done already: ckpt_phase and
+// ckpt_due false, saves and effects CKPT_FINISHED.
+//
+// Otherwise the run is zeroed: CKPT_ERR_FAILED if it failed and was kept,
+// CKPT_ERR_LIVE if its owner is alive or stalled, CKPT_ERR_BUSY if another
+// process is at work on it or several claimants died in a row (try again after
+// ckpt_last_error()->wait_ms), CKPT_ERR_EXHAUSTED, CKPT_ERR_DAMAGED,
 // CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN, CKPT_ERR_TOO_LARGE, CKPT_ERR_ARGUMENT for
 // an id out of its range, CKPT_ERR_UTF8 for metadata that is none,
 // CKPT_ERR_EXISTS if others begin and finish it at the same time again and
@@ -914,8 +995,9 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_open(ckpt_ctx *ctx, ckpt_run *run,
 
 // Begins a run that does not exist.
 //
-// Returns as ckpt_open, and CKPT_ERR_EXISTS if a run of that id is there,
-// whatever its state.
+// Returns as ckpt_open, without CKPT_FINISHED and CKPT_ERR_FAILED, and
+// CKPT_ERR_EXISTS if a run of that id is there, whatever its state: a kept one
+// (DONE, FAILED) is to be removed first.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_start(ckpt_ctx *ctx, ckpt_run *run,
                                            const ckpt_run_desc *desc);
 
@@ -938,13 +1020,15 @@ typedef struct ckpt_checkpoint {
     ckpt_bytes   effects;           // a JSON array, as it stands in the file
     ckpt_bytes   held;              // likewise
     const char  *reason;            // of the last retry or interruption
+    const char  *birth;             // as ckpt_run.birth
     ckpt_bytes   state;             // a JSON object, {} if none was saved
 } ckpt_checkpoint;
 
 // Reads the newest checkpoint of an open run into buf, cap bytes long.
 //
-// Returns CKPT_OLDER (> 0) if the newest generation was damaged and this is the
-// one before it; CKPT_ERR_BUFFER if cap < run->checkpoint_size;
+// Returns CKPT_OLDER (> 0) if the newest generation was damaged or is missing
+// and this is the one before it; CKPT_FINISHED if the run was finished before
+// it was opened; CKPT_ERR_BUFFER if cap < run->checkpoint_size;
 // CKPT_ERR_DAMAGED if it was damaged since it was claimed; CKPT_ERR_NOT_FOUND
 // from a store that keeps nothing; CKPT_ERR_CLAIM_LOST; or an error of the
 // store, which never means damaged.
@@ -996,19 +1080,23 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_beat(ckpt_run *run);
 typedef struct ckpt_finish_desc {
     const char           *reason;   // why; UTF-8, what is none is replaced
     const ckpt_save_desc *save;     // a last save (its throttle is ignored)
-    bool                  keep;     // CKPT_FAILED: keep a dead letter
+    bool                  keep;     // CKPT_FAILED: keep the run as FAILED
 } ckpt_finish_desc;
 
 // Leaves a run: outcome is CKPT_COMPLETED, CKPT_FAILED, CKPT_INTERRUPTED or
-// CKPT_RETRY. desc may be NULL. After CKPT_OK the run is closed.
+// CKPT_RETRY. desc may be NULL. After CKPT_OK the run is closed. A run that was
+// begun with .once is kept as DONE when it completes. It also works on a full
+// disk: the generations that are not needed any more make room, and a run that
+// is not to be kept is removed even if its outcome cannot be written.
 //
-// Returns CKPT_ERR_HELD if it is completed or failed but still holds
-// environment checkpoints: release them first (a dead letter may hold some);
-// CKPT_ERR_ARGUMENT for another outcome; CKPT_ERR_FINISHED if a different
-// outcome stands already (only removing the run has failed, and can be
-// repeated with that); otherwise as ckpt_save. After
-// CKPT_ERR_CLAIM_LOST and CKPT_ERR_FORKED the run is closed too; after other
-// errors it is still open, and the call can be repeated.
+// Returns CKPT_FINISHED, and closes the run, if it was finished before, or if a
+// different outcome stands already (removing the run has failed before; whoever
+// opens it next, or ckpt_sweep, goes on with that); CKPT_ERR_HELD if it is
+// completed or failed but still holds environment checkpoints: release them
+// first (one that is kept as FAILED may hold some); CKPT_ERR_ARGUMENT for
+// another outcome; otherwise as ckpt_save. After CKPT_ERR_CLAIM_LOST and
+// CKPT_ERR_FORKED the run is closed too; after other errors it is still open,
+// and the call can be repeated.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
                                             const ckpt_finish_desc *desc);
 
@@ -1130,7 +1218,8 @@ typedef ckpt_outcome ckpt_work_fn(ckpt_run *run, void *user,
 // space, permission), the work is done without checkpoints: run->durable is
 // false, saves succeed and keep nothing, and CKPT_EVENT_DEGRADED says why.
 //
-// Returns as ckpt_open if the work was not done, else as ckpt_finish.
+// Returns as ckpt_open if the work was not done (CKPT_FINISHED for a DONE run,
+// CKPT_ERR_FAILED for a FAILED one), else as ckpt_finish.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
                                              const ckpt_run_desc *desc,
                                              ckpt_work_fn *work, void *user);
@@ -1148,17 +1237,30 @@ typedef bool ckpt_scan_fn(void *user, const ckpt_run_info *info);
 CKPT_API CKPT_CHECKED ckpt_code ckpt_query(ckpt_ctx *ctx, const char *id,
                                            ckpt_run_info *info);
 
-// Describes every run and dead letter whose state is in states (an OR of
-// CKPT_STATE_; 0 means all), in any order. One bad run never stops a scan.
+// Describes every run whose state is in states (an OR of CKPT_STATE_; 0 means
+// all, those that are kept as well), in any order. One bad run never stops a
+// scan.
 //
 // Returns CKPT_OK, also when fn stopped it, or an error of the store if the
 // runs cannot be listed.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_scan(ckpt_ctx *ctx, uint32_t states,
                                           ckpt_scan_fn *fn, void *user);
 
+// Judges a run whole: reads every byte of every generation that stands, without
+// claiming or changing anything. info (may be NULL) gets what ckpt_query gives.
+//
+// Returns CKPT_OK if all are whole; CKPT_ERR_DAMAGED if one is not, or if what
+// was acknowledged last is missing: info->state says whether the run can be
+// resumed all the same, info->error what is wrong; CKPT_ERR_NOT_FOUND,
+// CKPT_ERR_ARGUMENT, CKPT_ERR_BUSY if it changed all the while,
+// CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN, or an error of the store.
+CKPT_API CKPT_CHECKED ckpt_code ckpt_verify(ckpt_ctx *ctx, const char *id,
+                                            ckpt_run_info *info);
+
 // Finds the run of an agent or a task that got furthest: the highest turn,
 // then the newest saved_at, then the id that sorts first. Filters that are
-// NULL match everything, but one is required.
+// NULL match everything, but one is required. Runs that ended (FINISHED, DONE,
+// FAILED) are not among them.
 //
 // Returns CKPT_ERR_ARGUMENT without a filter, CKPT_ERR_NOT_FOUND.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
@@ -1166,7 +1268,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
                                             ckpt_run_info *info);
 
 // Lists runs whose last beat is strictly older than age_ms, oldest first, ties
-// by id: up to cap of them, the oldest. Finished runs are not among them.
+// by id: up to cap of them, the oldest. Runs that ended (FINISHED, DONE,
+// FAILED) are not among them: nobody beats for them.
 //
 // Returns CKPT_ERR_ARGUMENT for a negative age; otherwise as ckpt_scan.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
@@ -1186,16 +1289,17 @@ CKPT_API void ckpt_cursor_close(ckpt_ctx *ctx, ckpt_cursor *cursor);
 
 // Called with an exhausted or damaged run (a damaged one has nothing to load;
 // run->seq is 0), claimed, to reassign the task elsewhere. Returns how to
-// leave it: CKPT_FAILED keeps a dead letter unless finish->keep is set to
-// false, CKPT_COMPLETED removes it, CKPT_RETRY tries again later.
+// leave it: CKPT_FAILED keeps it as FAILED unless finish->keep is set to false,
+// CKPT_COMPLETED removes it (or keeps it as DONE), CKPT_RETRY tries again
+// later.
 typedef ckpt_work_fn ckpt_fallback_fn;
 
 typedef struct ckpt_recover_desc {
     ckpt_work_fn     *resume;       // required: carries an interrupted run on
-    ckpt_fallback_fn *fallback;     // default: none, a dead letter is kept
+    ckpt_fallback_fn *fallback;     // default: none, it is kept as FAILED
     void             *user;
     int32_t           fallback_max; // times a fallback may crash before the
-                                    // run becomes a dead letter without it
+                                    // run is kept as FAILED without it
                                     // (default: 3)
 } ckpt_recover_desc;
 
@@ -1205,7 +1309,8 @@ typedef struct ckpt_recover_info {
 
 // Goes once through all runs: resumes each that is interrupted, hands each
 // that is exhausted or damaged to the fallback, completes the removal of those
-// half finished. Uses *run for each in turn. info may be NULL.
+// half finished. Passes over live ones and those that are kept (DONE, FAILED).
+// Uses *run for each in turn. info may be NULL.
 //
 // Returns CKPT_OK, or an error of the store if the runs cannot be listed; what
 // goes wrong with one run is an event and counted in info->failed.
@@ -1213,7 +1318,7 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
                                              const ckpt_recover_desc *desc,
                                              ckpt_recover_info *info);
 
-// Removes a run that is not live, or the dead letters of that id.
+// Removes a run that is not live, be it kept or not.
 //
 // Returns CKPT_ERR_HELD if it holds environment checkpoints (resume it and
 // release them), CKPT_ERR_LIVE, CKPT_ERR_BUSY, CKPT_ERR_NOT_FOUND, or an error
@@ -1221,14 +1326,39 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
 CKPT_API CKPT_CHECKED ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run,
                                             const char *id);
 
-// Brings a dead letter back as an interrupted run, or gives an exhausted run
-// its attempts back.
+// Brings a FAILED run back as an interrupted one, or gives an exhausted run its
+// attempts back.
 //
-// Returns CKPT_ERR_NOT_FOUND, CKPT_ERR_EXISTS if a run of that id is there and
-// is not exhausted, CKPT_ERR_DAMAGED, or an error of the store. Uses *run for
-// its work and leaves it closed.
+// Returns CKPT_ERR_NOT_FOUND, CKPT_FINISHED if it was completed,
+// CKPT_ERR_EXISTS if it is neither failed nor exhausted, CKPT_ERR_DAMAGED if
+// nothing of it was whole when it was kept, CKPT_ERR_BUSY, or an error of the
+// store. Uses *run for its work and leaves it closed.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_retry(ckpt_ctx *ctx, ckpt_run *run,
                                            const char *id);
+
+typedef struct ckpt_prune_desc {
+    int64_t       age_ms;           // required: only runs whose last beat is
+                                    // strictly older, by the store's clock
+    uint32_t      states;           // an OR of CKPT_STATE_DONE, _FAILED,
+                                    // _INTERRUPTED and _EXHAUSTED (0: DONE and
+                                    // FAILED)
+    bool          dry_run;          // only tell which ones
+    ckpt_scan_fn *fn;               // told of each run before it is removed;
+    void         *user;             // it returns false to stop (default: none)
+} ckpt_prune_desc;
+
+// Removes runs that are kept, or were left long ago. Each is claimed first and
+// judged again under the claim: one that was retried or resumed meanwhile
+// stays, and so does one whose age is not known or that holds environment
+// checkpoints. *count (may be NULL) says how many were removed, or, in a dry
+// run, would be.
+//
+// Returns CKPT_ERR_ARGUMENT for an age below 1 or another state, CKPT_OK, or an
+// error of the store if the runs cannot be listed; what goes wrong with one run
+// is an event. Uses *run for its work and leaves it closed.
+CKPT_API CKPT_CHECKED ckpt_code ckpt_prune(ckpt_ctx *ctx, ckpt_run *run,
+                                           const ckpt_prune_desc *desc,
+                                           uint32_t *count);
 
 // Removes what crashes left: runs half made and half finished. Never anything
 // of a live process, never the only good copy. *count (may be NULL) says how
@@ -1541,7 +1671,7 @@ static const uint32_t ckpt__crc_table[256] = {
     0xbe2da0a5, 0x4c4623a6, 0x5f16d052, 0xad7d5351
 };
 
-static uint32_t ckpt__crc(uint32_t crc, const void *bytes, size_t n)
+CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
 {
     const uint8_t *p = (const uint8_t *)bytes;
     crc = ~crc;
@@ -1835,7 +1965,7 @@ static uint32_t ckpt__pos(const ckpt__reader *r)
 static void ckpt__sum(ckpt__reader *r)
 {
     const uint32_t n = (uint32_t)(r->at - r->mark);
-    r->cut.crc = ckpt__crc(r->cut.crc, r->mark, n);
+    r->cut.crc = ckpt_crc32c(r->cut.crc, r->mark, n);
     r->cut.size += n;
     r->mark = r->at;
 }
@@ -2231,49 +2361,69 @@ static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
 
 //--- The record, read ---------------------------------------------------------
 
-// A checkpoint is a head of fixed width, the intro (run and meta, written
-// once), and then the sections in the order in which they change.
+// A checkpoint is a head of fixed width, and then the sections in the order in
+// which they change. What is in front of the prompt has a sum of its own, and
+// so has the head: whoever scans reads no more.
 //
-//      {"ckpt":1,"crc":"........",...                      head
-//       "run":"...","meta":{...},\n "messages":[           intro
-//      ...                                                 messages
-//      ],\n "phases":[...],"effects":[...],"held":[...],"reason":...,"state":
+//      {"ckpt":1,"crc":"........","head":"........","front":"........",...
+//       "run":"...","birth":"...","reason":...,             written once, but
+//       "meta":{...,"prompt":                               for the reason
+//      "...",                                               the prompt
+//       "messages":[                                        messages
+//      ...
+//      ],
+//       "phases":[...],"effects":[...],"held":[...],"state":
 //      ...}
 
-#define CKPT__CRC_AT       17           // where the digits of the crc stand
-#define CKPT__HEAD_SIZE    243
-#define CKPT__BEHIND_CRC   (CKPT__HEAD_SIZE - CKPT__CRC_AT - 8)
-#define CKPT__NUMBER_WIDTH 16           // 2^53 has that many digits
-#define CKPT__OUTCOME_MAX  11           // strlen("interrupted")
-
-#define CKPT__META_COUNT   10
-
-// The head, with room for the crc (-), numbers (#), the outcome (?) with its
-// quote and comma, and the time (@).
-static const char ckpt__head[CKPT__HEAD_SIZE + 1] =
-    "{\"ckpt\":1,\"crc\":\"--------\",\"length\":################,"
+// What stands in the head: digits of a sum (-), numbers (#), the outcome (?)
+// with its quote and comma, the time (@), true or false (!).
+static const char ckpt__head[] =
+    "{\"ckpt\":1,\"crc\":\"--------\",\"head\":\"--------\","
+    "\"front\":\"--------\",\"length\":################,"
     "\"epoch\":################,\"seq\":################,"
     "\"turn\":################,\"turn_max\":################,"
     "\"attempt\":################,\"outcome\":\"?????????????"
-    "\"saved_at\":\"@@@@@@@@@@@@@@@@@@@@@@@@\",\n";
+    "\"saved_at\":\"@@@@@@@@@@@@@@@@@@@@@@@@\","
+    "\"once\":!!!!!,\"lost\":!!!!!,\"count\":{"
+    "\"messages\":################,\"phases\":################,"
+    "\"uncertain\":################,\"held\":################},\n";
 
-#define CKPT__HEAD_NUMBERS 6    // length, epoch, seq, turn, turn_max, attempt
+// Within one sector, so that a disk writes it whole or not at all.
+#define CKPT__HEAD_SIZE    ((uint32_t)sizeof(ckpt__head) - 1)
+typedef char ckpt__head_fits_a_sector[sizeof(ckpt__head) <= 512 ? 1 : -1];
+
+#define CKPT__CRC_AT       17           // where the digits of the sums stand
+#define CKPT__SUM_AT       35
+#define CKPT__FRONT_AT     54
+#define CKPT__NUMBER_WIDTH 16           // 2^53 has that many digits
+#define CKPT__OUTCOME_MAX  11           // strlen("interrupted")
+
+// The numbers of the head, in their order.
+enum {
+    CKPT__N_LENGTH, CKPT__N_EPOCH, CKPT__N_SEQ, CKPT__N_TURN, CKPT__N_TURN_MAX,
+    CKPT__N_ATTEMPT, CKPT__N_MESSAGES, CKPT__N_PHASES, CKPT__N_UNCERTAIN,
+    CKPT__N_HELD, CKPT__HEAD_NUMBERS
+};
 
 // Arrays of characters, not of pointers: a table of pointers is writable data
 // in position-independent code.
 static const char ckpt__outcomes[][CKPT__OUTCOME_MAX + 1] = {
-    "running", "completed", "failed", "interrupted", "retry", "kept"
+    "running", "completed", "failed", "interrupted", "retry", "done", "dead",
+    "removed"
 };
 
-// What stands before each section; the intro ends with that of the messages.
-static const char ckpt__glue[CKPT__PARTS][16] = {
-    "", "", "],\n \"phases\":[", "],\"effects\":[", "],\"held\":[",
-    "],\"reason\":", ",\"state\":"
+// What stands before each section.
+static const char ckpt__glue[CKPT__PARTS][20] = {
+    " \"run\":", ",\"reason\":", ",\n \"meta\":{", "", "},\n \"messages\":[",
+    "],\n \"phases\":[", "],\"effects\":[", "],\"held\":[", "],\"state\":"
 };
 
+enum { CKPT__META_FINGERPRINT = 8, CKPT__META_PROMPT, CKPT__META_COUNT };
+
+// The longest text comes last, behind what a scan reads.
 static const char ckpt__meta_keys[CKPT__META_COUNT][14] = {
     "agent_id", "agent_name", "task_id", "caller_id", "channel_id", "guild_id",
-    "prompt", "model_tier", "parent_run_id", "fingerprint"
+    "model_tier", "parent_run_id", "fingerprint", "prompt"
 };
 
 // The member of a meta that has that key.
@@ -2286,10 +2436,10 @@ static const char **ckpt__meta_member(ckpt_meta *meta, size_t key)
     case 3:  return &meta->caller_id;
     case 4:  return &meta->channel_id;
     case 5:  return &meta->guild_id;
-    case 6:  return &meta->prompt;
-    case 7:  return &meta->model_tier;
-    case 8:  return &meta->parent_run_id;
-    default: return &meta->fingerprint;
+    case 6:  return &meta->model_tier;
+    case 7:  return &meta->parent_run_id;
+    case 8:  return &meta->fingerprint;
+    default: return &meta->prompt;
     }
 }
 
@@ -2324,7 +2474,7 @@ static void ckpt__outcome_write(char *out, ckpt_outcome outcome)
 
 static bool ckpt__outcome_read(const char *p, ckpt_outcome *outcome)
 {
-    for (int i = CKPT_RUNNING; i <= CKPT_KEPT; i++) {
+    for (int i = CKPT_RUNNING; i <= CKPT_REMOVED; i++) {
         char text[CKPT__OUTCOME_MAX + 2];
         *outcome = (ckpt_outcome)i;
         ckpt__outcome_write(text, *outcome);
@@ -2348,56 +2498,104 @@ static bool ckpt__head_is_newer(const char *head)
            version > CKPT_FORMAT_VERSION && head[i] == ',';
 }
 
+// The sum of a head: of every byte of it but the digits of the two sums that
+// cover it.
+static uint32_t ckpt__head_sum(const char *head)
+{
+    uint32_t sum = ckpt_crc32c(0, head, CKPT__CRC_AT);
+    sum = ckpt_crc32c(sum, head + CKPT__CRC_AT + 8,
+                      CKPT__SUM_AT - CKPT__CRC_AT - 8);
+    return ckpt_crc32c(sum, head + CKPT__SUM_AT + 8,
+                       CKPT__HEAD_SIZE - CKPT__SUM_AT - 8);
+}
+
+// Whether the eight digits at p are those of a sum.
+static bool ckpt__is_sum(const char *p, uint32_t sum)
+{
+    char digits[8];
+    ckpt__hex8(digits, sum);
+    return memcmp(digits, p, 8) == 0;           // safe: == 0 -> != 1
+}
+
+static uint32_t ckpt__hex4(const char *p);
+
+// Reads one field of the head, at head + i, and says how wide it is. 0: it is
+// no such field.
+static size_t ckpt__head_field(const char *head, size_t i, ckpt__record *rec,
+                               uint64_t **number, bool **flag)
+{
+    const char *p = head + i;
+    switch (ckpt__head[i]) {
+    case '-':
+        return 8;                               // compared when it is known
+    case '#':
+        **number = ckpt__head_number(p);
+        // safe: *(*number)++ <= CKPT_TURN_MAX -> (*number)++ != NULL
+        return *(*number)++ <= CKPT_TURN_MAX ? CKPT__NUMBER_WIDTH : 0;
+    case '?':
+        return ckpt__outcome_read(p, &rec->outcome) ? CKPT__OUTCOME_MAX + 2 : 0;
+    case '@':
+        rec->saved_at_ms = ckpt__time_read(p);
+        // safe: rec->saved_at_ms >= 0 -> 1
+        return rec->saved_at_ms >= 0 ? 24 : 0;
+    case '!':
+        **flag = *p == 't';
+        // safe: memcmp(p, ... == 0 -> (*flag)++ != NULL
+        return memcmp(p, *(*flag)++ ? "true " : "false", 5) == 0 ? 5 : 0;
+    default:
+        // safe: *p == ckpt__head[i] -> 1
+        return *p == ckpt__head[i];
+    }
+}
+
 // Reads a head of CKPT__HEAD_SIZE bytes. CKPT_ERR_FORMAT for a higher format.
 CKPT__APART static ckpt_code ckpt__head_read(const char *head,
                                              ckpt__record *rec)
 {
-    uint64_t v[CKPT__HEAD_NUMBERS];
-    bool good = true;
-    for (size_t i = 0, k = 0; i < CKPT__HEAD_SIZE && good; ) {
-        size_t width = 1;
-        switch (ckpt__head[i]) {
-        case '-':
-            width = 8;                          // compared when it is known
-            break;
-        case '#':
-            width = CKPT__NUMBER_WIDTH;
-            v[k] = ckpt__head_number(head + i);
-            // safe: v[k++] <= CKPT_TURN_MAX -> k++ < 99
-            good = v[k++] <= CKPT_TURN_MAX;
-            break;
-        case '?':
-            width = CKPT__OUTCOME_MAX + 2;
-            good = ckpt__outcome_read(head + i, &rec->outcome);
-            break;
-        case '@':
-            width = 24;
-            rec->saved_at_ms = ckpt__time_read(head + i);
-            good = rec->saved_at_ms >= 0;   // safe: rec->saved_at_ms >= 0 -> 1
-            break;
-        default:
-            // safe: head[i] == ckpt__head[i] -> 1
-            good = head[i] == ckpt__head[i];
-            break;
-        }
-        i += width;
+    uint64_t v[CKPT__HEAD_NUMBERS], *number = v;
+    bool flags[2], *flag = flags;
+    size_t width = 1;
+    for (size_t i = 0; i < CKPT__HEAD_SIZE && width > 0; i += width) {
+        width = ckpt__head_field(head, i, rec, &number, &flag);
     }
-    // safe: v[0] < CKPT__HEAD_SIZE -> 0
-    // safe: v[0] > UINT32_MAX -> 0
-    // safe: v[1] == 0 -> 0
-    if (!good || v[0] < CKPT__HEAD_SIZE || v[0] > UINT32_MAX || v[1] == 0 ||
-        // safe: v[2] == 0 -> 0
-        // safe: v[3] > v[4] -> 0
-        // safe: v[5] > UINT32_MAX -> 0
-        v[2] == 0 || v[3] > v[4] || v[5] > UINT32_MAX) {
+    const uint32_t sum = ckpt__head_sum(head);
+    // safe: !ckpt__is_sum(head + CKPT__SUM_AT, sum) -> 0
+    if (width == 0 || !ckpt__is_sum(head + CKPT__SUM_AT, sum) ||
+        // safe: v[CKPT__N_LENGTH] < CKPT__HEAD_SIZE -> 0
+        // safe: v[CKPT__N_LENGTH] > UINT32_MAX -> 0
+        v[CKPT__N_LENGTH] < CKPT__HEAD_SIZE || v[CKPT__N_LENGTH] > UINT32_MAX ||
+        // safe: v[CKPT__N_EPOCH] == 0 -> 0
+        // safe: v[CKPT__N_SEQ] == 0 -> 0
+        v[CKPT__N_EPOCH] == 0 || v[CKPT__N_SEQ] == 0 ||
+        // safe: v[CKPT__N_TURN] > v[CKPT__N_TURN_MAX] -> 0
+        v[CKPT__N_TURN] > v[CKPT__N_TURN_MAX] ||
+        // safe: v[CKPT__N_ATTEMPT] > UINT32_MAX -> 0
+        v[CKPT__N_ATTEMPT] > UINT32_MAX) {
         return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
     }
-    rec->length = (uint32_t)v[0];
-    rec->epoch = v[1];
-    rec->seq = v[2];
-    rec->turn = v[3];
-    rec->turn_max = v[4];
-    rec->attempt = (uint32_t)v[5];
+    for (uint32_t i = CKPT__N_MESSAGES; i < CKPT__HEAD_NUMBERS; i++) {
+        if (v[i] > UINT32_MAX) {
+            return CKPT_ERR_DAMAGED;
+        }
+    }
+    rec->length = (uint32_t)v[CKPT__N_LENGTH];
+    rec->epoch = v[CKPT__N_EPOCH];
+    rec->seq = v[CKPT__N_SEQ];
+    rec->turn = v[CKPT__N_TURN];
+    rec->turn_max = v[CKPT__N_TURN_MAX];
+    rec->attempt = (uint32_t)v[CKPT__N_ATTEMPT];
+    rec->once = flags[0];
+    rec->lost = flags[1];
+    rec->front = ckpt__hex4(head + CKPT__FRONT_AT) << 16 |
+                 ckpt__hex4(head + CKPT__FRONT_AT + 4);
+    // safe: never
+    if (!ckpt__is_sum(head + CKPT__FRONT_AT, rec->front)) {
+        return CKPT_ERR_DAMAGED;                // not the digits that we write
+    }
+    rec->part[CKPT__MESSAGES].count = (uint32_t)v[CKPT__N_MESSAGES];
+    rec->part[CKPT__PHASES].count = (uint32_t)v[CKPT__N_PHASES];
+    rec->part[CKPT__HELD].count = (uint32_t)v[CKPT__N_HELD];
+    rec->uncertain = (uint32_t)v[CKPT__N_UNCERTAIN];
     return CKPT_OK;
 }
 
@@ -2431,22 +2629,52 @@ static void ckpt__take_shown(ckpt__reader *r, ckpt__tap *tap, char *buf)
 // Where a member of the metadata is shown, if it is.
 static char *ckpt__meta_shown(ckpt_run_info *info, size_t key)
 {
-    return info == NULL ? NULL : key == 0 ? info->agent_id :
-           key == 1 ? info->agent_name : key == 2 ? info->task_id :
-           key == 8 ? info->parent_run_id : NULL;
+    if (info == NULL) {
+        return NULL;
+    }
+    switch (key) {
+    case 0:  return info->agent_id;
+    case 1:  return info->agent_name;
+    case 2:  return info->task_id;
+    case 7:  return info->parent_run_id;
+    default: return NULL;
+    }
 }
 
-// Takes the intro: whose run it is, and its metadata. False: another run's.
-CKPT__APART static bool ckpt__take_intro(ckpt__reader *r, const char *id,
-                                         ckpt__record *rec, ckpt__wants *w)
+static bool ckpt__is_nonce(const char *text, size_t size)
+{
+    return size > 0 && size <= CKPT_NONCE_MAX &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == size;
+}
+
+// Takes whose run it is, and its nonce. False: another run's.
+CKPT__APART static bool ckpt__take_run(ckpt__reader *r, const char *id,
+                                       ckpt__record *rec, ckpt__wants *w)
 {
     ckpt__tap *tap = &w->tap;
-    size_t next = 0;
-    ckpt__take_text(r, " \"run\":");
     ckpt__take_shown(r, tap, NULL);
     // safe: = ... -> = true;
     const bool ours = tap->hash == ckpt__hash_text(id, CKPT__AS_ID);
-    ckpt__take_text(r, ",\"meta\":{");
+    ckpt__take_text(r, ",\"birth\":");
+    memset(tap, 0, sizeof(*tap));
+    tap->buf = rec->birth;
+    tap->cap = CKPT_NONCE_MAX;
+    ckpt__take_string(r, tap);
+    w->birth.from = tap->from;
+    w->birth.size = tap->size;
+    rec->birth[tap->len] = '\0';
+    if (!ckpt__is_nonce(rec->birth, tap->size)) {   // safe: never
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    return ours;
+}
+
+// Takes the members of the metadata, and of the prompt its key.
+CKPT__APART static void ckpt__take_meta(ckpt__reader *r, ckpt__record *rec,
+                                        ckpt__wants *w)
+{
+    ckpt__tap *tap = &w->tap;
+    size_t next = 0;
     for (bool first = true; r->rc == CKPT_OK && ckpt__peek(r) != '}';
          first = false) {
         if (!first) {
@@ -2460,6 +2688,9 @@ CKPT__APART static bool ckpt__take_intro(ckpt__reader *r, const char *id,
         }
         if (next == CKPT__META_COUNT) {         // safe: never
             ckpt__fail(r, CKPT_ERR_DAMAGED);    // unknown, or out of order
+        }
+        if (next >= CKPT__META_PROMPT) {
+            w->meta[CKPT__META_PROMPT].from = ckpt__pos(r);
             break;
         }
         ckpt__take_shown(r, tap, ckpt__meta_shown(w->info, next));
@@ -2467,13 +2698,20 @@ CKPT__APART static bool ckpt__take_intro(ckpt__reader *r, const char *id,
         w->meta[next].size = tap->size;
         w->agent = next == 0 ? tap->hash : w->agent;
         w->task = next == 2 ? tap->hash : w->task;
-        if (++next == CKPT__META_COUNT) {
-            rec->fingerprint = tap->hash;
-        }
+        rec->fingerprint = next == CKPT__META_FINGERPRINT ? tap->hash
+                                                          : rec->fingerprint;
+        next++;
     }
-    ckpt__take_text(r, "},\n \"messages\":[");
-    ckpt__cut(r, &rec->part[CKPT__INTRO]);
-    return ours;
+}
+
+// Takes the prompt, if its key stood there.
+static void ckpt__take_prompt(ckpt__reader *r, ckpt__wants *w)
+{
+    if (w->meta[CKPT__META_PROMPT].from > 0) {
+        ckpt__take_shown(r, &w->tap, NULL);
+        w->meta[CKPT__META_PROMPT].from = w->tap.from;
+        w->meta[CKPT__META_PROMPT].size = w->tap.size;
+    }
 }
 
 // Takes an unpadded number of up to 19 digits.
@@ -2613,35 +2851,50 @@ static void ckpt__take_reason(ckpt__reader *r, ckpt__wants *w)
     }
 }
 
-// Takes everything behind the intro.
-static void ckpt__take_sections(ckpt__reader *r, ckpt__record *rec,
-                                ckpt__wants *w)
+// Takes a section. False: it is another run's.
+static bool ckpt__take_part(ckpt__reader *r, const char *id, uint32_t i,
+                            ckpt__record *rec, ckpt__wants *w)
 {
-    for (uint32_t i = CKPT__MESSAGES; i < CKPT__PARTS; i++) {
+    switch (i) {
+    case CKPT__RUN:    return ckpt__take_run(r, id, rec, w);
+    case CKPT__REASON: ckpt__take_reason(r, w); break;
+    case CKPT__META:   ckpt__take_meta(r, rec, w); break;
+    case CKPT__PROMPT: ckpt__take_prompt(r, w); break;
+    case CKPT__MESSAGES:
+        ckpt__take_elements(r, UINT32_MAX, &rec->part[i]);
+        break;
+    case CKPT__STATE:
+        if (ckpt__peek(r) != '{') {             // safe: never
+            ckpt__fail(r, CKPT_ERR_DAMAGED);
+        }
+        ckpt__take_value(r);
+        break;
+    default: ckpt__take_list(r, i, rec, w); break;
+    }
+    return true;
+}
+
+// Takes everything behind the head. False: it is another run's.
+static bool ckpt__take_parts(ckpt__reader *r, const char *id,
+                             ckpt__record *rec, ckpt__wants *w)
+{
+    bool ours = true;
+    for (uint32_t i = 0; i < CKPT__PARTS; i++) {
         ckpt__take_text(r, ckpt__glue[i]);
         ckpt__cut(r, NULL);
         w->at[i] = ckpt__pos(r);
-        switch (i) {
-        case CKPT__MESSAGES:
-            ckpt__take_elements(r, UINT32_MAX, &rec->part[i]);
-            break;
-        case CKPT__REASON:
-            ckpt__take_reason(r, w);
-            break;
-        case CKPT__STATE:
-            if (ckpt__peek(r) != '{') {         // safe: never
-                ckpt__fail(r, CKPT_ERR_DAMAGED);
-            }
-            ckpt__take_value(r);
-            break;
-        default:
-            ckpt__take_list(r, i, rec, w);      // cuts its entries itself
-            continue;
+        ours &= ckpt__take_part(r, id, i, rec, w);
+        if (i < CKPT__PHASES || i > CKPT__HELD) {
+            ckpt__cut(r, &rec->part[i]);        // a list cuts its own entries
         }
-        ckpt__cut(r, &rec->part[i]);
+        // safe: never
+        if (i == CKPT__META && r->all.crc != rec->front) {
+            ckpt__fail(r, CKPT_ERR_DAMAGED);
+        }
     }
     ckpt__take_byte(r, '}');
     ckpt__cut(r, NULL);
+    return ours;
 }
 
 // A head says that the record is larger than allowed. Believe it only if there
@@ -2657,6 +2910,49 @@ static ckpt_code ckpt__too_large(ckpt__reader *r)
     return rc != CKPT_OK ? rc : got > 0 ? CKPT_ERR_TOO_LARGE : CKPT_ERR_DAMAGED;
 }
 
+// Takes the head at the begin of the window.
+static ckpt_code ckpt__take_head(ckpt__reader *r, uint32_t size_max,
+                                 ckpt__record *rec)
+{
+    (void)ckpt__peek(r);
+    const char *head = (const char *)r->at;
+    const size_t n = (size_t)(r->end - r->at);
+    if (r->rc != CKPT_OK) {
+        return r->rc;
+    }
+    if (n < CKPT__HEAD_SIZE) {                  // safe: never
+        return n >= 20 && ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT
+                                                    : CKPT_ERR_DAMAGED;
+    }
+    const ckpt_code rc = ckpt__head_read(head, rec);
+    // safe: rec->length > size_max -> 0
+    if (rc == CKPT_OK && rec->length > size_max) {
+        return ckpt__too_large(r);
+    }
+    r->at += CKPT__HEAD_SIZE;
+    r->mark = r->at;
+    return rc;
+}
+
+// The counts of a record, as they stand in its head.
+static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
+{
+    counts[0] = rec->part[CKPT__MESSAGES].count;
+    counts[1] = rec->part[CKPT__PHASES].count;
+    counts[2] = rec->uncertain;
+    counts[3] = rec->part[CKPT__HELD].count;
+}
+
+// The sum of a whole record, of its head and of the sum of its body. The body
+// comes first and the head last, so that a save that only adds messages
+// continues it.
+static uint32_t ckpt__record_sum(uint32_t body, const char *head)
+{
+    body = ckpt_crc32c(body, head, CKPT__CRC_AT);
+    return ckpt_crc32c(body, head + CKPT__CRC_AT + 8,
+                       CKPT__HEAD_SIZE - CKPT__CRC_AT - 8);
+}
+
 // Reads a whole record and checks everything about it. CKPT_ERR_DAMAGED with
 // the position; CKPT_ERR_FOREIGN if it is whole but another run's;
 // CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said. io->reader
@@ -2668,9 +2964,7 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     ckpt__reader *r = &io->reader;
     ckpt__wants *w = &io->wants;
     const uint32_t size_max = io->size_max;
-    char crc[8], again[8];
-    uint32_t sum;
-    ckpt_code rc;
+    char *head = io->head;
     memset(rec, 0, sizeof(*rec));
     memset(w->meta, 0, sizeof(w->meta));
     memset(&w->reason, 0, sizeof(w->reason));
@@ -2680,39 +2974,26 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
         w->info->task_id[0] = w->info->parent_run_id[0] = '\0';
         w->info->reason[0] = '\0';
     }
-    (void)ckpt__peek(r);
-    const char *head = (const char *)r->at;
     *pos = 0;
-    if (r->rc != CKPT_OK) {
-        return r->rc;
+    const ckpt_code rc = ckpt__take_head(r, size_max, rec);
+    if (rc != CKPT_OK) {
+        return rc;
     }
-    if (r->end - r->at < CKPT__HEAD_SIZE) {     // safe: never
-        return r->end - r->at >= 20 && ckpt__head_is_newer(head) ?
-               CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
-    }
-    rc = ckpt__head_read(head, rec);
-    memcpy(crc, head + CKPT__CRC_AT, 8);
-    // safe: rec->length > size_max -> 0
-    if (rc != CKPT_OK || rec->length > size_max) {
-        return rc != CKPT_OK ? rc : ckpt__too_large(r);
-    }
-    const uint32_t before = ckpt__crc(0, head, CKPT__CRC_AT);
-    const uint32_t behind = ckpt__crc(0, head + CKPT__CRC_AT + 8,
-                                      CKPT__BEHIND_CRC);
-    r->at += CKPT__HEAD_SIZE;
-    r->mark = r->at;
-    const bool ours = ckpt__take_intro(r, id, rec, w);
-    ckpt__take_sections(r, rec, w);
+    memcpy(head, r->at - CKPT__HEAD_SIZE, CKPT__HEAD_SIZE);
+    uint32_t told[4], found[4];
+    ckpt__counts(rec, told);
+    rec->part[CKPT__PHASES].count = rec->part[CKPT__HELD].count = 0;
+    rec->uncertain = 0;
+    const bool ours = ckpt__take_parts(r, id, rec, w);
     *pos = ckpt__pos(r);
-    if (r->rc == CKPT_OK && *pos != rec->length) {  // safe: never
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    // safe: *pos != rec->length -> 0
+    if (r->rc == CKPT_OK && (*pos != rec->length ||
+        !ckpt__is_sum(head + CKPT__CRC_AT,
+                      ckpt__record_sum(r->all.crc, head)))) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);        // safe: drop
     }
-    // The sum of the body comes first, that of the head last, so that a save
-    // that only adds messages continues it.
-    sum = ckpt__crc_join(r->all.crc, before, CKPT__CRC_AT);
-    sum = ckpt__crc_join(sum, behind, CKPT__BEHIND_CRC);
-    ckpt__hex8(again, sum);
-    if (r->rc == CKPT_OK && memcmp(crc, again, 8) != 0) {   // safe: never
+    ckpt__counts(rec, found);
+    if (memcmp(told, found, sizeof(told)) != 0) {   // safe: never
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
     // safe: ckpt__pos(r) <= size_max -> 1
@@ -2758,7 +3039,7 @@ static void ckpt__emit(ckpt__out *out, const void *bytes, uint32_t size,
 
 static void ckpt__emit_bytes(ckpt__out *out, const void *bytes, size_t size)
 {
-    ckpt__emit(out, bytes, (uint32_t)size, ckpt__crc(0, bytes, size));
+    ckpt__emit(out, bytes, (uint32_t)size, ckpt_crc32c(0, bytes, size));
 }
 
 static void ckpt__emit_text(ckpt__out *out, const char *text)
@@ -2814,14 +3095,27 @@ static void ckpt__emit_cut(ckpt__out *out, ckpt__section *section)
     memset(&out->cut, 0, sizeof(out->cut));
 }
 
-static void ckpt__emit_intro(ckpt__out *out, const ckpt__plan *plan)
+// Emits a quoted text.
+static void ckpt__emit_string(ckpt__out *out, const char *text, size_t n,
+                              ckpt__escape_mode mode)
 {
-    ckpt_meta meta = plan->begin->meta;
+    ckpt__emit_text(out, "\"");
+    ckpt__emit_escaped(out, text, n, mode);
+    ckpt__emit_text(out, "\"");
+}
+
+static void ckpt__emit_run(ckpt__out *out, const char *id, const char *birth)
+{
+    ckpt__emit_string(out, id, strlen(id), CKPT__AS_ID);
+    ckpt__emit_text(out, ",\"birth\":\"");
+    ckpt__emit_text(out, birth);
+    ckpt__emit_text(out, "\"");
+}
+
+static void ckpt__emit_meta(ckpt__out *out, const ckpt_meta *of)
+{
+    ckpt_meta meta = *of;
     bool comma = false;
-    ckpt__emit_text(out, " \"run\":\"");
-    ckpt__emit_escaped(out, plan->begin->id, strlen(plan->begin->id),
-                       CKPT__AS_ID);
-    ckpt__emit_text(out, "\",\"meta\":{");
     for (size_t i = 0; i < CKPT__META_COUNT; i++) {
         const char *text = *ckpt__meta_member(&meta, i);
         if (text == NULL) {
@@ -2829,12 +3123,12 @@ static void ckpt__emit_intro(ckpt__out *out, const ckpt__plan *plan)
         }
         ckpt__emit_text(out, comma ? ",\"" : "\"");
         ckpt__emit_text(out, ckpt__meta_keys[i]);
-        ckpt__emit_text(out, "\":\"");
-        ckpt__emit_escaped(out, text, strlen(text), CKPT__AS_TEXT);
-        ckpt__emit_text(out, "\"");
+        ckpt__emit_text(out, "\":");
+        if (i != CKPT__META_PROMPT) {
+            ckpt__emit_string(out, text, strlen(text), CKPT__AS_TEXT);
+        }
         comma = true;
     }
-    ckpt__emit_text(out, "},\n \"messages\":[");
 }
 
 static void ckpt__emit_value(ckpt__out *out, const ckpt__plan *plan)
@@ -2970,11 +3264,32 @@ static void ckpt__emit_reason(ckpt__out *out, const ckpt__plan *plan)
     if (plan->reason == NULL) {
         ckpt__emit_text(out, "null");
     } else {
-        ckpt__emit_text(out, "\"");
-        ckpt__emit_escaped(out, plan->reason, plan->reason_size,
-                           CKPT__AS_TEXT);
-        ckpt__emit_text(out, "\"");
+        ckpt__emit_string(out, plan->reason, plan->reason_size, CKPT__AS_TEXT);
     }
+}
+
+// Emits a section that is written once, when the run begins.
+static void ckpt__emit_begin(ckpt__out *out, const ckpt_run *run, uint32_t i)
+{
+    const ckpt_meta *meta = &run->priv.plan.begin->meta;
+    if (i == CKPT__RUN) {
+        ckpt__emit_run(out, run->id, run->birth);
+    } else if (i == CKPT__META) {
+        ckpt__emit_meta(out, meta);
+    } else if (meta->prompt != NULL) {
+        ckpt__emit_string(out, meta->prompt, strlen(meta->prompt),
+                          CKPT__AS_TEXT);
+    }
+}
+
+// Where a section of a record begins.
+static uint32_t ckpt__part_at(const ckpt__record *rec, uint32_t part)
+{
+    uint32_t at = CKPT__HEAD_SIZE;
+    for (uint32_t i = 0; i < part; i++) {
+        at += (uint32_t)strlen(ckpt__glue[i]) + rec->part[i].size;
+    }
+    return at + (uint32_t)strlen(ckpt__glue[part]);
 }
 
 // Emits section i of what the plan makes of the old record. Returns how many
@@ -3017,7 +3332,7 @@ static uint32_t ckpt__emit_part(ckpt__out *out, ckpt_run *run, uint32_t i)
         if (base) {
             ckpt__emit_base(out, &old->part[i], true);
         } else {
-            ckpt__emit_intro(out, plan);
+            ckpt__emit_begin(out, run, i);
         }
         return 0;
     }
@@ -3036,6 +3351,7 @@ static void ckpt__emit_body(ckpt__out *out, ckpt_run *run, ckpt__record *now)
         const uint32_t count = ckpt__emit_part(out, run, i);
         ckpt__emit_cut(out, &now->part[i]);
         now->part[i].count = count;
+        now->front = i == CKPT__META ? out->all.crc : now->front;
     }
     ckpt__emit_text(out, "}");
 }
@@ -3044,17 +3360,21 @@ static void ckpt__emit_body(ckpt__out *out, ckpt_run *run, ckpt__record *now)
 CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
                                          uint32_t crc)
 {
-    const uint64_t v[CKPT__HEAD_NUMBERS] = {
+    const uint64_t numbers[CKPT__HEAD_NUMBERS] = {
         rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
-        rec->attempt
+        rec->attempt, rec->part[CKPT__MESSAGES].count,
+        rec->part[CKPT__PHASES].count, rec->uncertain,
+        rec->part[CKPT__HELD].count
     };
+    const uint64_t *number = numbers;
+    const bool flags[2] = { rec->once, rec->lost }, *flag = flags;
     char time[32];
     memcpy(head, ckpt__head, CKPT__HEAD_SIZE);
     ckpt__time_write(time, rec->saved_at_ms);
-    for (size_t i = 0, k = 0; i < CKPT__HEAD_SIZE; i++) {
+    for (size_t i = 0; i < CKPT__HEAD_SIZE; i++) {
         switch (ckpt__head[i]) {
         case '#':
-            i += ckpt__number(head + i, v[k++], CKPT__NUMBER_WIDTH, ' ');
+            i += ckpt__number(head + i, *number++, CKPT__NUMBER_WIDTH, ' ');
             break;
         case '?':
             ckpt__outcome_write(head + i, rec->outcome);
@@ -3064,13 +3384,17 @@ CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
             memcpy(head + i, time, 24);
             i += 24;
             break;
+        case '!':
+            memcpy(head + i, *flag++ ? "true " : "false", 5);
+            i += 5;
+            break;
         default:
             break;
         }
     }
-    crc = ckpt__crc(crc, head, CKPT__CRC_AT);
-    crc = ckpt__crc(crc, head + CKPT__CRC_AT + 8, CKPT__BEHIND_CRC);
-    ckpt__hex8(head + CKPT__CRC_AT, crc);
+    ckpt__hex8(head + CKPT__FRONT_AT, rec->front);
+    ckpt__hex8(head + CKPT__SUM_AT, ckpt__head_sum(head));
+    ckpt__hex8(head + CKPT__CRC_AT, ckpt__record_sum(crc, head));
 }
 
 //--- Rules --------------------------------------------------------------------
@@ -3089,10 +3413,17 @@ static bool ckpt__is_due(const ckpt_desc *desc, bool saved, int64_t saved_ms,
     return !saved || now_ms - saved_ms >= desc->throttle_ms;
 }
 
+// An outcome after which the run is removed.
 static bool ckpt__is_final(ckpt_outcome outcome)
 {
     return outcome == CKPT_COMPLETED || outcome == CKPT_FAILED ||
-           outcome == CKPT_KEPT;
+           outcome == CKPT_REMOVED;
+}
+
+// An outcome with which the run stays where it stands.
+static bool ckpt__is_kept(ckpt_outcome outcome)
+{
+    return outcome == CKPT_DONE || outcome == CKPT_DEAD;
 }
 
 // Whether the owner of the highest claim let the run go, however fresh its
@@ -3120,32 +3451,59 @@ static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
            attempt >= (uint32_t)(resume_max == CKPT_NEVER ? 0 : resume_max);
 }
 
-// How long a run is still left alone whose last n claimants died before they
-// adopted it: 2^n seconds, at most an hour. A beat in the future says nothing
-// about its age, and must not make it immortal.
-static int64_t ckpt__patience(uint64_t n, int64_t age_ms)
+// How long a run is left alone whose last n claimants crashed before they
+// adopted it. The first three cost nothing: a kill while opening must not be
+// felt. Then 2^(n - 3) seconds, at most an hour, so that a record that kills
+// its readers does not keep a machine busy. A beat in the future says nothing
+// about its age, and must not make the run immortal.
+static int64_t ckpt__patience(uint32_t n, int64_t age_ms)
 {
-    // safe: n >= 12 -> 0
-    const int64_t wait = n >= 12 ? 3600000 : INT64_C(1000) << n;
-    // safe: || age_ms < 0 ->
-    return n == 0 || age_ms < 0 || age_ms >= wait ? 0 : wait - age_ms;
+    if (n <= 3 || age_ms < 0) {                 // safe: || age_ms < 0 ->
+        return 0;
+    }
+    // safe: n >= 15 -> 0
+    const int64_t wait = n >= 15 ? 3600000 : INT64_C(1000) << (n - 3);
+    return age_ms >= wait ? 0 : wait - age_ms;
+}
+
+// What a run is whose newest generation ends it, 0: it does not. Claims above
+// it change nothing: whoever made them found the same.
+static ckpt_run_state ckpt__ended_state(const ckpt__facts *f)
+{
+    if (f->judged != CKPT_OK) {                 // safe: never
+        return (ckpt_run_state)0;
+    }
+    if (f->outcome == CKPT_DONE) {
+        return CKPT_STATE_DONE;
+    }
+    if (f->outcome == CKPT_DEAD) {
+        return CKPT_STATE_FAILED;
+    }
+    // safe: ckpt__is_final(f->outcome) -> 0
+    return ckpt__is_final(f->outcome) ? CKPT_STATE_FINISHED : (ckpt_run_state)0;
+}
+
+// What a run is, judged without its claims. 0: they decide.
+static ckpt_run_state ckpt__judged_state(const ckpt__facts *f)
+{
+    switch (f->judged) {
+    case CKPT_OK: case CKPT_ERR_NOT_FOUND: case CKPT_ERR_DAMAGED:
+        return ckpt__ended_state(f);
+    case CKPT_ERR_FORMAT:  return CKPT_STATE_NEWER;
+    case CKPT_ERR_FOREIGN: return CKPT_STATE_FOREIGN;
+    case CKPT_ERR_STALE:   return CKPT_STATE_BUSY;
+    default:               return CKPT_STATE_UNREADABLE;
+    }
 }
 
 static ckpt_run_state ckpt__classify(const ckpt__facts *f,
                                      const ckpt_desc *desc, int64_t *wait_ms)
 {
     const bool whole = f->judged == CKPT_OK;
-    const uint64_t dead = f->highest > f->epoch ? f->highest - f->epoch : 0;
+    const ckpt_run_state judged = ckpt__judged_state(f);
     *wait_ms = 0;
-    switch (f->judged) {
-    case CKPT_OK: case CKPT_ERR_NOT_FOUND: case CKPT_ERR_DAMAGED: break;
-    case CKPT_ERR_FORMAT:  return CKPT_STATE_NEWER;
-    case CKPT_ERR_FOREIGN: return CKPT_STATE_FOREIGN;
-    case CKPT_ERR_STALE:   return CKPT_STATE_BUSY;
-    default:               return CKPT_STATE_UNREADABLE;
-    }
-    if (whole && ckpt__is_final(f->outcome)) {  // safe: never
-        return CKPT_STATE_FINISHED;
+    if (judged != 0) {
+        return judged;
     }
     // safe: !ckpt__is_let_go(f) && ->
     if (!ckpt__is_let_go(f) && !ckpt__is_gone(f, desc)) {
@@ -3159,8 +3517,8 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
     if (f->judged == CKPT_ERR_NOT_FOUND) {
         return CKPT_STATE_FINISHED;             // half removed
     }
-    if (dead <= CKPT_CLAIMS_MAX) {
-        *wait_ms = ckpt__patience(dead, f->age_ms);
+    if (f->died <= CKPT_CLAIMS_MAX) {
+        *wait_ms = ckpt__patience(f->died, f->age_ms);
         if (*wait_ms > 0) {                     // safe: never
             return CKPT_STATE_BUSY;
         }
@@ -3168,7 +3526,8 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
     if (!whole) {
         return CKPT_STATE_DAMAGED;
     }
-    return dead > CKPT_CLAIMS_MAX ||    // safe: dead > CKPT_CLAIMS_MAX || ->
+    // safe: f->died > CKPT_CLAIMS_MAX || ->
+    return f->died > CKPT_CLAIMS_MAX ||
            ckpt__is_exhausted(f->attempt, desc->resume_max)
                ? CKPT_STATE_EXHAUSTED : CKPT_STATE_INTERRUPTED;
 }
@@ -3180,7 +3539,8 @@ static ckpt_code ckpt__state_code(ckpt_run_state state, ckpt_code judged)
     case CKPT_STATE_LIVE: case CKPT_STATE_STALLED: return CKPT_ERR_LIVE;
     case CKPT_STATE_BUSY:      return CKPT_ERR_BUSY;
     case CKPT_STATE_EXHAUSTED: return CKPT_ERR_EXHAUSTED;
-    case CKPT_STATE_FINISHED:  return CKPT_ERR_FINISHED;
+    case CKPT_STATE_FINISHED: case CKPT_STATE_DONE: return CKPT_FINISHED;
+    case CKPT_STATE_FAILED:    return CKPT_ERR_FAILED;
     case CKPT_STATE_INTERRUPTED: return CKPT_ERR_EXISTS;
     default:                   return judged;
     }
@@ -3274,9 +3634,16 @@ static ckpt_code ckpt__io_open(ckpt__io *io, const ckpt_desc *desc,
     return io->store->methods->open(io->store, io->place, id, how, &io->error);
 }
 
-static void ckpt__io_close(ckpt__io *io)
+static void ckpt__io_close(ckpt__io *io, bool gave_up)
 {
-    io->store->methods->close(io->store, io->place);
+    io->store->methods->close(io->store, io->place, gave_up);
+}
+
+static ckpt_code ckpt__drop(ckpt__io *io, const ckpt_gen *gen,
+                            ckpt_extent extent)
+{
+    return io->store->methods->drop(io->store, io->place, gen, extent,
+                                    &io->error);
 }
 
 CKPT__APART static ckpt_code ckpt__look(ckpt__io *io, uint64_t epoch_max)
@@ -3320,6 +3687,22 @@ static ckpt_code ckpt__copy_out(ckpt__io *io, uint32_t from, uint32_t size,
     return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
 }
 
+// Reads one generation whole into rec, as io->gen.
+static ckpt_code ckpt__judge_one(ckpt__io *io, const char *id,
+                                 const ckpt_gen *gen, ckpt__record *rec,
+                                 uint32_t *pos)
+{
+    io->gen = *gen;
+    ckpt__reader_store(&io->reader, io, 0);
+    const ckpt_code rc = ckpt__record_read(io, id, rec, pos);
+    ckpt__read_end(io);
+    // safe: never
+    if (rc == CKPT_OK && rec->epoch != gen->epoch) {
+        return CKPT_ERR_DAMAGED;                // a copy under another name
+    }
+    return rc;
+}
+
 // Finds the newest whole generation of epochs up to epoch_max and reads it
 // into rec; io->gen names it. What is damaged before it is in io->bad.
 //
@@ -3341,14 +3724,7 @@ static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
         io->newest = io->newest != 0 ? io->newest : io->look.gens[0].epoch;
         for (unsigned i = 0; i < io->look.count; i++) {
             uint32_t pos;
-            io->gen = io->look.gens[i];
-            ckpt__reader_store(&io->reader, io, 0);
-            rc = ckpt__record_read(io, id, rec, &pos);
-            ckpt__read_end(io);
-            // safe: never
-            if (rc == CKPT_OK && rec->epoch != io->gen.epoch) {
-                rc = CKPT_ERR_DAMAGED;          // a copy under another name
-            }
+            rc = ckpt__judge_one(io, id, &io->look.gens[i], rec, &pos);
             // safe: rc != CKPT_ERR_DAMAGED && ... -> rc == CKPT_OK) {
             if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
                 io->gen.seq = rec->seq;
@@ -3367,11 +3743,50 @@ static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
     return worst;
 }
 
-static ckpt_code ckpt__alive(ckpt__io *io, uint64_t epoch)
+static ckpt_code ckpt__alive(ckpt__io *io, uint64_t epoch, ckpt_life *life)
 {
-    memset(&io->life, 0, sizeof(io->life));
-    return io->store->methods->alive(io->store, io->place, epoch, &io->life,
-                                     &io->error);
+    memset(life, 0, sizeof(*life));
+    const ckpt_code rc = io->store->methods->alive(io->store, io->place, epoch,
+                                                   life, &io->error);
+    // Where there is one process only, nobody else can hold a claim; and who
+    // gave it up says so.
+    if (rc == CKPT_OK && life->verdict == CKPT_LIFE_UNKNOWN &&
+        (life->gave_up || (io->store->caps & CKPT_CAP_SINGLE_PROCESS))) {
+        life->verdict = CKPT_LIFE_GONE;         // safe: drop
+    }
+    return rc;
+}
+
+// Takes a claim into account: what its owner was told is saved, and, above the
+// newest generation, that its claimant crashed before it adopted.
+static void ckpt__count_claim(ckpt__facts *f, uint64_t epoch,
+                              const ckpt_life *life)
+{
+    // safe: life->acked > f->acked -> 0
+    f->acked = life->acked > f->acked ? life->acked : f->acked;
+    // safe: !life->gave_up -> 1
+    f->died += epoch > f->epoch && life->beat_ms != 0 && !life->gave_up;
+}
+
+// Counts the claims from the newest generation up to the highest one, of which
+// io->life tells. Those of living claimants that gave up do not count, so there
+// may be more than CKPT_CLAIMS_MAX; but not without a bound.
+static ckpt_code ckpt__count_claims(ckpt__io *io)
+{
+    ckpt__facts *f = &io->facts;
+    const uint64_t most = 2 * CKPT_CLAIMS_MAX;
+    uint64_t epoch = f->highest;
+    f->acked = 0;
+    f->died = 0;
+    ckpt__count_claim(f, epoch, &io->life);
+    while (epoch > 1 && epoch > f->epoch && f->highest - epoch < most) {
+        const ckpt_code rc = ckpt__alive(io, --epoch, &io->other);
+        if (rc != CKPT_OK) {
+            return rc;
+        }
+        ckpt__count_claim(f, epoch, &io->other);
+    }
+    return CKPT_OK;
 }
 
 // Whether a beat in the future has not changed for a lease of our own clock.
@@ -3415,7 +3830,8 @@ static ckpt_code ckpt__observe(ckpt_ctx *ctx, ckpt__io *io, const char *id,
     for (int tries = 0; tries < 8; tries++) {
         rc = ckpt__look(io, 0);
         const uint64_t highest = io->look.epoch;
-        if (rc != CKPT_OK || (rc = ckpt__alive(io, highest)) != CKPT_OK) {
+        rc = rc == CKPT_OK ? ckpt__alive(io, highest, &io->life) : rc;
+        if (rc != CKPT_OK) {
             return rc;
         }
         f->verdict = io->life.verdict;
@@ -3433,16 +3849,19 @@ static ckpt_code ckpt__observe(ckpt_ctx *ctx, ckpt__io *io, const char *id,
         if (f->judged != CKPT_ERR_STALE && ckpt__is_gone(f, &ctx->priv.desc) &&
             // safe: io->look.epoch == highest -> 1
             ckpt__look(io, 0) == CKPT_OK && io->look.epoch == highest &&
-            ckpt__alive(io, highest) == CKPT_OK &&
+            ckpt__alive(io, highest, &io->life) == CKPT_OK &&
             io->life.verdict == f->verdict) {
             break;
         }
         f->judged = CKPT_ERR_STALE;
     }
     f->epoch = f->judged == CKPT_OK ? rec->epoch : io->newest;
+    f->seq = rec->seq;
     f->outcome = rec->outcome;
     f->attempt = rec->attempt;
-    return CKPT_OK;
+    f->held = f->judged == CKPT_OK && rec->part[CKPT__HELD].count > 0;
+    f->lost = f->judged == CKPT_OK && rec->lost;
+    return ckpt__count_claims(io);
 }
 
 //--- Publishing ---------------------------------------------------------------
@@ -3460,6 +3879,7 @@ static void ckpt__mirror(ckpt_run *run)
     run->turn_max = rec->turn_max;
     run->attempt = rec->attempt;
     run->messages = rec->part[CKPT__MESSAGES].count;
+    memcpy(run->birth, rec->birth, sizeof(run->birth));
     run->checkpoint_size = rec->length;
 }
 
@@ -3510,9 +3930,8 @@ static ckpt_code ckpt__set_aside(ckpt_run *run)
 {
     ckpt__io *io = &run->priv.io;
     while (io->bad_count > 0) {
-        const ckpt_code rc = io->store->methods->drop(
-            io->store, io->place, &io->bad[io->bad_count - 1], "damaged",
-            &io->error);
+        const ckpt_code rc = io->store->methods->set_aside(
+            io->store, io->place, &io->bad[io->bad_count - 1], &io->error);
         if (rc != CKPT_OK) {
             return rc;
         }
@@ -3532,7 +3951,9 @@ static ckpt_code ckpt__rejudge(ckpt_run *run)
                                &run->priv.record);
     if (rc == CKPT_OK) {
         // What the caller builds on may be gone: it must load what is left.
-        if (run->priv.io.bad_count > 0) {       // safe: never
+        if (run->priv.io.bad_count > 0 ||       // safe: never
+            // safe: run->priv.record.seq < run->priv.acked -> 0
+            run->priv.record.seq < run->priv.acked) {
             run->priv.must_load = run->older = true;
         }
         ckpt__mirror(run);
@@ -3548,7 +3969,7 @@ static ckpt_code ckpt__rejudge(ckpt_run *run)
 static ckpt_code ckpt__ready(ckpt_run *run)
 {
     if (!run->priv.open) {                      // safe: never
-        return CKPT_ERR_CLOSED;
+        return run->priv.over ? CKPT_FINISHED : CKPT_ERR_CLOSED;
     }
     memset(&run->priv.io.error, 0, sizeof(run->priv.io.error));
     if (run->priv.lost) {                       // safe: never
@@ -3615,6 +4036,19 @@ static ckpt__out *ckpt__out_begin(ckpt__io *io, bool dry)
     return &io->out;
 }
 
+// How many effects will be begun and not ended once the plan is carried out.
+static uint32_t ckpt__plan_uncertain(const ckpt_run *run)
+{
+    const ckpt__plan *plan = &run->priv.plan;
+    const uint32_t n = run->priv.record.part[CKPT__EFFECTS].count;
+    uint32_t begun = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        begun += ckpt__entry_fate(run, CKPT__EFFECTS, i) == CKPT__KEEP &&
+                 !run->priv.entries[0][i].ended;
+    }
+    return begun + (plan->list == CKPT__EFFECTS && plan->at == n);
+}
+
 // Fills in the record that follows from the plan, and its sum.
 CKPT__APART static uint32_t ckpt__compose(ckpt_run *run, int64_t wall_ms)
 {
@@ -3628,6 +4062,12 @@ CKPT__APART static uint32_t ckpt__compose(ckpt_run *run, int64_t wall_ms)
     now->attempt = plan->attempt;
     now->outcome = plan->outcome;
     now->saved_at_ms = wall_ms;
+    now->lost = now->lost || plan->lost;
+    now->uncertain = ckpt__plan_uncertain(run);
+    if (plan->begin != NULL) {
+        now->once = plan->begin->once;
+        memcpy(now->birth, run->birth, sizeof(now->birth));
+    }
     ckpt__emit_body(out, run, now);
     now->length = CKPT__HEAD_SIZE + out->all.size;
     return out->all.crc;
@@ -3638,9 +4078,8 @@ static ckpt_code ckpt__write(ckpt_run *run, uint32_t crc)
 {
     ckpt__io *io = &run->priv.io;
     ckpt__out *out = ckpt__out_begin(io, false);
-    char *head = (char *)io->work;
-    ckpt__head_write(head, &run->priv.next, crc);
-    ckpt__emit_bytes(out, head, CKPT__HEAD_SIZE);
+    ckpt__head_write(io->head, &run->priv.next, crc);
+    ckpt__emit_bytes(out, io->head, CKPT__HEAD_SIZE);
     ckpt__emit_body(out, run, &io->peeked);
     ckpt__emit_text(out, "\n");
     if (out->rc != CKPT_OK) {
@@ -3651,26 +4090,28 @@ static ckpt_code ckpt__write(ckpt_run *run, uint32_t crc)
     gen.seq = run->priv.next.seq;
     gen.token = 0;
     const ckpt_code rc = io->store->methods->publish(
-        io->store, io->place, &gen, run->priv.plan.settle, &io->error);
+        io->store, io->place, &gen, &io->error);
     if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
         io->gen = gen;
     }
     return rc;
 }
 
-// Once two generations of this epoch stand, the older ones are not needed.
-// That they could not be removed is no failure: the next save tries again.
+// Removes claims and generations that are not needed any more, so that a run
+// that is resumed for ever does not pile them up: after the adopt those below
+// the generation that was adopted, which stays as the one before; and once two
+// generations of this epoch stand, all of lower ones. That they could not be
+// removed is no failure: the next save tries again.
 static void ckpt__drop_older(ckpt_run *run)
 {
-    ckpt__io *io = &run->priv.io;
     ckpt_gen below;
-    ckpt_error ignored;
-    // safe: run->priv.stand >= 2 -> 1
-    if (run->priv.older_left && run->priv.stand >= 2) {
-        memset(&below, 0, sizeof(below));
-        below.epoch = run->epoch;
-        run->priv.older_left = io->store->methods->drop(
-            io->store, io->place, &below, NULL, &ignored) != CKPT_OK;
+    const bool two = run->priv.stand >= 2;      // safe: >= 2 -> >= 1
+    memset(&below, 0, sizeof(below));
+    below.epoch = two ? run->epoch : run->priv.base;
+    if (run->priv.older_left && below.epoch > 1) {
+        const ckpt_code rc = ckpt__drop(&run->priv.io, &below,
+                                        CKPT_DROP_OLDER);
+        run->priv.older_left = !two || rc != CKPT_OK;
     }
 }
 
@@ -3708,7 +4149,13 @@ static ckpt_code ckpt__publish(ckpt_run *run, int64_t wall_ms)
     if (fence != CKPT_OK) {                     // safe: never
         return CKPT_ERR_UNSURE;                 // it stands, but is it ours?
     }
+    // A later claimant is told by the claim what was acknowledged, and so finds
+    // out that it is missing. That is best effort, and no save fails by it.
+    run->priv.acked = run->priv.next.seq;
+    (void)io->store->methods->beat(io->store, io->place, run->priv.acked,
+                                   &io->error);
     ckpt__drop_older(run);  // safe: before const ckpt_code fence
+    memset(&io->error, 0, sizeof(io->error));
     return CKPT_OK;
 }
 
@@ -3721,7 +4168,7 @@ static ckpt_code ckpt__touch(ckpt_run *run, int64_t mono_ms)
         return CKPT_SKIPPED;
     }
     const ckpt_code rc = io->store->methods->beat(io->store, io->place,
-                                                  &io->error);
+                                                  run->priv.acked, &io->error);
     (void)ckpt__fill_error(&io->error, rc);
     ckpt__tell(run, rc == CKPT_OK ? CKPT_EVENT_BEAT : CKPT_EVENT_BEAT_FAILED,
                rc == CKPT_OK ? NULL : &io->error);
@@ -3737,7 +4184,7 @@ static ckpt_code ckpt__touch(ckpt_run *run, int64_t mono_ms)
 static ckpt_code ckpt__save_failed(ckpt_run *run, ckpt_code rc)
 {
     rc = ckpt__run_result(run, rc);
-    if (run->priv.open) {                       // a closed one has no context
+    if (rc < 0 && run->priv.open) {             // a closed one has no context
         run->failed++;
         ckpt__tell(run, CKPT_EVENT_SAVE_FAILED, &run->error);
     }
@@ -3774,7 +4221,7 @@ static ckpt_code ckpt__plan_cut(ckpt_run *run, uint32_t n)
     ckpt__plan *plan = &run->priv.plan;
     ckpt__io *io = &run->priv.io;
     ckpt__reader *r = &io->reader;
-    const uint32_t from = CKPT__HEAD_SIZE + old->part[CKPT__INTRO].size;
+    const uint32_t from = ckpt__part_at(old, CKPT__MESSAGES);
     ckpt__reader_store(r, io, from);
     ckpt__take_elements(r, n, &plan->keep);
     ckpt__cut(r, &plan->keep);
@@ -3918,9 +4365,11 @@ static ckpt_code ckpt__none_look(ckpt_store *s, void *place, uint64_t epoch_max,
 }
 
 static ckpt_code ckpt__none_claim(ckpt_store *s, void *place, uint64_t epoch,
-                                  const char *owner, ckpt_error *err)
+                                  const char *owner, char *nonce,
+                                  ckpt_error *err)
 {
     (void)s, (void)place, (void)epoch, (void)owner, (void)err;
+    memcpy(nonce, "0", 2);
     return CKPT_OK;
 }
 
@@ -3931,9 +4380,10 @@ static ckpt_code ckpt__none_alive(ckpt_store *s, void *place, uint64_t epoch,
     return CKPT_OK;
 }
 
-static ckpt_code ckpt__none_beat(ckpt_store *s, void *place, ckpt_error *err)
+static ckpt_code ckpt__none_beat(ckpt_store *s, void *place, uint64_t acked,
+                                 ckpt_error *err)
 {
-    (void)s, (void)place, (void)err;
+    (void)s, (void)place, (void)acked, (void)err;
     return CKPT_OK;
 }
 
@@ -3956,25 +4406,24 @@ static ckpt_code ckpt__none_put(ckpt_store *s, void *place,
 }
 
 static ckpt_code ckpt__none_publish(ckpt_store *s, void *place, ckpt_gen *gen,
-                                    bool settle, ckpt_error *err)
+                                    ckpt_error *err)
 {
-    (void)s, (void)place, (void)gen, (void)settle, (void)err;
+    (void)s, (void)place, (void)gen, (void)err;
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__none_set_aside(ckpt_store *s, void *place,
+                                      const ckpt_gen *gen, ckpt_error *err)
+{
+    (void)s, (void)place, (void)gen, (void)err;
     return CKPT_OK;
 }
 
 static ckpt_code ckpt__none_drop(ckpt_store *s, void *place,
-                                 const ckpt_gen *gen, const char *reason,
+                                 const ckpt_gen *gen, ckpt_extent extent,
                                  ckpt_error *err)
 {
-    (void)s, (void)place, (void)gen, (void)reason, (void)err;
-    return CKPT_OK;
-}
-
-static ckpt_code ckpt__none_move(ckpt_store *s, void *place,
-                                 const ckpt_gen *gen, ckpt_where to,
-                                 ckpt_error *err)
-{
-    (void)s, (void)place, (void)gen, (void)to, (void)err;
+    (void)s, (void)place, (void)gen, (void)extent, (void)err;
     return CKPT_OK;
 }
 
@@ -3985,24 +4434,23 @@ static ckpt_code ckpt__none_env(ckpt_store *s, void *place, ckpt_moment *now,
     return CKPT_OK;
 }
 
-static void ckpt__none_close(ckpt_store *s, void *place)
+static void ckpt__none_close(ckpt_store *s, void *place, bool gave_up)
 {
-    (void)s, (void)place;
+    (void)s, (void)place, (void)gave_up;
 }
 
 static const ckpt_store_methods ckpt__none_methods = {
     CKPT_STORE_VERSION, 0, 0, ckpt__none_open, ckpt__none_list,
     ckpt__none_look, ckpt__none_claim, ckpt__none_alive, ckpt__none_beat,
-    ckpt__none_read, ckpt__none_put, ckpt__none_publish, ckpt__none_drop,
-    ckpt__none_move, ckpt__none_env, ckpt__none_close
+    ckpt__none_read, ckpt__none_put, ckpt__none_publish, ckpt__none_set_aside,
+    ckpt__none_drop, ckpt__none_env, ckpt__none_close
 };
 
 CKPT_API ckpt_store ckpt_store_none(void)
 {
     ckpt_store store;
     store.methods = &ckpt__none_methods;
-    store.caps = CKPT_CAP_NOTHING | CKPT_CAP_SINGLE_PROCESS |
-                 CKPT_CAP_VOLATILE;
+    store.caps = CKPT_CAP_NOTHING | CKPT_CAP_SINGLE_PROCESS;
     return store;
 }
 
@@ -4037,8 +4485,8 @@ CKPT_API ckpt_code ckpt_init(ckpt_ctx *ctx, const ckpt_desc *desc)
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
     const uint64_t most = d.store->methods->size_max;
-    if (most != 0 && most < CKPT_SIZE_MAX && d.size_max > (int64_t)most) {
-        d.size_max = (int64_t)most;
+    if (most != 0 && most < CKPT_SIZE_MAX && d.size_max >= (int64_t)most) {
+        d.size_max = (int64_t)most - 1;         // and a line feed
     }
     if (d.throttle_ms < 0 || d.every_turns < 0 || d.beat_ms < 0 ||
         d.lease_ms / 2 < d.beat_ms || d.lease_ms <= 0 ||
@@ -4059,17 +4507,30 @@ CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *ctx)
 
 //--- Runs ---------------------------------------------------------------------
 
-// Ends an opening: on success the run is open, else it is zeroed and the
-// context knows why.
+// A run that was removed, or begun anew, between two steps: whoever asks again
+// is told what it is now.
+static ckpt_code ckpt__settled(ckpt_code rc)
+{
+    return rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc;
+}
+
+// Ends an opening: on success the run is open; if it is finished it is closed,
+// and remembers that; else it is zeroed and the context knows why.
 static ckpt_code ckpt__open_result(ckpt_ctx *ctx, ckpt_run *run, ckpt_code rc)
 {
-    if (rc < 0) {
-        ctx->priv.io.error = run->priv.io.error;
-        memset(run, 0, sizeof(*run));
-        return ckpt__ctx_result(ctx, rc);
+    if (rc == CKPT_OK) {
+        run->priv.open = true;
+        return rc;
     }
-    run->priv.open = true;
-    return rc;
+    rc = ckpt__settled(rc);
+    ctx->priv.io.error = run->priv.io.error;
+    memcpy(ctx->priv.id, run->id, sizeof(run->id));
+    memset(run, 0, sizeof(*run));
+    if (rc == CKPT_FINISHED) {
+        memcpy(run->id, ctx->priv.id, sizeof(run->id));
+        run->priv.over = true;
+    }
+    return ckpt__ctx_result(ctx, rc);
 }
 
 static ckpt_code ckpt__run_init(ckpt_ctx *ctx, ckpt_run *run, const char *id)
@@ -4126,19 +4587,18 @@ static ckpt_code ckpt__begin(ckpt_ctx *ctx, ckpt_run *run,
     }
     run->epoch = 1;
     rc = io->store->methods->claim(io->store, io->place, 1, d->owner,
-                                   &io->error);
+                                   run->birth, &io->error);
     if (rc == CKPT_OK) {
         rc = ckpt__now(run, &now);
     }
     if (rc == CKPT_OK) {
         ckpt__plan *plan = ckpt__plan_begin(run);
         plan->begin = desc;
-        plan->settle = true;
         rc = ckpt__publish(run, now.wall_ms);
         plan->begin = NULL;
     }
     if (rc != CKPT_OK) {
-        ckpt__io_close(io);
+        ckpt__io_close(io, false);
         return rc;
     }
     ckpt__tell(run, CKPT_EVENT_BEGUN, NULL);
@@ -4151,7 +4611,10 @@ enum {
     CKPT__TAKE_FALLEN    = 1 << 1,  // also exhausted and damaged runs
     CKPT__TAKE_FINISHED  = 1 << 2,  // only what is half removed
     CKPT__TAKE_REMOVE    = 1 << 3,  // to remove it
-    CKPT__TAKE_RETRY     = 1 << 4   // an exhausted one, to let it go at once
+    CKPT__TAKE_RETRY     = 1 << 4,  // one that failed or is exhausted, to let
+                                    // it go at once
+    CKPT__TAKE_PRUNE     = 1 << 5   // to remove it, if it is still as the info
+                                    // of the context says
 };
 
 static bool ckpt__may_take(ckpt_run_state state, uint32_t how)
@@ -4165,6 +4628,9 @@ static bool ckpt__may_take(ckpt_run_state state, uint32_t how)
                        CKPT__TAKE_RETRY)) != 0;
     case CKPT_STATE_DAMAGED:
         return (how & (CKPT__TAKE_FALLEN | CKPT__TAKE_REMOVE)) != 0;
+    case CKPT_STATE_FAILED:
+        return (how & (CKPT__TAKE_REMOVE | CKPT__TAKE_RETRY)) != 0;
+    case CKPT_STATE_DONE:
     case CKPT_STATE_FOREIGN:     return (how & CKPT__TAKE_REMOVE) != 0;
     case CKPT_STATE_LIVE: case CKPT_STATE_STALLED: case CKPT_STATE_BUSY:
         return (how & CKPT__TAKE_FORCE) != 0;
@@ -4172,21 +4638,102 @@ static bool ckpt__may_take(ckpt_run_state state, uint32_t how)
     }
 }
 
+// The code for a kept run that is not taken: who begins finds it in the way,
+// who recovers passes it over.
+static ckpt_code ckpt__kept_code(ckpt_outcome outcome, uint32_t how)
+{
+    if (how & CKPT__TAKE_FINISHED) {
+        return CKPT_ERR_EXISTS;
+    }
+    if (how & CKPT__TAKE_FALLEN) {
+        return CKPT_SKIPPED;
+    }
+    return outcome == CKPT_DONE ? CKPT_FINISHED : CKPT_ERR_FAILED;
+}
+
 // Removes a run whose claim we hold and whose newest generation, if there is
-// one, says that it is finished.
+// one, says how it ended; or, of one that is kept, all the rest.
 CKPT__APART static ckpt_code ckpt__remove_run(ckpt_run *run,
                                               ckpt_outcome outcome,
                                               const ckpt_gen *gen)
 {
     ckpt__io *io = &run->priv.io;
-    const ckpt_code rc = io->store->methods->move(
-        io->store, io->place, gen,
-        outcome == CKPT_KEPT ? CKPT_AT_FAILED : CKPT_AT_NOWHERE, &io->error);
+    const bool kept = ckpt__is_kept(outcome);
+    const ckpt_code rc = ckpt__drop(io, gen, kept ? CKPT_DROP_REST
+                                                  : CKPT_DROP_ALL);
     (void)ckpt__fill_error(&io->error, rc);
-    ckpt__tell(run, rc != CKPT_OK ? CKPT_EVENT_DELETE_FAILED :
-               outcome == CKPT_KEPT ? CKPT_EVENT_KEPT : CKPT_EVENT_DELETED,
-               rc != CKPT_OK ? &io->error : NULL);
+    if (rc != CKPT_OK) {
+        ckpt__tell(run, CKPT_EVENT_DELETE_FAILED, &io->error);
+        return rc;
+    }
+    ckpt__tell(run, kept ? CKPT_EVENT_KEPT : CKPT_EVENT_DELETED, NULL);
+    return CKPT_OK;
+}
+
+// Makes room on a full disk: everything but gen goes (NULL: that, too). Only
+// under a claim that was looked at, for a fenced owner must not take away what
+// the next one is about to read.
+static ckpt_code ckpt__make_room(ckpt_run *run, const ckpt_gen *gen)
+{
+    // safe: = ... -> = CKPT_OK;
+    const ckpt_code rc = ckpt__lose(run, ckpt__look_mine(run));
+    return rc == CKPT_OK ? ckpt__drop(&run->priv.io, gen, CKPT_DROP_REST) : rc;
+}
+
+// Publishes the outcome that ends a run, also on a full disk. One that is not
+// to be kept may then go without its outcome. A claimant may have taken it over
+// before its generation was gone, so a second look decides whether it was ours
+// to end (variant full-one-look in tests/spin/ckpt.pml).
+static ckpt_code ckpt__end(ckpt_run *run, ckpt_outcome outcome,
+                           ckpt_code (*publish)(ckpt_run *run))
+{
+    ckpt_code rc = publish(run);                // safe: drop
+    if (rc == CKPT_ERR_NO_SPACE) {
+        rc = ckpt__make_room(run, &run->priv.io.gen);
+        rc = rc == CKPT_OK ? publish(run) : rc;
+    }
+    if (rc != CKPT_ERR_NO_SPACE || ckpt__is_kept(outcome)) {
+        return rc;
+    }
+    rc = ckpt__make_room(run, NULL);
+    if (rc == CKPT_OK) {
+        rc = ckpt__lose(run, ckpt__look_mine(run));     // safe: drop
+    }
+    if (rc == CKPT_OK) {
+        run->priv.record.outcome = outcome;
+    }
     return rc;
+}
+
+// Publishes the plan now.
+static ckpt_code ckpt__publish_now(ckpt_run *run)
+{
+    ckpt_moment now;
+    const ckpt_code rc = ckpt__now(run, &now);
+    return rc == CKPT_OK ? ckpt__publish(run, now.wall_ms) : rc;
+}
+
+// Plans the first generation under our own epoch: the newest one, as it is but
+// for its attempt and outcome.
+static void ckpt__plan_adopt(ckpt_run *run, uint32_t attempt,
+                             ckpt_outcome outcome)
+{
+    ckpt__io *io = &run->priv.io;
+    const uint64_t seq = run->priv.record.seq;
+    run->resumed = true;
+    // safe: io->facts.acked > seq -> 0
+    run->older = io->bad_count > 0 || io->facts.acked > seq;
+    run->priv.older_left = true;
+    run->priv.base = run->priv.record.epoch;
+    // safe: = ... -> = 0;
+    run->priv.tries = io->facts.acked > seq ? io->facts.acked : seq;
+    run->priv.turn_adopted = run->priv.record.turn_max;     // safe: drop
+    ckpt__plan *plan = ckpt__plan_begin(run);
+    plan->attempt = attempt;
+    plan->outcome = outcome;
+    // The last owner crashed, so there is no reason; clear the one that an
+    // earlier exit left.
+    plan->set_reason = run->priv.record.outcome == CKPT_RUNNING;
 }
 
 // Publishes the newest generation under our own epoch, one attempt up, before
@@ -4194,24 +4741,17 @@ CKPT__APART static ckpt_code ckpt__remove_run(ckpt_run *run,
 static ckpt_code ckpt__adopt(ckpt_run *run, const char *fingerprint,
                              uint32_t attempt, ckpt_outcome outcome)
 {
-    ckpt__io *io = &run->priv.io;
-    ckpt_moment now;
-    ckpt_code rc = ckpt__now(run, &now);
-    if (rc != CKPT_OK) {
-        return rc;
+    ckpt__plan_adopt(run, attempt, outcome);
+    ckpt_code rc = ckpt__publish_now(run);      // safe: drop
+    if (rc == CKPT_ERR_NO_SPACE && run->priv.base > 1) {
+        // Claimants that crashed as soon as they had adopted left what they
+        // would have removed.
+        rc = ckpt__lose(run, ckpt__look_mine(run));
+        if (rc == CKPT_OK) {
+            ckpt__drop_older(run);
+            rc = ckpt__publish_now(run);
+        }
     }
-    run->resumed = true;
-    run->older = io->bad_count > 0;
-    run->priv.older_left = true;
-    run->priv.tries = run->priv.record.seq;     // safe: drop
-    run->priv.turn_adopted = run->priv.record.turn_max;     // safe: drop
-    ckpt__plan *plan = ckpt__plan_begin(run);
-    plan->attempt = attempt;
-    plan->outcome = outcome;
-    plan->settle = true;
-    // A crash has no reason, and an earlier one would not be its.
-    plan->set_reason = run->priv.record.outcome == CKPT_RUNNING;
-    rc = ckpt__publish(run, now.wall_ms);       // safe: drop
     if (rc != CKPT_OK) {
         return rc;
     }
@@ -4225,53 +4765,114 @@ static ckpt_code ckpt__adopt(ckpt_run *run, const char *fingerprint,
     return CKPT_OK;
 }
 
-// What a claimant finds once it holds the claim, after its look.
-static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
-                                    uint32_t how)
+// Judges a run under our claim. The claimant looks before it reads: an owner
+// that finishes meanwhile removes the files of lower epochs, and we would call
+// the run empty. And it concludes nothing before it has looked once more.
+static ckpt_code ckpt__judge_claimed(ckpt_run *run, ckpt_code *judged)
 {
     ckpt__io *io = &run->priv.io;
-    // safe: ckpt__fence(run) -> CKPT_OK
-    ckpt_code judged, rc = ckpt__fence(run);    // before anything is read: a
-    if (rc != CKPT_OK) {                        // finisher frees low epochs
+    ckpt_code rc = ckpt__fence(run);    // safe: ckpt__fence(run) -> CKPT_OK
+    if (rc != CKPT_OK) {
         return rc;
     }
     io->wants.run = run;
     for (int tries = 0; ; tries++) {            // an old owner may still write
         // safe: = ... -> = io->facts.judged;
-        judged = ckpt__judge(io, run->id, run->epoch, &run->priv.record);
-        if (judged != CKPT_ERR_STALE || tries == 8) {
+        *judged = ckpt__judge(io, run->id, run->epoch, &run->priv.record);
+        if (*judged != CKPT_ERR_STALE || tries == 8) {
             break;
         }
     }
-    const ckpt__record *rec = &run->priv.record;
     run->error = io->error;
     // safe: drop
-    rc = ckpt__fence(run);                      // conclude nothing before
-    if (rc != CKPT_OK) {
-        return rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
+    rc = ckpt__fence(run);
+    if (rc == CKPT_OK) {                        // of the owner before us
+        rc = ckpt__alive(io, io->facts.highest, &io->life);
     }
-    io->error = run->error;
+    if (rc == CKPT_OK) {
+        io->facts.epoch = *judged == CKPT_OK ? run->priv.record.epoch
+                                             : io->newest;
+        rc = ckpt__count_claims(io);
+    }
+    io->error = rc == CKPT_OK ? run->error : io->error;
+    return rc;
+}
+
+// Removes a run that is claimed for that. An outcome comes first, so that no
+// later claimant hands out what is half removed.
+static ckpt_code ckpt__take_to_remove(ckpt_run *run, ckpt_code judged,
+                                      uint32_t how)
+{
+    ckpt__io *io = &run->priv.io;
+    const ckpt__record *rec = &run->priv.record;
+    const ckpt_run_info *info = &run->priv.ctx->priv.info;
+    ckpt_code rc = CKPT_OK;
+    if (judged == CKPT_ERR_DAMAGED || judged == CKPT_ERR_FOREIGN) {
+        // safe: how & CKPT__TAKE_PRUNE -> 0
+        return how & CKPT__TAKE_PRUNE ? judged
+                                      : ckpt__remove_run(run, CKPT_REMOVED,
+                                                         NULL);
+    }
+    if (judged != CKPT_OK) {
+        return judged;
+    }
+    if ((how & CKPT__TAKE_PRUNE) &&             // safe: never
+        (rec->epoch != info->epoch || rec->seq != info->seq ||
+         // The age that was judged may be that of a lower claim.
+         // safe: io->life.now_ms - io->life.beat_ms < info->beat_age_ms -> 0
+         io->life.now_ms - io->life.beat_ms < info->beat_age_ms)) {
+        return CKPT_ERR_BUSY;       // retried, or resumed, since it was judged
+    }
+    if (rec->part[CKPT__HELD].count > 0) {      // safe: never
+        return CKPT_ERR_HELD;
+    }
+    if (!ckpt__is_final(rec->outcome)) {
+        ckpt__plan_adopt(run, rec->attempt, CKPT_REMOVED);
+        // safe: = ... -> = CKPT_OK;
+        rc = ckpt__end(run, CKPT_REMOVED, ckpt__publish_now);
+    }
+    return rc != CKPT_OK ? rc : ckpt__remove_run(run, CKPT_REMOVED, &io->gen);
+}
+
+// Takes a run that has ended. One that is to be removed is removed now, and
+// was not there unless its work was completed.
+static ckpt_code ckpt__take_ended(ckpt_run *run, uint32_t how)
+{
+    const ckpt_outcome outcome = run->priv.record.outcome;
+    ckpt_code rc;
+    if (ckpt__is_final(outcome)) {
+        rc = ckpt__remove_run(run, outcome, &run->priv.io.gen);
+        if (outcome == CKPT_COMPLETED &&        // its work is done in any case
+            (rc == CKPT_OK || !(how & CKPT__TAKE_FINISHED))) {
+            return CKPT_FINISHED;
+        }
+        return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
+    }
+    if ((how & CKPT__TAKE_RETRY) == 0 || outcome == CKPT_DONE) {
+        return ckpt__kept_code(outcome, how);
+    }
+    if (run->priv.record.lost) {                // safe: never
+        return CKPT_ERR_DAMAGED;
+    }
+    // safe: 0, CKPT_INTERRUPTED -> 1, CKPT_INTERRUPTED
+    return ckpt__adopt(run, NULL, 0, CKPT_INTERRUPTED);
+}
+
+// What a claimant does with what it finds once it holds the claim.
+static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
+                                    uint32_t how)
+{
+    const ckpt__record *rec = &run->priv.record;
+    ckpt_code judged, rc = ckpt__judge_claimed(run, &judged);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
     if (judged == CKPT_ERR_NOT_FOUND) {         // a leftover
-        rc = ckpt__remove_run(run, CKPT_COMPLETED, NULL);
+        rc = ckpt__remove_run(run, CKPT_REMOVED, NULL);
         return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
     }
     if (how & CKPT__TAKE_REMOVE) {
-        // safe: never
-        if (judged == CKPT_OK && rec->part[CKPT__HELD].count > 0) {
-            return CKPT_ERR_HELD;
-        }
-        if (judged != CKPT_OK && judged != CKPT_ERR_DAMAGED &&
-            judged != CKPT_ERR_FOREIGN) {
-            return judged;
-        }
-        // With an outcome first: so no later claimant hands it out.
-        // safe: [outcome] ... -> rc = CKPT_OK;
-        rc = judged != CKPT_OK ? CKPT_OK :
-            // safe: [outcome] drop
-            ckpt__adopt(run, NULL, rec->attempt, CKPT_COMPLETED);
-        return rc != CKPT_OK ? rc :
-            ckpt__remove_run(run, CKPT_COMPLETED,
-                             judged == CKPT_OK ? &io->gen : NULL);
+        return ckpt__take_to_remove(run, judged, how);
     }
     if (judged == CKPT_ERR_DAMAGED && (how & CKPT__TAKE_FALLEN)) {
         memset(&run->priv.record, 0, sizeof(run->priv.record));
@@ -4281,15 +4882,21 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
     if (judged != CKPT_OK) {
         return judged;
     }
-    if (ckpt__is_final(rec->outcome)) {         // safe: never
-        rc = ckpt__remove_run(run, rec->outcome, &io->gen);
-        return rc == CKPT_OK ? CKPT_ERR_FINISHED : rc;
+    // safe: never
+    if (ckpt__is_final(rec->outcome) || ckpt__is_kept(rec->outcome)) {
+        return ckpt__take_ended(run, how);
     }
     if (how & CKPT__TAKE_FINISHED) {            // safe: never
         return CKPT_ERR_BUSY;
     }
     if (how & CKPT__TAKE_RETRY) {
-        return ckpt__adopt(run, fingerprint, 0, CKPT_INTERRUPTED);
+        // Another one may have retried it since it was observed.
+        if (run->priv.io.facts.died <= CKPT_CLAIMS_MAX &&   // safe: never
+            !ckpt__is_exhausted(rec->attempt,
+                                run->priv.ctx->priv.desc.resume_max)) {
+            return CKPT_ERR_EXISTS;
+        }
+        return ckpt__adopt(run, NULL, 0, CKPT_INTERRUPTED);
     }
     run->priv.exhausted = run->priv.exhausted || ckpt__is_exhausted(
         rec->attempt, run->priv.ctx->priv.desc.resume_max);
@@ -4301,52 +4908,69 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
                        CKPT_RUNNING);
 }
 
-// Claims a run that exists. First it only looks, and claims nothing in vain.
-static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run, const char *id,
-                            const char *fingerprint, uint32_t how)
+// Looks at a run and decides whether to claim it: who only looks claims
+// nothing in vain.
+static ckpt_code ckpt__may_claim(ckpt_ctx *ctx, ckpt_run *run, uint32_t how)
 {
     const ckpt_desc *d = &ctx->priv.desc;
     ckpt__io *io = &run->priv.io;
     const ckpt__facts *f = &io->facts;
     int64_t wait_ms;
+    const ckpt_code rc = ckpt__observe(ctx, io, run->id, &run->priv.record);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
+    const ckpt_run_state state = ckpt__classify(f, d, &wait_ms);
+    io->error.wait_ms = wait_ms;
+    run->priv.exhausted = state == CKPT_STATE_EXHAUSTED;
+    // safe: never
+    if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
+        !(how & CKPT__TAKE_FORCE)) {
+        return CKPT_ERR_BUSY;                   // its owner is removing it
+    }
+    if (!ckpt__may_take(state, how)) {          // safe: never
+        return state == CKPT_STATE_DONE || state == CKPT_STATE_FAILED ?
+            ckpt__kept_code(f->outcome, how) :
+            ckpt__state_code(state, f->judged);
+    }
+    if ((how & CKPT__TAKE_REMOVE) && f->held) {
+        return CKPT_ERR_HELD;
+    }
+    if (state == CKPT_STATE_FAILED && (how & CKPT__TAKE_RETRY) && f->lost) {
+        return CKPT_ERR_DAMAGED;
+    }
+    // safe: f->highest >= CKPT_TURN_MAX -> 0
+    return f->highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED : CKPT_OK;
+}
+
+// Claims a run that exists.
+static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run, const char *id,
+                            const char *fingerprint, uint32_t how)
+{
+    ckpt__io *io = &run->priv.io;
+    bool claimed = false;
     ckpt_code rc = ckpt__run_init(ctx, run, id);
     if (rc == CKPT_OK) {
-        rc = ckpt__io_open(io, d, run->id, CKPT_HOW_FIND);
+        rc = ckpt__io_open(io, &ctx->priv.desc, run->id, CKPT_HOW_FIND);
     }
     if (rc != CKPT_OK) {
         return rc;
     }
-    rc = ckpt__observe(ctx, io, run->id, &run->priv.record);
+    rc = ckpt__may_claim(ctx, run, how);
     if (rc == CKPT_OK) {
-        const ckpt_run_state state = ckpt__classify(f, d, &wait_ms);
-        // safe: never
-        if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
-            !(how & CKPT__TAKE_FORCE)) {
-            rc = CKPT_ERR_BUSY;                 // its owner is removing it
-        } else if (!ckpt__may_take(state, how)) {   // safe: never
-            rc = ckpt__state_code(state, f->judged);
-        } else if ((how & CKPT__TAKE_REMOVE) && f->judged == CKPT_OK &&
-                   run->priv.record.part[CKPT__HELD].count > 0) {
-            rc = CKPT_ERR_HELD;                 // claim nothing in vain
-        }
-        io->error.wait_ms = wait_ms;
-        run->priv.exhausted = state == CKPT_STATE_EXHAUSTED;
-    }
-    if (rc == CKPT_OK) {
-        run->epoch = f->highest + 1;
-        // safe: f->highest >= CKPT_TURN_MAX -> 0
-        rc = f->highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED :
-            io->store->methods->claim(io->store, io->place, run->epoch,
-                                      d->owner, &io->error);
-        rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
+        run->epoch = io->facts.highest + 1;
+        rc = io->store->methods->claim(io->store, io->place, run->epoch,
+                                       ctx->priv.desc.owner, run->birth,
+                                       &io->error);
+        claimed = rc == CKPT_OK;
     }
     if (rc == CKPT_OK) {
         rc = ckpt__take_claimed(run, fingerprint, how);
-        // Between the claim and now another one may have claimed above us.
-        rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
     }
+    // Another one may have claimed first, or above us.
+    rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
     if (rc != CKPT_OK) {
-        ckpt__io_close(io);
+        ckpt__io_close(io, claimed);
         return rc;
     }
     if ((how & (CKPT__TAKE_REMOVE | CKPT__TAKE_RETRY)) == 0) {
@@ -4362,7 +4986,7 @@ CKPT_API ckpt_code ckpt_start(ckpt_ctx *ctx, ckpt_run *run,
     // What is half removed is removed; anything else is in the way.
     ckpt_code rc = ckpt__take(ctx, run, desc->id, NULL, CKPT__TAKE_FINISHED);
     switch (rc) {
-    case CKPT_ERR_NOT_FOUND: case CKPT_ERR_FINISHED:
+    case CKPT_ERR_NOT_FOUND: case CKPT_FINISHED:
         rc = ckpt__begin(ctx, run, desc);
         break;
     case CKPT_ERR_LIVE: case CKPT_ERR_BUSY: case CKPT_ERR_EXHAUSTED:
@@ -4458,6 +5082,7 @@ static void ckpt__checkpoint(ckpt_checkpoint *out, char *buf,
         *ckpt__meta_member(&out->meta, i) = ckpt__text_at(buf, &w->meta[i]);
     }
     out->reason = ckpt__text_at(buf, &w->reason);
+    out->birth = ckpt__text_at(buf, &w->birth);
 }
 
 static ckpt_code ckpt__load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
@@ -4529,7 +5154,7 @@ static ckpt_code ckpt__save_begin(ckpt_run *run, const ckpt_save_desc *desc)
 {
     ckpt_code rc = ckpt__ready(run);
     if (rc == CKPT_OK && run->priv.finished) {
-        rc = CKPT_ERR_FINISHED;
+        rc = CKPT_FINISHED;
     }
     if (rc == CKPT_OK && run->priv.must_load) {
         rc = CKPT_ERR_DAMAGED;
@@ -4560,8 +5185,7 @@ CKPT_API ckpt_code ckpt_beat(ckpt_run *run)
 {
     ckpt_moment now;
     if (!run->priv.open || run->priv.lost) {
-        return ckpt__run_result(run, run->priv.open ? CKPT_ERR_CLAIM_LOST
-                                                    : CKPT_ERR_CLOSED);
+        return ckpt__run_result(run, ckpt__ready(run));
     }
     ckpt_code rc = ckpt__now(run, &now);
     if (rc == CKPT_OK) {
@@ -4576,7 +5200,7 @@ CKPT_API ckpt_code ckpt_beat(ckpt_run *run)
 // Closes a run and leaves what callers may read.
 static void ckpt__close(ckpt_run *run)
 {
-    ckpt__io_close(&run->priv.io);
+    ckpt__io_close(&run->priv.io, false);
     run->priv.open = false;
 }
 
@@ -4596,14 +5220,47 @@ static void ckpt__plan_reason(ckpt_run *run, const char *reason)
     plan->reason_size = (uint32_t)n;
 }
 
-static ckpt_code ckpt__finish_damaged(ckpt_run *run, ckpt_outcome outcome)
+// Keeps a run of which no generation is whole: publishes an empty one that says
+// so. The damaged ones are set aside for people to look at.
+static ckpt_code ckpt__finish_lost(ckpt_run *run, const ckpt_finish_desc *desc)
+{
+    ckpt__io *io = &run->priv.io;
+    ckpt_run_desc begin;
+    memset(&begin, 0, sizeof(begin));
+    begin.id = run->id;
+    run->priv.tries = io->facts.acked;
+    ckpt__plan *plan = ckpt__plan_begin(run);
+    plan->begin = &begin;
+    plan->lost = true;
+    plan->outcome = CKPT_DEAD;
+    if (desc->reason != NULL) {
+        ckpt__plan_reason(run, desc->reason);
+    }
+    const ckpt_code rc = ckpt__publish_now(run);
+    plan->begin = NULL;
+    if (rc == CKPT_OK) {
+        run->priv.damaged = false;
+        run->priv.finished = true;
+        (void)ckpt__set_aside(run);
+    }
+    return rc;
+}
+
+// Finishes a run that was claimed damaged; only an end is of any use to it.
+static ckpt_code ckpt__finish_damaged(ckpt_run *run, ckpt_outcome outcome,
+                                      const ckpt_finish_desc *desc)
 {
     // safe: = ... -> = CKPT_OK;
     ckpt_code rc = ckpt__lose(run, ckpt__fence(run));
-    if (rc == CKPT_OK && ckpt__is_final(outcome)) {
-        rc = ckpt__remove_run(run, outcome, NULL);
+    if (rc == CKPT_OK && outcome == CKPT_DEAD) {
+        rc = ckpt__finish_lost(run, desc);
     }
-    return rc;
+    if (rc != CKPT_OK ||
+        (!ckpt__is_final(outcome) && !ckpt__is_kept(outcome))) {
+        return rc;
+    }
+    return ckpt__remove_run(run, outcome, outcome == CKPT_DEAD ?
+                            &run->priv.io.gen : NULL);
 }
 
 // Publishes the outcome of a run that has some checkpoint.
@@ -4611,15 +5268,15 @@ static ckpt_code ckpt__finish_save(ckpt_run *run, ckpt_outcome outcome,
                                    const ckpt_finish_desc *desc)
 {
     ckpt__plan *plan = ckpt__plan_begin(run);
+    const bool ends = ckpt__is_final(outcome) || ckpt__is_kept(outcome);
     ckpt_code rc = ckpt__plan_save(run, desc != NULL ? desc->save : NULL);
     if (rc != CKPT_OK) {
         return ckpt__save_failed(run, rc);
     }
-    if (ckpt__is_final(outcome) && outcome != CKPT_KEPT &&  // safe: never
+    if (ends && outcome != CKPT_DEAD &&         // safe: never
         run->priv.record.part[CKPT__HELD].count > 0) {
         return CKPT_ERR_HELD;
     }
-    plan->settle = true;
     plan->outcome = outcome;
     // safe: always
     if (run->priv.record.outcome != CKPT_INTERRUPTED) {     // given back once
@@ -4628,38 +5285,48 @@ static ckpt_code ckpt__finish_save(ckpt_run *run, ckpt_outcome outcome,
     if (desc != NULL && desc->reason != NULL) {
         ckpt__plan_reason(run, desc->reason);
     }
-    rc = ckpt__save_planned(run);               // safe: drop
-    run->priv.finished = rc == CKPT_OK && ckpt__is_final(outcome);
+    rc = ends ? ckpt__end(run, outcome, ckpt__save_planned)
+              : ckpt__save_planned(run);        // safe: drop
+    run->priv.finished = rc == CKPT_OK && ends;
     return rc;
+}
+
+// The outcome that is written: of a run that is to be kept another one.
+static ckpt_outcome ckpt__outcome_of(const ckpt_run *run, ckpt_outcome outcome,
+                                     const ckpt_finish_desc *desc)
+{
+    if (outcome == CKPT_FAILED && desc != NULL && desc->keep) {
+        return CKPT_DEAD;
+    }
+    return outcome == CKPT_COMPLETED && run->priv.record.once ? CKPT_DONE
+                                                              : outcome;
 }
 
 CKPT_API ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
                                const ckpt_finish_desc *desc)
 {
-    const bool keep = desc != NULL && desc->keep && outcome == CKPT_FAILED;
     // Once its outcome stands and was looked at, a run is only removed, and
     // that touches nothing that is not ours: no look is needed any more.
     ckpt_code rc = run->priv.open && run->priv.finished ? CKPT_OK
                                                         : ckpt__ready(run);
-    if (rc == CKPT_ERR_CLOSED) {
+    if (!run->priv.open) {
         return ckpt__run_result(run, rc);
     }
-    if (outcome <= CKPT_RUNNING || outcome >= CKPT_KEPT) {
+    if (outcome <= CKPT_RUNNING || outcome > CKPT_RETRY) {
         return ckpt__run_result(run, CKPT_ERR_ARGUMENT);
     }
-    outcome = keep ? CKPT_KEPT : outcome;
-    if (rc == CKPT_OK && run->priv.finished &&
-        outcome != run->priv.record.outcome) {
-        return ckpt__run_result(run, CKPT_ERR_FINISHED);
+    outcome = ckpt__outcome_of(run, outcome, desc);
+    if (run->priv.finished && outcome != run->priv.record.outcome) {
+        ckpt__close(run);
+        return CKPT_FINISHED;
     }
     if (run->priv.damaged && !run->priv.lost) {
-        rc = ckpt__finish_damaged(run, outcome);
+        rc = ckpt__finish_damaged(run, outcome, desc);
     } else if (rc == CKPT_OK) {
         rc = run->priv.finished ? CKPT_OK :
             ckpt__finish_save(run, outcome, desc);
         if (rc == CKPT_OK && run->priv.finished) {
-            rc = ckpt__remove_run(run, run->priv.record.outcome,
-                                  &run->priv.io.gen);
+            rc = ckpt__remove_run(run, outcome, &run->priv.io.gen);
         }
     }
     rc = ckpt__run_result(run, rc);
@@ -4682,6 +5349,9 @@ CKPT_API bool ckpt_phase(ckpt_run *run, const char *name)
 {
     const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
     const uint32_t n = run->priv.open ? run->priv.phases_adopted : 0;
+    if (run->priv.over) {
+        return false;
+    }
     for (uint32_t i = 0; i < n; i++) {
         const uint8_t bit = (uint8_t)(1U << i % 8);
         if (run->priv.phases[i] == key && (run->priv.skippable[i / 8] & bit)) {
@@ -4690,16 +5360,6 @@ CKPT_API bool ckpt_phase(ckpt_run *run, const char *name)
         }
     }
     return true;
-}
-
-// Where a section of the newest generation begins.
-static uint32_t ckpt__part_at(const ckpt__record *rec, uint32_t part)
-{
-    uint32_t at = CKPT__HEAD_SIZE;
-    for (uint32_t i = 0; i < part; i++) {
-        at += rec->part[i].size + (uint32_t)strlen(ckpt__glue[i + 1]);
-    }
-    return at;
 }
 
 // Reads entry i of a list into wants: its name, of which id (if not NULL) gets
@@ -4795,7 +5455,6 @@ CKPT_API ckpt_code ckpt_phase_end(ckpt_run *run, const char *name,
     }
     plan->name = name;
     plan->done_phase = true;
-    plan->settle = true;
     // safe: drop
     plan->attempt = 0;                          // progress
     return ckpt__save_planned(run);
@@ -4853,6 +5512,7 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
         rc = ckpt__name_check(id, &run->priv.io.error);
     }
     if (rc != CKPT_OK) {
+        effect->state = rc == CKPT_FINISHED ? CKPT_EFFECT_ENDED : effect->state;
         return ckpt__save_failed(run, rc);
     }
     ckpt__plan *plan = &run->priv.plan;
@@ -5047,7 +5707,7 @@ static ckpt_code ckpt__work(ckpt_run *run, ckpt_work_fn *work, void *user,
                             ckpt_finish_desc *finish, ckpt_outcome *outcome)
 {
     *outcome = work(run, user, finish);
-    if (*outcome <= CKPT_RUNNING || *outcome >= CKPT_KEPT) {
+    if (*outcome <= CKPT_RUNNING || *outcome > CKPT_RETRY) {
         *outcome = CKPT_INTERRUPTED;
     }
     return run->priv.open ? ckpt_finish(run, *outcome, finish) : CKPT_OK;
@@ -5061,6 +5721,7 @@ CKPT__APART static void ckpt__degrade(ckpt_run *run, ckpt_code rc)
     run->priv.none = ckpt_store_none();
     run->priv.io.store = &run->priv.none;
     run->epoch = 1;
+    memcpy(run->birth, "0", 2);
     run->durable = false;
     run->priv.tries = 0;
 }
@@ -5099,14 +5760,18 @@ static void ckpt__info_record(ckpt_run_info *info, const ckpt__record *rec)
     info->turn_max = rec->turn_max;
     info->size = rec->length;
     info->attempt = rec->attempt;
+    info->once = rec->once;
+    info->lost = rec->lost;
+    memcpy(info->birth, rec->birth, sizeof(info->birth));
+    info->messages = rec->part[CKPT__MESSAGES].count;
     info->phases = rec->part[CKPT__PHASES].count;
     info->uncertain = rec->uncertain;
     info->held = rec->part[CKPT__HELD].count;
     info->saved_at_ms = rec->saved_at_ms;
 }
 
-// Describes a run, or a dead letter. CKPT_ERR_NOT_FOUND if it is not there.
-static ckpt_code ckpt__describe(ckpt_ctx *ctx, const char *id, ckpt_how how,
+// Describes a run. CKPT_ERR_NOT_FOUND if it is not there.
+static ckpt_code ckpt__describe(ckpt_ctx *ctx, const char *id,
                                 ckpt_run_info *info)
 {
     ckpt__io *io = &ctx->priv.io;
@@ -5116,33 +5781,27 @@ static ckpt_code ckpt__describe(ckpt_ctx *ctx, const char *id, ckpt_how how,
     memset(f, 0, sizeof(*f));
     memcpy(info->id, id, strlen(id) + 1);
     info->beat_age_ms = -1;
-    ckpt_code rc = ckpt__io_open(io, &ctx->priv.desc, id, how);
+    ckpt_code rc = ckpt__io_open(io, &ctx->priv.desc, id, CKPT_HOW_FIND);
     if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_ARGUMENT) {
         return rc;
     }
     const bool opened = rc == CKPT_OK;
     io->wants.info = info;
-    if (rc == CKPT_OK && how == CKPT_HOW_LETTER) {
-        f->judged = ckpt__judge(io, id, CKPT_TURN_MAX, rec);
-    } else if (rc == CKPT_OK) {
+    if (opened) {
         rc = ckpt__observe(ctx, io, id, rec);
+        ckpt__io_close(io, false);
     }
     f->judged = rc != CKPT_OK ? rc : f->judged;
-    if (opened) {
-        ckpt__io_close(io);
-    }
     info->state = ckpt__classify(f, &ctx->priv.desc, &info->wait_ms);
-    if (how == CKPT_HOW_LETTER) {
-        info->state = CKPT_STATE_FAILED;
-    } else if (rc == CKPT_OK) {
-        info->beat_age_ms = io->life.beat_ms == 0 ? -1 :
-                            f->age_ms < 0 ? 0 : f->age_ms;
+    if (rc == CKPT_OK) {
+        info->beat_age_ms = f->age_ms < 0 ? 0 : f->age_ms;
+        info->beat_age_ms = io->life.beat_ms == 0 ? -1 : info->beat_age_ms;
         memcpy(info->owner, io->life.owner, sizeof(info->owner));
         info->owner[sizeof(info->owner) - 1] = '\0';
     }
     if (f->judged == CKPT_OK) {
         ckpt__info_record(info, rec);
-        info->older = io->bad_count > 0;
+        info->older = io->bad_count > 0 || f->acked > rec->seq;
     } else {
         info->error = io->error;
         (void)ckpt__fill_error(&info->error, f->judged);
@@ -5150,14 +5809,81 @@ static ckpt_code ckpt__describe(ckpt_ctx *ctx, const char *id, ckpt_how how,
     return CKPT_OK;
 }
 
+static bool ckpt__is_id(const char *id)
+{
+    const size_t n = id != NULL ? strlen(id) : 0;
+    return n > 0 && n <= CKPT_ID_MAX;
+}
+
 CKPT_API ckpt_code ckpt_query(ckpt_ctx *ctx, const char *id,
                               ckpt_run_info *info)
 {
-    const size_t n = id != NULL ? strlen(id) : 0;
-    if (n == 0 || n > CKPT_ID_MAX) {
+    return ckpt__ctx_result(ctx, ckpt__is_id(id) ? ckpt__describe(ctx, id, info)
+                                                 : CKPT_ERR_ARGUMENT);
+}
+
+// Reads every generation of a run, and gives the first fault.
+static ckpt_code ckpt__verify_all(ckpt_ctx *ctx, const char *id)
+{
+    ckpt__io *io = &ctx->priv.io;
+    ckpt_code worst = CKPT_OK;
+    ckpt_error first;
+    memset(&first, 0, sizeof(first));
+    for (uint64_t epoch_max = CKPT_TURN_MAX; epoch_max > 0; ) {
+        ckpt_code rc = ckpt__look(io, epoch_max);
+        if (rc != CKPT_OK || io->look.count == 0) {
+            worst = rc != CKPT_OK ? rc : worst;
+            break;
+        }
+        for (unsigned i = 0; i < io->look.count; i++) {
+            uint32_t pos;
+            rc = ckpt__judge_one(io, id, &io->look.gens[i], &ctx->priv.record,
+                                 &pos);
+            if (rc != CKPT_OK && rc != CKPT_ERR_DAMAGED) {
+                return rc;
+            }
+            if (worst == CKPT_OK && rc != CKPT_OK) {
+                worst = rc;
+                first.pos = pos;
+            }
+        }
+        epoch_max = io->look.gens[io->look.count - 1].epoch - 1;
+    }
+    io->error = worst == CKPT_ERR_DAMAGED ? first : io->error;
+    return worst;
+}
+
+CKPT_API ckpt_code ckpt_verify(ckpt_ctx *ctx, const char *id,
+                               ckpt_run_info *info)
+{
+    ckpt_code rc = CKPT_ERR_STALE;
+    info = info != NULL ? info : &ctx->priv.info;
+    memset(info, 0, sizeof(*info));
+    if (!ckpt__is_id(id)) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
-    return ckpt__ctx_result(ctx, ckpt__describe(ctx, id, CKPT_HOW_FIND, info));
+    for (int tries = 0; tries < 8 && rc == CKPT_ERR_STALE; tries++) {
+        rc = ckpt__describe(ctx, id, info);
+        if (rc == CKPT_OK) {
+            rc = ckpt__io_open(&ctx->priv.io, &ctx->priv.desc, id,
+                               CKPT_HOW_FIND);
+        }
+        if (rc != CKPT_OK) {
+            return ckpt__ctx_result(ctx, rc);
+        }
+        rc = ckpt__verify_all(ctx, id);
+        ckpt__io_close(&ctx->priv.io, false);
+        if (rc == CKPT_OK && info->error.code != CKPT_OK) {
+            ctx->priv.io.error = info->error;   // the info and the code agree
+            rc = info->error.code;
+        }
+    }
+    rc = rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc;
+    rc = rc == CKPT_OK && info->older ? CKPT_ERR_DAMAGED : rc;
+    if (ckpt__ctx_result(ctx, rc) != CKPT_OK) {
+        info->error = ctx->priv.io.error;
+    }
+    return rc;
 }
 
 static ckpt_code ckpt__list_next(ckpt_ctx *ctx, ckpt_where where,
@@ -5167,47 +5893,41 @@ static ckpt_code ckpt__list_next(ckpt_ctx *ctx, ckpt_where where,
     return s->methods->list(s, where, cursor, id, &ctx->priv.io.error);
 }
 
-// Describes all runs, or all dead letters, to fn. False in *more: fn has
-// enough.
-static ckpt_code ckpt__scan(ckpt_ctx *ctx, bool letters, uint32_t states,
-                            ckpt_scan_fn *fn, void *user, bool *more)
+// Describes all runs to fn.
+static ckpt_code ckpt__scan(ckpt_ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
+                            void *user)
 {
-    const ckpt_where where = letters ? CKPT_AT_FAILED : CKPT_AT_RUNS;
-    const ckpt_how how = letters ? CKPT_HOW_LETTER : CKPT_HOW_FIND;
     ckpt_run_info *info = &ctx->priv.info;
     ckpt_cursor cursor;
-    ckpt_code rc;
+    ckpt_code rc = CKPT_OK;
+    bool more = true;
     memset(&cursor, 0, sizeof(cursor));
-    while (*more && (rc = ckpt__list_next(ctx, where, &cursor,
-                                          ctx->priv.id)) != CKPT_END) {
-        if (rc != CKPT_OK) {
-            return rc;
-        }
-        rc = ckpt__describe(ctx, ctx->priv.id, how, info);
-        if (rc == CKPT_OK &&
-            (states == 0 || ((uint32_t)info->state & states))) {
-            *more = fn(user, info);
+    while (more && (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor,
+                                         ctx->priv.id)) == CKPT_OK) {
+        rc = ckpt__describe(ctx, ctx->priv.id, info);
+        if (rc == CKPT_OK && ((uint32_t)info->state & states)) {
+            more = fn(user, info);
         }
     }
-    if (!*more) {
-        (void)ckpt__list_next(ctx, where, &cursor, NULL);
+    if (!more) {
+        (void)ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, NULL);
+        return CKPT_OK;
     }
-    return CKPT_OK;
+    return rc == CKPT_END ? CKPT_OK : rc;
 }
 
 CKPT_API ckpt_code ckpt_scan(ckpt_ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
                              void *user)
 {
-    bool more = true;
-    ckpt_code rc = CKPT_OK;
-    if (states != CKPT_STATE_FAILED) {
-        rc = ckpt__scan(ctx, false, states, fn, user, &more);
-    }
-    if (rc == CKPT_OK && more && (states == 0 || states & CKPT_STATE_FAILED)) {
-        rc = ckpt__scan(ctx, true, states, fn, user, &more);
-    }
-    return ckpt__ctx_result(ctx, rc);
+    return ckpt__ctx_result(ctx, ckpt__scan(ctx, states != 0 ? states :
+                                            (uint32_t)CKPT_STATE_ALL, fn,
+                                            user));
 }
+
+// Runs that have ended, and of which nobody is the owner any more.
+#define CKPT__STATES_ENDED ((uint32_t)CKPT_STATE_FINISHED | \
+                            (uint32_t)CKPT_STATE_DONE | \
+                            (uint32_t)CKPT_STATE_FAILED)
 
 // What ckpt_latest() looks for, and has found.
 typedef struct ckpt__latest {
@@ -5244,7 +5964,6 @@ CKPT_API ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
                                const char *task_id, ckpt_run_info *info)
 {
     ckpt__latest l;
-    bool more = true;
     memset(info, 0, sizeof(*info));
     if (agent_id == NULL && task_id == NULL) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
@@ -5254,9 +5973,8 @@ CKPT_API ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
     l.task = task_id == NULL ? 0 : ckpt__hash_text(task_id, CKPT__AS_TEXT);
     l.best = info;
     l.found = false;
-    const ckpt_code rc = ckpt__scan(ctx, false, CKPT_STATE_ALL &
-                                    ~(uint32_t)CKPT_STATE_FINISHED,
-                                    ckpt__latest_visit, &l, &more);
+    const ckpt_code rc = ckpt__scan(ctx, CKPT_STATE_ALL & ~CKPT__STATES_ENDED,
+                                    ckpt__latest_visit, &l);
     return ckpt__ctx_result(ctx, rc != CKPT_OK || l.found ? rc
                                                           : CKPT_ERR_NOT_FOUND);
 }
@@ -5293,7 +6011,6 @@ CKPT_API ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
                               ckpt_run_info *infos, size_t cap, size_t *count)
 {
     ckpt__stale s;
-    bool more = true;
     *count = 0;
     if (age_ms < 0 || (cap > 0 && infos == NULL)) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
@@ -5302,9 +6019,8 @@ CKPT_API ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
     s.infos = infos;
     s.cap = cap;
     s.count = 0;
-    const ckpt_code rc = ckpt__scan(ctx, false, CKPT_STATE_ALL &
-                                    ~(uint32_t)CKPT_STATE_FINISHED,
-                                    ckpt__stale_visit, &s, &more);
+    const ckpt_code rc = ckpt__scan(ctx, CKPT_STATE_ALL & ~CKPT__STATES_ENDED,
+                                    ckpt__stale_visit, &s);
     *count = s.count;
     return ckpt__ctx_result(ctx, rc);
 }
@@ -5389,10 +6105,10 @@ CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
             rc = ckpt__recover_one(ctx, run, desc, &counted);
             ckpt_abandon(run);              // if it could not be finished
             counted.failed += rc != CKPT_OK;
-        } else if (rc == CKPT_ERR_FINISHED) {
+        } else if (rc == CKPT_FINISHED) {
             counted.finished++;
-        } else if (rc != CKPT_ERR_LIVE && rc != CKPT_ERR_BUSY &&
-                   rc != CKPT_ERR_NOT_FOUND) {
+        } else if (rc != CKPT_SKIPPED && rc != CKPT_ERR_LIVE &&
+                   rc != CKPT_ERR_BUSY && rc != CKPT_ERR_NOT_FOUND) {
             counted.failed++;
             ckpt__event(&ctx->priv.desc, CKPT_EVENT_LOAD_FAILED, ctx->priv.id,
                         NULL, &ctx->priv.io.error);
@@ -5408,65 +6124,81 @@ CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
 static ckpt_code ckpt__used(ckpt_ctx *ctx, ckpt_run *run, ckpt_code rc)
 {
     if (rc == CKPT_OK) {
-        ckpt__io_close(&run->priv.io);
+        ckpt__io_close(&run->priv.io, false);
     } else {
         ctx->priv.io.error = run->priv.io.error;
     }
     memset(run, 0, sizeof(*run));
-    return ckpt__ctx_result(ctx, rc);
+    return ckpt__ctx_result(ctx, ckpt__settled(rc));
 }
 
 CKPT_API ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run, const char *id)
 {
-    ckpt_code rc = ckpt__take(ctx, run, id, NULL, CKPT__TAKE_REMOVE);
-    if (rc == CKPT_ERR_NOT_FOUND) {
-        ckpt__io *io = &run->priv.io;
-        rc = ckpt__io_open(io, &ctx->priv.desc, run->id, CKPT_HOW_LETTER);
-        if (rc == CKPT_OK) {
-            rc = ckpt__remove_run(run, CKPT_COMPLETED, NULL);
-            if (rc != CKPT_OK) {
-                ckpt__io_close(io);
-            }
-        }
-    }
-    return ckpt__used(ctx, run, rc);
-}
-
-// Begins a run with a dead letter and lets it go at once.
-static ckpt_code ckpt__revive(ckpt_ctx *ctx, ckpt_run *run)
-{
-    const ckpt_desc *d = &ctx->priv.desc;
-    ckpt__io *io = &run->priv.io;
-    ckpt_code rc = ckpt__io_open(io, d, run->id, CKPT_HOW_RETRY);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    io->wants.run = run;
-    rc = ckpt__judge(io, run->id, CKPT_TURN_MAX, &run->priv.record);
-    if (rc == CKPT_OK) {
-        run->epoch = run->priv.record.epoch + 1;    // safe: + 1 ->
-        rc = io->store->methods->claim(io->store, io->place, run->epoch,
-                                       d->owner, &io->error);
-    }
-    if (rc == CKPT_OK) {
-        // safe: 0, CKPT_INTERRUPTED -> 1, CKPT_INTERRUPTED
-        rc = ckpt__adopt(run, NULL, 0, CKPT_INTERRUPTED);
-    }
-    if (rc != CKPT_OK) {
-        ckpt__io_close(io);
-    }
-    return rc;
+    return ckpt__used(ctx, run, ckpt__take(ctx, run, id, NULL,
+                                           CKPT__TAKE_REMOVE));
 }
 
 CKPT_API ckpt_code ckpt_retry(ckpt_ctx *ctx, ckpt_run *run, const char *id)
 {
-    ckpt_code rc = ckpt__take(ctx, run, id, NULL, CKPT__TAKE_RETRY);
-    if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_FINISHED) {
-        rc = ckpt__revive(ctx, run);
-    } else if (rc == CKPT_ERR_LIVE) {
-        rc = CKPT_ERR_EXISTS;
+    const ckpt_code rc = ckpt__take(ctx, run, id, NULL, CKPT__TAKE_RETRY);
+    return ckpt__used(ctx, run, rc == CKPT_ERR_LIVE ? CKPT_ERR_EXISTS : rc);
+}
+
+// Removes one run that is old enough, or only counts it. False: fn has enough.
+static bool ckpt__prune_one(ckpt_ctx *ctx, ckpt_run *run,
+                            const ckpt_prune_desc *desc, uint32_t *count)
+{
+    ckpt_run_info *info = &ctx->priv.info;
+    const uint32_t states = desc->states != 0 ? desc->states :
+        (uint32_t)CKPT_STATE_DONE | (uint32_t)CKPT_STATE_FAILED;
+    ckpt_code rc = ckpt__describe(ctx, ctx->priv.id, info);
+    if (rc != CKPT_OK || ((uint32_t)info->state & states) == 0 ||
+        // safe: info->beat_age_ms <= desc->age_ms -> 0
+        info->beat_age_ms <= desc->age_ms || info->held > 0) {
+        return true;
     }
-    return ckpt__used(ctx, run, rc);
+    if (desc->fn != NULL && !desc->fn(desc->user, info)) {
+        return false;
+    }
+    if (!desc->dry_run) {                       // safe: !desc->dry_run -> 1
+        rc = ckpt__take(ctx, run, info->id, NULL,
+                        CKPT__TAKE_REMOVE | CKPT__TAKE_PRUNE);
+        rc = ckpt__used(ctx, run, rc);
+    }
+    *count += rc == CKPT_OK;
+    if (rc < 0 && rc != CKPT_ERR_BUSY && rc != CKPT_ERR_LIVE &&
+        rc != CKPT_ERR_NOT_FOUND) {
+        ckpt__event(&ctx->priv.desc, CKPT_EVENT_DELETE_FAILED, info->id, NULL,
+                    &ctx->priv.io.error);
+    }
+    return true;
+}
+
+CKPT_API ckpt_code ckpt_prune(ckpt_ctx *ctx, ckpt_run *run,
+                              const ckpt_prune_desc *desc, uint32_t *count)
+{
+    const uint32_t allowed = CKPT_STATE_DONE | CKPT_STATE_FAILED |
+                             CKPT_STATE_INTERRUPTED | CKPT_STATE_EXHAUSTED;
+    ckpt_cursor cursor;
+    ckpt_code rc = CKPT_OK;
+    uint32_t n = 0;
+    bool more = true;
+    memset(&cursor, 0, sizeof(cursor));
+    if (desc->age_ms < 1 || (desc->states & ~allowed) != 0) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    while (more && (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor,
+                                         ctx->priv.id)) == CKPT_OK) {
+        more = ckpt__prune_one(ctx, run, desc, &n);
+    }
+    if (!more) {
+        (void)ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, NULL);
+    }
+    memset(run, 0, sizeof(*run));
+    if (count != NULL) {
+        *count = n;
+    }
+    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
 }
 
 // Removes a run that was never shown, if its maker is gone.
@@ -5481,7 +6213,7 @@ static bool ckpt__sweep_aside(ckpt_ctx *ctx, ckpt_run *run)
     }
     memset(f, 0, sizeof(*f));
     bool removed = ckpt__look(io, 0) == CKPT_OK &&
-                   ckpt__alive(io, io->look.epoch) == CKPT_OK;
+                   ckpt__alive(io, io->look.epoch, &io->life) == CKPT_OK;
     if (removed) {
         f->verdict = io->life.verdict;
         f->age_ms = io->life.now_ms - io->life.beat_ms;
@@ -5490,13 +6222,13 @@ static bool ckpt__sweep_aside(ckpt_ctx *ctx, ckpt_run *run)
         // safe: ckpt__is_gone(f, &ctx->priv.desc) -> 1
         removed = ckpt__is_gone(f, &ctx->priv.desc) &&
             io->store->methods->claim(io->store, io->place, run->epoch,
-                                      ctx->priv.desc.owner,
+                                      ctx->priv.desc.owner, run->birth,
                                       &io->error) == CKPT_OK &&
             // safe: ckpt__fence(run) == CKPT_OK -> 1
             ckpt__fence(run) == CKPT_OK &&
-            ckpt__remove_run(run, CKPT_COMPLETED, NULL) == CKPT_OK;
+            ckpt__remove_run(run, CKPT_REMOVED, NULL) == CKPT_OK;
     }
-    ckpt__io_close(io);
+    ckpt__io_close(io, false);
     return removed;
 }
 
@@ -5506,7 +6238,7 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx, ckpt_run *run, uint32_t *count)
     ckpt_code rc;
     uint32_t n = 0;
     memset(&cursor, 0, sizeof(cursor));
-    while ((rc = ckpt__list_next(ctx, CKPT_AT_NOWHERE, &cursor,
+    while ((rc = ckpt__list_next(ctx, CKPT_AT_LEFTOVERS, &cursor,
                                  ctx->priv.id)) == CKPT_OK) {
         memset(run, 0, sizeof(*run));
         memcpy(run->id, ctx->priv.id, sizeof(run->id));
@@ -5517,7 +6249,9 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx, ckpt_run *run, uint32_t *count)
            (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->priv.id)) ==
            CKPT_OK) {
         rc = ckpt__take(ctx, run, ctx->priv.id, NULL, CKPT__TAKE_FINISHED);
-        n += rc == CKPT_ERR_FINISHED || rc == CKPT_ERR_NOT_FOUND;
+        // Claimed, and so removed by us: else it was gone already.
+        n += (rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND) &&
+             run->epoch > 0;                    // safe: > 0 -> >= 0
         rc = CKPT_END;
     }
     memset(run, 0, sizeof(*run));
@@ -5581,7 +6315,6 @@ static ckpt_code ckpt__hold(ckpt_run *run, const ckpt_env_desc *desc)
     if (!again) {
         ckpt__plan_entry(run, CKPT__HELD, n, CKPT__WRITE);
     }
-    plan->settle = true;
     run->priv.hold_again = key;
     rc = ckpt__save_planned(run);
     run->priv.hold_again = rc == CKPT_OK ? 0 : key;
@@ -5600,7 +6333,6 @@ static ckpt_code ckpt__unhold(ckpt_run *run, const char *id)
         return CKPT_OK;
     }
     ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP);
-    run->priv.plan.settle = true;
     return ckpt__save_planned(run);
 }
 
@@ -6120,16 +6852,16 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 //--- End of the implementation ------------------------------------------------
 
 #undef CKPT__APART
-#undef CKPT__BEHIND_CRC
 #undef CKPT__CRC_AT
 #undef CKPT__CRC_POLY
 #undef CKPT__DAY_MS
 #undef CKPT__HASH_EMPTY
-#undef CKPT__HEAD_NUMBERS
+#undef CKPT__FRONT_AT
 #undef CKPT__HEAD_SIZE
-#undef CKPT__META_COUNT
 #undef CKPT__NUMBER_WIDTH
 #undef CKPT__OUTCOME_MAX
+#undef CKPT__STATES_ENDED
+#undef CKPT__SUM_AT
 #undef CKPT__TIME_MAX
 
 #endif /* CKPT_IMPLEMENTATION_DONE */

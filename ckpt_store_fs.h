@@ -18,15 +18,16 @@
         runs/                               0700, ours alone
             r-invoice-4711/
                 heartbeat.1                 the claim of epoch 1, one line of
-                                            JSON; its mtime is the last sign
-                                            of life; its owner locks it
+                                            JSON: who, and the last save that
+                                            was acknowledged; its mtime is the
+                                            last sign of life; its owner locks
+                                            it
                 checkpoint.1.json           the newest generation of epoch 1
                 checkpoint.1.prev.json      the one before it
                 heartbeat.2                 the claim of the process that
                 checkpoint.2.json           resumed it, and what it saved
                 bad.1.damaged.json          a generation that was set aside
                 .t.2.5ke3...                a file being written
-            .failed/                        dead letters
             .new-5ke3...                    a run being made
             .probe                          its mtime is this file system's
                                             clock, where beats are judged by
@@ -39,7 +40,8 @@
     is replaced by: write a temporary file, fsync it, keep the old one as prev,
     rename, fsync the directory, look whether the claim still stands. So a
     reader sees the old one or the new one and never a mixture, and never
-    waits.
+    waits. A run that is kept after its end stays where it stands: one
+    generation, which says so, and its claim.
 
     CAVEATS
     =======
@@ -146,8 +148,7 @@ typedef struct ckpt_fs_calls {
     int (*dir_open)(void *u, int dir, void **walk);
     int (*dir_next)(void *u, void *walk, char name[256]);   // 1, 0 at the end
     void (*dir_close)(void *u, void *walk);
-    int (*local)(void *u, int fd);          // 1: locks work here; 2: and the
-                                            // contents are lost with the power
+    int (*local)(void *u, int fd);          // 1: locks work here
     int (*self)(void *u, ckpt_fs_self *self);
     int (*gone)(void *u, int64_t pid, uint64_t start);  // 1: certainly gone
     int64_t (*pid)(void *u);
@@ -222,7 +223,7 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 #endif
 
 // In this order: the calls of this system; errors; names; files; places and
-// looks; claims and liveness; reading and writing; moving; the table.
+// looks; claims and liveness; reading and writing; removing; the table.
 
 // A private copy of stb_sprintf, whatever else the program does with it: its
 // separators can be changed process-wide, and its names would clash. Only
@@ -485,15 +486,13 @@ static int ckpt__sys_local(void *u, int fd)
         0xf2f52010, 0x24051905, 0x72b6, // f2fs, ubifs, jffs2
         0x2fc12fc1, 0xca451a4e,         // zfs, bcachefs
         0x794c7630,                     // overlayfs
+        0x01021994, 0x858458f6          // tmpfs, ramfs
     };
     struct statfs fs;
     if (fstatfs(fd, &fs) != 0) {
         return -errno;
     }
     const uint32_t type = (uint32_t)fs.f_type;
-    if (type == 0x01021994 || type == 0x858458f6) {     // tmpfs, ramfs
-        return 2;
-    }
     for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
         if (type == local[i]) {
             return 1;
@@ -788,7 +787,6 @@ static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
 #define CKPT__FS_BODY_MAX 200   // of a directory name, without its prefix
 #define CKPT__FS_NAME     208   // room for one
 #define CKPT__FS_RANDOM   26    // base32 digits of 128 bits
-#define CKPT__FS_LETTERS  99    // dead letters of one id
 #define CKPT__FS_BAD_MAX  4     // generations set aside in one run
 
 static const char ckpt__fs_base32[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -989,11 +987,11 @@ typedef struct ckpt__fs_place {
     int      in, out;           // being read, being written
     uint64_t epoch;             // of the claim, 0: none
     uint64_t in_token, out_size;
-    int64_t  pid;               // whose the claim is
+    uint64_t acked;             // as it stands in the claim
+    int64_t  pid;               // of the process that opened it
     ckpt_how how;
     bool     aside;             // not shown under its name yet
     bool     spoiled;           // a sync of dir has failed
-    uint32_t letter;            // the number of the dead letter
     char     name[CKPT__FS_NAME];       // in the root
     char     aside_name[40];            // in the root, until it is shown
     char     out_name[56];              // the temporary file being written
@@ -1040,53 +1038,6 @@ static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
     return fd;
 }
 
-static void ckpt__fs_letter_name(char out[256], const char *name, uint32_t n)
-{
-    ckpt__stb_sprintf(out, "%s.%u.json", name, n);
-}
-
-// Opens the directory of dead letters.
-static int ckpt__fs_open_letters(ckpt_store_fs *fs)
-{
-    return ckpt__fs_open(fs, fs->priv.root, ".failed", CKPT_FS_DIR);
-}
-
-// The highest number of a dead letter of a name, 0 if there is none. There may
-// be gaps.
-static int ckpt__fs_letters(ckpt_store_fs *fs, int dir, const char *name)
-{
-    char file[256];
-    ckpt_fs_stat st;
-    uint32_t last = 0;
-    for (uint32_t n = 1; n <= CKPT__FS_LETTERS; n++) {
-        ckpt__fs_letter_name(file, name, n);
-        const int r = ckpt__fs_stat_at(fs, dir, file, &st);
-        if (r < 0 && r != -ENOENT) {
-            return r;
-        }
-        last = r < 0 ? last : n;
-    }
-    return (int)last;
-}
-
-// The epoch in the head of a dead letter; 1 if it has none to read.
-static uint64_t ckpt__fs_letter_epoch(ckpt_store_fs *fs, int dir,
-                                      const char *file)
-{
-    ckpt_fs_stat st;
-    ckpt__record rec;
-    char head[256];
-    uint64_t epoch = 1;
-    int fd = ckpt__fs_open_ours(fs, dir, file, &st);
-    if (fd >= 0 && ckpt__fs_read(fs, fd, head, sizeof(head), 0) ==
-            (int64_t)sizeof(head) &&
-        ckpt__head_read(head, &rec) == CKPT_OK) {
-        epoch = rec.epoch;
-    }
-    ckpt__fs_close(fs, &fd);
-    return epoch;
-}
-
 // Makes a directory aside for a run that is to be shown later.
 static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
                                ckpt_error *err)
@@ -1103,7 +1054,6 @@ static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
         if (r == -EEXIST) {
             continue;
         }
-        p->pid = fs->priv.calls->pid(fs->priv.user);
         p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->aside_name,
                                            CKPT_FS_DIR);
         p->aside = p->dir >= 0;
@@ -1115,45 +1065,6 @@ static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
         return CKPT_OK;
     }
     return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
-}
-
-// Opens the newest dead letter of a name: its directory is the place.
-static ckpt_code ckpt__fs_find_letter(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                      ckpt_error *err)
-{
-    p->dir = ckpt__fs_open_letters(fs);
-    int r = p->dir < 0 ? p->dir : ckpt__fs_letters(fs, p->dir, p->name);
-    if (r == -ENOENT || r == 0) {
-        return CKPT_ERR_NOT_FOUND;
-    }
-    if (r < 0) {
-        return ckpt__fs_fail(err, "look for a dead letter", r);
-    }
-    p->letter = (uint32_t)r;
-    return CKPT_OK;
-}
-
-// Makes a run aside whose older generation is the newest dead letter.
-static ckpt_code ckpt__fs_make_retry(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                     ckpt_error *err)
-{
-    char file[256], gen[64];
-    ckpt_code rc = ckpt__fs_find_letter(fs, p, err);
-    int letters = p->dir, r = 0;
-    p->dir = -1;
-    if (rc == CKPT_OK) {
-        rc = ckpt__fs_make(fs, p, err);
-    }
-    if (rc == CKPT_OK) {
-        ckpt__fs_letter_name(file, p->name, p->letter);
-        ckpt__fs_gen_name(gen, ckpt__fs_letter_epoch(fs, letters, file),
-                          false);
-        r = fs->priv.calls->link(fs->priv.user, letters, file, p->dir, gen);
-        rc = r < 0 ? ckpt__fs_fail(err, "bring back a dead letter", r)
-                   : CKPT_OK;
-    }
-    ckpt__fs_close(fs, &letters);
-    return rc;
 }
 
 static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
@@ -1170,7 +1081,7 @@ static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
         ckpt__fs_fail(err, "open the directory of a run", r);
 }
 
-static void ckpt__fs_place_close(ckpt_store *s, void *place);
+static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up);
 
 static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
                                      ckpt_how how, ckpt_error *err)
@@ -1182,6 +1093,7 @@ static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
     memset(p, 0, sizeof(*p));
     p->dir = p->claim = p->in = p->out = -1;
     p->how = how;
+    p->pid = fs->priv.calls->pid(fs->priv.user);
     if (how == CKPT_HOW_LEFTOVER) {
         if (strncmp(id, ".new-", 5) != 0 ||     // safe: strncmp(... || -> 0 ||
             // safe: strlen(id) >= sizeof(p->aside_name) -> 0
@@ -1193,13 +1105,11 @@ static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
     } else {
         ckpt_store_fs_name(id, name);
         memcpy(p->name, name, strlen(name) + 1);
-        rc = how == CKPT_HOW_FIND ? ckpt__fs_find(fs, p, p->name, err) :
-             how == CKPT_HOW_NEW ? ckpt__fs_make(fs, p, err) :
-             how == CKPT_HOW_RETRY ? ckpt__fs_make_retry(fs, p, err) :
-                                     ckpt__fs_find_letter(fs, p, err);
+        rc = how == CKPT_HOW_FIND ? ckpt__fs_find(fs, p, p->name, err)
+                                  : ckpt__fs_make(fs, p, err);
     }
     if (rc != CKPT_OK) {
-        ckpt__fs_place_close(s, place);
+        ckpt__fs_place_close(s, place, false);
     }
     return rc;
 }
@@ -1234,11 +1144,10 @@ static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
     return w->r >= 0;
 }
 
-// The owner's process may use a claim, and no child of it.
+// The process that opened a place may use it, and no child of it.
 static ckpt_code ckpt__fs_check_pid(ckpt_store_fs *fs, const ckpt__fs_place *p)
 {
-    const bool ours = p->epoch == 0 ||
-                      p->pid == fs->priv.calls->pid(fs->priv.user);
+    const bool ours = p->pid == fs->priv.calls->pid(fs->priv.user);
     return ours ? CKPT_OK : CKPT_ERR_FORKED;    // safe: ours ? -> 1 ?
 }
 
@@ -1293,25 +1202,6 @@ static ckpt_code ckpt__fs_look_gens(ckpt_store_fs *fs, int dir, uint64_t epoch,
     return rc;
 }
 
-static ckpt_code ckpt__fs_look_letter(ckpt_store_fs *fs,
-                                      const ckpt__fs_place *p, ckpt_look *look,
-                                      ckpt_error *err)
-{
-    char file[256];
-    ckpt_fs_stat st;
-    ckpt__fs_letter_name(file, p->name, p->letter);
-    const int r = ckpt__fs_stat_at(fs, p->dir, file, &st);
-    if (r < 0) {
-        return r == -ENOENT ? CKPT_ERR_STALE :
-            ckpt__fs_fail(err, "look at a dead letter", r);
-    }
-    look->count = 1;
-    look->epoch = ckpt__fs_letter_epoch(fs, p->dir, file);
-    look->gens[0].epoch = look->epoch;
-    look->gens[0].token = ckpt__fs_token(&st);
-    return CKPT_OK;
-}
-
 static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
                                ckpt_look *look, ckpt_error *err)
 {
@@ -1322,9 +1212,6 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     uint64_t epoch, listed = 0;
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->in);
-    if (p->how == CKPT_HOW_LETTER) {
-        return ckpt__fs_look_letter(fs, p, look, err);
-    }
     // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
@@ -1386,11 +1273,24 @@ static int ckpt__fs_temp(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
     return r;
 }
 
+// A claim begins with what its owner changes in place: the seq of the last save
+// that was acknowledged, and whether its claimant gave up. Both have a fixed
+// width and stand in the first sector, which a disk writes whole or not at all.
+//
+//      {"claim":1,"acked":              31,"gave_up":false,"locked":true ,...
+#define CKPT__FS_ACKED_AT   19
+#define CKPT__FS_ACKED_SIZE 16
+#define CKPT__FS_GAVE_UP_AT 46
+#define CKPT__FS_LOCKED_AT  61
+
 // Writes the line of a claim: who, and a nonce that tells whose it is.
 static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
                                      const char *owner, char *buf, size_t cap,
                                      size_t *n)
 {
+    static const char front[] = "{\"claim\":1,\"acked\":               0,"
+                                "\"gave_up\":false,\"locked\":false,";
+    const size_t behind = sizeof(front) - 2;    // stands the last comma
     ckpt_fs_self self;
     ckpt_moment now;
     ckpt_json w;
@@ -1401,7 +1301,7 @@ static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
     (void)fs->priv.calls->self(fs->priv.user, &self);
     (void)fs->priv.calls->clock(fs->priv.user, &now);
     ckpt__time_write(when, now.wall_ms);
-    ckpt_json_init(&w, buf, cap - 1);
+    ckpt_json_init(&w, buf + behind, cap - behind - 1);
     w.replace = true;
     ckpt_json_open(&w, '{');
     ckpt_json_key(&w, "nonce");
@@ -1429,8 +1329,12 @@ static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
     if (ckpt_json_done(&w, &line) != CKPT_OK) {
         return CKPT_ERR_ARGUMENT;
     }
-    buf[line.len] = '\n';
-    *n = line.len + 1;
+    memcpy(buf, front, behind + 1);
+    if (fs->priv.locks) {
+        memcpy(buf + CKPT__FS_LOCKED_AT, "true ", 5);
+    }
+    *n = behind + line.len;
+    buf[(*n)++] = '\n';
     return CKPT_OK;
 }
 
@@ -1484,9 +1388,16 @@ static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
         won = r == 1;
     }
     const int gone = ckpt__fs_unlink(fs, p->dir, p->out_name);
+    // What was linked and is not there has been removed as a lower claim.
+    if (!won && (r == 0 || linked == -EEXIST ||
+                 (linked >= 0 && r == -ENOENT))) {
+        return CKPT_ERR_CLAIM_LOST;
+    }
     if (!won) {
-        return r == 0 || linked == -EEXIST ? CKPT_ERR_CLAIM_LOST :
-            ckpt__fs_fail(err, "link the claim", linked < 0 ? linked : r);
+        // Whoever removed the run, or took it over, took our temporary file.
+        const ckpt_code rc = ckpt__fs_fail(err, "link the claim",
+                                           linked < 0 ? linked : r);
+        return linked == -ENOENT ? CKPT_ERR_STALE : rc;
     }
     (void)gone;                                 // swept later
     // safe: ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled) -> 0
@@ -1498,47 +1409,24 @@ static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
 }
 
-// Removes the dead letter that a run was brought back from: it is one file with
-// a generation, and another one came after that. A run that is being kept has
-// no later one.
-static int ckpt__fs_drop_letter(ckpt_store_fs *fs, const ckpt__fs_place *p)
-{
-    char file[256], gen[64], next[64];
-    ckpt_fs_stat letter, old, now;
-    int dir = ckpt__fs_open_letters(fs);
-    int r = dir < 0 ? dir : ckpt__fs_letters(fs, dir, p->name);
-    if (r > 0) {
-        ckpt__fs_letter_name(file, p->name, (uint32_t)r);
-        const uint64_t epoch = ckpt__fs_letter_epoch(fs, dir, file);
-        ckpt__fs_gen_name(gen, epoch, false);
-        ckpt__fs_gen_name(next, epoch + 1, false);
-        r = ckpt__fs_stat_at(fs, dir, file, &letter);
-        r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, gen, &old);
-        // safe: drop
-        r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, next, &now);
-        // safe: ckpt__fs_same(&letter, &old) -> 1
-        if (r >= 0 && ckpt__fs_same(&letter, &old)) {
-            r = ckpt__fs_unlink(fs, dir, file);
-            r = r < 0 ? r : ckpt__fs_sync(fs, dir);     // safe: drop
-        }
-    }
-    ckpt__fs_close(fs, &dir);
-    // What is no directory holds no letters, and must not stop a recovery.
-    return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r;
-}
-
 static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
-                                const char *owner, ckpt_error *err)
+                                const char *owner, char *nonce,
+                                ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char line[1024];
     size_t n = 0;
+    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
+    ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
     int r = ckpt__fs_random(fs, p->nonce);
     if (r < 0) {
         return ckpt__fs_fail(err, "get random bytes", r);
     }
-    ckpt_code rc = ckpt__fs_claim_line(fs, p->nonce, owner, line, sizeof(line),
+    rc = ckpt__fs_claim_line(fs, p->nonce, owner, line, sizeof(line),
                                        &n);
     if (rc != CKPT_OK) {
         return rc;
@@ -1568,12 +1456,9 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     }
     p->claim = fd;
     p->epoch = epoch;
-    p->pid = fs->priv.calls->pid(fs->priv.user);
-    if (p->how == CKPT_HOW_FIND) {
-        // A retry may have died before it had removed the letter.
-        r = ckpt__fs_drop_letter(fs, p);        // safe: drop
-    }
-    return r < 0 ? ckpt__fs_fail(err, "remove a dead letter", r) : CKPT_OK;
+    p->acked = 0;
+    memcpy(nonce, p->nonce, sizeof(p->nonce));
+    return CKPT_OK;
 }
 
 // The clock of this file system: the mtime of a file that is touched now.
@@ -1617,6 +1502,15 @@ static bool ckpt__fs_inherited(ckpt_store_fs *fs, ckpt_bytes line)
         fs->priv.calls->gone(fs->priv.user, pid, (uint64_t)start) == 1;
 }
 
+// Whether a member of the line of a claim is true.
+static bool ckpt__fs_claim_says(ckpt_bytes line, const char *key)
+{
+    const ckpt_bytes value = ckpt_json_get(line, key);
+    return value.len == 4 && memcmp(value.ptr, "true", 4) == 0;
+}
+
+// A lock that is free proves something only if the owner took it: who judges by
+// age takes none.
 static ckpt_verdict ckpt__fs_verdict(ckpt_store_fs *fs, int fd, ckpt_bytes line)
 {
     int r;
@@ -1624,8 +1518,10 @@ static ckpt_verdict ckpt__fs_verdict(ckpt_store_fs *fs, int fd, ckpt_bytes line)
         return CKPT_LIFE_UNKNOWN;
     }
     CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, false));
-    if (r == 0) {
-        return CKPT_LIFE_GONE;                  // closing fd gives it back
+    if (r == 0) {                               // closing fd gives it back
+        // safe: ckpt__fs_claim_says(line, "locked") -> 1
+        return ckpt__fs_claim_says(line, "locked") ? CKPT_LIFE_GONE
+                                                   : CKPT_LIFE_UNKNOWN;
     }
     if (r != -EWOULDBLOCK) {                    // safe: never
         return CKPT_LIFE_UNKNOWN;
@@ -1656,6 +1552,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     ckpt_fs_stat st;
     char name[64], buf[1024];
     ckpt_bytes line;
+    int64_t acked = 0;
     memset(life, 0, sizeof(*life));
     int r = ckpt__fs_probe(fs, &life->now_ms);
     if (r < 0 && !fs->priv.locks) {             // safe: never
@@ -1686,24 +1583,40 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     line.ptr = buf;
     line.len = ckpt__fs_claim_read(fs, fd, buf, sizeof(buf));
     ckpt__fs_show_owner(life->owner, line);
+    (void)!ckpt_json_number(ckpt_json_get(line, "acked"), &acked);
+    life->acked = acked > 0 && acked <= (int64_t)CKPT_TURN_MAX ?
+                  (uint64_t)acked : 0;
+    life->gave_up = ckpt__fs_claim_says(line, "gave_up");
     life->verdict = ckpt__fs_verdict(fs, fd, line);
     ckpt__fs_close(fs, &fd);
     return CKPT_OK;
 }
 
-static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, ckpt_error *err)
+// Writes what was acknowledged into the claim, which makes its mtime new; if
+// there is nothing new to say, or no room for it, only that.
+static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
+                               ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
+    char digits[CKPT__FS_ACKED_SIZE + 8];
     ckpt_fs_stat st;
-    int r;
+    int r = -EAGAIN;
     // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
     }
-    // safe: drop
-    CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, p->claim));
+    if (acked != p->acked) {                    // safe: never
+        (void)ckpt__number(digits, acked, CKPT__FS_ACKED_SIZE, ' ');
+        r = ckpt__fs_write(fs, p->claim, digits, CKPT__FS_ACKED_SIZE,
+                           CKPT__FS_ACKED_AT);
+        p->acked = r < 0 ? p->acked : acked;
+    }
+    if (r < 0) {
+        // safe: drop
+        CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, p->claim));
+    }
     r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
     if (r < 0) {
         return ckpt__fs_fail(err, "touch the heartbeat", r);
@@ -1722,11 +1635,7 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
     int r = -ESTALE;
     for (int i = 0; i < 2; i++) {
         ckpt_fs_stat st;
-        if (p->how == CKPT_HOW_LETTER) {
-            ckpt__fs_letter_name(name, p->name, p->letter);
-        } else {
-            ckpt__fs_gen_name(name, gen->epoch, i == 1);
-        }
+        ckpt__fs_gen_name(name, gen->epoch, i == 1);
         int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
         // safe: ckpt__fs_token(&st) == gen->token -> 1
         if (fd >= 0 && ckpt__fs_token(&st) == gen->token) {
@@ -1808,7 +1717,7 @@ static ckpt_code ckpt__fs_copy(ckpt_store_fs *fs, ckpt__fs_place *p,
         if ((size_t)got < n) {                  // safe: never
             return CKPT_ERR_DAMAGED;            // shorter than it was
         }
-        crc = ckpt__crc(crc, buf, n);
+        crc = ckpt_crc32c(crc, buf, n);
         const int r = ckpt__fs_write(fs, p->out, buf, n, p->out_size + done);
         if (r < 0) {
             return ckpt__fs_fail(err, "write a checkpoint", r);
@@ -2017,14 +1926,18 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
 }
 
 static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
-                                  bool settle, ckpt_error *err)
+                                  ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt_fs_stat st;
-    (void)settle;               // by rename the names are right every time
+    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
+    ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
     ckpt__fs_close(fs, &p->in);
-    ckpt_code rc = ckpt__fs_flush(fs, p, &st, err);
+    rc = ckpt__fs_flush(fs, p, &st, err);
     if (rc != CKPT_OK) {
         ckpt__fs_close(fs, &p->out);
         (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
@@ -2041,26 +1954,26 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
         (void)ckpt__fs_fail(err, "sync the directory of a run", r);
         return CKPT_ERR_NOT_DURABLE;
     }
-    if (p->aside) {
-        rc = ckpt__fs_show(fs, p, err);
-        // safe: before rc = ckpt__fs_show
-        if (rc == CKPT_OK && p->letter != 0) {
-            (void)ckpt__fs_drop_letter(fs, p);  // else the next claimant will
-        }
-    }
-    return rc;
+    return p->aside ? ckpt__fs_show(fs, p, err) : CKPT_OK;
 }
 
-//--- Moving -------------------------------------------------------------------
+//--- Removing -----------------------------------------------------------------
 
 // Sets a generation aside: under its own name with the reason in it, never
 // over another one, and at most a few.
-static ckpt_code ckpt__fs_set_aside(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                    const ckpt_gen *gen, const char *reason,
-                                    ckpt_error *err)
+static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
+                                    const ckpt_gen *gen, ckpt_error *err)
 {
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
     char name[256], bad[64];
     ckpt_fs_stat st;
+    ckpt__fs_close(fs, &p->in);
+    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
+    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    if (rc != CKPT_OK) {
+        return rc;
+    }
     int r, fd = ckpt__fs_open_gen(fs, p, gen, name);
     if (fd == -ESTALE) {
         return CKPT_OK;                         // it is gone already
@@ -2069,7 +1982,7 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt__fs_close(fs, &fd);
     for (uint32_t n = 1; r >= 0 && n <= CKPT__FS_BAD_MAX; n++) {
         ckpt_fs_stat there;
-        ckpt__stb_sprintf(bad, "bad.%u.%.16s.json", n, reason);
+        ckpt__stb_sprintf(bad, "bad.%u.damaged.json", n);
         r = fs->priv.calls->link(fs->priv.user, p->dir, name, p->dir, bad);
         if (r >= 0 || (ckpt__fs_stat_at(fs, p->dir, bad, &there) >= 0 &&
                        ckpt__fs_same(&there, &st))) {
@@ -2082,144 +1995,117 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r < 0 ? ckpt__fs_fail(err, "set a checkpoint aside", r) : CKPT_OK;
 }
 
-static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
-                               const char *reason, ckpt_error *err)
-{
-    ckpt_store_fs *fs = ckpt__fs(s);
-    ckpt__fs_place *p = ckpt__fs_place_of(place);
-    ckpt__fs_walk w;
-    uint64_t epoch;
-    int r = 0;
-    ckpt__fs_close(fs, &p->in);
-    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
-    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
-    if (rc != CKPT_OK || reason != NULL) {
-        return rc != CKPT_OK ? rc :
-            ckpt__fs_set_aside(fs, p, gen, reason, err);
-    }
-    for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
-         more && ckpt__fs_walk_next(&w); ) {
-        const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
-        // Nothing is being written now: temporary files up to our own epoch
-        // are leftovers, and a fenced owner that still writes one finds its
-        // rename without a source.
-        if (((kind == CKPT__FS_CURRENT || kind == CKPT__FS_PREV) &&
-             epoch < gen->epoch) ||             // safe: < -> <=
-            // safe: epoch <= gen->epoch -> 1
-            (kind == CKPT__FS_TEMP && epoch <= gen->epoch)) {
-            const int gone = ckpt__fs_unlink(fs, p->dir, w.name);
-            r = gone < 0 ? gone : r;
-        }
-    }
-    r = w.r < 0 ? w.r : r;
-    return r < 0 ? ckpt__fs_fail(err, "remove older checkpoints", r) : CKPT_OK;
-}
-
-// The name of a generation in the directory; gen NULL: of the newest.
-static int ckpt__fs_find_gen(ckpt_store *s, ckpt__fs_place *p,
+// Where the name of a generation stands, "" if it is gone.
+static int ckpt__fs_find_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
                              const ckpt_gen *gen, char name[256])
 {
-    ckpt_look look;
-    ckpt_error why;
-    if (gen == NULL) {
-        why.sys = EIO;                          // of what fails without one
-        const ckpt_code rc = ckpt__fs_look(s, p, p->epoch, &look, &why);
-        if (rc != CKPT_OK) {
-            return -why.sys;
-        }
-        gen = &look.gens[0];
-        if (look.count == 0) {
-            return -ESTALE;
-        }
-    }
-    int fd = ckpt__fs_open_gen(ckpt__fs(s), p, gen, name);
+    int fd = gen != NULL ? ckpt__fs_open_gen(fs, p, gen, name) : -ESTALE;
     const int r = fd < 0 ? fd : 0;
-    ckpt__fs_close(ckpt__fs(s), &fd);
-    return r;
+    ckpt__fs_close(fs, &fd);
+    if (r < 0) {
+        name[0] = '\0';
+    }
+    return r == -ESTALE ? 0 : r;
 }
 
-// Keeps a file of the run as a dead letter: a link that is durable before the
-// run goes. That it is there already is success: a finish goes on where
-// another one stopped.
-static int ckpt__fs_keep_letter(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                                const char *name)
-{
-    char file[256];
-    ckpt_fs_stat st, there;
-    int r, dir;
-    CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
-                                           ".failed"));
-    if (r >= 0 || r == -EEXIST) {
-        r = ckpt__fs_sync_root(fs);     // safe: ckpt__fs_sync_root(fs) -> 0
-    }
-    dir = r < 0 ? r : ckpt__fs_open_letters(fs);
-    r = dir < 0 ? dir : ckpt__fs_stat_at(fs, p->dir, name, &st);
-    const int last = r < 0 ? r : ckpt__fs_letters(fs, dir, p->name);
-    r = last < 0 ? last : r;
-    for (int n = 1; r >= 0; n++) {
-        if (n > CKPT__FS_LETTERS) {
-            r = -ENOSPC;
-            break;
-        }
-        ckpt__fs_letter_name(file, p->name, (uint32_t)n);
-        // safe: n <= last -> 0
-        r = n <= last ? -EEXIST :               // the newest gets the highest
-            fs->priv.calls->link(fs->priv.user, p->dir, name, dir, file);
-        const int seen = r >= 0 ? r :
-            ckpt__fs_stat_at(fs, dir, file, &there);
-        // safe: ckpt__fs_same(&there, &st) -> 1
-        if (r >= 0 || (seen >= 0 && ckpt__fs_same(&there, &st))) {
-            r = ckpt__fs_sync(fs, dir);     // safe: ckpt__fs_sync(fs, dir) -> 0
-            break;
-        }
-        r = r == -EEXIST ? 0 : r;
-    }
-    if (r == -ENOENT && ckpt__fs_stat_at(fs, p->dir, name, &st) == -ENOENT) {
-        r = 0;                                  // somebody else has finished
-    }
-    ckpt__fs_close(fs, &dir);
-    return r;
-}
+#define CKPT__FS_BATCH 32       // claims that one walk collects
 
-// Removes from the directory the files of some kinds (an OR of 1 << kind) of
-// epochs up to the claim's, but for one that goes later. Returns how many.
-static int ckpt__fs_empty(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                          unsigned kinds, const char *keep)
+// Collects the lowest claims of epochs below a limit, but for the own one, in
+// ascending order. Returns how many.
+static int ckpt__fs_lowest_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                  uint64_t below, uint64_t own,
+                                  uint64_t lowest[CKPT__FS_BATCH])
 {
     ckpt__fs_walk w;
     uint64_t epoch;
-    int r = 0, n = 0;
+    int n = 0;
+    for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
+         more && ckpt__fs_walk_next(&w); ) {
+        // safe: epoch >= below -> 0
+        if (ckpt__fs_parse(w.name, &epoch) != CKPT__FS_CLAIM ||
+            epoch >= below || epoch == own ||
+            (n == CKPT__FS_BATCH && epoch > lowest[n - 1])) {
+            continue;
+        }
+        int i = n < CKPT__FS_BATCH ? n++ : n - 1;
+        for (; i > 0 && lowest[i - 1] > epoch; i--) {
+            lowest[i] = lowest[i - 1];
+        }
+        lowest[i] = epoch;
+    }
+    return w.r < 0 ? w.r : n;
+}
+
+// Removes the claims of epochs below a limit, but for the own one: the lowest
+// first. In another order there is a moment at which a low claim stands and
+// those between it and ours do not: its claimant, if it looked only then, would
+// take the run from an owner that has not lost it. (Variants claims-descending
+// in tests/spin/ckpt.pml.)
+static int ckpt__fs_drop_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                uint64_t below, uint64_t own)
+{
+    uint64_t lowest[CKPT__FS_BATCH];
+    int n, removed;
+    do {
+        removed = 0;
+        n = ckpt__fs_lowest_claims(fs, p, below, own, lowest);
+        for (int i = 0; i < n; i++) {
+            char name[64];
+            int r;
+            ckpt__fs_claim_name(name, lowest[i]);
+            CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
+                                                    name));
+            if (r < 0 && r != -ENOENT) {
+                return r;
+            }
+            removed += r >= 0;
+        }
+    } while (n == CKPT__FS_BATCH && removed > 0);
+    return n < 0 ? n : 0;
+}
+
+// Removes the files of some kinds (an OR of 1 << kind) of epochs below a limit,
+// but for one name. Returns how many are gone by that.
+static int ckpt__fs_drop_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                               unsigned kinds, uint64_t below, const char *keep)
+{
+    ckpt__fs_walk w;
+    uint64_t epoch;
+    int failed = 0, n = 0;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
-        // safe: epoch <= p->epoch -> 1
-        if ((kinds >> kind & 1) && epoch <= p->epoch &&
-            // safe: strcmp(w.name, keep) != 0 -> 1
-            strcmp(w.name, keep) != 0) {
-            const int gone = ckpt__fs_unlink(fs, p->dir, w.name);
-            r = gone < 0 ? gone : r;
-            n++;
+        // safe: epoch < below -> 1
+        // safe: strcmp(w.name, keep) != 0 -> 1
+        if ((kinds >> kind & 1) && epoch < below && strcmp(w.name, keep) != 0) {
+            int r;
+            CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
+                                                    w.name));
+            n += r >= 0;
+            failed = r < 0 && r != -ENOENT ? r : failed;
         }
     }
-    return w.r < 0 ? w.r : r < 0 ? r : n;
+    if (w.r < 0) {
+        return w.r;
+    }
+    return failed < 0 ? failed : n;
 }
 
-// Empties the directory but for the generation and the claim that go last.
-// The lower claims first, then the temporary files, until none are left: from
-// then on no older owner can rename anything (see ckpt__fs_check_claim).
-static int ckpt__fs_empty_all(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                              const char *gen, const char *claim)
+// Removes what is below a limit: the lower claims first, then the temporary
+// files, until none are left: from then on no older owner can rename anything
+// (see ckpt__fs_check_claim). Then the generations, but for one name.
+static int ckpt__fs_clear(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                          uint64_t below, const char *keep)
 {
-    // safe: [late] CLAIM, claim -> TEMP, ""
-    // safe: = -> = ckpt__fs_empty(fs, p, 44, gen); r = r < 0 ? r :
-    int r = ckpt__fs_empty(fs, p, 1U << CKPT__FS_CLAIM, claim);
+    // safe: [late] ckpt__fs_drop_claims(fs, p, below, p->epoch) -> 0
+    int r = ckpt__fs_drop_claims(fs, p, below, p->epoch);
     do {                                        // safe: drop
-        // safe: [late] TEMP, "" -> CLAIM, claim
-        r = r < 0 ? r : ckpt__fs_empty(fs, p, 1U << CKPT__FS_TEMP, "");
+        r = r < 0 ? r : ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_TEMP,
+                                            p->epoch + 1, "");
     } while (r > 0);                            // safe: r > 0 -> 0
     return r < 0 ? r :
-        ckpt__fs_empty(fs, p, 1U << CKPT__FS_CURRENT | 1U << CKPT__FS_PREV |
-                       1U << CKPT__FS_BAD, gen);
+        ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_CURRENT |
+                            1U << CKPT__FS_PREV, below, keep);
 }
 
 // Removes the name of a directory. One that is not empty is somebody else's:
@@ -2237,14 +2123,15 @@ static int ckpt__fs_rmdir(ckpt_store_fs *fs, const char *name)
 }
 
 // Removes the run in an order in which no crash can bring it back: first
-// everything but the generation that says it is finished, durably; then that
+// everything but the generation that says it has ended, durably; then that
 // one; then the claim; then the directory.
 static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
                                const char *gen)
 {
     char claim[64];
     ckpt__fs_claim_name(claim, p->epoch);
-    int r = ckpt__fs_empty_all(fs, p, gen, claim);
+    int r = ckpt__fs_clear(fs, p, p->epoch + 1, gen);
+    r = r < 0 ? r : ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_BAD, 1, "");
     // safe: drop
     // safe: after ckpt__fs_unlink(fs, p->dir, gen)
     r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
@@ -2254,16 +2141,28 @@ static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r < 0 ? r : ckpt__fs_rmdir(fs, p->name);
 }
 
-static int ckpt__fs_remove_letters(ckpt_store_fs *fs, ckpt__fs_place *p)
+// Removes all but a generation and the claim; without a generation all of them.
+static ckpt_code ckpt__fs_drop_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                    const ckpt_gen *gen, const char *name,
+                                    ckpt_error *err)
 {
-    char file[256];
+    ckpt_look now;
     int r = 0;
-    for (uint32_t n = p->letter; n > 0 && r >= 0; n--) {
-        ckpt__fs_letter_name(file, p->name, n);
-        r = ckpt__fs_unlink(fs, p->dir, file);
+    if (gen != NULL && name[0] == '\0') {
+        // It is not there, so a higher owner has removed it, with the rest; or
+        // another file stands in its place, and nothing is known of that.
+        memset(&now, 0, sizeof(now));
+        const ckpt_code rc = ckpt__fs_look_epoch(fs, p->dir, gen->epoch, &now,
+                                                 err);
+        if (rc != CKPT_OK) {
+            return rc;
+        }
+        return now.count > 0 ? CKPT_ERR_STALE : CKPT_OK;
     }
-    // safe: ckpt__fs_sync_dir(fs, ... -> 0;
-    return r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
+    r = ckpt__fs_clear(fs, p, p->epoch + 1, name);
+    // safe: drop
+    r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
+    return r < 0 ? ckpt__fs_fail(err, "remove what is not kept", r) : CKPT_OK;
 }
 
 // Removes a run that was never shown. If it has been shown meanwhile, it is
@@ -2279,54 +2178,53 @@ static int ckpt__fs_remove_aside(ckpt_store_fs *fs, ckpt__fs_place *p)
         return 0;
     }
     // Our own claim last: should its maker live after all, it finds that.
-    const uint64_t epoch = p->epoch;
+    const uint64_t most = CKPT_TURN_MAX + 1;
     char claim[64];
-    ckpt__fs_claim_name(claim, epoch);
-    p->epoch = CKPT_TURN_MAX;
-    r = r < 0 ? r : ckpt__fs_empty_all(fs, p, "", claim);
-    p->epoch = epoch;
+    ckpt__fs_claim_name(claim, p->epoch);
+    r = r < 0 ? r : ckpt__fs_drop_claims(fs, p, most, p->epoch);
+    r = r < 0 ? r : ckpt__fs_drop_files(fs, p, ~(1U << CKPT__FS_OTHER |
+                                                 1U << CKPT__FS_CLAIM),
+                                        most, "");
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
     return r < 0 ? r : ckpt__fs_rmdir(fs, p->aside_name);
 }
 
-static ckpt_code ckpt__fs_move(ckpt_store *s, void *place, const ckpt_gen *gen,
-                               ckpt_where to, ckpt_error *err)
+static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
+                               ckpt_extent extent, ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char name[256];
-    int r;
+    int r = 0;
     ckpt__fs_close(fs, &p->in);
     // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
     }
-    if (p->how == CKPT_HOW_LETTER) {
-        r = ckpt__fs_remove_letters(fs, p);
-    } else if (p->how == CKPT_HOW_LEFTOVER) {
+    if (p->how == CKPT_HOW_LEFTOVER) {
         r = ckpt__fs_remove_aside(fs, p);
-    } else {
-        name[0] = '\0';
-        r = gen != NULL || to == CKPT_AT_FAILED ?
-            ckpt__fs_find_gen(s, p, gen, name) : 0;
-        if (r == -ESTALE) {
-            name[0] = '\0';                     // removed before: go on
-            r = 0;
-        }
-        if (r >= 0 && to == CKPT_AT_FAILED && name[0] != '\0') {
-            r = ckpt__fs_keep_letter(fs, p, name);
-        }
-        // safe: before if (r >= 0 && to ==
-        r = r < 0 ? r : ckpt__fs_remove_run(fs, p, name);
+        return r < 0 ? ckpt__fs_fail(err, "remove a leftover", r) : CKPT_OK;
     }
-    return r < 0 ? ckpt__fs_fail(err, to == CKPT_AT_FAILED ?
-                                 "keep a dead letter" : "remove the run", r)
-                 : CKPT_OK;
+    if (extent == CKPT_DROP_OLDER) {
+        // safe: gen->epoch, "" -> gen->epoch + 1, ""
+        r = ckpt__fs_clear(fs, p, gen->epoch, "");
+        return r < 0 ? ckpt__fs_fail(err, "remove older checkpoints", r)
+                     : CKPT_OK;
+    }
+    r = ckpt__fs_find_gen(fs, p, gen, name);
+    if (r < 0) {
+        return ckpt__fs_fail(err, "look at the last checkpoint", r);
+    }
+    if (extent == CKPT_DROP_REST) {
+        return ckpt__fs_drop_rest(fs, p, gen, name, err);
+    }
+    r = ckpt__fs_remove_run(fs, p, name);
+    return r < 0 ? ckpt__fs_fail(err, "remove the run", r) : CKPT_OK;
 }
 
 // A place that was never shown is cleaned up by its maker.
-static void ckpt__fs_place_close(ckpt_store *s, void *place)
+static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
@@ -2335,6 +2233,9 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place)
     ckpt__fs_close(fs, &p->in);
     if (ours) {
         ckpt__fs_abort(fs, p);
+    }
+    if (ours && gave_up && p->claim >= 0) {
+        (void)ckpt__fs_write(fs, p->claim, "true ", 5, CKPT__FS_GAVE_UP_AT);
     }
     if (p->aside && ours) {
         (void)ckpt__fs_remove_aside(fs, p);
@@ -2355,50 +2256,6 @@ static void ckpt__fs_list_end(ckpt_store_fs *fs, ckpt_cursor *cursor)
     cursor->stage = 2;
 }
 
-static int ckpt__fs_list_begin(ckpt_store_fs *fs, ckpt_where where,
-                               ckpt_cursor *cursor)
-{
-    int dir = where == CKPT_AT_FAILED ? ckpt__fs_open_letters(fs)
-                                      : fs->priv.root;
-    int r = dir;
-    if (dir >= 0) {
-        CKPT__FS_CALL(r, fs->priv.calls->dir_open(fs->priv.user, dir,
-                                                  &cursor->priv));
-    }
-    if (where == CKPT_AT_FAILED) {
-        ckpt__fs_close(fs, &dir);
-    }
-    cursor->stage = r < 0 ? 0 : 1;
-    return r;
-}
-
-// The id that a dead letter stands for. False for other names, and for all
-// letters of an id but the first that there is.
-static bool ckpt__fs_letter_id(ckpt_store_fs *fs, char *name, char *id)
-{
-    char file[256];
-    ckpt_fs_stat st;
-    uint64_t n;
-    char *dot = strchr(name, '.');
-    if (dot == NULL) {
-        return false;
-    }
-    const char *p = dot + 1;
-    *dot = '\0';
-    if (!ckpt__fs_epoch(&p, &n) || n > CKPT__FS_LETTERS ||
-        strcmp(p, ".json") != 0 || !ckpt_store_fs_id(name, id)) {
-        return false;
-    }
-    int dir = n > 1 ? ckpt__fs_open_letters(fs) : -1;
-    bool first = true;
-    for (uint32_t i = 1; dir >= 0 && i < n && first; i++) {
-        ckpt__fs_letter_name(file, name, i);
-        first = ckpt__fs_stat_at(fs, dir, file, &st) < 0;
-    }
-    ckpt__fs_close(fs, &dir);
-    return first;
-}
-
 static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
                                ckpt_cursor *cursor, char *id, ckpt_error *err)
 {
@@ -2410,11 +2267,9 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
         return CKPT_END;
     }
     if (cursor->stage == 0) {
-        r = ckpt__fs_list_begin(fs, where, cursor);
-        if (r == -ENOENT && where == CKPT_AT_FAILED) {
-            cursor->stage = 2;
-            return CKPT_END;
-        }
+        CKPT__FS_CALL(r, fs->priv.calls->dir_open(fs->priv.user, fs->priv.root,
+                                                  &cursor->priv));
+        cursor->stage = r < 0 ? 0 : 1;
     }
     while (r >= 0) {
         CKPT__FS_CALL(r, fs->priv.calls->dir_next(fs->priv.user, cursor->priv,
@@ -2422,14 +2277,13 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
         if (r <= 0) {
             break;
         }
-        if (where == CKPT_AT_NOWHERE) {
-            // safe: strlen(name) < 40 -> 1
-            if (strncmp(name, ".new-", 5) == 0 && strlen(name) < 40) {
-                memcpy(id, name, strlen(name) + 1);
-                return CKPT_OK;
-            }
-        } else if (where == CKPT_AT_RUNS ? ckpt_store_fs_id(name, id)
-                                         : ckpt__fs_letter_id(fs, name, id)) {
+        if (where == CKPT_AT_RUNS && ckpt_store_fs_id(name, id)) {
+            return CKPT_OK;
+        }
+        // safe: strlen(name) < 40 -> 1
+        if (where == CKPT_AT_LEFTOVERS && strncmp(name, ".new-", 5) == 0 &&
+            strlen(name) < 40) {
+            memcpy(id, name, strlen(name) + 1);
             return CKPT_OK;
         }
     }
@@ -2456,7 +2310,7 @@ static const ckpt_store_methods ckpt__fs_methods = {
     CKPT_STORE_VERSION, sizeof(ckpt__fs_place), 0, ckpt__fs_place_open,
     ckpt__fs_list, ckpt__fs_look, ckpt__fs_claim, ckpt__fs_alive,
     ckpt__fs_beat, ckpt__fs_gen_read, ckpt__fs_put, ckpt__fs_publish,
-    ckpt__fs_drop, ckpt__fs_move, ckpt__fs_env, ckpt__fs_place_close
+    ckpt__fs_set_aside, ckpt__fs_drop, ckpt__fs_env, ckpt__fs_place_close
 };
 
 // Makes the root if it is not there, and its name durable: each time, because
@@ -2518,13 +2372,6 @@ static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
     }
     fs->priv.locks = desc->liveness == CKPT_STORE_FS_LOCKS ||
         (desc->liveness == CKPT_STORE_FS_AUTO && local > 0);
-    fs->base.caps = 0;
-    if (fs->priv.locks) {
-        fs->base.caps |= CKPT_CAP_LOCKS;
-    }
-    if (local == 2 || desc->durability == CKPT_STORE_FS_PROCESS) {
-        fs->base.caps |= CKPT_CAP_VOLATILE;
-    }
     return CKPT_OK;
 }
 
@@ -2575,10 +2422,14 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 
 //--- End of the implementation ------------------------------------------------
 
+#undef CKPT__FS_ACKED_AT
+#undef CKPT__FS_ACKED_SIZE
 #undef CKPT__FS_BAD_MAX
+#undef CKPT__FS_BATCH
 #undef CKPT__FS_BODY_MAX
 #undef CKPT__FS_CALL
-#undef CKPT__FS_LETTERS
+#undef CKPT__FS_GAVE_UP_AT
+#undef CKPT__FS_LOCKED_AT
 #undef CKPT__FS_NAME
 #undef CKPT__FS_RANDOM
 #undef STB_SPRINTF_DECORATE

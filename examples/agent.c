@@ -14,6 +14,9 @@
     Where a real agent asks a language model, this one has a fixed plan. What
     belongs to ckpt is the same: see "Checkpoints", "Turns" and "The run".
 
+    A run that is complete is kept as done: one more start reads nothing again.
+    Remove the directory of runs to begin anew.
+
     Exit status: 0 the report is there; 75 try again later; 1 an error, and
     the next start resumes the run.
 */
@@ -568,9 +571,10 @@ static int run(agent *a, ckpt_ctx *ctx, const char *roots, const char *path)
     ckpt_code     rc = ckpt_open(ctx, &a->run, &(ckpt_run_desc){
         .id = RUN_ID,
         .meta = { .agent_id = "agent", .prompt = PROMPT, .fingerprint = roots },
+        .once = true,                   // the next start must not begin it anew
     });
-    if (rc == CKPT_ERR_FINISHED) {      // it was killed in its last moment
-        printf("done          it was complete\n");
+    if (rc == CKPT_FINISHED) {
+        printf("done          it was complete: see %s\n", path);
         return 0;
     }
     if (rc < 0) {

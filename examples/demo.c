@@ -2,14 +2,15 @@
     demo.c -- kills an agent again and again, and looks whether it minds
 
     Runs examples/agent.c once undisturbed, then once more, with SIGKILL at
-    random moments and a new start each time. Both reports must be the same.
+    random moments and a new start each time. Both reports must be the same, and
+    one more start, of the agent that is through, must not write another one.
     It works on a copy of the texts, so that nobody edits them meanwhile, and
     leaves everything in one directory, build/demo.d.
 
         cc -std=c99 -o build/demo examples/demo.c
         build/demo [-s seed] [-a agent] [-d directory] [texts ...]
 
-    Exit status: 0 if the reports are the same, else 1.
+    Exit status: 0 if all that holds, else 1.
 */
 #define _POSIX_C_SOURCE 200809L
 
@@ -194,6 +195,26 @@ static bool torment(demo *d, int64_t scale_ms)
     }
 }
 
+// One that is through says so, and writes no report any more.
+static bool once(demo *d)
+{
+    char        report[1024], log[1024];
+    struct stat before, after;
+    int         status;
+    snprintf(report, sizeof(report), "%s/killed.report", d->dir);
+    snprintf(log, sizeof(log), "%s/again.log", d->dir);
+    if (stat(report, &before) != 0 ||
+        !run_agent(d, "killed", log, -1, &status) ||
+        stat(report, &after) != 0) {
+        return fail(report);
+    }
+    bool good = status == 0 && before.st_ino == after.st_ino &&
+                before.st_mtime == after.st_mtime;
+    printf("\ndemo: one start more %s\n", good ? "repeats nothing"
+                                               : "WRITES THE REPORT AGAIN");
+    return good;
+}
+
 static bool same(demo *d)
 {
     char    names[2][1024];
@@ -247,7 +268,7 @@ static bool play(demo *d)
             return false;
         }
     }
-    return same(d);
+    return once(d) && same(d);
 }
 
 int main(int argc, char **argv)

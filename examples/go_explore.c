@@ -11,11 +11,12 @@
 
         cc -std=c99 -I. -I/usr/include/stb -o build/go_explore \
             examples/go_explore.c
-        build/go_explore [-s seed] [-d directory] [-o result] [-q]
+        build/go_explore [-s seed] [-d directory] [-o result] [-n] [-q]
         build/go_explore -x         one walk after the other, no return
 
     Kill it at any moment and start it again: it goes on, no checkpoint of a
-    workspace is left behind, and the archive in the end is the same.
+    workspace is left behind, and the archive in the end is the same. A game
+    that is over is kept as done, and not played again; with -n, a new one is.
 
     How, is a matter of order. Each round begins with the archive that the run
     has saved as its .state, and depends on nothing else:
@@ -976,7 +977,8 @@ static ckpt_code open_run(ckpt_ctx *ctx, explorer *e)
         }
         rc = ckpt_open(ctx, &e->run, &(ckpt_run_desc){
             .id = RUN_ID,
-            .meta = { .agent_id = "go-explore", .prompt = "Find the treasure" }
+            .meta = { .agent_id = "go-explore", .prompt = "Find the treasure" },
+            .once = true
         });
     }
     if (rc < 0) {
@@ -985,7 +987,18 @@ static ckpt_code open_run(ckpt_ctx *ctx, explorer *e)
     return rc;
 }
 
-static int run(explorer *e, const char *dir, const char *path)
+// Takes a game that is over out of the way. One that is not goes on.
+static ckpt_code begin_anew(ckpt_ctx *ctx, explorer *e)
+{
+    ckpt_run_info info;
+    if (ckpt_query(ctx, RUN_ID, &info) != CKPT_OK ||
+        info.state != CKPT_STATE_DONE) {
+        return CKPT_OK;
+    }
+    return ckpt_remove(ctx, &e->run, RUN_ID);
+}
+
+static int run(explorer *e, const char *dir, const char *path, bool anew)
 {
     char          runs[1024];
     ckpt_store_fs fs;
@@ -1003,8 +1016,12 @@ static int run(explorer *e, const char *dir, const char *path)
         .resume_max = CKPT_UNLIMITED
     });
     rc = rc == CKPT_OK ? ckpt_sweep(&ctx, &e->run, NULL) : rc;
+    rc = rc == CKPT_OK && anew ? begin_anew(&ctx, e) : rc;
     rc = rc == CKPT_OK ? open_run(&ctx, e) : rc;
-    const bool good = rc == CKPT_OK && live(e, path);
+    if (rc == CKPT_FINISHED) {
+        printf("it was found before, see %s; -n for a new game\n", path);
+    }
+    const bool good = rc == CKPT_FINISHED || (rc == CKPT_OK && live(e, path));
     ckpt_abandon(&e->run);
     ckpt_store_fs_close(&fs);
     return good ? 0 : rc == CKPT_ERR_LIVE || rc == CKPT_ERR_BUSY ? TRY_LATER
@@ -1045,13 +1062,14 @@ int main(int argc, char **argv)
     static explorer e;
     const char     *dir = "go_explore.d", *path = NULL;
     char            spaces[1024], result[1024];
-    bool            no_return = false;
+    bool            no_return = false, anew = false;
     e.seed = 4;
-    for (int c; (c = getopt(argc, argv, "s:d:o:qx")) != -1; ) {
+    for (int c; (c = getopt(argc, argv, "s:d:o:nqx")) != -1; ) {
         switch (c) {
         case 's': e.seed = strtoull(optarg, NULL, 10); break;
         case 'd': dir = optarg;     break;
         case 'o': path = optarg;    break;
+        case 'n': anew = true;      break;
         case 'q': e.quiet = true;   break;
         case 'x': no_return = true; break;
         default:  return 1;
@@ -1069,7 +1087,8 @@ int main(int argc, char **argv)
         return 1;
     }
     const int status = no_return ? walk(&e)
-                                 : run(&e, dir, path != NULL ? path : result);
+                                 : run(&e, dir, path != NULL ? path : result,
+                                       anew);
     close(e.ws.fd);
     return status;
 }

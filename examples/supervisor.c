@@ -5,15 +5,19 @@
     Queues tasks, starts a worker program for each, another one when it died.
     There is no list of who works on what that a crash could lose: the store is
     the list. A run that is interrupted needs a program; one that is live has
-    one, whoever started it.
+    one, whoever started it; one that is done stays as a receipt, so that no
+    start does its work a second time; one that failed stays to be looked at.
 
         cc -std=c99 -I. -I/usr/include/stb -o supervisor examples/supervisor.c
-        ./supervisor [-c] [-n tasks] [-d runs]
+        ./supervisor [-c] [-r] [-f task] [-n tasks] [-d runs]
 
     With -c it kills workers at random, to show that they come back. Kill the
     supervisor, and its workers go on; start it again, and it goes on with them.
-    Ctrl-C stops all of them cleanly. Exit status: 0 every task is done; 75
-    stopped; 1 an error, another supervisor is at work, or a task was given up.
+    Ctrl-C stops all of them cleanly. With -f the task of that number fails, and
+    with -r tasks that failed, or died too often, are tried again. Receipts and
+    failures are pruned when they are a week old. Exit status: 0 every task is
+    done; 75 stopped; 1 an error, another supervisor is at work, or a task
+    failed.
 */
 #define CKPT_IMPLEMENTATION
 #define CKPT_STORE_FS_IMPLEMENTATION
@@ -29,6 +33,7 @@ enum {
     TURNS     = 30,                     // that a task takes
     TICK_MS   = 250,                    // between two scans
     TRY_LATER = 75,                     // EX_TEMPFAIL
+    WEEK_MS   = 7 * 24 * 3600 * 1000,
     NEEDY     = CKPT_STATE_INTERRUPTED | CKPT_STATE_FINISHED,
     HOPEFUL   = NEEDY | CKPT_STATE_LIVE | CKPT_STATE_STALLED | CKPT_STATE_BUSY
 };
@@ -77,22 +82,28 @@ static bool base_open(base *b, const char *dir, const char *owner, int32_t max)
 
 //--- The worker ---------------------------------------------------------------
 
-// Any program can be one: it is told a store and an id, and opens that run.
-static int worker(const char *dir, const char *id)
+// Any program can be one: it is told a store and an id, and resumes that run.
+static int worker(const char *dir, const char *id, bool fails)
 {
+    ckpt_outcome outcome = CKPT_COMPLETED;
+    const ckpt_finish_desc failure = { .keep = true,
+                                       .reason = "it was told to" };
     static base b;
     if (!base_open(&b, dir, "worker", 0)) {
         return 1;
     }
     ckpt_code rc = ckpt_resume(&b.ctx, &b.run, &(ckpt_run_desc){ .id = id });
-    if (rc == CKPT_ERR_LIVE || rc == CKPT_ERR_BUSY || rc == CKPT_ERR_FINISHED) {
-        return TRY_LATER;               // another one was faster: good
+    if (rc == CKPT_FINISHED) {
+        return 0;                       // another one was faster: good
+    }
+    if (rc == CKPT_ERR_LIVE || rc == CKPT_ERR_BUSY || rc == CKPT_ERR_FAILED) {
+        return TRY_LATER;               // it is another one's, or nobody's
     }
     if (rc < 0) {
         return fail(id, ckpt_last_error(&b.ctx));
     }
     // Every turn is progress, so an attempt is one death within one turn.
-    while (!stopped && b.run.turn < TURNS) {
+    while (!stopped && b.run.turn < (fails ? TURNS / 2 : TURNS)) {
         sleep_ms(100 + (long)getpid() % 100);           // the work
         rc = ckpt_save(&b.run, &(ckpt_save_desc){
             .turn = b.run.turn + 1, .append_at = b.run.messages,
@@ -101,7 +112,10 @@ static int worker(const char *dir, const char *id)
             return fail(id, &b.run.error);
         }
     }
-    rc = ckpt_finish(&b.run, stopped ? CKPT_INTERRUPTED : CKPT_COMPLETED, NULL);
+    if (stopped || fails) {
+        outcome = stopped ? CKPT_INTERRUPTED : CKPT_FAILED;
+    }
+    rc = ckpt_finish(&b.run, outcome, stopped || !fails ? NULL : &failure);
     return rc < 0 ? fail(id, &b.run.error) : 0;
 }
 
@@ -110,15 +124,16 @@ static int worker(const char *dir, const char *id)
 typedef struct task {
     char          id[16];
     ckpt_run_info info;
-    bool          found;                // by the last scan; if not, it is done
+    bool          found;                // by the last scan; if not, it was done
+                                        // so long ago that it was pruned
     pid_t         pid;                  // of a worker of ours, or 0
 } task;
 
 typedef struct supervisor {
     base        b;
     const char *program, *dir;
-    bool        chaos, screen, shown;
-    int         count, left, done, starts, deaths, kills;
+    bool        chaos, retry, screen, shown;
+    int         count, left, done, starts, deaths, kills, fails;
     task        tasks[TASKS_MAX];
 } supervisor;
 
@@ -131,10 +146,11 @@ static bool queue_tasks(supervisor *s)
     char count[16];
     for (task *t = s->tasks; t < s->tasks + s->count; t++) {
         ckpt_code rc = ckpt_start(&s->b.ctx, &run, &(ckpt_run_desc){
-            .id = t->id });
+            .id = t->id, .once = true });
         if (rc == CKPT_OK) {
             rc = ckpt_finish(&run, CKPT_INTERRUPTED, NULL);
         }
+        // In any state: one that is done is not to be done again.
         if (rc != CKPT_OK && rc != CKPT_ERR_EXISTS) {
             return !fail("queue", ckpt_last_error(&s->b.ctx));
         }
@@ -180,12 +196,33 @@ static bool visit(void *user, const ckpt_run_info *info)
     return true;
 }
 
+// Puts the store in order: what ended long ago goes; what failed, or died too
+// often, may be tried again.
+static bool tidy(supervisor *s)
+{
+    static ckpt_run run;
+    if (ckpt_prune(&s->b.ctx, &run, &(ckpt_prune_desc){ .age_ms = WEEK_MS },
+                   NULL) != CKPT_OK) {
+        return !fail("prune", ckpt_last_error(&s->b.ctx));
+    }
+    for (const task *t = s->tasks; s->retry && t < s->tasks + s->count; t++) {
+        const ckpt_code rc = ckpt_retry(&s->b.ctx, &run, t->id);
+        if (rc != CKPT_OK && rc != CKPT_FINISHED && rc != CKPT_ERR_EXISTS &&
+            rc != CKPT_ERR_NOT_FOUND) {
+            fail(t->id, ckpt_last_error(&s->b.ctx));
+        }
+    }
+    return true;
+}
+
 // exec closes the files of the store, so a worker inherits no claim of ours.
 static void start_worker(supervisor *s, task *t)
 {
+    const bool fails = t == s->tasks + s->fails - 1;
     t->pid = fork();
     if (t->pid == 0) {
-        execlp(s->program, s->program, "--worker", s->dir, t->id, (char *)NULL);
+        execlp(s->program, s->program, fails ? "--fail" : "--worker", s->dir,
+               t->id, (char *)NULL);
         _exit(127);
     }
     s->starts += t->pid > 0;
@@ -196,7 +233,7 @@ static const char *state_name(const task *t)
 {
     static const char *const names[] = {
         "live", "stalled", "interrupted", "exhausted", "finishing", "damaged",
-        "newer", "unreadable", "foreign", "busy", "failed"
+        "newer", "unreadable", "foreign", "busy", "failed", "done"
     };
     size_t i = 0;
     for (; t->found && !(t->info.state >> i & 1); i++) {
@@ -243,7 +280,7 @@ static bool tick(supervisor *s)
         return !fail("scan", ckpt_last_error(&s->b.ctx));
     }
     for (task *t = s->tasks; t < s->tasks + s->count; t++) {
-        s->done += !t->found;
+        s->done += !t->found || t->info.state == CKPT_STATE_DONE;
         s->left += t->found && (t->info.state & HOPEFUL);
         // Not while a worker of ours is coming up.
         if (t->found && t->pid <= 0 && (t->info.state & NEEDY)) {
@@ -276,24 +313,28 @@ static int supervise(supervisor *s)
 int main(int argc, char **argv)
 {
     static supervisor s = { .dir = "build/supervisor.runs", .count = 8 };
-    if (argc == 4 && strcmp(argv[1], "--worker") == 0) {
-        return worker(argv[2], argv[3]);
+    if (argc == 4 && (strcmp(argv[1], "--worker") == 0 ||
+                      strcmp(argv[1], "--fail") == 0)) {
+        return worker(argv[2], argv[3], argv[1][2] == 'f');
     }
     srand((unsigned)getpid());
     s.program = argv[0];
     s.screen = isatty(STDOUT_FILENO);
-    for (int c; (c = getopt(argc, argv, "cn:d:")) != -1; ) {
+    for (int c; (c = getopt(argc, argv, "crf:n:d:")) != -1; ) {
         switch (c) {
         case 'c': s.chaos = true; break;
+        case 'r': s.retry = true; break;
+        case 'f': s.fails = atoi(optarg); break;
         case 'n': s.count = atoi(optarg); break;
         case 'd': s.dir = optarg; break;
         default:  s.count = 0;
         }
     }
     if (s.count < 1 || s.count > TASKS_MAX) {
-        fprintf(stderr, "usage: supervisor [-c] [-n tasks] [-d runs]\n");
+        fprintf(stderr, "usage: supervisor [-c] [-r] [-f task] [-n tasks] "
+                        "[-d runs]\n");
         return 1;
     }
     return base_open(&s.b, s.dir, "supervisor", CKPT_UNLIMITED) &&
-           supervisor_open(&s) ? supervise(&s) : 1;
+           supervisor_open(&s) && tidy(&s) ? supervise(&s) : 1;
 }

@@ -37,9 +37,10 @@ link="-pthread -w -std=c99 -Itests -I$STB"
 
 # covered "MUTANT" "BY"... "PROOF": ends with a line that has no backslash.
 covered() { :; }
-covered "head_read: v[0] < CKPT__HEAD_SIZE -> 0" "record_read: never #2" \
+covered "head_read: v[CKPT__N_LENGTH] < CKPT__HEAD_SIZE -> 0" \
+    "record_read: *pos != rec->length -> 0" \
     "a record is longer than its head, and its length must be the one it has"
-covered "head_read: v[1] == 0 -> 0" "judge: never" \
+covered "head_read: v[CKPT__N_EPOCH] == 0 -> 0" "judge_one: never" \
     "a name has an epoch above 0, and that of the head must be the same"
 covered "fs_claim_link: = ... -> = linked >= 0;" "fs_claim_link: never" \
     "a link that says it failed is looked for by the nonce in the claim"

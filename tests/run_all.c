@@ -19,8 +19,13 @@
     X(contract_mem)                                                            \
     X(contract_mem_fenced)                                                     \
     X(contract_fault)                                                          \
+    X(contract_mem_little)                                                     \
+    X(contract_small)                                                          \
     X(contract_sim)                                                            \
     X(contract_sim_age)                                                        \
     X(contract_sim_quick)                                                      \
-    X(contract_fs)
+    X(contract_sim_little)                                                     \
+    X(contract_fs)                                                             \
+    X(store_small)                                                             \
+    X(single_process)
 #include "test.h"

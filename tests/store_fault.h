@@ -29,21 +29,21 @@
 
 // The methods that can fail, as bits of a mask. close() cannot.
 enum {
-    FAULT_OPEN    = 1 << 0,
-    FAULT_LIST    = 1 << 1,
-    FAULT_LOOK    = 1 << 2,
-    FAULT_CLAIM   = 1 << 3,
-    FAULT_ALIVE   = 1 << 4,
-    FAULT_BEAT    = 1 << 5,
-    FAULT_READ    = 1 << 6,
-    FAULT_PUT     = 1 << 7,
-    FAULT_PUBLISH = 1 << 8,
-    FAULT_DROP    = 1 << 9,
-    FAULT_MOVE    = 1 << 10,
-    FAULT_ENV     = 1 << 11,
-    FAULT_WRITES  = FAULT_CLAIM | FAULT_BEAT | FAULT_PUT | FAULT_PUBLISH |
-                    FAULT_DROP | FAULT_MOVE,
-    FAULT_ALL     = (1 << 12) - 1
+    FAULT_OPEN      = 1 << 0,
+    FAULT_LIST      = 1 << 1,
+    FAULT_LOOK      = 1 << 2,
+    FAULT_CLAIM     = 1 << 3,
+    FAULT_ALIVE     = 1 << 4,
+    FAULT_BEAT      = 1 << 5,
+    FAULT_READ      = 1 << 6,
+    FAULT_PUT       = 1 << 7,
+    FAULT_PUBLISH   = 1 << 8,
+    FAULT_SET_ASIDE = 1 << 9,
+    FAULT_DROP      = 1 << 10,
+    FAULT_ENV       = 1 << 11,
+    FAULT_WRITES    = FAULT_CLAIM | FAULT_BEAT | FAULT_PUT | FAULT_PUBLISH |
+                      FAULT_SET_ASIDE | FAULT_DROP,
+    FAULT_ALL       = (1 << 12) - 1
 };
 
 typedef enum fault_when {
@@ -155,7 +155,7 @@ static ckpt_code fault_open(ckpt_store *s, void *place, const char *id,
     const ckpt_code rc = f->inner->methods->open(f->inner, place, id, how, err);
     if (call.after && rc == CKPT_OK) {
         // nobody calls close() on a place whose open() failed
-        f->inner->methods->close(f->inner, place);
+        f->inner->methods->close(f->inner, place, false);
     }
     return fault_leave(f, call, rc, err);
 }
@@ -178,9 +178,10 @@ static ckpt_code fault_look(ckpt_store *s, void *place, uint64_t epoch_max,
 }
 
 static ckpt_code fault_claim(ckpt_store *s, void *place, uint64_t epoch,
-                             const char *owner, ckpt_error *err)
+                             const char *owner, char nonce[CKPT_NONCE_MAX + 1],
+                             ckpt_error *err)
 {
-    FAULT_PASS(FAULT_CLAIM, claim(f->inner, place, epoch, owner, err));
+    FAULT_PASS(FAULT_CLAIM, claim(f->inner, place, epoch, owner, nonce, err));
 }
 
 static ckpt_code fault_alive(ckpt_store *s, void *place, uint64_t epoch,
@@ -189,9 +190,10 @@ static ckpt_code fault_alive(ckpt_store *s, void *place, uint64_t epoch,
     FAULT_PASS(FAULT_ALIVE, alive(f->inner, place, epoch, life, err));
 }
 
-static ckpt_code fault_beat(ckpt_store *s, void *place, ckpt_error *err)
+static ckpt_code fault_beat(ckpt_store *s, void *place, uint64_t acked,
+                            ckpt_error *err)
 {
-    FAULT_PASS(FAULT_BEAT, beat(f->inner, place, err));
+    FAULT_PASS(FAULT_BEAT, beat(f->inner, place, acked, err));
 }
 
 static ckpt_code fault_read(ckpt_store *s, void *place, const ckpt_gen *gen,
@@ -219,7 +221,7 @@ static ckpt_code fault_put(ckpt_store *s, void *place, const ckpt_gen *base,
 }
 
 static ckpt_code fault_publish(ckpt_store *s, void *place, ckpt_gen *gen,
-                               bool settle, ckpt_error *err)
+                               ckpt_error *err)
 {
     store_fault *f = fault_of(s);
     const fault_call call = fault_enter(f, FAULT_PUBLISH);
@@ -229,7 +231,7 @@ static ckpt_code fault_publish(ckpt_store *s, void *place, ckpt_gen *gen,
         return fault_fail(f, err);
     }
     const ckpt_code rc = f->inner->methods->publish(f->inner, place, &done,
-                                                    settle, err);
+                                                    err);
     // who is unsure what stands cannot know its token either
     if (!call.after || f->code == CKPT_ERR_NOT_DURABLE) {
         *gen = done;
@@ -237,16 +239,16 @@ static ckpt_code fault_publish(ckpt_store *s, void *place, ckpt_gen *gen,
     return fault_leave(f, call, rc, err);
 }
 
-static ckpt_code fault_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
-                            const char *reason, ckpt_error *err)
+static ckpt_code fault_set_aside(ckpt_store *s, void *place,
+                                 const ckpt_gen *gen, ckpt_error *err)
 {
-    FAULT_PASS(FAULT_DROP, drop(f->inner, place, gen, reason, err));
+    FAULT_PASS(FAULT_SET_ASIDE, set_aside(f->inner, place, gen, err));
 }
 
-static ckpt_code fault_move(ckpt_store *s, void *place, const ckpt_gen *gen,
-                            ckpt_where to, ckpt_error *err)
+static ckpt_code fault_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
+                            ckpt_extent extent, ckpt_error *err)
 {
-    FAULT_PASS(FAULT_MOVE, move(f->inner, place, gen, to, err));
+    FAULT_PASS(FAULT_DROP, drop(f->inner, place, gen, extent, err));
 }
 
 static ckpt_code fault_env(ckpt_store *s, void *place, ckpt_moment *now,
@@ -255,10 +257,12 @@ static ckpt_code fault_env(ckpt_store *s, void *place, ckpt_moment *now,
     FAULT_PASS(FAULT_ENV, env(f->inner, place, now, err));
 }
 
-// Also what the kernel does for a killed process, when the test lets go.
-static void fault_close(ckpt_store *s, void *place)
+// Also what the kernel does for a killed process, when the test lets go; such a
+// process says nothing more.
+static void fault_close(ckpt_store *s, void *place, bool gave_up)
 {
-    fault_of(s)->inner->methods->close(fault_of(s)->inner, place);
+    store_fault *f = fault_of(s);
+    f->inner->methods->close(f->inner, place, gave_up && !f->killed);
 }
 
 //--- For tests ----------------------------------------------------------------
@@ -269,8 +273,8 @@ FAULT_FN void store_fault_init(store_fault *f, ckpt_store *inner)
     static const ckpt_store_methods methods = {
         CKPT_STORE_VERSION, 0, 0,
         fault_open, fault_list, fault_look, fault_claim, fault_alive,
-        fault_beat, fault_read, fault_put, fault_publish, fault_drop,
-        fault_move, fault_env, fault_close
+        fault_beat, fault_read, fault_put, fault_publish, fault_set_aside,
+        fault_drop, fault_env, fault_close
     };
     memset(f, 0, sizeof(*f));
     f->inner = inner;

@@ -40,14 +40,16 @@ typedef struct mem_claim {
     uint64_t          epoch;
     const store_mem  *by;           // NULL: gone
     int64_t           beat_ms;
+    uint64_t          acked;
+    bool              gave_up;
     char              owner[160];
 } mem_claim;
 
-// A run, a dead letter (with one generation), or a run being made.
+// A run, or one that is being made.
 typedef struct mem_run {
     struct mem_run *next;
     uint64_t        number;         // grows in the order of the list
-    ckpt_where      where;          // CKPT_AT_NOWHERE: being made
+    bool            aside;          // being made
     bool            gone;           // removed, but a place may point to it
     char            id[CKPT_ID_MAX + 1];
     mem_gen        *gens;           // newest first
@@ -58,15 +60,16 @@ typedef struct mem_place {
     struct mem_place *next;
     mem_run          *run;
     const store_mem  *by;
+    bool              leftover;     // opened as one
     uint64_t          epoch;        // of the claim it holds, or 0
     size_t            size;         // what was put
     unsigned char    *bytes;
-    bool              retry;        // shows the run in place of the dead letter
 } mem_place;
 
 typedef struct mem_world {
     int64_t    mono_ms, wall_ms;
-    uint64_t   numbers, tokens;
+    uint64_t   numbers, tokens, nonces;
+    size_t     capacity, used;      // bytes of generations; 0: any
     mem_run   *runs;
     mem_place *places;
 } mem_world;
@@ -76,20 +79,6 @@ struct store_mem {
     mem_world *world;
     bool       dead;
 };
-
-// A second opinion on the core's sums, a bit at a time. Start with 0.
-MEM_FN uint32_t mem_crc(uint32_t crc, const void *bytes, size_t n)
-{
-    const unsigned char *at = (const unsigned char *)bytes;
-    crc = ~crc;
-    while (n-- > 0) {
-        crc ^= *at++;
-        for (int k = 0; k < 8; k++) {
-            crc = crc >> 1 ^ (UINT32_C(0x82f63b78) & (0U - (crc & 1)));
-        }
-    }
-    return ~crc;
-}
 
 static ckpt_code mem_fail(ckpt_error *err, ckpt_code code, const char *op)
 {
@@ -130,19 +119,19 @@ static ckpt_code mem_enter(ckpt_store *s, const mem_place *at, ckpt_error *err)
 // for there may be several of one id.
 static void mem_name(const mem_run *run, char name[CKPT_ID_MAX + 1])
 {
-    if (run->where == CKPT_AT_NOWHERE) {
+    if (run->aside) {
         snprintf(name, CKPT_ID_MAX + 1, "new-%lu", (unsigned long)run->number);
     } else {
         memcpy(name, run->id, CKPT_ID_MAX + 1);
     }
 }
 
-static mem_run *mem_find(mem_world *w, ckpt_where where, const char *id)
+static mem_run *mem_find(mem_world *w, bool aside, const char *id)
 {
     for (mem_run *run = w->runs; run != NULL; run = run->next) {
         char name[CKPT_ID_MAX + 1];
         mem_name(run, name);
-        if (!run->gone && run->where == where && strcmp(name, id) == 0) {
+        if (!run->gone && run->aside == aside && strcmp(name, id) == 0) {
             return run;
         }
     }
@@ -175,27 +164,31 @@ static uint64_t mem_highest(const mem_run *run)
     return claim > gen ? claim : gen;
 }
 
-static void mem_gen_remove(mem_gen **at)
+static void mem_gen_remove(mem_world *w, mem_gen **at)
 {
     mem_gen *gen = *at;
     *at = gen->next;
+    w->used -= gen->size;
     free(gen->bytes);
     free(gen);
 }
 
-// Removes generations of epochs up to a highest one, and claims if asked.
-static void mem_clear(mem_run *run, uint64_t epoch_max, bool claims)
+// Removes generations and claims of epochs below a limit, but for one
+// generation (or NULL) and the claim of one epoch (or 0). Nobody sees that half
+// done, so the order does not matter here.
+static void mem_clear(mem_world *w, mem_run *run, uint64_t below,
+                      const mem_gen *keep, uint64_t epoch)
 {
     for (mem_gen **at = &run->gens; *at != NULL;) {
-        if ((*at)->name.epoch <= epoch_max) {
-            mem_gen_remove(at);
+        if ((*at)->name.epoch < below && *at != keep) {
+            mem_gen_remove(w, at);
         } else {
             at = &(*at)->next;
         }
     }
-    for (mem_claim **at = &run->claims; claims && *at != NULL;) {
+    for (mem_claim **at = &run->claims; *at != NULL;) {
         mem_claim *claim = *at;
-        if (claim->epoch <= epoch_max) {
+        if (claim->epoch < below && claim->epoch != epoch) {
             *at = claim->next;
             free(claim);
         } else {
@@ -204,13 +197,14 @@ static void mem_clear(mem_run *run, uint64_t epoch_max, bool claims)
     }
 }
 
-static void mem_remove(mem_run *run)
+static void mem_remove(mem_world *w, mem_run *run)
 {
-    mem_clear(run, UINT64_MAX, true);
+    mem_clear(w, run, UINT64_MAX, NULL, 0);
     run->gone = true;
 }
 
-static mem_run *mem_add(mem_world *w, ckpt_where where, const char *id)
+// Adds a run that is being made.
+static mem_run *mem_add(mem_world *w, const char *id)
 {
     mem_run **at = &w->runs;
     mem_run *run = (mem_run *)calloc(1, sizeof(*run));
@@ -222,7 +216,7 @@ static mem_run *mem_add(mem_world *w, ckpt_where where, const char *id)
     }
     *at = run;
     run->number = ++w->numbers;
-    run->where = where;
+    run->aside = true;
     mem_text(run->id, sizeof(run->id), id);
     return run;
 }
@@ -243,25 +237,10 @@ static bool mem_gen_add(mem_world *w, mem_run *run, ckpt_gen *name,
     gen->name = *name;
     gen->bytes = bytes;
     gen->size = size;
+    w->used += size;
     gen->next = *at;
     *at = gen;
     return true;
-}
-
-static bool mem_gen_copy(mem_world *w, mem_run *to, const mem_gen *gen)
-{
-    ckpt_gen name = gen->name;
-    unsigned char *bytes = (unsigned char *)malloc(gen->size + 1);
-    if (bytes != NULL) {
-        if (gen->size > 0) {
-            memcpy(bytes, gen->bytes, gen->size);
-        }
-        if (mem_gen_add(w, to, &name, bytes, gen->size)) {
-            return true;
-        }
-    }
-    free(bytes);
-    return false;
 }
 
 //--- Methods ------------------------------------------------------------------
@@ -270,35 +249,23 @@ static ckpt_code mem_open(ckpt_store *s, void *place, const char *id,
                           ckpt_how how, ckpt_error *err)
 {
     store_mem *self = (store_mem *)s;
-    const bool aside = how == CKPT_HOW_NEW || how == CKPT_HOW_RETRY;
-    const bool letter = how == CKPT_HOW_LETTER || how == CKPT_HOW_RETRY;
-    ckpt_code rc = mem_enter(s, NULL, err);
-    mem_run *run = mem_find(self->world, letter ? CKPT_AT_FAILED :
-                            how == CKPT_HOW_LEFTOVER ? CKPT_AT_NOWHERE :
-                            CKPT_AT_RUNS, id);
-    if (rc == CKPT_OK && run == NULL && how != CKPT_HOW_NEW) {
-        rc = mem_fail(err, CKPT_ERR_NOT_FOUND, "open run");
-    }
+    const ckpt_code rc = mem_enter(s, NULL, err);
     if (rc != CKPT_OK) {
         return rc;
     }
-    mem_place *at = (mem_place *)calloc(1, sizeof(*at));
-    if (at != NULL && aside) {
-        const mem_gen *begin = letter ? run->gens : NULL;
-        run = mem_add(self->world, CKPT_AT_NOWHERE, id);
-        if (run != NULL && begin != NULL &&
-            !mem_gen_copy(self->world, run, begin)) {
-            mem_remove(run);
-            run = NULL;
-        }
+    mem_run *run = how == CKPT_HOW_NEW ? mem_add(self->world, id) :
+        mem_find(self->world, how == CKPT_HOW_LEFTOVER, id);
+    if (run == NULL && how != CKPT_HOW_NEW) {
+        return mem_fail(err, CKPT_ERR_NOT_FOUND, "open run");
     }
+    mem_place *at = (mem_place *)calloc(1, sizeof(*at));
     if (at == NULL || run == NULL) {
         free(at);
         return mem_fail(err, CKPT_ERR_RESOURCE, "allocate run");
     }
     at->run = run;
     at->by = self;
-    at->retry = how == CKPT_HOW_RETRY;
+    at->leftover = how == CKPT_HOW_LEFTOVER;
     at->next = self->world->places;
     self->world->places = at;
     *(mem_place **)place = at;
@@ -315,7 +282,8 @@ static ckpt_code mem_list(ckpt_store *s, ckpt_where where, ckpt_cursor *cursor,
     if (rc != CKPT_OK || id == NULL) {
         return rc;
     }
-    while (run != NULL && (run->gone || run->where != where ||
+    while (run != NULL && (run->gone ||
+                           run->aside != (where == CKPT_AT_LEFTOVERS) ||
                            run->number <= cursor->stage)) {
         run = run->next;
     }
@@ -332,7 +300,7 @@ static ckpt_code mem_look(ckpt_store *s, void *place, uint64_t epoch_max,
 {
     const mem_place *at = mem_at(place);
     const mem_gen *gen = at->run->gens;
-    const ckpt_code rc = mem_enter(s, NULL, err);
+    const ckpt_code rc = mem_enter(s, at, err);
     if (rc != CKPT_OK) {
         return rc;
     }
@@ -358,7 +326,8 @@ static ckpt_code mem_look(ckpt_store *s, void *place, uint64_t epoch_max,
 }
 
 static ckpt_code mem_claim_it(ckpt_store *s, void *place, uint64_t epoch,
-                              const char *owner, ckpt_error *err)
+                              const char *owner, char nonce[CKPT_NONCE_MAX + 1],
+                              ckpt_error *err)
 {
     store_mem *self = (store_mem *)s;
     mem_place *at = mem_at(place);
@@ -368,7 +337,7 @@ static ckpt_code mem_claim_it(ckpt_store *s, void *place, uint64_t epoch,
         return rc;
     }
     if (at->run->gone) {
-        return mem_fail(err, CKPT_ERR_NOT_FOUND, "claim a removed run");
+        return mem_fail(err, CKPT_ERR_STALE, "claim a removed run");
     }
     if (mem_claim_find(at->run, epoch) != NULL) {
         return mem_fail(err, CKPT_ERR_CLAIM_LOST, "claim epoch");
@@ -384,6 +353,8 @@ static ckpt_code mem_claim_it(ckpt_store *s, void *place, uint64_t epoch,
     claim->by = self;
     claim->beat_ms = self->world->mono_ms;
     mem_text(claim->owner, sizeof(claim->owner), owner);
+    snprintf(nonce, CKPT_NONCE_MAX + 1, "mem%lu",
+             (unsigned long)++self->world->nonces);
     claim->next = *after;
     *after = claim;
     return CKPT_OK;
@@ -403,12 +374,15 @@ static ckpt_code mem_alive(ckpt_store *s, void *place, uint64_t epoch,
     if (claim != NULL) {
         life->verdict = claim->by != NULL ? CKPT_LIFE_LIVE : CKPT_LIFE_GONE;
         life->beat_ms = claim->beat_ms;
+        life->acked = claim->acked;
+        life->gave_up = claim->gave_up;
         memcpy(life->owner, claim->owner, sizeof(life->owner));
     }
     return CKPT_OK;
 }
 
-static ckpt_code mem_beat(ckpt_store *s, void *place, ckpt_error *err)
+static ckpt_code mem_beat(ckpt_store *s, void *place, uint64_t acked,
+                          ckpt_error *err)
 {
     const mem_place *at = mem_at(place);
     const ckpt_code rc = mem_enter(s, at, err);
@@ -420,6 +394,7 @@ static ckpt_code mem_beat(ckpt_store *s, void *place, ckpt_error *err)
         return mem_fail(err, CKPT_ERR_CLAIM_LOST, "beat");
     }
     claim->beat_ms = ((store_mem *)s)->world->mono_ms;
+    claim->acked = acked;
     return CKPT_OK;
 }
 
@@ -464,7 +439,8 @@ static ckpt_code mem_put(ckpt_store *s, void *place, const ckpt_gen *base,
             rc = mem_fail(err, CKPT_ERR_STALE, "copy from generation");
         } else if (part->offset > gen->size ||
                    part->size > gen->size - part->offset ||
-                   mem_crc(0, gen->bytes + part->offset, size) != part->crc) {
+                   ckpt_crc32c(0, gen->bytes + part->offset, size) !=
+                       part->crc) {
             rc = mem_fail(err, CKPT_ERR_DAMAGED, "copy from generation");
         } else {
             from = gen->bytes + part->offset;
@@ -487,22 +463,23 @@ static ckpt_code mem_put(ckpt_store *s, void *place, const ckpt_gen *base,
 }
 
 static ckpt_code mem_publish(ckpt_store *s, void *place, ckpt_gen *gen,
-                             bool settle, ckpt_error *err)
+                             ckpt_error *err)
 {
     mem_world *w = ((store_mem *)s)->world;
     mem_place *at = mem_at(place);
     mem_run *run = at->run;
     ckpt_code rc = mem_enter(s, at, err);
-    (void)settle;                   // names are always right in memory
     if (rc != CKPT_OK) {
         return rc;
     }
-    if (run->gone || ((s->caps & CKPT_CAP_FENCED_WRITE) != 0 &&
-                      mem_highest(run) > gen->epoch)) {
+    if (mem_claim_find(run, at->epoch) == NULL ||
+        ((s->caps & CKPT_CAP_FENCED_WRITE) != 0 &&
+         mem_highest(run) > at->epoch)) {
         rc = mem_fail(err, CKPT_ERR_CLAIM_LOST, "publish generation");
-    } else if (run->where == CKPT_AT_NOWHERE &&
-               mem_find(w, CKPT_AT_RUNS, run->id) != NULL) {
+    } else if (run->aside && mem_find(w, false, run->id) != NULL) {
         rc = mem_fail(err, CKPT_ERR_EXISTS, "show run");
+    } else if (w->capacity > 0 && w->used + at->size > w->capacity) {
+        rc = mem_fail(err, CKPT_ERR_NO_SPACE, "publish generation");
     } else if (!mem_gen_add(w, run, gen, at->bytes, at->size)) {
         rc = mem_fail(err, CKPT_ERR_RESOURCE, "allocate generation");
     }
@@ -516,43 +493,32 @@ static ckpt_code mem_publish(ckpt_store *s, void *place, ckpt_gen *gen,
     for (unsigned same = 0; *third != NULL; third = &(*third)->next) {
         same += (*third)->name.epoch == gen->epoch;
         if (same > 2) {
-            mem_gen_remove(third);
+            mem_gen_remove(w, third);
             break;
         }
     }
-    mem_run *letter = mem_find(w, CKPT_AT_FAILED, run->id);
-    if (run->where == CKPT_AT_NOWHERE && at->retry && letter != NULL) {
-        mem_remove(letter);
-    }
-    run->where = CKPT_AT_RUNS;
+    run->aside = false;
     return CKPT_OK;
 }
 
-static ckpt_code mem_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
-                          const char *reason, ckpt_error *err)
+static ckpt_code mem_set_aside(ckpt_store *s, void *place, const ckpt_gen *gen,
+                               ckpt_error *err)
 {
     const mem_place *at = mem_at(place);
     mem_gen **gens = &at->run->gens;
     const ckpt_code rc = mem_enter(s, at, err);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    if (reason == NULL) {
-        mem_clear(at->run, gen->epoch - 1, false);
-        return CKPT_OK;
-    }
-    while (*gens != NULL && *gens != mem_gen_find(at->run, gen)) {
+    while (rc == CKPT_OK && *gens != NULL) {
+        if (*gens == mem_gen_find(at->run, gen)) {
+            mem_gen_remove(((store_mem *)s)->world, gens);
+            return CKPT_OK;         // nobody can look at it in memory
+        }
         gens = &(*gens)->next;
     }
-    if (*gens == NULL) {
-        return mem_fail(err, CKPT_ERR_STALE, "set aside");
-    }
-    mem_gen_remove(gens);           // nobody can look at it in memory
-    return CKPT_OK;
+    return rc;
 }
 
-static ckpt_code mem_move(ckpt_store *s, void *place, const ckpt_gen *gen,
-                          ckpt_where to, ckpt_error *err)
+static ckpt_code mem_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
+                          ckpt_extent extent, ckpt_error *err)
 {
     mem_world *w = ((store_mem *)s)->world;
     const mem_place *at = mem_at(place);
@@ -561,29 +527,25 @@ static ckpt_code mem_move(ckpt_store *s, void *place, const ckpt_gen *gen,
     if (rc != CKPT_OK) {
         return rc;
     }
-    if (to == CKPT_AT_FAILED) {
-        mem_run *old = mem_find(w, CKPT_AT_FAILED, run->id);
-        const mem_gen *keep = gen != NULL ? mem_gen_find(run, gen) : run->gens;
-        if (keep == NULL) {
-            return mem_fail(err, CKPT_ERR_STALE, "keep dead letter");
-        }
-        mem_run *letter = mem_add(w, CKPT_AT_FAILED, run->id);
-        if (letter == NULL || !mem_gen_copy(w, letter, keep)) {
-            if (letter != NULL) {
-                mem_remove(letter);
-            }
-            return mem_fail(err, CKPT_ERR_RESOURCE, "keep dead letter");
-        }
-        if (old != NULL) {
-            mem_remove(old);
-        }
+    if (at->leftover && !run->aside) {
+        return CKPT_OK;             // it was shown meanwhile
     }
-    // a dead letter and a leftover have no claim that could be fenced off
-    mem_clear(run, at->epoch != 0 ? at->epoch : UINT64_MAX, true);
-    if (run->gens != NULL || run->claims != NULL) {
-        return mem_fail(err, CKPT_ERR_CLAIM_LOST, "remove run");
+    if ((s->caps & CKPT_CAP_FENCED_WRITE) != 0 &&
+        mem_highest(run) > at->epoch) {
+        return mem_fail(err, CKPT_ERR_CLAIM_LOST, "drop");
     }
-    run->gone = true;
+    const mem_gen *keep = gen != NULL ? mem_gen_find(run, gen) : NULL;
+    if (extent == CKPT_DROP_OLDER) {
+        const uint64_t own = at->epoch + 1;     // and nothing of a higher one
+        mem_clear(w, run, gen->epoch < own ? gen->epoch : own, NULL, 0);
+    } else if (extent == CKPT_DROP_ALL) {
+        mem_clear(w, run, at->epoch + 1, NULL, 0);
+        run->gone = run->gens == NULL && run->claims == NULL;
+    } else if (gen == NULL || keep != NULL) {
+        mem_clear(w, run, at->epoch + 1, keep, at->epoch);
+    } else if (run->gens != NULL) {
+        return mem_fail(err, CKPT_ERR_STALE, "keep generation");
+    }
     return CKPT_OK;
 }
 
@@ -596,7 +558,7 @@ static ckpt_code mem_env(ckpt_store *s, void *place, ckpt_moment *now,
     return mem_enter(s, place != NULL ? mem_at(place) : NULL, err);
 }
 
-static void mem_close(ckpt_store *s, void *place)
+static void mem_close(ckpt_store *s, void *place, bool gave_up)
 {
     const store_mem *self = (const store_mem *)s;
     mem_place *at = mem_at(place);
@@ -607,6 +569,7 @@ static void mem_close(ckpt_store *s, void *place)
     mem_claim *claim = mem_claim_find(at->run, at->epoch);
     if (claim != NULL) {
         claim->by = NULL;
+        claim->gave_up = gave_up && !self->dead;
     }
     while (*all != at) {
         all = &(*all)->next;
@@ -636,7 +599,7 @@ MEM_FN void mem_world_free(mem_world *w)
     while (w->runs != NULL) {
         mem_run *run = w->runs;
         w->runs = run->next;
-        mem_remove(run);
+        mem_remove(w, run);
         free(run);
     }
 }
@@ -652,11 +615,11 @@ MEM_FN void store_mem_init(store_mem *s, mem_world *w)
     static const ckpt_store_methods methods = {
         CKPT_STORE_VERSION, sizeof(mem_place *), 0,
         mem_open, mem_list, mem_look, mem_claim_it, mem_alive, mem_beat,
-        mem_read, mem_put, mem_publish, mem_drop, mem_move, mem_env, mem_close
+        mem_read, mem_put, mem_publish, mem_set_aside, mem_drop, mem_env,
+        mem_close
     };
     memset(s, 0, sizeof(*s));
     s->base.methods = &methods;
-    s->base.caps = CKPT_CAP_LOCKS | CKPT_CAP_VOLATILE;
     s->world = w;
 }
 

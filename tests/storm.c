@@ -844,13 +844,15 @@ static void storm_save(void)
 
 // -- finish: the owner stops in its finish, the run is begun anew --
 
-// Claims the run by force; what is handed out is saved, what is finished is
-// begun anew. Returns what there must be in the end, 0 if something is wrong.
+// Claims the run by force; what is handed out is saved, what is finished or
+// kept is begun anew. Returns what there must be in the end, 0 if something is wrong.
 static int64_t claim_or_begin(kit *k, bool *anew)
 {
     const ckpt_code rc = ckpt_resume(&k->ctx, &k->run, &(ckpt_run_desc){
         .id = ID, .force = true });
-    *anew = rc == CKPT_ERR_FINISHED || rc == CKPT_ERR_NOT_FOUND;
+    *anew = rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND ||
+            (rc == CKPT_ERR_FAILED &&
+             ckpt_remove(&k->ctx, &k->run, ID) == CKPT_OK);
     if (*anew) {
         return ckpt_start(&k->ctx, &k->run, &(ckpt_run_desc){ .id = ID }) ==
                CKPT_OK && save_n(k, 100, 100) == CKPT_OK ? 100 : 0;
@@ -859,17 +861,10 @@ static int64_t claim_or_begin(kit *k, bool *anew)
                                                                            : 0;
 }
 
-static bool count_letter(void *user, const ckpt_run_info *info)
-{
-    *(int *)user += info->state == CKPT_STATE_FAILED && info->turn == 1;
-    return true;
-}
-
 static void storm_finish(deed what)
 {
     int wrong = 0, stops = 0, begun = 0, order = 0;
     for (int at = 0; at < CALLS_MAX; at++) {
-        int letters = 0;
         bool anew = false;
         fresh_dir("finish");
         stopped owner = start_deed(what, at);
@@ -887,25 +882,22 @@ static void storm_finish(deed what)
         const bool told_right = anew
             ? t.first == CKPT_OK || t.first == CKPT_ERR_CLAIM_LOST
             : t.first == CKPT_ERR_CLAIM_LOST;
-        bool good = n > 0 && told_right && t.then == CKPT_ERR_CLOSED &&
+        const bool good = n > 0 && told_right && t.then == CKPT_ERR_CLOSED &&
                     load_n(k) == n &&
                     k->run.epoch == epoch && k->run.seq == seq &&
                     save_n(k, 200, (uint64_t)n + 1) == CKPT_OK &&
                     load_n(k) == n + 1;
-        good = good && ckpt_scan(&k->ctx, CKPT_STATE_FAILED, count_letter,
-                                 &letters) == CKPT_OK &&
-               letters == (what == KEEP && anew);
         if (!good) {
-            printf("     call %d (%s): anew %d, saved %" PRId64 ", told %d, "
-                   "%d letters\n", at, t.name, anew, n, t.first, letters);
+            printf("     call %d (%s): anew %d, saved %" PRId64 ", told %d\n",
+                   at, t.name, anew, n, t.first);
             wrong++;
         }
         close_kit(k);
     }
     printf("     %d stops, %d times finished and begun anew\n", stops, begun);
     verdict(wrong == 0 && begun > 0 && begun < stops, what == KEEP ?
-            "an owner that stops in its finish with a dead letter harms "
-            "neither the claimant nor the run begun anew" :
+            "an owner that stops as it keeps its run harms neither the "
+            "claimant nor the run begun anew" :
             "an owner that stops in its finish harms neither the claimant nor "
             "the run begun anew");
     verdict(order == 0, "once the outcome stands nothing is handed out");

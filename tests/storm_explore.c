@@ -4,11 +4,13 @@
     Plays the game once undisturbed, then again and again under SIGKILL at
     random moments. Whenever a game ends, and after the last kill one does,
     its result must be that of the undisturbed one, which sums up every cell
-    and the files in its checkpoint, and nothing may be left on the disk: no
-    checkpoint, no workspace, no run. But who dies right after it has made the
-    directory of a run leaves an empty one, of which nobody can say whose it
-    is: a sweep takes it when it is old. So it is made old, and after the last
-    game it must be gone, too.
+    and the files in its checkpoint, and nothing may be left on the disk but the
+    receipt of the game: no checkpoint, no workspace, no other run. One start
+    more must say that it was found before, and write no other result; then a
+    new game begins. Who dies right after it has made the directory of a run
+    leaves an empty one, of which nobody can say whose it is: a sweep takes it
+    when it is old. So it is made old, and after the last game it must be gone,
+    too.
 
         cc -std=c99 -o build/storm_explore tests/storm_explore.c
         build/storm_explore [-s seed] [-k kills] [-m seed of the maze]
@@ -42,6 +44,7 @@ typedef struct storm {
     const char *game, *dir, *maze;
     uint64_t    random;
     int         kills, ends, failures, seen;
+    bool        anew;       // the next start begins a new game
     char        want[RESULT_MAX], got[RESULT_MAX];
 } storm;
 
@@ -82,7 +85,8 @@ static bool play(const storm *s, const char *name, int ms, int *status)
         if (fd >= 0) {
             dup2(fd, STDOUT_FILENO);
         }
-        execl(s->game, s->game, "-q", "-s", s->maze, "-d", dir, (char *)NULL);
+        execl(s->game, s->game, s->anew ? "-nq" : "-q", "-s", s->maze, "-d",
+              dir, (char *)NULL);
         _exit(127);
     }
     if (ms >= 0) {
@@ -148,20 +152,37 @@ static int make_old(const storm *s)
     return n;
 }
 
+// One start more plays nothing: the result is the very same file.
+static bool is_over(storm *s)
+{
+    char        path[1024];
+    struct stat before, after;
+    int         status;
+    s->anew = false;
+    snprintf(path, sizeof(path), "%s/storm/result.json", s->dir);
+    return (stat(path, &before) == 0 && play(s, "storm", -1, &status) &&
+            status == 0 && stat(path, &after) == 0 &&
+            before.st_ino == after.st_ino &&
+            before.st_mtime == after.st_mtime) || fail(path);
+}
+
 // A game has ended: looks at its result and for leftovers.
 static void judge(storm *s, bool last)
 {
+    const bool over = is_over(s);
     const int young = last ? 0 : make_old(s);
     const int spaces = count(s, "storm", "spaces");
     const int runs = count(s, "storm", "runs") - young;
     const bool same = read_result(s, "storm", s->got) &&
                       strcmp(s->got, s->want) == 0;
     s->ends++;
-    if (!same || spaces != 0 || runs != 0) {
-        printf("game %d: %s, %d left in spaces, %d in runs\n", s->ends,
+    if (!over || !same || spaces != 0 || runs != 1) {
+        printf("game %d: %s, %s, %d left in spaces, %d in runs\n", s->ends,
+               over ? "over" : "PLAYED AGAIN",
                same ? "the same archive" : "ANOTHER ARCHIVE", spaces, runs);
         s->failures++;
     }
+    s->anew = true;
 }
 
 static bool torment(storm *s, int kills)
@@ -172,6 +193,7 @@ static bool torment(storm *s, int kills)
         if (!play(s, "storm", draw(s, life), &status)) {
             return false;
         }
+        s->anew = s->anew && WIFSIGNALED(status) && draw(s, 2) == 0;
         const int held = count(s, "storm", "spaces");
         s->seen = held > s->seen ? held : s->seen;
         if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {

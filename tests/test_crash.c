@@ -20,15 +20,17 @@
     X(an_attempt_that_failed_is_counted)                                       \
     X(a_completed_run_never_comes_back)                                        \
     X(a_failed_run_never_comes_back)                                           \
-    X(a_kept_run_is_a_run_or_a_letter)                                         \
-    X(a_second_letter_never_hides_the_first)                                   \
-    X(an_exhausted_run_becomes_a_letter)                                       \
-    X(a_run_whose_fallback_failed_becomes_a_letter)                            \
+    X(a_kept_run_is_a_run_or_a_kept_one)                                       \
+    X(a_run_done_once_is_a_run_or_a_done_one)                                  \
+    X(a_kept_run_is_never_begun_over)                                          \
+    X(an_exhausted_run_is_kept_when_it_fails)                                  \
+    X(a_run_whose_fallback_failed_is_kept)                                     \
     X(a_fallback_may_remove_a_run)                                             \
-    X(a_retried_letter_is_a_letter_or_a_run)                                   \
+    X(a_retried_kept_run_is_failed_or_interrupted)                             \
     X(a_retry_gives_the_attempts_back)                                         \
     X(a_removed_run_never_comes_back)                                          \
-    X(a_removed_letter_never_comes_back)                                       \
+    X(a_removed_kept_run_never_comes_back)                                     \
+    X(a_pruned_run_never_comes_back)                                           \
     X(a_sweep_removes_leftovers_and_nothing_else)                              \
     X(an_environment_is_held_from_before_it_is_made)                           \
     X(a_recovery_may_crash_as_well)                                            \
@@ -59,7 +61,7 @@ enum { PAD = 700, BUF = 64 * 1024, FACTS = 24 };
 // What is true of the run.
 typedef struct fact {
     bool     run, finished;         // there; half removed
-    unsigned letters;
+    uint32_t kept;                  // 0, CKPT_STATE_FAILED or CKPT_STATE_DONE
     uint64_t turn;                  // of the last save: it tells the content
     unsigned attempt, phases, effects, uncertain, held;
     bool     acked;                 // told to the caller
@@ -88,6 +90,7 @@ static struct {
     bool        expect_bad;         // count them, and print nothing
     bool        second;             // cut the recovery short as well
     bool        kill_only;          // the power stays
+    bool        once;               // the run was begun with .once
     bool        loose;              // without flushes: old, damaged, not wrong
     const char *why;                // what was wrong with the last state
     uint64_t    rng;
@@ -199,7 +202,7 @@ static const char *wrong(const char *why)
 }
 
 typedef struct seen {
-    unsigned      runs, letters;
+    unsigned      runs;
     ckpt_run_info info;
 } seen;
 
@@ -207,22 +210,15 @@ static bool visit(void *user, const ckpt_run_info *info)
 {
     seen *s = user;
     if (strcmp(info->id, ID) == 0) {
-        s->letters += info->state == CKPT_STATE_FAILED;
-        s->runs += info->state != CKPT_STATE_FAILED;
-        s->info = info->state != CKPT_STATE_FAILED ? *info : s->info;
+        s->runs++;
+        s->info = *info;
     }
     return true;
 }
 
-static unsigned letters(sim_disk *disk)
+static uint32_t kept_as(const ckpt_run_info *info)
 {
-    unsigned count = 0;
-    char path[64];
-    for (unsigned n = 1; n < 10; n++) {
-        snprintf(path, sizeof(path), "runs/.failed/r-a-run.%u.json", n);
-        count += sim_find(disk, path) != NULL;
-    }
-    return count;
+    return (uint32_t)info->state & (CKPT_STATE_FAILED | CKPT_STATE_DONE);
 }
 
 // Looks, and changes nothing.
@@ -232,7 +228,6 @@ static const char *observe(actor *a, fact *f)
     seen s;
     ckpt_code rc = ckpt_query(&a->ctx, ID, &info);
     memset(f, 0, sizeof(*f));
-    f->letters = letters(a->disk);
     if (rc == CKPT_OK && info.state == CKPT_STATE_BUSY && info.wait_ms > 0) {
         sim_advance(a->disk, info.wait_ms); // a claimant died
         rc = ckpt_query(&a->ctx, ID, &info);
@@ -242,7 +237,7 @@ static const char *observe(actor *a, fact *f)
     if (ckpt_scan(&a->ctx, 0, visit, &s) != CKPT_OK) {
         return wrong("a scan fails");
     }
-    if (s.runs != (rc == CKPT_OK) || s.letters != (f->letters > 0)) {
+    if (s.runs != (rc == CKPT_OK)) {
         return wrong("a scan and a query differ");
     }
     if (sim_hash(a->disk) != before) {
@@ -256,7 +251,9 @@ static const char *observe(actor *a, fact *f)
     }
     f->run = true;
     f->finished = info.state == CKPT_STATE_FINISHED;
-    if (!f->finished && info.state != CKPT_STATE_INTERRUPTED &&
+    f->kept = kept_as(&info);
+    if (!f->finished && f->kept == 0 &&
+        info.state != CKPT_STATE_INTERRUPTED &&
         info.state != CKPT_STATE_EXHAUSTED) {
         return wrong(info.state == CKPT_STATE_DAMAGED ? "it is damaged"
                                                       : "an odd state");
@@ -272,9 +269,9 @@ static const char *observe(actor *a, fact *f)
 static bool agree(const fact *f, const fact *o)
 {
     if (!f->run || !o->run) {
-        return f->run == o->run && f->letters == o->letters;
+        return f->run == o->run;
     }
-    return f->letters == o->letters && f->turn == o->turn &&
+    return f->kept == o->kept && f->turn == o->turn &&
            f->attempt == o->attempt && f->phases == o->phases &&
            f->uncertain == o->uncertain && f->held == o->held;
 }
@@ -309,8 +306,9 @@ static const char *judge(const actor *dry, unsigned acks, const fact *o,
             return NULL;
         }
     }
-    return wrong(!o->run && facts[i].run && o->letters == 0 ? "it is lost"
+    return wrong(!o->run && facts[i].run ? "it is lost"
                  : o->run && !facts[i].run ? "it came back"
+                 : o->kept != facts[i].kept ? "it is kept as something else"
                  : o->turn < facts[i].turn ? "it is an older one"
                                            : "it is something else");
 }
@@ -359,12 +357,14 @@ static const char *check_entries(actor *a, const fact *o, unsigned effects)
 }
 
 // What may be in the directory of a run at work: its claims and two
-// generations of this epoch.
+// generations of this epoch, and no claim of a lower one.
 static const char *check_files(actor *a, bool may_have_bad)
 {
-    char *names = sim_list(a->disk, DIR_NAME), expected[64];
+    char *names = sim_list(a->disk, DIR_NAME), expected[64], claim[64];
     const char *why = NULL;
     unsigned checkpoints = 0;
+    snprintf(claim, sizeof(claim), "heartbeat.%llu",
+             (unsigned long long)a->run.epoch);
     snprintf(expected, sizeof(expected), "checkpoint.%llu.",
              (unsigned long long)a->run.epoch);
     for (char *p = strtok(names, "\n"); p != NULL; p = strtok(NULL, "\n")) {
@@ -373,7 +373,11 @@ static const char *check_files(actor *a, bool may_have_bad)
         if (gen && strncmp(p, expected, strlen(expected)) != 0) {
             why = "an older generation is left";
         }
-        if (!gen && strncmp(p, "heartbeat.", 10) != 0 &&
+        if (strncmp(p, "heartbeat.", 10) == 0) {
+            if (strcmp(p, claim) != 0) {
+                why = "an older claim is left";
+            }
+        } else if (!gen &&
             !(may_have_bad && strncmp(p, "bad.", 4) == 0)) {
             why = "a temporary file is left";
         }
@@ -383,13 +387,13 @@ static const char *check_files(actor *a, bool may_have_bad)
         ? wrong(why != NULL ? why : "not two generations") : NULL;
 }
 
-// The names in the root: the probe, the letters, and the run if it is there.
+// The names in the root: the probe, and the run if it is there.
 static const char *check_root(actor *a, bool run)
 {
     char *names = sim_list(a->disk, "runs");
     const char *why = NULL;
     for (char *p = strtok(names, "\n"); p != NULL; p = strtok(NULL, "\n")) {
-        if (strcmp(p, ".probe") != 0 && strcmp(p, ".failed") != 0 &&
+        if (strcmp(p, ".probe") != 0 &&
             !(run && strcmp(p, "r-a-run") == 0) &&
             strcmp(p, "r-other") != 0) {
             why = "a sweep left something";
@@ -426,6 +430,7 @@ static ckpt_code release_all(actor *a)
 
 static const char *save_twice_and_finish(actor *a, const fact *o, bool bad)
 {
+    const bool once = a->run.resumed && t.once;
     for (uint64_t i = 1; i <= 2; i++) {
         const ckpt_save_desc save = save_of(o->turn + i);
         if (ckpt_save(&a->run, &save) != CKPT_OK ||
@@ -442,12 +447,59 @@ static const char *save_twice_and_finish(actor *a, const fact *o, bool bad)
         return wrong("it cannot be finished");
     }
     ckpt_run_info info;
+    if (once && (ckpt_query(&a->ctx, ID, &info) != CKPT_OK ||
+                 info.state != CKPT_STATE_DONE ||
+                 ckpt_remove(&a->ctx, &a->run, ID) != CKPT_OK)) {
+        return wrong("what it did once is forgotten");
+    }
     return ckpt_query(&a->ctx, ID, &info) != CKPT_ERR_NOT_FOUND
         ? wrong("it is not gone when it is finished") : NULL;
 }
 
-// The run was brought back from the letter, which goes at the next claim.
-static bool letter_is_the_run;
+static ckpt_outcome never(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+{
+    (void)run, (void)user, (void)finish;
+    wrong("a kept run is handed over");
+    return CKPT_RETRY;
+}
+
+// A kept run is not opened, begun over, recovered or swept, and what it holds
+// is whole. A failed one goes on when it is retried; a done one is removed, and
+// may be begun anew. Says in *o what is there from then on.
+static const char *end_keeping(actor *a, fact *o)
+{
+    const bool done = o->kept == CKPT_STATE_DONE;
+    ckpt_run_info info;
+    if (ckpt_open(&a->ctx, &a->run, &(ckpt_run_desc){ .id = ID }) !=
+            (done ? CKPT_FINISHED : CKPT_ERR_FAILED) ||
+        ckpt_start(&a->ctx, &a->run, &(ckpt_run_desc){ .id = ID }) !=
+            CKPT_ERR_EXISTS) {
+        return wrong("a kept run can be begun over");
+    }
+    if (ckpt_recover(&a->ctx, &a->run, &(ckpt_recover_desc){
+            .resume = never }, NULL) != CKPT_OK || t.why != NULL) {
+        return wrong("a kept run is recovered");
+    }
+    if (ckpt_query(&a->ctx, ID, &info) != CKPT_OK ||
+        kept_as(&info) != o->kept || info.turn != o->turn || info.lost) {
+        return wrong("a kept run does not stay");
+    }
+    if (ckpt_verify(&a->ctx, ID, NULL) != CKPT_OK) {
+        return wrong("a kept run is not whole");
+    }
+    if (!done) {
+        o->attempt = 0;
+        o->kept = 0;
+        return ckpt_retry(&a->ctx, &a->run, ID) != CKPT_OK
+            ? wrong("a failed run cannot be retried") : NULL;
+    }
+    if (ckpt_retry(&a->ctx, &a->run, ID) != CKPT_FINISHED) {
+        return wrong("a done run can be retried");
+    }
+    memset(o, 0, sizeof(*o));
+    return ckpt_remove(&a->ctx, &a->run, ID) != CKPT_OK
+        ? wrong("a done run cannot be removed") : NULL;
+}
 
 // Sweeps, opens, loads, saves and finishes.
 static const char *carry_on(actor *a, fact o, const fact *match)
@@ -462,10 +514,10 @@ static const char *carry_on(actor *a, fact o, const fact *match)
         return why;
     }
     if (o.finished) {
-        if (letters(a->disk) != match->letters) {
-            return wrong("a finish that went on has no letter");
-        }
         o.run = false;
+    }
+    if (o.kept != 0 && (why = end_keeping(a, &o)) != NULL) {
+        return why;
     }
     ckpt_code rc = ckpt_open(&a->ctx, &a->run, &(ckpt_run_desc){ .id = ID });
     if (rc == CKPT_ERR_EXHAUSTED && o.run && o.attempt >= 3) {
@@ -477,9 +529,6 @@ static const char *carry_on(actor *a, fact o, const fact *match)
     }
     if (rc != CKPT_OK || a->run.resumed != o.run) {
         return wrong("it cannot be opened");
-    }
-    if (letter_is_the_run && o.run && letters(a->disk) != 0) {
-        return wrong("the letter outlives its retry");
     }
     if (!o.run) {
         memset(&o, 0, sizeof(o));
@@ -571,9 +620,9 @@ static void report(sim_disk *disk, const char *why, uint64_t k, unsigned acks,
     if (t.bad <= 3) {
         char *dump = sim_dump(disk);
         printf("cut at call %llu after %u steps: %s; turn %llu attempt %u "
-               "run %d finished %d letters %u\n%s", (unsigned long long)k,
+               "run %d finished %d kept %x\n%s", (unsigned long long)k,
                acks, why, (unsigned long long)found->turn, found->attempt,
-               found->run, found->finished, found->letters, dump);
+               found->run, found->finished, (unsigned)found->kept, dump);
         free(dump);
     }
     CHECK_STR(why, NULL);
@@ -592,10 +641,10 @@ static const char *check_loose(sim_disk *disk, const actor *dry, fact *found)
     }
     t.why = NULL;
     memset(found, 0, sizeof(*found));
-    sim_advance(disk, 10000);
+    sim_advance(disk, 120000);      // an empty claim is judged by its age
     rc = rc == CKPT_OK
         ? ckpt_resume(&a->ctx, &a->run, &(ckpt_run_desc){ .id = ID }) : rc;
-    if (rc == CKPT_OK) {
+    if (rc == CKPT_OK || rc == CKPT_OLDER) {
         found->run = true;
         found->turn = a->run.turn;
         why = a->run.turn > most || !loads(a, a->run.turn)
@@ -606,7 +655,7 @@ static const char *check_loose(sim_disk *disk, const actor *dry, fact *found)
             why = wrong("a further save fails");
         }
     } else if (rc != CKPT_ERR_NOT_FOUND && rc != CKPT_ERR_DAMAGED &&
-               rc != CKPT_ERR_FINISHED) {
+               rc != CKPT_FINISHED && rc != CKPT_ERR_FAILED) {
         why = wrong("an odd code");
     }
     (void)leave(a);
@@ -638,10 +687,21 @@ static bool recovery(actor *a)
     if (f.finished) {
         rc = ckpt_sweep(&a->ctx, &a->run, NULL);
         f.run = f.finished = false;
-        f.letters = letters(a->disk);
         return did(a, rc, f);
     }
-    const ckpt_run_desc desc = { .id = ID };
+    const ckpt_run_desc desc = { .id = ID, .once = t.once };
+    if (f.kept == CKPT_STATE_DONE) {
+        memset(&f, 0, sizeof(f));
+        if (!did(a, ckpt_remove(&a->ctx, &a->run, ID), f)) {
+            return false;
+        }
+    } else if (f.kept == CKPT_STATE_FAILED) {
+        f.kept = 0;
+        f.attempt = 0;
+        if (!did(a, ckpt_retry(&a->ctx, &a->run, ID), f)) {
+            return false;
+        }
+    }
     rc = ckpt_open(&a->ctx, &a->run, &desc);
     if (rc == CKPT_ERR_EXHAUSTED) {
         f.attempt = 0;
@@ -730,10 +790,10 @@ static void begin_test(ckpt_store_fs_durability durability)
     t.rng = 1;
 }
 
-// Every cut of a scenario, on every disk that keeps POSIX.
-static void prove(sim_disk *ready, scenario *s)
+static void prove_as(sim_disk *ready, scenario *s, bool once)
 {
     begin_test(CKPT_STORE_FS_POWER);
+    t.once = once;
     cut(ready, s, SIM_WEAKEST);
     cut(ready, s, SIM_ORDERED);
     if (getenv("CRASH_COUNT") != NULL) {
@@ -742,19 +802,31 @@ static void prove(sim_disk *ready, scenario *s)
     sim_disk_free(ready);
 }
 
+// Every cut of a scenario, on every disk that keeps POSIX.
+static void prove(sim_disk *ready, scenario *s)
+{
+    prove_as(ready, s, false);
+}
+
+// The same of a run that was begun with .once.
+static void prove_once(sim_disk *ready, scenario *s)
+{
+    prove_as(ready, s, true);
+}
+
 // --- Disks to begin with
 
 // A run with so many saves whose owner crashed, and crashed again after so
 // many resumes.
-static sim_disk *crashed(uint64_t turns, unsigned resumes)
+static sim_disk *crashed_of(uint64_t turns, unsigned resumes, bool once)
 {
     static actor a;
     sim_disk *disk = empty_disk();
     begin_test(CKPT_STORE_FS_POWER);
     for (unsigned i = 0; i <= resumes; i++) {
         CHECK(boot(&a, disk, NULL));
-        CHECK_INT(ckpt_open(&a.ctx, &a.run, &(ckpt_run_desc){ .id = ID }),
-                  CKPT_OK);
+        CHECK_INT(ckpt_open(&a.ctx, &a.run, &(ckpt_run_desc){
+                      .id = ID, .once = once }), CKPT_OK);
         for (uint64_t n = 1; i == 0 && n <= turns; n++) {
             const ckpt_save_desc save = save_of(n);
             CHECK_INT(ckpt_save(&a.run, &save), CKPT_OK);
@@ -766,21 +838,30 @@ static sim_disk *crashed(uint64_t turns, unsigned resumes)
     return disk;
 }
 
-// A dead letter of a run with so many saves; keeps what else is there.
-static void add_letter(sim_disk *disk, uint64_t turns)
+static sim_disk *crashed(uint64_t turns, unsigned resumes)
+{
+    return crashed_of(turns, resumes, false);
+}
+
+// A run with so many saves that was kept: begun with .once and completed, or
+// failed.
+static sim_disk *kept(uint64_t turns, ckpt_outcome outcome)
 {
     static actor a;
+    sim_disk *disk = empty_disk();
+    begin_test(CKPT_STORE_FS_POWER);
     CHECK(boot(&a, disk, NULL));
-    CHECK_INT(ckpt_open(&a.ctx, &a.run, &(ckpt_run_desc){ .id = ID }),
-              CKPT_OK);
+    CHECK_INT(ckpt_open(&a.ctx, &a.run, &(ckpt_run_desc){
+                  .id = ID, .once = outcome == CKPT_COMPLETED }), CKPT_OK);
     for (uint64_t n = 1; n <= turns; n++) {
         const ckpt_save_desc save = save_of(n);
         CHECK_INT(ckpt_save(&a.run, &save), CKPT_OK);
     }
-    CHECK_INT(ckpt_finish(&a.run, CKPT_FAILED, &(ckpt_finish_desc){
-                  .keep = true, .reason = "no" }), CKPT_OK);
+    CHECK_INT(ckpt_finish(&a.run, outcome, &(ckpt_finish_desc){
+                  .keep = outcome == CKPT_FAILED, .reason = "no" }), CKPT_OK);
     CHECK(leave(&a));
     sim_settle(disk);
+    return disk;
 }
 
 // --- Scenarios
@@ -936,8 +1017,10 @@ static bool finishes(actor *a, ckpt_outcome outcome, bool keep)
         return false;
     }
     const ckpt_save_desc save = save_of(f.turn + 2);
-    f.run = false;
-    f.letters += keep;
+    f.run = keep || t.once;
+    f.kept = keep ? CKPT_STATE_FAILED : t.once ? CKPT_STATE_DONE : 0;
+    f.turn += 2;
+    f.attempt = 0;
     return did(a, ckpt_finish(&a->run, outcome, &(ckpt_finish_desc){
                    .save = &save, .keep = keep }), f);
 }
@@ -967,27 +1050,39 @@ static bool fails_and_is_kept(actor *a)
     return finishes(a, CKPT_FAILED, true);
 }
 
-static void a_kept_run_is_a_run_or_a_letter(void)
+static void a_kept_run_is_a_run_or_a_kept_one(void)
 {
     prove(crashed(2, 0), fails_and_is_kept);
 }
 
-// A run, and a dead letter of the run before it.
-static sim_disk *letter_and_run(void)
+static void a_run_done_once_is_a_run_or_a_done_one(void)
 {
-    sim_disk *disk = empty_disk();
-    static actor a;
-    add_letter(disk, 2);
-    CHECK(boot(&a, disk, NULL));
-    CHECK_INT(open_run(&a), CKPT_OK);
-    CHECK(leave(&a));
-    sim_settle(disk);
-    return disk;
+    prove_once(crashed_of(2, 0, true), completes);
 }
 
-static void a_second_letter_never_hides_the_first(void)
+// All that must leave a kept run as it is.
+static bool leaves_it_kept(actor *a)
 {
-    prove(letter_and_run(), fails_and_is_kept);
+    const bool done = a->now.kept == CKPT_STATE_DONE;
+    ckpt_code rc = open_run(a);
+    rc = rc == (done ? CKPT_FINISHED : CKPT_ERR_FAILED) ? CKPT_OK
+         : rc == CKPT_OK ? CKPT_ERR_EXISTS : rc;
+    if (!did(a, rc, a->now)) {
+        return false;
+    }
+    rc = ckpt_start(&a->ctx, &a->run, &(ckpt_run_desc){ .id = ID });
+    rc = rc == CKPT_ERR_EXISTS ? CKPT_OK
+         : rc == CKPT_OK ? CKPT_ERR_EXISTS : rc;
+    return did(a, rc, a->now) &&
+           did(a, ckpt_recover(&a->ctx, &a->run, &(ckpt_recover_desc){
+                   .resume = never }, NULL), a->now) &&
+           did(a, ckpt_sweep(&a->ctx, &a->run, NULL), a->now);
+}
+
+static void a_kept_run_is_never_begun_over(void)
+{
+    prove(kept(2, CKPT_FAILED), leaves_it_kept);
+    prove(kept(2, CKPT_COMPLETED), leaves_it_kept);
 }
 
 static ckpt_outcome give_up(ckpt_run *run, void *user, ckpt_finish_desc *finish)
@@ -1001,31 +1096,31 @@ static bool recovers(actor *a, ckpt_fallback_fn *fallback, ckpt_outcome outcome)
     fact f = a->now;
     f.attempt++;
     on_the_way(a, f);
-    f.run = false;
-    f.letters += outcome == CKPT_FAILED;
+    f.run = outcome == CKPT_FAILED;
+    f.kept = f.run ? CKPT_STATE_FAILED : 0;
     return did(a, ckpt_recover(&a->ctx, &a->run, &(ckpt_recover_desc){
                    .resume = give_up, .fallback = fallback,
                    .user = &outcome }, NULL), f);
 }
 
-static bool recovers_to_a_letter(actor *a)
+static bool recovers_to_be_kept(actor *a)
 {
     return recovers(a, NULL, CKPT_FAILED);
 }
 
-static void an_exhausted_run_becomes_a_letter(void)
+static void an_exhausted_run_is_kept_when_it_fails(void)
 {
-    prove(crashed(1, 3), recovers_to_a_letter);
+    prove(crashed(1, 3), recovers_to_be_kept);
 }
 
-static bool falls_back_to_a_letter(actor *a)
+static bool falls_back_to_be_kept(actor *a)
 {
     return recovers(a, give_up, CKPT_FAILED);
 }
 
-static void a_run_whose_fallback_failed_becomes_a_letter(void)
+static void a_run_whose_fallback_failed_is_kept(void)
 {
-    prove(crashed(1, 3), falls_back_to_a_letter);
+    prove(crashed(1, 3), falls_back_to_be_kept);
 }
 
 static bool falls_back_and_removes(actor *a)
@@ -1038,28 +1133,17 @@ static void a_fallback_may_remove_a_run(void)
     prove(crashed(1, 3), falls_back_and_removes);
 }
 
-static bool retries_a_letter(actor *a)
-{
-    fact f = { .run = true, .letters = 1, .turn = 2 };
-    on_the_way(a, f);
-    f.letters = 0;
-    return did(a, ckpt_retry(&a->ctx, &a->run, ID), f);
-}
-
-static void a_retried_letter_is_a_letter_or_a_run(void)
-{
-    sim_disk *disk = empty_disk();
-    add_letter(disk, 2);
-    letter_is_the_run = true;
-    prove(disk, retries_a_letter);
-    letter_is_the_run = false;
-}
-
 static bool retries(actor *a)
 {
     fact f = a->now;
     f.attempt = 0;
+    f.kept = 0;
     return did(a, ckpt_retry(&a->ctx, &a->run, ID), f);
+}
+
+static void a_retried_kept_run_is_failed_or_interrupted(void)
+{
+    prove(kept(2, CKPT_FAILED), retries);
 }
 
 static void a_retry_gives_the_attempts_back(void)
@@ -1070,27 +1154,39 @@ static void a_retry_gives_the_attempts_back(void)
 static bool removes(actor *a)
 {
     fact f = a->now;
-    if (f.run) {
-        f.run = false;
-    } else {
-        f.letters = 0;
-    }
+    f.run = false;
     return did(a, ckpt_remove(&a->ctx, &a->run, ID), f);
 }
 
 static void a_removed_run_never_comes_back(void)
 {
     prove(crashed(2, 0), removes);
-    prove(letter_and_run(), removes);
 }
 
-static void a_removed_letter_never_comes_back(void)
+static void a_removed_kept_run_never_comes_back(void)
 {
-    sim_disk *disk = empty_disk();
-    add_letter(disk, 2);
-    prove(disk, removes);
+    prove(kept(2, CKPT_FAILED), removes);
+    prove(kept(2, CKPT_COMPLETED), removes);
 }
 
+// A kept run that was left for a minute goes, and no other.
+static bool prunes(actor *a)
+{
+    uint32_t count = 0;
+    fact f = a->now;
+    f.run = false;
+    sim_advance(a->disk, 60000);
+    const ckpt_code rc = ckpt_prune(&a->ctx, &a->run, &(ckpt_prune_desc){
+        .age_ms = 30000 }, &count);
+    // What goes wrong with one run is no error of the whole.
+    return did(a, rc == CKPT_OK && count != 1 ? CKPT_ERR_IO : rc, f);
+}
+
+static void a_pruned_run_never_comes_back(void)
+{
+    prove(kept(2, CKPT_FAILED), prunes);
+    prove(kept(2, CKPT_COMPLETED), prunes);
+}
 // Leaves the disk as a kill at the k-th call of a scenario does.
 static void kill_at(sim_disk *disk, scenario *s, uint64_t k)
 {
@@ -1177,11 +1273,16 @@ static void a_recovery_may_crash_as_well(void)
 {
     static scenario *const of[] = {
         saves_thrice, resumes, is_interrupted, does_an_effect, completes,
-        fails_and_is_kept, recovers_to_a_letter, retries
+        fails_and_is_kept, recovers_to_be_kept, retries,
+        retries, removes, removes, prunes, prunes, completes
     };
     for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
-        sim_disk *ready = i == 0 ? empty_disk() : crashed(1, i < 6 ? 0 : 3);
+        const bool once = i == 13;
+        sim_disk *ready = i == 0 ? empty_disk()
+            : i < 8 || once ? crashed_of(1, i < 6 || once ? 0 : 3, once)
+            : kept(1, i == 10 || i == 12 ? CKPT_COMPLETED : CKPT_FAILED);
         begin_test(CKPT_STORE_FS_POWER);
+        t.once = once;
         t.second = true;
         t.rng = i + 1;
         cut(ready, of[i], SIM_WEAKEST);

@@ -37,6 +37,8 @@
     X(it_is_held_before_it_is_made_and_struck_off_when_released)               \
     X(a_run_is_not_finished_while_it_holds)                                    \
     X(a_dead_letter_keeps_what_is_held)                                        \
+    X(a_run_of_once_is_not_done_while_it_holds)                                \
+    X(a_run_that_is_done_takes_no_environment)                                 \
     X(a_run_that_holds_is_not_removed)                                         \
     X(a_resume_takes_over_what_is_held)                                        \
     X(ids_of_any_text_are_found_again)                                         \
@@ -640,13 +642,66 @@ static void a_dead_letter_keeps_what_is_held(void)
     sides    *s = begin();
     fake      f = { 0 };
     ckpt_env  env;
+    ckpt_run_info info;
+    uint32_t  pruned = 9;
     CHECK_INT(fake_init(&env, &f, "e", &s->a.run, NULL), CKPT_OK);
     CHECK_INT(ckpt_finish(&s->a.run, CKPT_FAILED,
                           &(ckpt_finish_desc){ .keep = true }), CKPT_OK);
+    CHECK_INT(ckpt_query(&s->b.ctx, "r", &info), CKPT_OK);
+    CHECK_INT(info.state, CKPT_STATE_FAILED);
+    CHECK_INT(info.held, 1);
+    CHECK_INT(ckpt_env_release(&env, NULL), CKPT_ERR_CLOSED);
+    CHECK_INT(ckpt_remove(&s->b.ctx, &s->b.run, "r"), CKPT_ERR_HELD);
+    mem_tick(&s->world, 86400000);
+    CHECK_INT(ckpt_prune(&s->b.ctx, &s->b.run, &(ckpt_prune_desc){
+        .age_ms = 1 }, &pruned), CKPT_OK);
+    CHECK_INT(pruned, 0);
     CHECK_INT(ckpt_retry(&s->b.ctx, &s->b.run, "r"), CKPT_OK);
     CHECK_INT(resume(s, &s->b), CKPT_OK);
     CHECK_INT(count_held(&s->b.run), 1);
     CHECK_INT(f.releases, 0);
+    end(s);
+}
+
+// A receipt says that there is nothing left to do, and so nothing to release.
+static void a_run_of_once_is_not_done_while_it_holds(void)
+{
+    sides    *s = begin();
+    fake      f = { 0 };
+    ckpt_env  env;
+    ckpt_run_info info;
+    CHECK_INT(ckpt_finish(&s->a.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK_INT(ckpt_start(&s->a.ctx, &s->a.run, &(ckpt_run_desc){
+        .id = "r", .once = true }), CKPT_OK);
+    CHECK_INT(fake_init(&env, &f, "e", &s->a.run, NULL), CKPT_OK);
+    CHECK_INT(ckpt_finish(&s->a.run, CKPT_COMPLETED, NULL), CKPT_ERR_HELD);
+    CHECK_INT(ckpt_query(&s->b.ctx, "r", &info), CKPT_OK);
+    CHECK_INT(info.outcome, CKPT_RUNNING);
+    CHECK_INT(ckpt_env_release(&env, NULL), CKPT_OK);
+    CHECK_INT(ckpt_finish(&s->a.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK_INT(ckpt_query(&s->b.ctx, "r", &info), CKPT_OK);
+    CHECK_INT(info.state, CKPT_STATE_DONE);
+    end(s);
+}
+
+// Its work is done: nothing is made for it, held or registered.
+static void a_run_that_is_done_takes_no_environment(void)
+{
+    sides       *s = begin();
+    fake         f = { 0 };
+    ckpt_env     env, *envs[2];
+    ckpt_janitor j;
+    const ckpt_run_desc d = { .id = "r", .once = true };
+    ckpt_janitor_init(&j, envs, 2, NULL, NULL);
+    CHECK_INT(ckpt_finish(&s->a.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK_INT(ckpt_start(&s->a.ctx, &s->a.run, &d), CKPT_OK);
+    CHECK_INT(ckpt_finish(&s->a.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK_INT(ckpt_open(&s->a.ctx, &s->a.run, &d), CKPT_FINISHED);
+    CHECK_INT(fake_init(&env, &f, "e", &s->a.run, &j), CKPT_FINISHED);
+    CHECK(ckpt_env_released(&env));
+    CHECK_INT(j.count, 0);
+    CHECK_INT(ckpt_env_release(&env, NULL), CKPT_OK);
+    CHECK(f.releases == 0 && f.restores == 0);
     end(s);
 }
 

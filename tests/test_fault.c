@@ -35,7 +35,7 @@ enum { BUF = 16 * 1024 };
 // What is true of the run.
 typedef struct fact {
     bool     run, finished;
-    unsigned letters;
+    unsigned kept;                  // CKPT_STATE_FAILED, _DONE, or 0
     uint64_t turn;
     unsigned attempt, phases, uncertain, held;
 } fact;
@@ -53,7 +53,7 @@ typedef struct actor {
 } actor;
 
 typedef enum stage {
-    EMPTY, PLAIN, RICH, EXHAUSTED, LETTER, LEFT, STAGES
+    EMPTY, PLAIN, ONCE, RICH, EXHAUSTED, DEAD, DONE, LEFT, STAGES
 } stage;
 
 enum {
@@ -63,7 +63,7 @@ enum {
     CHANGES = 1 << 3,       // changes what stands
     AGAIN = 1 << 4,         // may say EXISTS when it is repeated
     MAY_LIVE = 1 << 5,      // without a lock the age of the beat decides
-    DONE_AGAIN = 1 << 6     // repeated when it is done: not found, finished
+    DONE_AGAIN = 1 << 6     // repeated when it is done: not found, passed over
 };
 
 // A public call. It changes *f, which held before, to what holds after it.
@@ -206,14 +206,19 @@ static sim_disk *make(stage on)
     sim_put(disk, "runs/.probe", SIM_FILE, NULL, 0);
     for (int i = 0; on != EMPTY && i <= (on == EXHAUSTED ? 3 : 0); i++) {
         CHECK_INT(boot(&a, disk, 100), CKPT_OK);
-        CHECK_INT(open_run(&a, ID), CKPT_OK);
+        CHECK_INT(ckpt_open(&a.ctx, &a.run, &(ckpt_run_desc){
+            .id = ID, .meta = { .agent_id = "clerk" },
+            .once = on == ONCE || on == DONE }), CKPT_OK);
         save_to(&a, i == 0 ? 2 : 0);
         if (on == RICH) {
             fill_rich(&a);
         }
-        if (on == LETTER) {
+        if (on == DEAD) {
             CHECK_INT(ckpt_finish(&a.run, CKPT_FAILED, &(ckpt_finish_desc){
                           .keep = true }), CKPT_OK);
+        }
+        if (on == DONE) {
+            CHECK_INT(ckpt_finish(&a.run, CKPT_COMPLETED, NULL), CKPT_OK);
         }
         CHECK(leave(&a));
     }
@@ -329,34 +334,40 @@ static ckpt_code op_env_release(actor *a, fact *f)
     return ckpt_env_release(&a->env, NULL);
 }
 
-static ckpt_code finish(actor *a, fact *f, ckpt_outcome outcome, bool keep)
+static ckpt_code finish(actor *a, fact *f, ckpt_outcome outcome, bool keep,
+                        unsigned kept)
 {
     const ckpt_save_desc save = save_of(++f->turn);
     f->attempt = 0;
-    f->run = outcome == CKPT_INTERRUPTED || outcome == CKPT_RETRY;
-    f->letters += keep;
+    f->run = outcome == CKPT_INTERRUPTED || outcome == CKPT_RETRY || kept != 0;
+    f->kept = kept;
     return ckpt_finish(&a->run, outcome, &(ckpt_finish_desc){
         .save = &save, .keep = keep, .reason = "why" });
 }
 
 static ckpt_code op_complete(actor *a, fact *f)
 {
-    return finish(a, f, CKPT_COMPLETED, false);
+    return finish(a, f, CKPT_COMPLETED, false, 0);
+}
+
+static ckpt_code op_complete_once(actor *a, fact *f)
+{
+    return finish(a, f, CKPT_COMPLETED, false, CKPT_STATE_DONE);
 }
 
 static ckpt_code op_keep(actor *a, fact *f)
 {
-    return finish(a, f, CKPT_FAILED, true);
+    return finish(a, f, CKPT_FAILED, true, CKPT_STATE_FAILED);
 }
 
 static ckpt_code op_interrupt(actor *a, fact *f)
 {
-    return finish(a, f, CKPT_INTERRUPTED, false);
+    return finish(a, f, CKPT_INTERRUPTED, false, 0);
 }
 
 static ckpt_code op_leave_to_retry(actor *a, fact *f)
 {
-    return finish(a, f, CKPT_RETRY, false);
+    return finish(a, f, CKPT_RETRY, false, 0);
 }
 
 static ckpt_code op_load(actor *a, fact *f)
@@ -472,8 +483,7 @@ static ckpt_outcome interrupts(ckpt_run *run, void *user,
 static ckpt_code op_recover(actor *a, fact *f)
 {
     ckpt_recover_info info;
-    f->run = false;
-    f->letters++;
+    f->kept = CKPT_STATE_FAILED;
     const ckpt_code rc = ckpt_recover(&a->ctx, &a->run, &(ckpt_recover_desc){
         .resume = interrupts }, &info);
     return rc == CKPT_OK && info.dead_letters + info.finished != 1
@@ -496,18 +506,51 @@ static ckpt_code op_remove(actor *a, fact *f)
     return ckpt_remove(&a->ctx, &a->run, ID);
 }
 
-static ckpt_code op_remove_letter(actor *a, fact *f)
+static ckpt_code op_retry_dead(actor *a, fact *f)
 {
-    f->letters = 0;
-    return ckpt_remove(&a->ctx, &a->run, ID);
+    f->kept = 0;
+    f->attempt = 0;
+    return ckpt_retry(&a->ctx, &a->run, ID);
 }
 
-static ckpt_code op_retry_letter(actor *a, fact *f)
+static ckpt_code op_prune(actor *a, fact *f)
 {
-    f->run = true;
-    f->letters = 0;
-    f->turn = 2;
-    return ckpt_retry(&a->ctx, &a->run, ID);
+    uint32_t count = 0;
+    f->run = false;
+    sim_advance(a->disk, 10000);
+    const ckpt_code rc = ckpt_prune(&a->ctx, &a->run, &(ckpt_prune_desc){
+        .age_ms = 5000 }, &count);
+    return rc == CKPT_OK && count != 1 ? CKPT_ERR_UNSURE : rc;
+}
+
+// A kept run is not handed out. The code that says so is the success here.
+static ckpt_code op_open_dead(actor *a, fact *f)
+{
+    (void)f;
+    const ckpt_code rc = open_run(a, ID);
+    a->odd = a->odd || rc == CKPT_OK || a->run.id[0] != '\0';
+    return rc == CKPT_ERR_FAILED ? CKPT_OK : rc;
+}
+
+static ckpt_code op_open_done(actor *a, fact *f)
+{
+    const ckpt_save_desc save = save_of(9);
+    (void)f;
+    const ckpt_code rc = open_run(a, ID);
+    a->odd = a->odd || rc == CKPT_OK || a->run.priv.open ||
+             (rc == CKPT_FINISHED &&
+              (ckpt_phase(&a->run, "more") ||
+               ckpt_save(&a->run, &save) != CKPT_FINISHED));
+    return rc == CKPT_FINISHED ? CKPT_OK : rc;
+}
+
+static ckpt_code op_start_kept(actor *a, fact *f)
+{
+    (void)f;
+    const ckpt_code rc = ckpt_start(&a->ctx, &a->run,
+                                    &(ckpt_run_desc){ .id = ID });
+    a->odd = a->odd || rc == CKPT_OK || a->run.id[0] != '\0';
+    return rc == CKPT_ERR_EXISTS ? CKPT_OK : rc;
 }
 
 static ckpt_code op_retry(actor *a, fact *f)
@@ -539,6 +582,7 @@ static const call ops[] = {
     { "env_init", op_env_init, RICH, WRITES },
     { "env_release", op_env_release, RICH, WRITES },
     { "finish, completed", op_complete, PLAIN, WRITES | ENDS },
+    { "finish, once", op_complete_once, ONCE, WRITES | ENDS },
     { "finish, kept", op_keep, PLAIN, WRITES | ENDS },
     { "finish, interrupted", op_interrupt, PLAIN, WRITES | ENDS },
     { "finish, retry", op_leave_to_retry, PLAIN, WRITES | ENDS },
@@ -554,25 +598,21 @@ static const call ops[] = {
     { "recover", op_recover, EXHAUSTED, CHANGES | DONE_AGAIN | MAY_LIVE },
     { "execute", op_execute, PLAIN, CHANGES | MAY_LIVE },
     { "remove", op_remove, PLAIN, CHANGES | DONE_AGAIN | MAY_LIVE },
-    { "remove, letter", op_remove_letter, LETTER, CHANGES | DONE_AGAIN },
-    { "retry, letter", op_retry_letter, LETTER, CHANGES | AGAIN },
+    { "remove, dead", op_remove, DEAD, CHANGES | DONE_AGAIN },
+    { "remove, done", op_remove, DONE, CHANGES | DONE_AGAIN },
+    { "prune, dead", op_prune, DEAD, CHANGES | DONE_AGAIN },
+    { "prune, done", op_prune, DONE, CHANGES | DONE_AGAIN },
+    { "retry, dead", op_retry_dead, DEAD, CHANGES | AGAIN },
+    { "open, dead", op_open_dead, DEAD, 0 },
+    { "open, done", op_open_done, DONE, 0 },
+    { "start, dead", op_start_kept, DEAD, 0 },
+    { "start, done", op_start_kept, DONE, 0 },
     { "retry", op_retry, EXHAUSTED, CHANGES | AGAIN | MAY_LIVE },
     { "sweep", op_sweep, LEFT, 0 }
 };
 enum { OPS = sizeof(ops) / sizeof(ops[0]) };
 
 // --- What is found
-
-static unsigned letters(sim_disk *disk)
-{
-    unsigned count = 0;
-    char path[64];
-    for (unsigned n = 1; n < 10; n++) {
-        snprintf(path, sizeof(path), "runs/.failed/r-a-run.%u.json", n);
-        count += sim_find(disk, path) != NULL;
-    }
-    return count;
-}
 
 // How another process sees the run.
 static const char *observe(sim_disk *disk, fact *f)
@@ -583,7 +623,6 @@ static const char *observe(sim_disk *disk, fact *f)
     const ckpt_run_info *info = &a.info;
     memset(f, 0, sizeof(*f));
     rc = rc == CKPT_OK ? ckpt_query(&a.ctx, ID, &a.info) : rc;
-    f->letters = letters(disk);
     f->run = rc == CKPT_OK;
     if (rc != CKPT_OK && rc != CKPT_ERR_NOT_FOUND) {
         why = "another process cannot look";
@@ -592,6 +631,7 @@ static const char *observe(sim_disk *disk, fact *f)
         // Without any generation it is half removed, by a process that lives.
         f->finished = info->state == CKPT_STATE_FINISHED ||
                       (info->state == CKPT_STATE_BUSY && info->seq == 0);
+        f->kept = (unsigned)info->state & (CKPT_STATE_FAILED | CKPT_STATE_DONE);
         f->turn = info->turn;
         f->attempt = info->attempt;
         f->phases = info->phases;
@@ -609,9 +649,9 @@ static const char *observe(sim_disk *disk, fact *f)
 static bool agree(const fact *f, const fact *o, bool any_attempt)
 {
     if (!f->run || !o->run) {
-        return f->run == o->run && f->letters == o->letters;
+        return f->run == o->run;
     }
-    return !o->finished && f->letters == o->letters && f->turn == o->turn &&
+    return !o->finished && f->kept == o->kept && f->turn == o->turn &&
            (any_attempt || f->attempt == o->attempt) &&
            f->phases == o->phases && f->uncertain == o->uncertain &&
            f->held == o->held;
@@ -626,15 +666,13 @@ static const char *judge(const call *op, ckpt_code rc, const fact *before,
                        op->run == op_env_release || op->run == op_copy;
     const bool old = agree(before, o, steps), new = agree(after, o, steps);
     if (rc == CKPT_OK) {
-        // A letter that cannot be removed when its run is back is left.
-        return new || (op->run == op_retry_letter && o->run)
-            ? NULL : "it is not what succeeded";
+        return new ? NULL : "it is not what succeeded";
     }
     if (before->run && !after->run && (o->finished || new)) {
         return NULL;                    // the outcome stands, to be gone on
     }
-    if (op->run == op_retry_letter && o->run) {
-        return NULL;                    // and the letter still is, too
+    if (before->kept == 0 && after->kept != 0 && new) {
+        return NULL;                    // likewise; what is spare may be left
     }
     if (rc == CKPT_ERR_UNSURE || steps) {
         return old || new ? NULL : "it is neither the old nor the new one";
@@ -733,15 +771,23 @@ static const char *take_over(sim_disk *disk, const fact *o)
     sim_advance(disk, 120000);
     ckpt_code rc = boot(&a, disk, 400);
     rc = rc == CKPT_OK ? open_run(&a, ID) : rc;
-    if (rc == CKPT_ERR_FINISHED && o->finished) {
+    if (o->kept == CKPT_STATE_DONE && rc == CKPT_FINISHED) {
+        rc = ckpt_remove(&a.ctx, &a.run, ID);
+        rc = rc == CKPT_OK ? open_run(&a, ID) : rc;
+    } else if (o->kept != 0 && rc != CKPT_ERR_FAILED) {
+        why = "what was kept is handed out";
+    } else if (rc == CKPT_FINISHED && o->finished) {
         rc = open_run(&a, ID);
     }
-    if (rc == CKPT_ERR_EXHAUSTED && ckpt_retry(&a.ctx, &a.run, ID) == CKPT_OK) {
+    if ((rc == CKPT_ERR_EXHAUSTED || rc == CKPT_ERR_FAILED) &&
+        ckpt_retry(&a.ctx, &a.run, ID) == CKPT_OK) {
         rc = open_run(&a, ID);
     }
-    const bool run = o->run && !o->finished;
+    const bool run = o->run && !o->finished && o->kept != CKPT_STATE_DONE;
     const uint64_t next = a.run.turn + 1;
-    if (rc != CKPT_OK || a.run.resumed != run) {
+    if (why != NULL) {
+        ;                               // it is told already
+    } else if (rc != CKPT_OK || a.run.resumed != run) {
         why = "it cannot be taken over";
     } else if (!loads(&a, run ? o->turn : 0)) {
         why = "what loads is no save";
@@ -788,7 +834,18 @@ static const char *go_on(actor *a, const call *op, ckpt_code rc, fact *f)
             !((op->how & AGAIN) && next == CKPT_ERR_EXISTS)) {
             return "it cannot be done again";
         }
-        return NULL;
+        fact o = { 0 };
+        uint32_t swept;
+        const char *why = next != CKPT_OK && (op->how & DONE_AGAIN)
+            ? observe(a->disk, &o) : NULL;
+        // What is half removed is not kept any more: a sweep removes it.
+        if (why == NULL && next != CKPT_OK && op->run == op_prune &&
+            o.finished) {
+            why = ckpt_sweep(&a->ctx, &a->run, &swept) != CKPT_OK ||
+                  swept != 1 ? "it is not swept away" : observe(a->disk, &o);
+        }
+        return why == NULL && next != CKPT_OK && (op->how & DONE_AGAIN) &&
+               !agree(&again, &o, true) ? "done again, it is not done" : why;
     }
     const ckpt_save_desc save = save_of(a->run.turn + 1);
     if (ckpt_save(&a->run, &save) != CKPT_OK || !loads(a, save.turn)) {

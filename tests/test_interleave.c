@@ -18,9 +18,13 @@
     X(a_paused_finish_is_finished_by_the_claimant_or_undone)                   \
     X(a_paused_save_does_not_bring_a_finished_run_back)                        \
     X(a_save_within_a_removal_does_not_bring_the_run_back)                     \
-    X(a_paused_keep_leaves_a_run_or_a_letter)                                  \
+    X(a_paused_keep_leaves_a_run_or_a_kept_one)                                \
     X(a_paused_finish_does_not_touch_a_run_begun_anew)                         \
     X(a_paused_save_does_not_touch_a_run_begun_anew)                           \
+    X(a_paused_once_leaves_a_run_or_a_receipt)                                 \
+    X(two_retries_of_a_kept_run_bring_it_back_once)                            \
+    X(what_was_retried_is_not_pruned_and_what_was_pruned_not_retried)          \
+    X(a_kept_run_comes_back_by_a_retry_only)                                   \
     X(a_run_is_begun_by_one_of_two)                                            \
     X(a_sweep_and_a_begin_do_not_lose_a_run)                                   \
     X(two_preemptions_each_lose_nothing)                                       \
@@ -55,6 +59,7 @@ typedef struct owner {
     bool          done;
     ckpt_code     opened, saved, finished;
     bool          resumed, whole;   // what was loaded was one save
+    uint32_t      pruned;
     uint64_t      epoch, seen;      // the turn it began with
     char          buf[BUF], messages[800], state[64];
 } owner;
@@ -73,6 +78,8 @@ static struct {
     uint64_t        left;           // calls in this segment
     sim_disk       *ready, *disk;
     unsigned        runs;
+    ckpt_outcome    kept;           // how the run of the test was left before
+    bool            once;           // it is begun with .once
     const char     *told[32];
     unsigned        told_count;
 } t = { .mutex = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER };
@@ -196,7 +203,7 @@ static void save(owner *o)
 static void take(owner *o, bool force)
 {
     o->opened = ckpt_open(&o->ctx, &o->run, &(ckpt_run_desc){
-        .id = ID, .force = force });
+        .id = ID, .once = t.once, .force = force });
     if (o->opened == CKPT_OK) {
         o->resumed = o->run.resumed;
         o->epoch = o->run.epoch;
@@ -249,6 +256,9 @@ static void replaces(owner *o)
         if (o->opened == CKPT_OK) {
             completes(o);
         }
+        if (o->opened == CKPT_ERR_FAILED) {
+            o->finished = ckpt_remove(&o->ctx, &o->run, ID);
+        }
         ckpt_abandon(&o->run);
     }
 }
@@ -268,6 +278,27 @@ static void sweeps(owner *o)
     o->finished = ckpt_sweep(&o->ctx, &o->run, &count);
 }
 
+static void retries(owner *o)
+{
+    o->finished = ckpt_retry(&o->ctx, &o->run, ID);
+}
+
+// Only what is kept, and was left at least a minute ago.
+static void prunes(owner *o)
+{
+    o->finished = ckpt_prune(&o->ctx, &o->run, &(ckpt_prune_desc){
+        .age_ms = 60000 }, &o->pruned);
+}
+
+// Also what was left to be resumed.
+static void prunes_all(owner *o)
+{
+    o->finished = ckpt_prune(&o->ctx, &o->run, &(ckpt_prune_desc){
+        .age_ms = 60000,
+        .states = CKPT_STATE_DONE | CKPT_STATE_FAILED |
+                  CKPT_STATE_INTERRUPTED | CKPT_STATE_EXHAUSTED }, &o->pruned);
+}
+
 // --- Schedules
 
 // A run whose owner, the first one, saved once and lives.
@@ -275,6 +306,16 @@ static void begin(script *first, bool begun)
 {
     t.disk = sim_clone(t.ready);
     t.count = 0;
+    if (t.kept != CKPT_RUNNING) {       // long ago, by an owner that is gone
+        boot(&t.owners[0], 0, NULL);
+        take(&t.owners[0], false);
+        save(&t.owners[0]);
+        CHECK_INT(t.owners[0].saved, CKPT_OK);
+        CHECK_INT(ckpt_finish(&t.owners[0].run, t.kept, &(ckpt_finish_desc){
+            .keep = true }), CKPT_OK);
+        leave(&t.owners[0]);
+        sim_advance(t.disk, 120000);
+    }
     boot(&t.owners[0], 0, first);
     t.count = 1;
     if (begun) {
@@ -319,28 +360,41 @@ static void play(void)
     t.segments = 0;
 }
 
-static unsigned letters(sim_disk *disk)
-{
-    return sim_find(disk, "runs/.failed/r-a-run.1.json") != NULL;
-}
+// What look() finds instead of a turn.
+enum { NO_RUN = -1, NOT_WHOLE = -2, FAILED = -3, DONE = -4 };
 
-// The turn that a fresh process finds; -1: no run, -2: none that is whole.
+// The turn that a fresh process finds, or what else it does. What failed and
+// was kept must be whole as well: it is retried, resumed and loaded.
 static long long look(sim_disk *disk)
 {
     static owner o;
+    static ckpt_run_info info;
     sim_disk *now = t.disk;
+    long long turn = NOT_WHOLE;
     t.disk = disk;
     boot(&o, 9, NULL);
     take(&o, true);
-    long long turn = o.opened != CKPT_OK
-        ? (o.opened == CKPT_ERR_FINISHED ? -1 : -2)
-        : !o.whole ? -2 : o.resumed ? (long long)o.seen : -1;
+    const bool kept = o.opened == CKPT_ERR_FAILED;
+    if (kept && ckpt_retry(&o.ctx, &o.run, ID) == CKPT_OK) {
+        take(&o, true);
+    }
+    if (o.opened == CKPT_FINISHED) {
+        const ckpt_code rc = ckpt_query(&o.ctx, ID, &info);
+        turn = rc == CKPT_ERR_NOT_FOUND ? NO_RUN
+            : rc == CKPT_OK && info.state == CKPT_STATE_DONE &&
+              !info.older && info.turn > 0 ? DONE : NOT_WHOLE;
+    } else if (o.opened == CKPT_OK && o.whole) {
+        turn = o.resumed ? (long long)o.seen : NO_RUN;
+    }
     if (turn >= 0) {
         fill(&o, o.seen | 512);
         const ckpt_save_desc next = { .turn = o.seen | 512,
                                       .messages = ckpt_text(o.messages),
                                       .state = ckpt_text(o.state) };
-        turn = ckpt_save(&o.run, &next) != CKPT_OK ? -2 : turn;
+        turn = ckpt_save(&o.run, &next) != CKPT_OK ? NOT_WHOLE : turn;
+    }
+    if (kept) {
+        turn = turn > 0 ? FAILED : NOT_WHOLE;
     }
     leave(&o);
     t.disk = now;
@@ -361,12 +415,18 @@ static const char *check_owner(const owner *o)
         o->saved != not_tried) {
         return "a save has an odd code";
     }
+    if (o->script == retries) {
+        return o->finished == CKPT_OK || o->finished == CKPT_ERR_EXISTS ||
+               o->finished == CKPT_ERR_BUSY ||
+               o->finished == CKPT_ERR_NOT_FOUND
+            ? NULL : "a retry has an odd code";
+    }
     if (o->finished != CKPT_OK && o->finished != CKPT_ERR_CLAIM_LOST &&
         o->finished != not_tried) {
         return "a finish has an odd code";
     }
     if (o->opened < 0 && o->opened != CKPT_ERR_LIVE &&
-        o->opened != CKPT_ERR_BUSY && o->opened != CKPT_ERR_FINISHED &&
+        o->opened != CKPT_ERR_BUSY && o->opened != CKPT_ERR_FAILED &&
         o->opened != CKPT_ERR_EXISTS && o->opened != CKPT_ERR_CLAIM_LOST &&
         o->opened != CKPT_ERR_NOT_FOUND) {
         return "an opening has an odd code";
@@ -404,18 +464,21 @@ static const char *check_saves(long long turn)
 static const char *check_finish(long long turn)
 {
     const owner *a = &t.owners[0], *b = &t.owners[1];
-    const bool kept = a->script == keeps;
+    const long long kept = a->script == keeps ? FAILED : t.once ? DONE : NO_RUN;
     const bool has = b->opened == CKPT_OK && b->saved == CKPT_OK;
     if (a->finished == CKPT_OK && b->opened == CKPT_OK && b->resumed) {
         return "what was acknowledged as finished was handed out";
     }
-    if (b->opened == CKPT_OK && b->resumed && letters(t.disk)) {
-        return "there is a run and a letter of it";
+    if (turn == NOT_WHOLE) {
+        return "the run is not whole";
     }
-    if (kept && !(b->opened == CKPT_OK && b->resumed) &&
-        (a->finished == CKPT_OK || b->opened == CKPT_ERR_FINISHED) &&
-        !letters(t.disk)) {
-        return "there is neither run nor letter";
+    if (kept != NO_RUN && b->opened == CKPT_OK && !b->resumed) {
+        return "what is kept was begun anew";
+    }
+    if (kept != NO_RUN && turn != kept &&
+        (a->finished == CKPT_OK || b->opened == CKPT_ERR_FAILED ||
+         b->opened == CKPT_FINISHED)) {
+        return "what was told to be kept is not";
     }
     if (has && turn < 0) {
         return "an acknowledged save is lost";
@@ -433,7 +496,7 @@ static const char *check_gone(long long turn)
     if (a->saved == CKPT_OK && b->opened == CKPT_OK && (b->seen & 1) == 0) {
         return "a claimant has not what was acknowledged";
     }
-    return b->finished == CKPT_OK && turn != -1 ? "it came back" : NULL;
+    return b->finished == CKPT_OK && turn != NO_RUN ? "it came back" : NULL;
 }
 
 // The second one has the run, begun anew; the old owner leaves it alone.
@@ -461,6 +524,60 @@ static const char *check_begun(long long turn)
     }
     return turn >= 0 && ((uint64_t)turn & acked) != acked
         ? "an acknowledged save is lost" : NULL;
+}
+
+// The run is kept, and may be retried, pruned and opened at the same time.
+static const char *check_kept(long long turn)
+{
+    unsigned retried = 0, pruned = 0, taken = 0, anew = 0;
+    unsigned retriers = 0, overtaken = 0;
+    bool retrier = false, pruner = false;
+    for (unsigned i = 0; i < t.count; i++) {
+        const owner *o = &t.owners[i];
+        retried += o->script == retries && o->finished == CKPT_OK;
+        pruned += o->pruned;
+        retriers += o->script == retries;
+        overtaken += o->script == retries && o->finished == CKPT_ERR_EXISTS;
+        // Who had published, and was overtaken before he looked, may not be
+        // told so; his word stands all the same.
+        retrier = retrier || (o->script == retries &&
+                              (o->finished == CKPT_OK ||
+                               o->finished == CKPT_ERR_EXISTS));
+        pruner = pruner || o->script == prunes || o->script == prunes_all;
+        taken += o->opened == CKPT_OK && o->resumed;
+        anew += o->opened == CKPT_OK && !o->resumed;
+    }
+    if (retried > 1) {
+        return "two have retried it";
+    }
+    if (retriers == t.count && turn < 0) {
+        return "nobody has retried it";
+    }
+    if (pruned > 1) {
+        return "two have pruned it";
+    }
+    if (retried > 0 && pruned > 0) {
+        return "what was retried was pruned";
+    }
+    if (taken > 0 && !retrier) {
+        return "it came back without a retry";
+    }
+    if (anew > 0 && !pruner) {
+        return "what is kept was begun anew";
+    }
+    if (retried > 0 && (turn < 0 || (turn & 1) == 0)) {
+        return "what was retried is not there";
+    }
+    if (pruned > 0 && anew == 0 && turn != NO_RUN) {
+        return "what was pruned came back";
+    }
+    if (retried > 0 || pruned > 0 || taken > 0 || anew > 0) {
+        return NULL;
+    }
+    // Of two that overtake each other, both may be told that it is no longer
+    // kept, and that is so.
+    return turn == FAILED || (overtaken > 1 && turn >= 0 && (turn & 1) != 0)
+        ? NULL : "it is kept no more";
 }
 
 static void report(const char *why, uint64_t k, uint64_t n)
@@ -618,10 +735,52 @@ static void a_save_within_a_removal_does_not_bring_the_run_back(void)
     end_test();
 }
 
-static void a_paused_keep_leaves_a_run_or_a_letter(void)
+static void a_paused_keep_leaves_a_run_or_a_kept_one(void)
 {
     all_moments(keeps, true, takes_and_saves, check_finish, 0);
     all_moments(keeps, true, takes_and_saves, check_finish, INTERLEAVE_STEP);
+}
+
+static void a_paused_once_leaves_a_run_or_a_receipt(void)
+{
+    t.once = true;
+    all_moments(completes, true, takes_and_saves, check_finish, 0);
+    all_moments(completes, true, takes_and_saves, check_finish,
+                INTERLEAVE_STEP);
+    t.once = false;
+}
+
+static void two_retries_of_a_kept_run_bring_it_back_once(void)
+{
+    t.kept = CKPT_FAILED;
+    all_moments(retries, false, retries, check_kept, 0);
+    all_moments(retries, false, retries, check_kept, INTERLEAVE_STEP);
+    t.kept = CKPT_RUNNING;
+}
+
+static void what_was_retried_is_not_pruned_and_what_was_pruned_not_retried(void)
+{
+    static script *const pruners[] = { prunes, prunes_all };
+    t.kept = CKPT_FAILED;
+    for (unsigned i = 0; i < 2; i++) {
+        all_moments(retries, false, pruners[i], check_kept, 0);
+        all_moments(pruners[i], false, retries, check_kept, 0);
+        all_moments(retries, false, pruners[i], check_kept, INTERLEAVE_STEP);
+        all_moments(pruners[i], false, retries, check_kept, INTERLEAVE_STEP);
+    }
+    t.kept = CKPT_RUNNING;
+}
+
+static void a_kept_run_comes_back_by_a_retry_only(void)
+{
+    t.kept = CKPT_FAILED;
+    all_moments(retries, false, takes_and_saves, check_kept, 0);
+    all_moments(takes_and_saves, false, retries, check_kept, 0);
+    all_moments(prunes, false, takes_and_saves, check_kept, 0);
+    all_moments(takes_and_saves, false, prunes, check_kept, 0);
+    all_moments(retries, false, takes_and_saves, check_kept, INTERLEAVE_STEP);
+    all_moments(prunes, false, takes_and_saves, check_kept, INTERLEAVE_STEP);
+    t.kept = CKPT_RUNNING;
 }
 
 static void a_paused_finish_does_not_touch_a_run_begun_anew(void)

@@ -2,6 +2,7 @@
 // that answer strangely, numbers at their ends. Over a store in memory, whose
 // answers a test may change, and whose owners may seem to be gone.
 #include "ckpt.h"
+#include "crc.h"
 #include "store_fault.h"
 #include "store_mem.h"
 #include "test.h"
@@ -50,7 +51,7 @@
     X(a_start_leaves_alone_what_is_not_finished_after_all)                     \
     X(a_run_that_was_exhausted_meanwhile_is_not_resumed)                       \
     X(a_leftover_that_was_claimed_above_is_not_removed)                        \
-    X(a_run_that_never_stands_still_is_stale)                                  \
+    X(a_run_that_never_stands_still_is_busy)                                  \
     X(damage_is_not_believed_while_the_owner_lives)                            \
     X(damage_is_not_believed_if_a_claim_came_meanwhile)                        \
     X(a_foreign_run_can_be_removed)                                            \
@@ -58,7 +59,7 @@
     X(start_removes_what_was_finished)                                         \
     X(a_finish_that_cannot_remove_refuses_all_but_itself)                      \
     X(force_completes_what_a_live_owner_finished)                              \
-    X(retry_completes_what_was_to_be_kept)                                     \
+    X(retry_brings_back_what_is_not_wholly_kept_yet)                           \
     X(eight_future_beats_are_watched_at_a_time)                                \
     X(a_future_beat_is_not_watched_without_a_clock)                            \
     X(query_passes_on_that_an_id_is_refused)                                   \
@@ -72,7 +73,22 @@
     X(a_damaged_run_that_was_lost_is_closed)                                   \
     X(an_environment_that_was_struck_off_unsurely_is_released)                 \
     X(an_environment_of_an_earlier_claim_is_left_alone)                        \
-    X(a_release_that_fails_needs_no_place_for_its_failure)
+    X(a_release_that_fails_needs_no_place_for_its_failure)                     \
+    X(of_two_retriers_one_brings_the_run_back)                                 \
+    X(of_a_retrier_and_a_pruner_one_has_its_way)                               \
+    X(a_pruner_stays_by_what_it_has_judged)                                    \
+    X(what_was_saved_meanwhile_is_not_pruned)                                  \
+    X(what_was_damaged_meanwhile_is_not_pruned)                                \
+    X(what_was_lost_meanwhile_is_not_retried)                                  \
+    X(a_damaged_run_that_cannot_be_read_again_is_not_lost)                     \
+    X(an_opener_is_not_pruned_under_its_feet)                                  \
+    X(an_opener_of_a_done_run_meets_its_pruner)                                \
+    X(two_pruners_count_a_run_once)                                            \
+    X(a_finisher_that_is_fenced_while_it_keeps_removes_nothing)                \
+    X(a_claimant_of_a_run_that_is_being_kept_hands_out_nothing)                \
+    X(a_sweep_does_not_count_what_another_one_removed)                         \
+    X(where_there_is_one_process_an_unknown_owner_is_gone)                     \
+    X(a_claimant_that_gave_up_is_no_owner)
 TEST_SUITE(rare, LIST)
 
 #define SIZE (1 << 20)         // the largest checkpoint
@@ -248,7 +264,7 @@ static void begin_paused(void)
 static mem_run *job(void)
 {
     mem_run *run = t.world.runs;
-    while (run != NULL && (run->gone || run->where != CKPT_AT_RUNS)) {
+    while (run != NULL && (run->gone || run->aside)) {
         run = run->next;
     }
     return run;
@@ -271,31 +287,48 @@ static char *find_text(mem_gen *gen, const char *text)
     return (char *)gen->bytes;
 }
 
+// Damages a generation right behind its head. The second time repairs it.
+static void damage_one(mem_gen *gen)
+{
+    find_text(gen, "\n")[8] ^= 0x40;
+}
+
 static void damage(void)
 {
-    newest()->bytes[300] ^= 1;                  // and the second time repairs
+    damage_one(newest());
 }
 
 static void damage_all(void)
 {
     for (mem_gen *gen = newest(); gen != NULL; gen = gen->next) {
-        gen->bytes[300] ^= 1;
+        damage_one(gen);
     }
 }
 
-#define HEAD 243
+// Where the digits of the two sums stand that cover the head.
+enum { CRC_AT = 17, HEAD_AT = 35 };
 
-// Replaces text in a generation by one of the same length, and signs it.
-static void forge(mem_gen *gen, const char *from, const char *to)
+static void sign(mem_gen *gen, size_t at, uint32_t crc)
 {
     char digits[16];
+    snprintf(digits, sizeof(digits), "%08lx", (unsigned long)crc);
+    memcpy(gen->bytes + at, digits, 8);
+}
+
+// Replaces text in a generation by one of the same length, and signs it. Not
+// for what stands between the head and the prompt: that has a sum of its own.
+static void forge(mem_gen *gen, const char *from, const char *to)
+{
+    const unsigned char *b = gen->bytes;
+    const size_t head = (size_t)(find_text(gen, "\n") + 1 - (const char *)b);
     uint32_t crc;
     memcpy(find_text(gen, from), to, strlen(to));
-    crc = mem_crc(0, gen->bytes + HEAD, gen->size - 1 - HEAD);
-    crc = mem_crc(crc, gen->bytes, 17);
-    crc = mem_crc(crc, gen->bytes + 25, HEAD - 25);
-    snprintf(digits, sizeof(digits), "%08lx", (unsigned long)crc);
-    memcpy(gen->bytes + 17, digits, 8);
+    crc = crc_of(0, b, CRC_AT);
+    crc = crc_of(crc, b + CRC_AT + 8, HEAD_AT - CRC_AT - 8);
+    sign(gen, HEAD_AT, crc_of(crc, b + HEAD_AT + 8, head - HEAD_AT - 8));
+    crc = crc_of(0, b + head, gen->size - 1 - head);
+    crc = crc_of(crc, b, CRC_AT);
+    sign(gen, CRC_AT, crc_of(crc, b + CRC_AT + 8, head - CRC_AT - 8));
 }
 
 // A claim of nobody, or of the other process.
@@ -307,6 +340,14 @@ static void add_claim(uint64_t epoch, const store_mem *by)
     claim->beat_ms = t.world.mono_ms;
     claim->next = job()->claims;
     job()->claims = claim;
+}
+
+// Claims of epochs from 2 on, whose owners died before they adopted.
+static void add_dead_claims(uint64_t n)
+{
+    for (uint64_t epoch = 2; epoch < 2 + n; epoch++) {
+        add_claim(epoch, NULL);
+    }
 }
 
 //--- What is written ----------------------------------------------------------
@@ -414,9 +455,10 @@ static ckpt_outcome keep_it(ckpt_run *run, void *user, ckpt_finish_desc *finish)
 
 static void an_outcome_that_is_none_is_an_interruption(void)
 {
-    static const ckpt_outcome none[] = { CKPT_RUNNING, CKPT_KEPT };
+    static const ckpt_outcome none[] = { CKPT_RUNNING, CKPT_DONE, CKPT_DEAD,
+                                         CKPT_REMOVED };
     const ckpt_run_desc d = named("job");
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 4; i++) {
         ckpt_outcome outcome = none[i];
         setup();
         CHECK_INT(ckpt_execute(&t.ctx, &t.run, &d, keep_it, &outcome), CKPT_OK);
@@ -723,7 +765,8 @@ static void a_load_that_could_not_set_aside_leaves_the_run_unsure(void)
 {
     begin();
     damage();
-    fault_plan_for_ever(&t.fault, FAULT_DROP, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    fault_plan_for_ever(&t.fault, FAULT_SET_ASIDE, 1, FAULT_BEFORE,
+                        CKPT_ERR_IO);
     CHECK_INT(load(), CKPT_ERR_IO);
     CHECK_INT(save(3), CKPT_ERR_IO);            // keeps the good one
     fault_none(&t.fault);
@@ -750,7 +793,7 @@ static void a_load_of_another_generation_is_not_believed(void)
     gen = newest();                             // the older one, over it
     CHECK_INT(gen->size, gen->next->size);
     memcpy(gen->bytes, gen->next->bytes, gen->size);
-    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(load(), CKPT_OLDER);              // a later one was acknowledged
     CHECK_INT(t.last.turn, 1);
     CHECK_INT(t.run.turn, 1);
     CHECK(t.last.seq == t.run.seq);
@@ -770,7 +813,7 @@ static void a_load_of_another_generation_is_not_believed(void)
 static void a_load_of_a_wild_length_is_not_believed(void)
 {
     begin();
-    memcpy(find_text(newest(), "\"length\":") + 9, "       999999999", 16);
+    forge(newest(), "\"length\":", "\"length\":       999999999");
     CHECK_INT(load(), CKPT_OLDER);
     CHECK_INT(t.last.turn, 1);
 }
@@ -925,7 +968,7 @@ static void the_newest_of_many_damaged_generations_counts(void)
 static void a_length_that_cannot_be_checked_is_not_damage(void)
 {
     begin_crashed();
-    memcpy(find_text(newest(), "\"length\":") + 9, "       999999999", 16);
+    forge(newest(), "\"length\":", "\"length\":       999999999");
     fault_plan(&t.fault, FAULT_READ, 2, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK_INT(query(), CKPT_OK);
     CHECK_INT(t.fault.hits, 1);
@@ -1006,7 +1049,7 @@ static void finish_above(void)
         third = third->next;
     }
     third->epoch = 0;
-    mem_clear(job(), 3, false);                 // its generations are gone
+    mem_clear(&t.world, job(), 3, NULL, 2);     // its generations are gone
 }
 
 static void in_turn(void)
@@ -1099,7 +1142,7 @@ static void a_run_that_was_damaged_meanwhile_is_not_resumed(void)
 static void a_start_leaves_alone_what_is_not_finished_after_all(void)
 {
     begin();
-    fault_plan(&t.fault, FAULT_MOVE, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    fault_plan(&t.fault, FAULT_DROP, 1, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
     ckpt_abandon(&t.run);
     race(FAULT_CLAIM, 1, damage);
@@ -1142,7 +1185,7 @@ static void claim_leftover_above(void)
     claim->by = &t.other;
     claim->next = t.world.runs->claims;
     t.world.runs->claims = claim;
-    fault_plan(&t.fault, FAULT_MOVE, 0, FAULT_BEFORE, CKPT_OK);
+    fault_plan(&t.fault, FAULT_DROP, 0, FAULT_BEFORE, CKPT_OK);
 }
 
 static void race_with_the_next_look(void)
@@ -1160,14 +1203,14 @@ static void a_leftover_that_was_claimed_above_is_not_removed(void)
     race(FAULT_CLAIM, 1, race_with_the_next_look);
     CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &n), CKPT_OK);
     CHECK_INT(n, 0);
-    CHECK_INT(t.fault.count, 0);                // nothing was moved
+    CHECK_INT(t.fault.count, 0);                // nothing was dropped
 }
 
-static void a_run_that_never_stands_still_is_stale(void)
+static void a_run_that_never_stands_still_is_busy(void)
 {
     begin_crashed();
     race(FAULT_CLAIM, 1, never_still);
-    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_STALE);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_BUSY);
     CHECK(t.fault.hits > 4);                    // it tried
     CHECK(newest() != NULL);
 }
@@ -1220,7 +1263,7 @@ static void start_says_of_everything_in_its_way_that_it_exists(void)
     exhaust();
     CHECK_INT(start(), CKPT_ERR_EXISTS);
     begin_crashed();
-    add_claim(5, NULL);                         // died just now
+    add_dead_claims(4);                         // died just now
     CHECK_INT(query(), CKPT_OK);
     CHECK_INT(t.info.state, CKPT_STATE_BUSY);
     CHECK_INT(start(), CKPT_ERR_EXISTS);
@@ -1229,9 +1272,9 @@ static void start_says_of_everything_in_its_way_that_it_exists(void)
     CHECK_INT(start(), CKPT_ERR_EXISTS);
     begin_crashed();
     mem_gen *gen = newest();
+    forge(gen, "\"length\":", "\"length\":         2097152");
     gen->bytes = (unsigned char *)realloc(gen->bytes, 2 * SIZE);
     memset(gen->bytes + gen->size, ' ', (2 * SIZE) - gen->size);
-    memcpy(find_text(gen, "\"length\":") + 9, "         2097152", 16);
     gen->size = 2 * SIZE;
     CHECK_INT(query(), CKPT_OK);
     CHECK_INT(t.info.error.code, CKPT_ERR_TOO_LARGE);
@@ -1251,7 +1294,7 @@ static void finish_half(ckpt_outcome outcome, bool keep)
     ckpt_finish_desc finish;
     memset(&finish, 0, sizeof(finish));
     finish.keep = keep;
-    fault_plan(&t.fault, FAULT_MOVE, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    fault_plan(&t.fault, FAULT_DROP, 1, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK_INT(ckpt_finish(&t.run, outcome, &finish), CKPT_ERR_IO);
     fault_none(&t.fault);
 }
@@ -1270,10 +1313,20 @@ static void a_finish_that_cannot_remove_refuses_all_but_itself(void)
 {
     begin();
     finish_half(CKPT_COMPLETED, false);
-    CHECK_INT(save(3), CKPT_ERR_FINISHED);
-    CHECK_INT(ckpt_finish(&t.run, CKPT_FAILED, NULL), CKPT_ERR_FINISHED);
+    CHECK_INT(save(3), CKPT_FINISHED);
+    CHECK_INT(t.run.failed, 0);
     CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
     CHECK(job() == NULL);
+    // Another outcome comes too late, and there is nothing to do with the run.
+    begin();
+    finish_half(CKPT_COMPLETED, false);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_FAILED, NULL), CKPT_FINISHED);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_CLOSED);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_FINISHED);
+    CHECK_INT(t.info.outcome, CKPT_COMPLETED);
+    CHECK_INT(start(), CKPT_OK);                // which removes it
+    CHECK_INT(t.run.turn, 0);
 }
 
 static void force_completes_what_a_live_owner_finished(void)
@@ -1284,22 +1337,24 @@ static void force_completes_what_a_live_owner_finished(void)
     CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_ERR_BUSY);
     CHECK(job() != NULL);
     d.force = true;
-    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_ERR_FINISHED);
+    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_FINISHED);
     CHECK(job() == NULL);
     ckpt_abandon(&t.run);
 }
 
-static void retry_completes_what_was_to_be_kept(void)
+// Its owner died before it had removed the generation before.
+static void retry_brings_back_what_is_not_wholly_kept_yet(void)
 {
     begin();
     finish_half(CKPT_FAILED, true);
     ckpt_abandon(&t.run);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_FAILED);
     CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_OK);
     CHECK_INT(query(), CKPT_OK);
     CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
     CHECK_INT(t.info.turn, 2);
-    CHECK_INT(t.info.epoch, 2);                 // above that of the letter
-    CHECK(mem_find(&t.world, CKPT_AT_FAILED, "job") == NULL);
+    CHECK_INT(t.info.epoch, 2);                 // above that of the dead one
 }
 
 //--- Beats in the future ------------------------------------------------------
@@ -1413,7 +1468,7 @@ static void dead_claims_alone_lead_to_the_fallback(void)
         setup_with(i == 0 ? CKPT_UNLIMITED : 0);
         CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
         ckpt_abandon(&t.run);
-        add_claim(1 + CKPT_CLAIMS_MAX, NULL);
+        add_dead_claims(CKPT_CLAIMS_MAX);
         mem_tick(&t.world, 3600000);
         CHECK_INT(query(), CKPT_OK);
         CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
@@ -1459,7 +1514,6 @@ static void a_fallback_may_keep_no_dead_letter(void)
     CHECK_INT(info.fallen_back, 1);
     CHECK_INT(info.dead_letters, 0);
     CHECK(job() == NULL);
-    CHECK(mem_find(&t.world, CKPT_AT_FAILED, "job") == NULL);
 }
 
 static ckpt_outcome refused(ckpt_run *run, void *user, ckpt_finish_desc *finish)
@@ -1573,4 +1627,476 @@ static void a_release_that_fails_needs_no_place_for_its_failure(void)
     CHECK_INT(ckpt_env_release(&t.env, &failure), CKPT_ERR_IO);
     CHECK_INT(failure, 5);
     CHECK_INT(t.seen, 2);
+}
+
+//--- Two at the same run ------------------------------------------------------
+
+// Each of these tries the whole of what another process does before every call
+// that the first one makes to the store.
+
+static struct {
+    ckpt_code rc;               // what the other one got
+    uint32_t  pruned;           // by the one of them who prunes
+    bool      done;
+} other;
+
+static void other_retries(void)
+{
+    other.done = true;
+    other.rc = ckpt_retry(&t.ctx2, &t.run2, "job");
+}
+
+// Prunes whatever may be pruned, and is older than a second.
+static ckpt_code prune(ckpt_ctx *ctx, uint32_t *count)
+{
+    static ckpt_run run;
+    ckpt_prune_desc d;
+    memset(&d, 0, sizeof(d));
+    d.age_ms = 1000;
+    d.states = CKPT_STATE_DONE | CKPT_STATE_FAILED | CKPT_STATE_INTERRUPTED |
+               CKPT_STATE_EXHAUSTED;
+    return ckpt_prune(ctx, &run, &d, count);
+}
+
+static void other_prunes(void)
+{
+    static ckpt_run run;
+    ckpt_prune_desc d;
+    memset(&d, 0, sizeof(d));
+    d.age_ms = 1000;
+    d.states = CKPT_STATE_DONE | CKPT_STATE_FAILED | CKPT_STATE_INTERRUPTED;
+    other.done = true;
+    other.rc = ckpt_prune(&t.ctx2, &run, &d, &other.pruned);
+}
+
+static void other_opens(void)
+{
+    other.done = true;
+    other.rc = open_run(&t.ctx2, &t.run2);
+}
+
+static void other_opens_and_dies(void)
+{
+    other_opens();
+    ckpt_abandon(&t.run2);
+}
+
+static void other_forces(void)
+{
+    ckpt_run_desc d = named("job");
+    d.force = true;
+    other.done = true;
+    other.rc = ckpt_resume(&t.ctx2, &t.run2, &d);
+}
+
+static void other_finishes(void)
+{
+    other.done = true;
+    other.rc = ckpt_finish(&t.run2, CKPT_COMPLETED, NULL);
+}
+
+// Prepares what the other one does before the k-th call.
+static void meet(uint32_t k, void (*what)(void))
+{
+    memset(&other, 0, sizeof(other));
+    race(FAULT_ALL, k, what);
+}
+
+// Whether they met; then the store is as it was for both of them.
+static bool met(void)
+{
+    fault_none(&t.fault);
+    t.fault.race = NULL;
+    return other.done;
+}
+
+// A run "job" of turn 2 that has ended, and is kept, since an hour.
+static void begin_kept(ckpt_outcome outcome)
+{
+    ckpt_run_desc d = named("job");
+    ckpt_finish_desc finish;
+    memset(&finish, 0, sizeof(finish));
+    finish.keep = true;
+    d.once = true;
+    setup();
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK_INT(save(1), CKPT_OK);
+    CHECK_INT(save(2), CKPT_OK);
+    CHECK_INT(ckpt_finish(&t.run, outcome, &finish), CKPT_OK);
+    mem_tick(&t.world, 3600000);
+}
+
+static int state_of_job(void)
+{
+    return ckpt_query(&t.ctx2, "job", &t.info) == CKPT_OK ? (int)t.info.state
+                                                          : 0;
+}
+
+static void of_two_retriers_one_brings_the_run_back(void)
+{
+    unsigned first = 0, second = 0;
+    for (uint32_t k = 1; k < 200; k++) {
+        begin_kept(CKPT_FAILED);
+        meet(k, other_retries);
+        const ckpt_code rc = ckpt_retry(&t.ctx, &t.run, "job");
+        if (!met()) {
+            CHECK_INT(rc, CKPT_OK);
+            break;
+        }
+        CHECK((rc == CKPT_OK) != (other.rc == CKPT_OK));
+        CHECK(rc == CKPT_OK || rc == CKPT_ERR_EXISTS);
+        CHECK(other.rc == CKPT_OK || other.rc == CKPT_ERR_EXISTS);
+        first += rc == CKPT_OK;
+        second += other.rc == CKPT_OK;
+        CHECK_INT(state_of_job(), CKPT_STATE_INTERRUPTED);
+        CHECK(t.info.attempt == 0 && t.info.turn == 2 && !t.info.older);
+        CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+        CHECK(t.run.attempt == 1 && t.run.turn == 2);
+        CHECK_INT(load(), CKPT_OK);
+    }
+    CHECK(first > 0 && second > 2);
+}
+
+static void of_a_retrier_and_a_pruner_one_has_its_way(void)
+{
+    for (int i = 0; i < 2; i++) {
+        unsigned kept = 0, removed = 0;
+        for (uint32_t k = 1; k < 200; k++) {
+            begin_kept(CKPT_FAILED);
+            meet(k, i == 0 ? other_retries : other_prunes);
+            ckpt_code rc = i == 0 ? prune(&t.ctx, &other.pruned)
+                                  : ckpt_retry(&t.ctx, &t.run2, "job");
+            if (!met()) {
+                break;
+            }
+            if (i == 0) {                       // the pruner is never stopped
+                CHECK_INT(rc, CKPT_OK);
+                rc = other.rc;
+            } else {
+                CHECK_INT(other.rc, CKPT_OK);
+            }
+            CHECK_INT(other.pruned, rc != CKPT_OK);
+            CHECK(rc == CKPT_OK || rc == CKPT_ERR_NOT_FOUND ||
+                  rc == CKPT_ERR_BUSY || rc == CKPT_ERR_EXISTS);
+            CHECK_INT(state_of_job(), rc == CKPT_OK ? CKPT_STATE_INTERRUPTED
+                                                    : 0);
+            kept += rc == CKPT_OK;
+            removed += rc != CKPT_OK;
+        }
+        CHECK(kept > 2 && removed > 2);
+    }
+}
+
+// A retried one that was let go stays, although it could be pruned, too.
+static void a_pruner_stays_by_what_it_has_judged(void)
+{
+    begin_kept(CKPT_FAILED);
+    // Between the judgement and the claim: the next opening is the claimant's.
+    meet(2, other_retries);
+    t.fault.mask = FAULT_OPEN;
+    CHECK_INT(prune(&t.ctx, &other.pruned), CKPT_OK);
+    CHECK(met() && other.rc == CKPT_OK);
+    CHECK_INT(other.pruned, 0);
+    CHECK_INT(state_of_job(), CKPT_STATE_INTERRUPTED);
+    CHECK_INT(t.info.epoch, 2);
+    // Also one of the same state: it was resumed, and its owner died at once.
+    begin_crashed();
+    mem_tick(&t.world, 3600000);
+    meet(2, other_opens_and_dies);
+    t.fault.mask = FAULT_OPEN;
+    CHECK_INT(prune(&t.ctx, &other.pruned), CKPT_OK);
+    CHECK(met() && other.rc == CKPT_OK);
+    CHECK_INT(other.pruned, 0);
+    CHECK_INT(state_of_job(), CKPT_STATE_INTERRUPTED);
+    CHECK_INT(t.info.attempt, 1);
+}
+
+// The owner lives on, and saves before the pruner has its claim.
+static void save_meanwhile(void)
+{
+    CHECK_INT(save_text(&t.run2, 3, "[3]"), CKPT_OK);
+    other.done = true;
+}
+
+static void what_was_saved_meanwhile_is_not_pruned(void)
+{
+    begin_paused();
+    mem_tick(&t.world, 3600000);
+    memset(&other, 0, sizeof(other));
+    race(FAULT_CLAIM, 1, save_meanwhile);
+    CHECK_INT(prune(&t.ctx, &other.pruned), CKPT_OK);
+    CHECK(met());
+    CHECK_INT(other.pruned, 0);
+    CHECK_INT(state_of_job(), CKPT_STATE_INTERRUPTED);
+    CHECK_INT(t.info.turn, 3);
+    ckpt_abandon(&t.run2);
+}
+
+static void damage_meanwhile(void)
+{
+    damage_all();
+    other.done = true;
+}
+
+// It was whole when it was judged, and now nobody knows what it is.
+static void what_was_damaged_meanwhile_is_not_pruned(void)
+{
+    begin_kept(CKPT_FAILED);
+    memset(&other, 0, sizeof(other));
+    race(FAULT_CLAIM, 1, damage_meanwhile);
+    CHECK_INT(prune(&t.ctx, &other.pruned), CKPT_OK);
+    CHECK(met());
+    CHECK_INT(other.pruned, 0);
+    CHECK(job() != NULL && newest() != NULL);
+    CHECK_INT(state_of_job(), CKPT_STATE_DAMAGED);
+}
+
+static void lose_meanwhile(void)
+{
+    forge(newest(), "\"lost\":", "\"lost\":true ");
+    other.done = true;
+}
+
+static void what_was_lost_meanwhile_is_not_retried(void)
+{
+    begin_kept(CKPT_FAILED);
+    memset(&other, 0, sizeof(other));
+    race(FAULT_CLAIM, 1, lose_meanwhile);
+    CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_ERR_DAMAGED);
+    CHECK(met());
+    CHECK_INT(state_of_job(), CKPT_STATE_FAILED);
+    CHECK(t.info.lost);
+}
+
+static void fail_every_read(void)
+{
+    fault_plan_for_ever(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_IO);
+}
+
+// A disk that fails under the claim says nothing about what stands on it.
+static void a_damaged_run_that_cannot_be_read_again_is_not_lost(void)
+{
+    ckpt_recover_info info;
+    begin_crashed();
+    damage_all();
+    race(FAULT_CLAIM, 1, fail_every_read);
+    CHECK_INT(recover(NULL, 0, &info), CKPT_OK);
+    CHECK(t.fault.hits > 0);
+    CHECK(info.failed == 1 && info.dead_letters == 0);
+    fault_none(&t.fault);
+    CHECK_INT(state_of_job(), CKPT_STATE_DAMAGED);
+    CHECK(newest() != NULL && newest()->next != NULL);
+}
+
+static void an_opener_is_not_pruned_under_its_feet(void)
+{
+    for (int i = 0; i < 2; i++) {
+        unsigned resumed_it = 0, removed = 0;
+        for (uint32_t k = 1; k < 200; k++) {
+            begin_crashed();
+            mem_tick(&t.world, 3600000);
+            meet(k, i == 0 ? other_opens : other_prunes);
+            ckpt_code rc = i == 0 ? prune(&t.ctx, &other.pruned)
+                                  : open_run(&t.ctx, &t.run2);
+            if (!met()) {
+                break;
+            }
+            if (i == 0) {
+                CHECK_INT(rc, CKPT_OK);
+                rc = other.rc;
+                CHECK(rc == CKPT_OK || rc == CKPT_ERR_LIVE ||
+                      rc == CKPT_ERR_BUSY);
+            } else {
+                CHECK_INT(rc, CKPT_OK);         // it begins anew, if need be
+                CHECK_INT(other.rc, CKPT_OK);
+            }
+            if (rc == CKPT_OK) {                // and its run is its own
+                CHECK_INT(other.pruned, !t.run2.resumed);
+                CHECK_INT(t.run2.turn, t.run2.resumed ? 2 : 0);
+                CHECK_INT(save_text(&t.run2, 3, "[]"), CKPT_OK);
+                CHECK_INT(state_of_job(), CKPT_STATE_LIVE);
+            } else {
+                CHECK_INT(other.pruned, 1);
+                CHECK_INT(state_of_job(), 0);
+            }
+            resumed_it += rc == CKPT_OK && t.run2.resumed;
+            removed += other.pruned;
+            ckpt_abandon(&t.run2);
+        }
+        CHECK(resumed_it > 2 && removed > 2);
+    }
+}
+
+// Whoever opens a run that is done is told so, or begins one anew.
+static void an_opener_of_a_done_run_meets_its_pruner(void)
+{
+    unsigned anew = 0;
+    for (uint32_t k = 1; k < 200; k++) {
+        begin_kept(CKPT_COMPLETED);
+        meet(k, other_prunes);
+        const ckpt_code rc = open_run(&t.ctx, &t.run2);
+        if (!met()) {
+            CHECK_INT(rc, CKPT_FINISHED);
+            break;
+        }
+        CHECK_INT(other.pruned, 1);
+        CHECK(rc == CKPT_FINISHED || rc == CKPT_OK);
+        CHECK(rc == CKPT_FINISHED || (!t.run2.resumed && t.run2.turn == 0));
+        CHECK_INT(state_of_job(), rc == CKPT_OK ? CKPT_STATE_LIVE : 0);
+        anew += rc == CKPT_OK;
+        ckpt_abandon(&t.run2);
+    }
+    CHECK(anew > 2);
+}
+
+static void two_pruners_count_a_run_once(void)
+{
+    unsigned tried = 0;
+    for (uint32_t k = 1; k < 200; k++) {
+        uint32_t mine = 9;
+        begin_kept(CKPT_FAILED);
+        meet(k, other_prunes);
+        CHECK_INT(prune(&t.ctx, &mine), CKPT_OK);
+        if (!met()) {
+            CHECK_INT(mine, 1);
+            break;
+        }
+        CHECK_INT(mine + other.pruned, 1);
+        CHECK_INT(state_of_job(), 0);
+        tried++;
+    }
+    CHECK(tried > 10);
+}
+
+// A finisher that was fenced off removes nothing, whatever it has published.
+static void a_finisher_that_is_fenced_while_it_keeps_removes_nothing(void)
+{
+    unsigned kept = 0, lost = 0;
+    for (uint32_t k = 1; k < 200; k++) {
+        ckpt_run_desc d = named("job");
+        d.once = true;
+        setup();
+        CHECK_INT(ckpt_open(&t.ctx, &t.run, &d), CKPT_OK);
+        CHECK_INT(save(1), CKPT_OK);
+        CHECK_INT(save(2), CKPT_OK);
+        meet(k, other_forces);
+        const ckpt_code rc = ckpt_finish(&t.run, CKPT_COMPLETED, NULL);
+        if (!met()) {
+            CHECK_INT(rc, CKPT_OK);
+            break;
+        }
+        if (rc == CKPT_OK) {
+            CHECK_INT(other.rc, CKPT_FINISHED); // it was told, and has nothing
+            CHECK_INT(state_of_job(), CKPT_STATE_DONE);
+            CHECK(newest()->next == NULL);
+            kept++;
+            continue;
+        }
+        CHECK_INT(rc, CKPT_ERR_CLAIM_LOST);
+        CHECK_INT(other.rc, CKPT_OK);
+        CHECK_INT(state_of_job(), CKPT_STATE_LIVE);
+        CHECK_INT(ckpt_load(&t.run2, &t.last, t.buf, sizeof(t.buf)), CKPT_OK);
+        CHECK_INT(t.last.turn, 2);
+        CHECK_INT(save_text(&t.run2, 3, "[]"), CKPT_OK);
+        CHECK_INT(ckpt_finish(&t.run2, CKPT_COMPLETED, NULL), CKPT_OK);
+        CHECK_INT(state_of_job(), CKPT_STATE_DONE);
+        CHECK_INT(t.info.turn, 3);
+        lost++;
+    }
+    CHECK(kept > 0 && lost > 0);
+}
+
+// The claimant of a run that ends in the meantime hands out nothing.
+static void a_claimant_of_a_run_that_is_being_kept_hands_out_nothing(void)
+{
+    unsigned finished = 0, taken = 0;
+    for (uint32_t k = 1; k < 200; k++) {
+        ckpt_run_desc d = named("job");
+        d.once = true;
+        setup();
+        CHECK_INT(ckpt_open(&t.ctx2, &t.run2, &d), CKPT_OK);
+        CHECK_INT(save_text(&t.run2, 1, "[]"), CKPT_OK);
+        d.force = true;
+        meet(k, other_finishes);
+        const ckpt_code rc = ckpt_resume(&t.ctx, &t.run, &d);
+        if (!met()) {
+            ckpt_abandon(&t.run2);
+            break;
+        }
+        if (rc == CKPT_OK) {                    // the owner has lost it
+            CHECK_INT(other.rc, CKPT_ERR_CLAIM_LOST);
+            CHECK_INT(state_of_job(), CKPT_STATE_LIVE);
+            CHECK_INT(save(2), CKPT_OK);
+            taken++;
+        } else {
+            CHECK_INT(rc, CKPT_FINISHED);
+            CHECK(other.rc == CKPT_OK || other.rc == CKPT_ERR_CLAIM_LOST);
+            CHECK_INT(state_of_job(), CKPT_STATE_DONE);
+            CHECK(!ckpt_phase(&t.run, "p"));
+            finished++;
+        }
+        ckpt_abandon(&t.run);
+    }
+    CHECK(finished > 2 && taken > 0);
+}
+
+static void remove_it(void)
+{
+    other.done = true;
+    CHECK_INT(ckpt_remove(&t.ctx2, &t.run2, "job"), CKPT_OK);
+}
+
+// "Loops count only what they really removed."
+static void a_sweep_does_not_count_what_another_one_removed(void)
+{
+    uint32_t n = 9;
+    begin();
+    finish_half(CKPT_COMPLETED, false);
+    ckpt_abandon(&t.run);
+    memset(&other, 0, sizeof(other));
+    race(FAULT_OPEN, 1, remove_it);
+    CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &n), CKPT_OK);
+    CHECK(met());
+    CHECK_INT(n, 0);
+    CHECK(job() == NULL);
+}
+
+//--- What is known of an owner ------------------------------------------------
+
+// A claim of which the store knows no better is of an earlier boot.
+static void where_there_is_one_process_an_unknown_owner_is_gone(void)
+{
+    for (int i = 0; i < 2; i++) {
+        begin_crashed();
+        t.lies = true;
+        t.life.verdict = CKPT_LIFE_UNKNOWN;
+        t.life.beat_ms = t.world.mono_ms;
+        t.fault.base.caps |= i == 1 ? CKPT_CAP_SINGLE_PROCESS : 0;
+        CHECK_INT(query(), CKPT_OK);
+        CHECK_INT(t.info.state, i == 1 ? CKPT_STATE_INTERRUPTED
+                                       : CKPT_STATE_LIVE);
+        CHECK_INT(resume(&t.ctx, &t.run), i == 1 ? CKPT_OK : CKPT_ERR_LIVE);
+    }
+    // What it does know is believed.
+    begin_crashed();
+    t.lies = true;
+    t.life.verdict = CKPT_LIFE_LIVE;
+    t.life.beat_ms = t.world.mono_ms;
+    t.fault.base.caps |= CKPT_CAP_SINGLE_PROCESS;
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_LIVE);
+}
+
+// Its beat is fresh, and where age decides it would look alive for a lease.
+static void a_claimant_that_gave_up_is_no_owner(void)
+{
+    begin_crashed();
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_NO_SPACE);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_NO_SPACE);
+    t.lies = true;
+    t.life.verdict = CKPT_LIFE_UNKNOWN;
+    t.life.beat_ms = t.world.mono_ms;
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(t.run.epoch, 3);
 }

@@ -73,7 +73,14 @@
     X(a_forked_child_that_abandons_leaves_the_run_to_its_parent)               \
     X(a_stalled_owner_is_taken_over_by_force_and_told_so)                      \
     X(an_old_owner_does_not_touch_a_run_begun_anew_under_its_id)               \
-    X(a_run_let_go_can_be_resumed_at_once)
+    X(a_run_let_go_can_be_resumed_at_once)                                     \
+    X(a_kept_run_is_one_generation_and_its_claim)                              \
+    X(a_watchdog_that_starts_a_done_job_again_repeats_nothing)                 \
+    X(claims_and_generations_do_not_pile_up)                                   \
+    X(a_missing_newest_file_is_told)                                           \
+    X(verify_finds_damage_that_a_load_does_not_meet)                           \
+    X(prune_removes_what_is_old_and_keeps_what_it_does_not_know)               \
+    X(a_claimant_that_gave_up_is_gone_by_age_too)
 
 TEST_SUITE(recover, LIST)
 
@@ -404,12 +411,6 @@ static bool starts_agree(void)
 
 #define UNTOLD "/proc tells a child another start time than its parent"
 
-// Makes every claim look old, so that nobody is patient with it.
-static void age_claims(void)
-{
-    CHECK(shell("touch -d '3 hours ago' \"$1\"/r-*/heartbeat.*"));
-}
-
 // --- Attempts
 
 // What happened in other processes.
@@ -500,7 +501,8 @@ static void a_run_that_crashes_at_once_is_handed_out_resume_max_times(void)
     CHECK_INT(seen->attempts[1], 2);
     CHECK_INT(seen->attempts[2], 3);
     CHECK_INT(seen->fallen, 1);
-    CHECK_INT(state_of("a"), 0);
+    CHECK_INT(state_of("a"), CKPT_STATE_FAILED);
+    CHECK_INT(query("a").turn, 1);
     end();
 }
 
@@ -543,10 +545,15 @@ static void a_fallback_that_crashes_gives_way_to_a_dead_letter(void)
     CHECK_INT(restarts(&desc), 5);
     CHECK_INT(seen->resumed, 3);
     CHECK_INT(seen->fallen, 2);
-    CHECK_INT(state_of("a"), 0);
+    CHECK_INT(state_of("a"), CKPT_STATE_FAILED);
     CHECK_INT(letters(), 1);
     end();
 }
+
+// The line of a claim of a process that locked it, and is no more. What cannot
+// be read of it says nothing.
+#define DEAD_CLAIM "{\"claim\":1,\"acked\":               0," \
+                   "\"gave_up\":false,\"locked\":true }\n"
 
 // Writes claims that died at once, up to an epoch.
 static bool dead_claims(const char *id, int from, int to)
@@ -555,7 +562,7 @@ static bool dead_claims(const char *id, int from, int to)
     for (int e = from; e <= to; e++) {
         char name[32];
         snprintf(name, sizeof(name), "heartbeat.%d", e);
-        good = good && write_file(path_of(id, name), "{}\n") &&
+        good = good && write_file(path_of(id, name), DEAD_CLAIM) &&
                chmod(path_of(id, name), 0600) == 0 &&
                beat_at(id, name, -3 * HOUR);
     }
@@ -590,6 +597,7 @@ static void retry_brings_a_dead_letter_back_with_its_attempts(void)
     CHECK(leave("a", 4));
     restarts(&crashing);
     CHECK_INT(letters(), 1);
+    CHECK_INT(resume("a"), CKPT_ERR_FAILED);
     CHECK_INT(ckpt_retry(&t.ctx, &t.run, "a"), CKPT_OK);
     CHECK_INT(letters(), 0);
     info = query("a");
@@ -725,7 +733,8 @@ static void attempts_of_runs_are_independent(void)
     end();
 }
 
-// [S42] No attempt is consumed by what is not handed out.
+// [S42] No attempt is consumed by what is not handed out. Three of them cost
+// nothing: a kill while opening must not be felt.
 static void
 a_claimant_that_dies_before_it_adopts_costs_patience_and_no_attempt(void)
 {
@@ -737,13 +746,18 @@ a_claimant_that_dies_before_it_adopts_costs_patience_and_no_attempt(void)
     CHECK(dead_claims("a", 2, 4));
     CHECK(beat_at("a", "heartbeat.4", 0));
     info = query("a");
+    CHECK_INT(info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_INT(info.wait_ms, 0);
+    CHECK(dead_claims("a", 5, 14));
+    CHECK(beat_at("a", "heartbeat.14", 0));
+    info = query("a");                          // 13 of them: 2^10 seconds
     CHECK_INT(info.state, CKPT_STATE_BUSY);
-    CHECK(info.wait_ms > 6000 && info.wait_ms <= 8000);
+    CHECK(info.wait_ms > 512000 && info.wait_ms <= 1024000);
     CHECK_INT(resume("a"), CKPT_ERR_BUSY);
-    CHECK(beat_at("a", "heartbeat.4", -9));
+    CHECK(beat_at("a", "heartbeat.14", -1025));
     CHECK_INT(resume("a"), CKPT_OK);
     CHECK_INT(t.run.attempt, 1);
-    CHECK_INT(t.run.epoch, 5);
+    CHECK_INT(t.run.epoch, 15);
     end();
 }
 
@@ -887,17 +901,22 @@ static void a_damaged_run_goes_to_the_fallback_and_is_not_resumed(void)
     CHECK_INT(state_of("a"), CKPT_STATE_DAMAGED);
     CHECK_INT(resume("a"), CKPT_ERR_DAMAGED);
     for (int i = 0; i < 3; i++) {
-        age_claims();
         CHECK_INT(ckpt_recover(&t.ctx, &t.run, &desc, &info), CKPT_OK);
         CHECK_INT(info.fallen_back, 1);
-        CHECK_INT(state_of("a"), CKPT_STATE_BUSY);      // patience
+        CHECK_INT(state_of("a"), CKPT_STATE_DAMAGED);
     }
-    age_claims();
     CHECK_INT(ckpt_recover(&t.ctx, &t.run, &desc, &info), CKPT_OK);
     CHECK_INT(info.fallen_back, 0);
     CHECK_INT(info.dead_letters, 1);
-    CHECK_INT(state_of("a"), 0);
+    CHECK_INT(state_of("a"), CKPT_STATE_FAILED);
+    CHECK(query("a").lost);
+    CHECK_STR(query("a").reason, "no checkpoint of it is whole");
     CHECK_INT(letters(), 1);
+    CHECK(shell("test \"$(cat \"$1\"/r-a/bad.*.damaged.json | "
+                "grep -c '\"run\":\"?')\" = 2"));
+    CHECK_INT(ckpt_retry(&t.ctx, &t.run, "a"), CKPT_ERR_DAMAGED);
+    CHECK_INT(ckpt_remove(&t.ctx, &t.run, "a"), CKPT_OK);
+    CHECK(shell("test ! -e \"$1/r-a\""));
     end();
 }
 
@@ -950,7 +969,7 @@ static void outcomes_keep_and_delete_as_documented(void)
         { CKPT_COMPLETED,   false, 0, 0 },
         { CKPT_COMPLETED,   true,  0, 0 },
         { CKPT_FAILED,      false, 0, 0 },
-        { CKPT_FAILED,      true,  0, 1 },
+        { CKPT_FAILED,      true,  CKPT_STATE_FAILED, 1 },
         { CKPT_INTERRUPTED, false, CKPT_STATE_INTERRUPTED, 0 },
         { CKPT_RETRY,       false, CKPT_STATE_INTERRUPTED, 0 }
     };
@@ -1254,7 +1273,7 @@ static uint64_t sum_tree(int dir, const char *name)
 typedef enum kind {
     INTERRUPTED, LIVE, STALLED, EXHAUSTED, HALF_FINISHED, DAMAGED, EMPTY,
     FOREIGN, NO_DIR, LINK, UNREADABLE, NEWER, LETTER, BUSY, OLDER, NO_FILES,
-    KINDS
+    RECEIPT, LOST, MISSING, KINDS
 } kind;
 
 enum { LIVE_MAX = 50 };                 // each holds two descriptors
@@ -1275,7 +1294,10 @@ static const struct { int state; ckpt_code error; } expected[KINDS] = {
     [LETTER]        = { CKPT_STATE_FAILED, CKPT_OK },
     [BUSY]          = { CKPT_STATE_BUSY, CKPT_OK },
     [OLDER]         = { CKPT_STATE_INTERRUPTED, CKPT_OK },
-    [NO_FILES]      = { CKPT_STATE_FINISHED, CKPT_ERR_NOT_FOUND }
+    [NO_FILES]      = { CKPT_STATE_FINISHED, CKPT_ERR_NOT_FOUND },
+    [RECEIPT]       = { CKPT_STATE_DONE, CKPT_OK },
+    [LOST]          = { CKPT_STATE_FAILED, CKPT_OK },
+    [MISSING]       = { CKPT_STATE_INTERRUPTED, CKPT_OK }
 };
 
 static struct {
@@ -1330,6 +1352,13 @@ static bool make_letter(const char *id)
                .keep = true, .reason = "because" }) == CKPT_OK;
 }
 
+static bool make_receipt(const char *id)
+{
+    return ckpt_start(&t.ctx, &t.run, &(ckpt_run_desc){
+               .id = id, .once = true }) == CKPT_OK && save(1) == CKPT_OK &&
+           ckpt_finish(&t.run, CKPT_COMPLETED, NULL) == CKPT_OK;
+}
+
 static bool make_foreign(const char *id)
 {
     char from[1024];
@@ -1361,6 +1390,36 @@ static bool make_damaged(const char *id, kind k)
     return left && (k == OLDER ? patch(newest, "\"run\":\"", "?") : spoil(id));
 }
 
+static ckpt_outcome never(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+{
+    (void)run; (void)user; (void)finish;
+    CHECK(false);
+    return CKPT_COMPLETED;
+}
+
+// Recovers, without a fallback, in a store of its own, and moves the run here.
+static bool make_lost(const char *id)
+{
+    char from[1100], dir[256], runs[300];
+    ckpt_store_fs fs;
+    ckpt_ctx ctx;
+    ckpt_desc desc = desc_of(0);
+    const ckpt_recover_desc none = { .resume = never };
+    const bool left = leave(id, 1) && spoil(id);
+    snprintf(from, sizeof(from), "%s", path_of(id, ""));
+    snprintf(dir, sizeof(dir), "%.200s/lost", t.dir);
+    snprintf(runs, sizeof(runs), "%s%s", dir, strrchr(from, '/'));
+    desc.store = &fs.base;
+    bool good = left && ckpt_store_fs_open(&fs, &(ckpt_store_fs_desc){
+                    .dir = dir, .durability = CKPT_STORE_FS_PROCESS },
+                    NULL) == CKPT_OK && ckpt_init(&ctx, &desc) == CKPT_OK &&
+                rename(from, runs) == 0 &&
+                ckpt_recover(&ctx, &t.run, &none, NULL) == CKPT_OK &&
+                rename(runs, from) == 0;
+    ckpt_store_fs_close(&fs);
+    return good && temp_dir_remove(dir);
+}
+
 static bool make_kind(const char *id, kind k)
 {
     switch (k) {
@@ -1377,6 +1436,10 @@ static bool make_kind(const char *id, kind k)
     case BUSY:          return leave(id, 1) && dead_claims(id, 2, 8) &&
                                beat_at(id, "heartbeat.8", 0);
     case NO_FILES:      return mkdir(path_of(id, ""), 0700) == 0;
+    case RECEIPT:       return make_receipt(id);
+    case LOST:          return make_lost(id);
+    case MISSING:       return leave(id, 1) &&
+                               unlink(path_of(id, "checkpoint.1.json")) == 0;
     default:            return make_damaged(id, k);
     }
 }
@@ -1393,7 +1456,9 @@ static bool check_kind(void *user, const ckpt_run_info *info)
     mixed.seen[i]++;
     if ((int)info->state != expected[k].state ||
         info->error.code != expected[k].error ||
-        info->older != (k == OLDER) || (k == BUSY) != (info->wait_ms > 0) ||
+        info->older != (k == OLDER || k == MISSING) ||
+        info->lost != (k == LOST) || info->once != (k == RECEIPT) ||
+        (k == BUSY) != (info->wait_ms > 0) ||
         (info->error.code != CKPT_OK && info->error.msg == NULL) ||
         (k == LETTER && strcmp(info->reason, "because") != 0)) {
         if (mixed.wrong++ < 5) {
@@ -1606,15 +1671,19 @@ static void a_run_can_be_recovered_while_another_one_is_bad(void)
         CHECK(make_kind(id, (kind)i));
     }
     CHECK_INT(ckpt_recover(&t.ctx, &t.run, &desc, &info), CKPT_OK);
-    CHECK_INT(info.resumed, 2);             // INTERRUPTED, OLDER
+    CHECK_INT(info.resumed, 3);             // INTERRUPTED, OLDER, MISSING
     CHECK_INT(info.fallen_back, 3);         // EXHAUSTED, DAMAGED, EMPTY
     CHECK_INT(info.dead_letters, 0);
     CHECK_INT(info.finished, 1);
     CHECK_INT(info.failed, 5);              // FOREIGN, NO_DIR, LINK,
                                             // UNREADABLE, NEWER
-    CHECK_INT(calls, 5);
+    CHECK_INT(calls, 6);
     CHECK_INT(state_of("1"), CKPT_STATE_LIVE);
     CHECK_INT(state_of("11"), CKPT_STATE_NEWER);
+    CHECK_INT(state_of("12"), CKPT_STATE_FAILED);   // passed over
+    CHECK_INT(state_of("16"), CKPT_STATE_DONE);
+    CHECK_INT(state_of("17"), CKPT_STATE_FAILED);
+    CHECK_INT(query("16").epoch, 1);
     for (size_t i = 0; i < mixed.live_count; i++) {
         ckpt_abandon(&mixed.live[i]);
     }
@@ -1638,12 +1707,19 @@ static void remove_refuses_a_live_run_and_removes_letters(void)
     CHECK(leave("d", 1) && spoil("d"));
     CHECK_INT(ckpt_remove(&t.ctx, &work, "d"), CKPT_OK);
     CHECK_INT(state_of("d"), 0);
-    CHECK(make_letter("b") && make_letter("b") && make_letter("c"));
+    CHECK(make_letter("b") && make_letter("c"));
+    CHECK_INT(start("b"), CKPT_ERR_EXISTS);     // one place for a run
     CHECK_INT(letters(), 2);
     CHECK_INT(ckpt_remove(&t.ctx, &work, "b"), CKPT_OK);
     CHECK_INT(letters(), 1);
     CHECK_INT(ckpt_remove(&t.ctx, &work, "b"), CKPT_ERR_NOT_FOUND);
-    CHECK(shell("test ! -e \"$1/r-a\" && test ! -e \"$1/r-d\""));
+    CHECK_INT(start("b"), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK(make_receipt("e"));
+    CHECK_INT(ckpt_remove(&t.ctx, &work, "e"), CKPT_OK);
+    CHECK_INT(state_of("e"), 0);
+    CHECK(shell("test ! -e \"$1/r-a\" && test ! -e \"$1/r-d\" && "
+                "test ! -e \"$1/r-e\""));
     end();
 }
 
@@ -2184,5 +2260,277 @@ static void a_run_let_go_can_be_resumed_at_once(void)
     CHECK_INT(ckpt_finish(&t.run, CKPT_RETRY, NULL), CKPT_OK);
     CHECK_INT(resume("a"), CKPT_OK);
     CHECK_INT(t.run.attempt, 2);
+    end();
+}
+
+// --- Runs that are kept, and what is left of others
+
+// The names in the directory of a run, in order, with a space behind each.
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static const char *files_of(const char *id)
+{
+    static char all[4096];
+    char names[64][64], *order[64];
+    size_t n = 0;
+    DIR *d = opendir(path_of(id, ""));
+    for (struct dirent *e; d != NULL && n < 64 && (e = readdir(d)) != NULL; ) {
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+            snprintf(names[n], sizeof(names[n]), "%.60s", e->d_name);
+            order[n] = names[n];
+            n++;
+        }
+    }
+    if (d != NULL) {
+        closedir(d);
+    }
+    qsort(order, n, sizeof(order[0]), by_name);
+    all[0] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        strcat(strcat(all, order[i]), " ");
+    }
+    return all;
+}
+
+static unsigned count_files(const char *id)
+{
+    unsigned n = 0;
+    for (const char *p = files_of(id); *p != '\0'; p++) {
+        n += *p == ' ';
+    }
+    return n;
+}
+
+static void a_kept_run_is_one_generation_and_its_claim(void)
+{
+    for (int i = 0; i < 2; i++) {
+        if (!begin()) {
+            return;
+        }
+        CHECK_INT(ckpt_start(&t.ctx, &t.run, &(ckpt_run_desc){
+            .id = "a", .once = true }), CKPT_OK);
+        CHECK_INT(save(1), CKPT_OK);
+        ckpt_abandon(&t.run);
+        CHECK_INT(resume("a"), CKPT_OK);
+        CHECK_INT(ckpt_finish(&t.run, i == 0 ? CKPT_COMPLETED : CKPT_FAILED,
+                              &(ckpt_finish_desc){ .keep = true }), CKPT_OK);
+        CHECK_STR(files_of("a"), "checkpoint.2.json heartbeat.2 ");
+        CHECK_INT(state_of("a"), i == 0 ? CKPT_STATE_DONE : CKPT_STATE_FAILED);
+        CHECK_INT(resume("a"), i == 0 ? CKPT_FINISHED : CKPT_ERR_FAILED);
+        CHECK_STR(files_of("a"), "checkpoint.2.json heartbeat.2 ");
+        CHECK_INT(ckpt_remove(&t.ctx, &t.run, "a"), CKPT_OK);
+        CHECK(shell("test ! -e \"$1/r-a\""));
+        end();
+    }
+}
+
+// What an agent does from its first line to its last. It dies in its tool, the
+// first time.
+static ckpt_outcome pay_once(ckpt_run *run, void *user, ckpt_finish_desc *f)
+{
+    ckpt_effect e;
+    (void)user; (void)f;
+    if (ckpt_phase(run, "plan")) {
+        seen->tools[0]++;
+        CHECK_INT(ckpt_phase_end(run, "plan", ckpt_text("1"), NULL), CKPT_OK);
+    }
+    CHECK_INT(ckpt_effect_begin(run, "pay", &(ckpt_save_desc){ .turn = 1 },
+                                &e), CKPT_OK);
+    if (e.state == CKPT_EFFECT_NEW) {
+        seen->tools[1]++;
+        crash();
+    }
+    return CKPT_COMPLETED;
+}
+
+static int do_job(void *arg)
+{
+    (void)arg;
+    return ckpt_execute(&t.ctx, &t.run, &(ckpt_run_desc){
+        .id = "a", .once = true }, pay_once, NULL);
+}
+
+static void a_watchdog_that_starts_a_done_job_again_repeats_nothing(void)
+{
+    if (!begin() || !share()) {
+        return;
+    }
+    CHECK_INT(child_run(do_job, NULL), -SIGKILL);
+    CHECK_INT(child_run(do_job, NULL), CKPT_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(child_run(do_job, NULL), CKPT_FINISHED);
+    }
+    CHECK_INT(seen->tools[0], 1);
+    CHECK_INT(seen->tools[1], 1);
+    CHECK_INT(state_of("a"), CKPT_STATE_DONE);
+    end();
+}
+
+// However its owners end, a run that is resumed for ever stays small.
+static void claims_and_generations_do_not_pile_up(void)
+{
+    for (int i = 0; i < 3; i++) {
+        unsigned most = 0;
+        if (!begin_by(CKPT_STORE_FS_AUTO, CKPT_UNLIMITED)) {
+            return;
+        }
+        CHECK(leave("a", 1));
+        for (int n = 2; n <= 200; n++) {
+            if (!CHECK_INT(resume("a"), CKPT_OK)) {
+                break;
+            }
+            CHECK_INT(t.run.epoch, n);
+            if (i == 1) {
+                CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL),
+                          CKPT_OK);
+            } else if (i == 2) {
+                CHECK_INT(save(1), CKPT_OK);
+            }
+            ckpt_abandon(&t.run);
+            const unsigned files = count_files("a");
+            most = files > most ? files : most;
+        }
+        CHECK(most >= 3 && most <= 7);          // two claims, at most four
+        end();                                  // generations, and a look
+    }
+}
+
+// Deleted by a person, or taken by a virus scanner: an effect that had begun
+// would be new again, and run twice, unasked.
+static void a_missing_newest_file_is_told(void)
+{
+    ckpt_effect e;
+    const ckpt_save_desc turn = { .turn = 5 };
+    if (!begin()) {
+        return;
+    }
+    CHECK_INT(start("a"), CKPT_OK);
+    CHECK_INT(ckpt_effect_begin(&t.run, "pay", &turn, &e), CKPT_OK);
+    const uint64_t seq = t.run.seq;
+    ckpt_abandon(&t.run);
+    CHECK_INT(unlink(path_of("a", "checkpoint.1.json")), 0);
+    CHECK(query("a").older);
+    CHECK_INT(ckpt_verify(&t.ctx, "a", NULL), CKPT_ERR_DAMAGED);
+    CHECK_INT(resume("a"), CKPT_OK);
+    CHECK(t.run.older && t.run.seq > seq);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(save(5), CKPT_OK);
+    CHECK_INT(save(6), CKPT_OK);
+    // The same, while its owner lives.
+    const uint64_t last = t.run.seq;
+    CHECK_INT(unlink(path_of("a", "checkpoint.2.json")), 0);
+    CHECK(query("a").older);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 5);
+    CHECK_INT(save(6), CKPT_OK);
+    CHECK(t.run.seq > last);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 6);
+    // And if it saves before it looks.
+    const uint64_t behind = t.run.seq;
+    CHECK_INT(unlink(path_of("a", "checkpoint.2.json")), 0);
+    CHECK(save(7) < 0);
+    CHECK_INT(save(7), CKPT_ERR_DAMAGED);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 5);
+    CHECK_INT(save(7), CKPT_OK);
+    CHECK(t.run.seq > behind);
+    ckpt_abandon(&t.run);
+    CHECK(!query("a").older);
+    end();
+}
+
+static void verify_finds_damage_that_a_load_does_not_meet(void)
+{
+    if (!begin()) {
+        return;
+    }
+    CHECK(leave("a", 1) && leave("b", 1) && make_receipt("c"));
+    CHECK_INT(ckpt_verify(&t.ctx, "a", NULL), CKPT_OK);
+    CHECK_INT(ckpt_verify(&t.ctx, "c", NULL), CKPT_OK);
+    CHECK(patch(path_of("a", "checkpoint.1.prev.json"), "\"run\":\"", "?"));
+    CHECK_INT(truncate(path_of("b", "checkpoint.1.prev.json"), 100), 0);
+    (void)query("a");
+    const uint64_t before = sum_tree(AT_FDCWD, t.dir);
+    CHECK_INT(ckpt_verify(&t.ctx, "a", NULL), CKPT_ERR_DAMAGED);
+    CHECK_INT(ckpt_verify(&t.ctx, "b", NULL), CKPT_ERR_DAMAGED);
+    CHECK_INT(state_of("a"), CKPT_STATE_INTERRUPTED);
+    CHECK(!query("a").older);
+    CHECK(sum_tree(AT_FDCWD, t.dir) == before);
+    t.fail_reads = -EIO;
+    CHECK_INT(ckpt_verify(&t.ctx, "c", NULL), CKPT_ERR_IO);
+    t.fail_reads = 0;
+    CHECK_INT(ckpt_verify(&t.ctx, "d", NULL), CKPT_ERR_NOT_FOUND);
+    end();
+}
+
+static void prune_removes_what_is_old_and_keeps_what_it_does_not_know(void)
+{
+    const ckpt_prune_desc day = { .age_ms = 24 * INT64_C(3600000) };
+    ckpt_prune_desc any = { .age_ms = 1, .states = CKPT_STATE_INTERRUPTED };
+    uint32_t n = 9;
+    if (!begin()) {
+        return;
+    }
+    CHECK(make_receipt("old") && make_letter("older") && make_receipt("new") &&
+          make_receipt("future") && make_receipt("unknown") &&
+          leave("left", 1));
+    CHECK(beat_at("old", "heartbeat.1", -25 * HOUR));
+    CHECK(beat_at("older", "heartbeat.1", -100 * HOUR));
+    CHECK(beat_at("left", "heartbeat.1", -YEAR));
+    CHECK(beat_at("future", "heartbeat.1", YEAR));
+    CHECK_INT(unlink(path_of("unknown", "heartbeat.1")), 0);
+    any.dry_run = true;
+    CHECK_INT(ckpt_prune(&t.ctx, &t.run, &any, &n), CKPT_OK);
+    CHECK_INT(n, 1);
+    CHECK_INT(state_of("left"), CKPT_STATE_INTERRUPTED);
+    CHECK_INT(ckpt_prune(&t.ctx, &t.run, &day, &n), CKPT_OK);
+    CHECK_INT(n, 2);
+    CHECK(shell("test ! -e \"$1/r-old\" && test ! -e \"$1/r-older\""));
+    CHECK_INT(state_of("new"), CKPT_STATE_DONE);
+    CHECK_INT(state_of("future"), CKPT_STATE_DONE);
+    CHECK_INT(state_of("unknown"), CKPT_STATE_DONE);
+    CHECK_INT(state_of("left"), CKPT_STATE_INTERRUPTED);
+    CHECK_INT(ckpt_prune(&t.ctx, &t.run, &day, &n), CKPT_OK);
+    CHECK_INT(n, 0);
+    end();
+}
+
+static int fail_rename(void *u, int dir, const char *from, int to_dir,
+                       const char *to)
+{
+    (void)u; (void)dir; (void)from; (void)to_dir; (void)to;
+    return -ENOSPC;
+}
+
+// Where locks are not to be had, a beat of a claimant that gave up is no sign
+// of life.
+static void a_claimant_that_gave_up_is_gone_by_age_too(void)
+{
+    ckpt_store_fs fs;
+    ckpt_ctx ctx;
+    ckpt_fs_calls full = *ckpt_store_fs_calls();
+    ckpt_desc desc = desc_of(0);
+    full.rename = fail_rename;
+    if (!begin_by(CKPT_STORE_FS_AGE, 0)) {
+        return;
+    }
+    CHECK(leave("a", 1));
+    CHECK(beat_at("a", "heartbeat.1", -3 * HOUR));
+    desc.store = &fs.base;
+    CHECK_INT(ckpt_store_fs_open(&fs, &(ckpt_store_fs_desc){
+        .dir = t.dir, .durability = CKPT_STORE_FS_PROCESS,
+        .liveness = CKPT_STORE_FS_AGE, .calls = &full }, NULL), CKPT_OK);
+    CHECK_INT(ckpt_init(&ctx, &desc), CKPT_OK);
+    CHECK_INT(ckpt_resume(&ctx, &t.run, &(ckpt_run_desc){ .id = "a" }),
+              CKPT_ERR_NO_SPACE);
+    ckpt_store_fs_close(&fs);
+    CHECK_INT(state_of("a"), CKPT_STATE_INTERRUPTED);
+    CHECK_INT(query("a").wait_ms, 0);
+    CHECK_INT(resume("a"), CKPT_OK);
+    CHECK_INT(t.run.epoch, 3);
     end();
 }

@@ -291,8 +291,8 @@ static void a_long_name_of_a_leftover_is_left_alone(void)
     memset(&cursor, 0, sizeof(cursor));
     memset(&out, 0, sizeof(out));
     ckpt_error err;
-    CHECK_INT(fs.base.methods->list(&fs.base, CKPT_AT_NOWHERE, &cursor, out.id,
-                                    &err), CKPT_END);
+    CHECK_INT(fs.base.methods->list(&fs.base, CKPT_AT_LEFTOVERS, &cursor,
+                                    out.id, &err), CKPT_END);
     CHECK_STR(out.id, "");
     CHECK_INT(ckpt_sweep(&ctx, &run, &n), CKPT_OK);
     CHECK_INT(n, 0);

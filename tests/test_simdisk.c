@@ -41,6 +41,7 @@
     X(a_new_file_may_be_cut_or_full_of_zeros)                                  \
     X(a_prefix_of_the_writes_may_be_there)                                     \
     X(sectors_written_over_are_old_or_new)                                     \
+    X(a_claim_written_over_in_place_is_one_of_those_it_was)                    \
     X(many_sectors_written_over_are_sampled)                                   \
     X(a_file_that_grows_in_place_has_the_old_or_the_new_length)                \
     X(a_failed_sync_loses_the_writes_for_good)                                 \
@@ -824,6 +825,46 @@ static void sectors_written_over_are_old_or_new(void)
     CHECK(t.states == 8 && t.hits == 1);
     CHECK(fs->sync(proc, proc->fd_base + 1) == 0);
     CHECK(count_states(SIM_WEAKEST, 0, NULL).states == 1);
+    teardown();
+}
+
+// The first line of a claim: what was synced, or any that was written since.
+static bool a_is_a_claim(sim_disk *d)
+{
+    size_t len;
+    const unsigned char *bytes = sim_get(d, "runs/a", &len);
+    const sim_inode *node = sim_find(d, "runs/a");
+    if (bytes == NULL || len != 210 || node->mtime_ns != disk->fs_ns) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        const bool changed = i >= 19 && i < 35;
+        if (bytes[i] != (changed ? bytes[19] : 'x')) {
+            return false;
+        }
+    }
+    return memchr("x12", bytes[19], 3) != NULL;
+}
+
+static void a_claim_written_over_in_place_is_one_of_those_it_was(void)
+{
+    ckpt_fs_stat before, after;
+    setup();
+    int fd = make_file("a", 'x', 210, true);
+    CHECK(fs->sync(proc, root) == 0);
+    CHECK(fs->stat(proc, fd, &before) == 0);
+    for (char c = '1'; c <= '2'; c++) {
+        char acked[16];
+        memset(acked, c, sizeof acked);
+        sim_advance(disk, 1500);
+        CHECK(fs->write(proc, fd, acked, sizeof acked, 19) == 16);
+    }
+    CHECK(fs->stat(proc, fd, &after) == 0);
+    CHECK(after.mtime_ns == before.mtime_ns + INT64_C(3000000000));
+    tally t = count_states(SIM_WEAKEST, 0, a_is_a_claim);
+    CHECK(t.states == 3 && t.hits == 3);
+    CHECK(fs->sync(proc, fd) == 0);
+    CHECK(count_states(SIM_WEAKEST, 0, a_is_a_claim).states == 1);
     teardown();
 }
 

@@ -1,5 +1,6 @@
 // The store that fails when told to, and what the core's tests rely on: that a
 // fault before a call has no effect, and one after it has all of it.
+#include "crc.h"
 #include "store_fault.h"
 #include "store_mem.h"
 #include "test.h"
@@ -13,6 +14,8 @@
     X(a_fault_happens_at_one_call_or_for_ever)                                 \
     X(a_killed_process_lets_go_and_does_no_more)                               \
     X(a_killed_call_may_have_taken_effect)                                     \
+    X(a_claimant_that_gives_up_says_so_through_it)                             \
+    X(every_method_that_removes_can_fail)                                      \
     X(another_process_can_go_first)
 TEST_SUITE(store_fault, LIST)
 
@@ -21,6 +24,7 @@ typedef struct fixture {
     store_mem   mem, other;
     store_fault f;
     uint64_t    place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+    char        nonce[CKPT_NONCE_MAX + 1];
     ckpt_gen    gen;
     ckpt_error  err;
 } fixture;
@@ -32,7 +36,7 @@ static ckpt_code put(fixture *x, const char *text)
     memset(&part, 0, sizeof(part));
     part.bytes = text;
     part.size = strlen(text);
-    part.crc = mem_crc(0, text, strlen(text));
+    part.crc = crc_of(0, text, strlen(text));
     return s->methods->put(s, x->place, &x->gen, &part, &x->err);
 }
 
@@ -43,7 +47,7 @@ static ckpt_code save(fixture *x, const char *text)
     x->gen.epoch = 1;
     x->gen.seq++;
     return rc != CKPT_OK ? rc :
-           s->methods->publish(s, x->place, &x->gen, true, &x->err);
+           s->methods->publish(s, x->place, &x->gen, &x->err);
 }
 
 static void begin(fixture *x)
@@ -56,7 +60,8 @@ static void begin(fixture *x)
     store_fault_init(&x->f, &x->mem.base);
     CHECK_INT(s->methods->open(s, x->place, "a", CKPT_HOW_NEW, &x->err),
               CKPT_OK);
-    CHECK_INT(s->methods->claim(s, x->place, 1, "o", &x->err), CKPT_OK);
+    CHECK_INT(s->methods->claim(s, x->place, 1, "o", x->nonce, &x->err),
+              CKPT_OK);
     CHECK_INT(save(x, "old"), CKPT_OK);
 }
 
@@ -64,7 +69,7 @@ static void begin(fixture *x)
 static void check_newest(fixture *x, const char *text)
 {
     ckpt_store *s = &x->other.base;
-    uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+    uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)] = {0};
     ckpt_look look;
     char buf[64];
     size_t got = 0;
@@ -74,7 +79,7 @@ static void check_newest(fixture *x, const char *text)
                                &got, &x->err), CKPT_OK);
     buf[got] = '\0';
     CHECK_STR(buf, text);
-    s->methods->close(s, place);
+    s->methods->close(s, place, false);
 }
 
 static void end(fixture *x)
@@ -84,8 +89,11 @@ static void end(fixture *x)
 
 static void a_check_value_of_the_sums_is_right(void)
 {
-    CHECK(mem_crc(0, "123456789", 9) == UINT32_C(0xe3069283));
-    CHECK(mem_crc(mem_crc(0, "1234", 4), "56789", 5) == UINT32_C(0xe3069283));
+    const uint32_t right = UINT32_C(0xe3069283);    // RFC 3720 and others
+    CHECK(crc_of(0, "123456789", 9) == right);
+    CHECK(crc_of(crc_of(0, "1234", 4), "56789", 5) == right);
+    CHECK(ckpt_crc32c(0, "123456789", 9) == right);
+    CHECK(ckpt_crc32c(ckpt_crc32c(0, "1234", 4), "56789", 5) == right);
 }
 
 static void without_a_plan_calls_are_counted_and_none_fails(void)
@@ -164,15 +172,16 @@ static void a_fault_happens_at_one_call_or_for_ever(void)
     end(&x);
 }
 
-static ckpt_verdict verdict(fixture *x)
+// What another process is told of the claim.
+static ckpt_life alive(fixture *x)
 {
     ckpt_store *s = &x->other.base;
-    uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+    uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)] = {0};
     ckpt_life life;
     CHECK_INT(s->methods->open(s, place, "a", CKPT_HOW_FIND, &x->err), CKPT_OK);
     CHECK_INT(s->methods->alive(s, place, 1, &life, &x->err), CKPT_OK);
-    s->methods->close(s, place);
-    return life.verdict;
+    s->methods->close(s, place, false);
+    return life;
 }
 
 static void a_killed_process_lets_go_and_does_no_more(void)
@@ -182,12 +191,49 @@ static void a_killed_process_lets_go_and_does_no_more(void)
     begin(&x);
     fault_kill(&x.f);
     CHECK(save(&x, "new") < 0);
-    CHECK(s->methods->beat(s, x.place, &x.err) < 0);
-    CHECK_INT(verdict(&x), CKPT_LIFE_LIVE);
-    s->methods->close(s, x.place);
-    CHECK_INT(verdict(&x), CKPT_LIFE_GONE);
+    CHECK(s->methods->beat(s, x.place, 1, &x.err) < 0);
+    CHECK_INT(alive(&x).verdict, CKPT_LIFE_LIVE);
+    s->methods->close(s, x.place, true);
+    CHECK_INT(alive(&x).verdict, CKPT_LIFE_GONE);
+    CHECK(!alive(&x).gave_up);
     check_newest(&x, "old");
     end(&x);
+}
+
+static void a_claimant_that_gives_up_says_so_through_it(void)
+{
+    fixture x;
+    ckpt_store *s = &x.f.base;
+    begin(&x);
+    CHECK_INT(s->methods->beat(s, x.place, 7, &x.err), CKPT_OK);
+    CHECK_INT(alive(&x).acked, 7);
+    CHECK(!alive(&x).gave_up);
+    s->methods->close(s, x.place, true);
+    CHECK(alive(&x).gave_up);
+    end(&x);
+}
+
+static void every_method_that_removes_can_fail(void)
+{
+    static const uint32_t methods[] = { FAULT_SET_ASIDE, FAULT_DROP };
+    for (unsigned i = 0; i < 4; i++) {
+        fixture x;
+        ckpt_store *s = &x.f.base;
+        const bool after = i % 2 == 1;
+        begin(&x);
+        fault_plan(&x.f, methods[i / 2], 1,
+                   after ? FAULT_AFTER : FAULT_BEFORE, CKPT_ERR_IO);
+        CHECK_INT(i / 2 == 0 ?
+                  s->methods->set_aside(s, x.place, &x.gen, &x.err) :
+                  s->methods->drop(s, x.place, NULL, CKPT_DROP_REST, &x.err),
+                  CKPT_ERR_IO);
+        CHECK_INT(x.f.hits, 1);
+        ckpt_look look;
+        CHECK_INT(s->methods->look(s, x.place, UINT64_MAX, &look, &x.err),
+                  CKPT_OK);
+        CHECK_INT(look.count, after ? 0 : 1);
+        end(&x);
+    }
 }
 
 static void a_killed_call_may_have_taken_effect(void)
@@ -200,8 +246,8 @@ static void a_killed_call_may_have_taken_effect(void)
                    i == 0 ? FAULT_KILL_BEFORE : FAULT_KILL_AFTER, CKPT_OK);
         CHECK_INT(save(&x, "new"), CKPT_ERR_IO);
         CHECK(x.f.killed);
-        CHECK(s->methods->beat(s, x.place, &x.err) < 0);
-        s->methods->close(s, x.place);
+        CHECK(s->methods->beat(s, x.place, 1, &x.err) < 0);
+        s->methods->close(s, x.place, false);
         check_newest(&x, i == 0 ? "old" : "new");
         end(&x);
     }
@@ -210,13 +256,14 @@ static void a_killed_call_may_have_taken_effect(void)
 static void take_over(void *user, store_fault *f, uint32_t method)
 {
     ckpt_store *s = &((fixture *)user)->other.base;
-    uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+    uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)] = {0};
+    char nonce[CKPT_NONCE_MAX + 1];
     ckpt_error err;
     CHECK_INT(method, FAULT_PUBLISH);
     CHECK_INT(f->count, 1);
     CHECK_INT(s->methods->open(s, place, "a", CKPT_HOW_FIND, &err), CKPT_OK);
-    CHECK_INT(s->methods->claim(s, place, 2, "thief", &err), CKPT_OK);
-    s->methods->close(s, place);
+    CHECK_INT(s->methods->claim(s, place, 2, "thief", nonce, &err), CKPT_OK);
+    s->methods->close(s, place, false);
 }
 
 static void another_process_can_go_first(void)

@@ -20,24 +20,26 @@ ckpt_code flash_list(ckpt_store *s, ckpt_where where, ckpt_cursor *cursor,
 ckpt_code flash_look(ckpt_store *s, void *place, uint64_t epoch_max,
                      ckpt_look *look, ckpt_error *err);
 ckpt_code flash_claim(ckpt_store *s, void *place, uint64_t epoch,
-                      const char *owner, ckpt_error *err);
+                      const char *owner, char nonce[CKPT_NONCE_MAX + 1],
+                      ckpt_error *err);
 ckpt_code flash_alive(ckpt_store *s, void *place, uint64_t epoch,
                       ckpt_life *life, ckpt_error *err);
-ckpt_code flash_beat(ckpt_store *s, void *place, ckpt_error *err);
+ckpt_code flash_beat(ckpt_store *s, void *place, uint64_t acked,
+                     ckpt_error *err);
 ckpt_code flash_read(ckpt_store *s, void *place, const ckpt_gen *gen,
                      uint64_t offset, void *buf, size_t n, size_t *got,
                      ckpt_error *err);
 ckpt_code flash_put(ckpt_store *s, void *place, const ckpt_gen *base,
                     const ckpt_part *part, ckpt_error *err);
-ckpt_code flash_publish(ckpt_store *s, void *place, ckpt_gen *gen, bool settle,
+ckpt_code flash_publish(ckpt_store *s, void *place, ckpt_gen *gen,
                         ckpt_error *err);
+ckpt_code flash_set_aside(ckpt_store *s, void *place, const ckpt_gen *gen,
+                          ckpt_error *err);
 ckpt_code flash_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
-                     const char *reason, ckpt_error *err);
-ckpt_code flash_move(ckpt_store *s, void *place, const ckpt_gen *gen,
-                     ckpt_where to, ckpt_error *err);
+                     ckpt_extent extent, ckpt_error *err);
 ckpt_code flash_env(ckpt_store *s, void *place, ckpt_moment *now,
                     ckpt_error *err);
-void flash_close(ckpt_store *s, void *place);
+void flash_close(ckpt_store *s, void *place, bool gave_up);
 
 // And the pieces use these.
 const char *call_tool(const tool_call *call);

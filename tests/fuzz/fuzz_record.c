@@ -3,16 +3,23 @@
 // A run with one checkpoint and a dead owner; the input decides what stands in
 // checkpoint.1.json. Its first byte is an OR of:
 //      1   the input is a list of changes to a good record, else the record
-//      2   length and checksum are made right, so that what is behind them is
-//          reached, too
+//      2   length, counts and sums are made right, so that what is behind them
+//          is reached, too
 //      4   the good record stands there as the one before it
-// Whatever it is, it is refused and left alone, or it is what its sum says, it
-// is JSON, and it survives a save, a load and a new message unchanged.
+// Whatever it is, it is refused and left alone, or it is what its sums say, it
+// is JSON, and it survives a save, a load and a new message unchanged; or it
+// says how the run ended, and that is what is done with it.
 #include "fuzz.h"
+
+#include "crc.h"
 
 #define FILE_1    "/runs/r-job/checkpoint.1.json"
 #define FILE_PREV "/runs/r-job/checkpoint.1.prev.json"
-#define HEAD_SIZE 243
+#define HEAD_SIZE 423
+#define LENGTH_AT 73                    // where its length stands
+#define CRC_AT    17                    // and the digits of its sums
+#define SUM_AT    35
+#define FRONT_AT  54
 #define META_COUNT (sizeof(ckpt_meta) / sizeof(const char *))
 
 static sim_disk *base;
@@ -96,18 +103,6 @@ static void make_base(void)
 
 //--- The record of an input ---------------------------------------------------
 
-// CRC-32C, bit by bit, so that it is not the one that is tested.
-static uint32_t crc_more(uint32_t crc, const uint8_t *p, size_t n)
-{
-    while (n-- > 0) {
-        crc ^= *p++;
-        for (int bit = 0; bit < 8; bit++) {
-            crc = crc & 1 ? crc >> 1 ^ 0x82f63b78U : crc >> 1;
-        }
-    }
-    return crc;
-}
-
 // How long a record is without the space behind it.
 static size_t record_size(const uint8_t *p, size_t size)
 {
@@ -117,13 +112,75 @@ static size_t record_size(const uint8_t *p, size_t size)
     return size;
 }
 
-// The sum of a record: of its body, then of its head without the sum.
-static void record_sum(const uint8_t *p, size_t size, char out[9])
+// Where the front ends: what a scan reads, up to the prompt and with its key.
+static size_t front_end(const uint8_t *p, size_t size)
 {
-    uint32_t crc = crc_more(UINT32_MAX, p + HEAD_SIZE, size - HEAD_SIZE);
-    crc = crc_more(crc, p, 17);
-    crc = crc_more(crc, p + 25, HEAD_SIZE - 25);
-    snprintf(out, 9, "%08x", (unsigned)~crc);
+    static const char *const marks[] = { "\"prompt\":", "},\n \"messages\":[" };
+    for (size_t k = 0; k < 2; k++) {
+        const size_t n = strlen(marks[k]);
+        for (size_t i = HEAD_SIZE; i + n <= size; i++) {
+            if (memcmp(p + i, marks[k], n) == 0) {
+                return k == 0 ? i + n : i;
+            }
+        }
+    }
+    return size;
+}
+
+// The sums of a record: of its front; of its head, but for the digits of the
+// sums over it; of its body, then of its head without this sum.
+typedef struct sums {
+    char front[9], head[9], crc[9];
+} sums;
+
+static void put_sum(char out[9], uint32_t sum)
+{
+    snprintf(out, 9, "%08x", (unsigned)sum);
+}
+
+static sums sums_of(const uint8_t *p, size_t size)
+{
+    sums s;
+    uint32_t sum = crc_of(0, p, CRC_AT);
+    sum = crc_of(sum, p + CRC_AT + 8, SUM_AT - CRC_AT - 8);
+    put_sum(s.head, crc_of(sum, p + SUM_AT + 8, HEAD_SIZE - SUM_AT - 8));
+    put_sum(s.front, crc_of(0, p + HEAD_SIZE, front_end(p, size) - HEAD_SIZE));
+    sum = crc_of(crc_of(0, p + HEAD_SIZE, size - HEAD_SIZE), p, CRC_AT);
+    put_sum(s.crc, crc_of(sum, p + CRC_AT + 8, HEAD_SIZE - CRC_AT - 8));
+    return s;
+}
+
+// How many items a list has, or how many of its effects are begun.
+static size_t count_of(ckpt_bytes all, const char *list, bool begun)
+{
+    const ckpt_bytes items = ckpt_json_get(all, list);
+    ckpt_bytes key, item;
+    size_t n = 0;
+    for (size_t at = 0; ckpt_json_next(items, &at, &key, &item); ) {
+        n += !begun || fuzz_same(ckpt_json_get(item, "state"),
+                                 ckpt_text("\"begun\""));
+    }
+    return n;
+}
+
+// The counts of a head, for a record that is JSON.
+typedef struct counts {
+    size_t n[4];
+} counts;
+
+static const size_t counts_at[4] = { 325, 351, 380, 404 };
+
+static counts counts_of(const uint8_t *p, size_t size)
+{
+    ckpt_bytes all;
+    counts c;
+    all.ptr = p;
+    all.len = size;
+    c.n[0] = count_of(all, "messages", false);
+    c.n[1] = count_of(all, "phases", false);
+    c.n[2] = count_of(all, "effects", true);
+    c.n[3] = count_of(all, "held", false);
+    return c;
 }
 
 static void make_right(uint8_t *p, size_t all)
@@ -134,9 +191,20 @@ static void make_right(uint8_t *p, size_t all)
         return;
     }
     snprintf(text, sizeof(text), "%16zu", size);
-    memcpy(p + 36, text, 16);
-    record_sum(p, size, text);
-    memcpy(p + 17, text, 8);
+    memcpy(p + LENGTH_AT, text, 16);
+    ckpt_bytes json;
+    json.ptr = p;
+    json.len = size;
+    if (ckpt_json_check(json, NULL) == CKPT_OK) {
+        const counts c = counts_of(p, size);
+        for (size_t i = 0; i < 4; i++) {
+            snprintf(text, sizeof(text), "%16zu", c.n[i]);
+            memcpy(p + counts_at[i], text, 16);
+        }
+    }
+    memcpy(p + FRONT_AT, sums_of(p, size).front, 8);
+    memcpy(p + SUM_AT, sums_of(p, size).head, 8);
+    memcpy(p + CRC_AT, sums_of(p, size).crc, 8);
 }
 
 // Applies changes (where, how many bytes go, how many come, these) to the good
@@ -202,19 +270,21 @@ static void check_same_but_messages(const content *a, const content *b)
     FUZZ_CHECK(fuzz_same(a->at.held, b->at.held));
     FUZZ_CHECK(fuzz_same(a->at.state, b->at.state));
     FUZZ_CHECK(same_text(a->at.reason, b->at.reason));
+    FUZZ_CHECK(same_text(a->at.birth, b->at.birth));
 }
 
 // What was adopted is what its own sum says, and JSON all through, with the
 // sections that were loaded from it.
 static void check_record(const sim_blob *b, const content *c)
 {
-    char sum[9];
     ckpt_bytes all;
     const size_t size = record_size(b->bytes, b->len);
     int64_t length = -1;
-    FUZZ_CHECK(size > HEAD_SIZE);
-    record_sum(b->bytes, size, sum);
-    FUZZ_CHECK(memcmp(sum, b->bytes + 17, 8) == 0);
+    FUZZ_CHECK(size > HEAD_SIZE && b->bytes[HEAD_SIZE - 1] == '\n');
+    const sums s = sums_of(b->bytes, size);
+    FUZZ_CHECK(memcmp(s.front, b->bytes + FRONT_AT, 8) == 0);
+    FUZZ_CHECK(memcmp(s.head, b->bytes + SUM_AT, 8) == 0);
+    FUZZ_CHECK(memcmp(s.crc, b->bytes + CRC_AT, 8) == 0);
     all.ptr = b->bytes;
     all.len = size;
     const ckpt_code rc = ckpt_json_check(all, NULL);
@@ -223,6 +293,20 @@ static void check_record(const sim_blob *b, const content *c)
         FUZZ_CHECK(ckpt_json_number(ckpt_json_get(all, "length"), &length) ==
                    CKPT_OK);
         FUZZ_CHECK((size_t)length == size);
+        const counts n = counts_of(b->bytes, size);
+        const ckpt_bytes told = ckpt_json_get(all, "count");
+        static const char *const names[] = { "messages", "phases", "uncertain",
+                                             "held" };
+        for (size_t i = 0; i < 4; i++) {
+            int64_t count = -1;
+            FUZZ_CHECK(ckpt_json_number(ckpt_json_get(told, names[i]),
+                                        &count) == CKPT_OK);
+            FUZZ_CHECK((size_t)count == n.n[i]);
+        }
+        char birth[CKPT_NONCE_MAX + 1];
+        FUZZ_CHECK(ckpt_json_text(ckpt_json_get(all, "birth"), birth,
+                                  sizeof(birth), NULL) == CKPT_OK);
+        FUZZ_CHECK(birth[0] != '\0' && strcmp(birth, c->at.birth) == 0);
         FUZZ_CHECK(fuzz_same(ckpt_json_get(all, "messages"), c->at.messages));
         FUZZ_CHECK(fuzz_same(ckpt_json_get(all, "phases"), c->at.phases));
         FUZZ_CHECK(fuzz_same(ckpt_json_get(all, "effects"), c->at.effects));
@@ -307,15 +391,30 @@ static void check_adopted(ckpt_run *run, const sim_blob *b)
     free(first.buf);
 }
 
-// What cannot be opened stays as it is, unless it says that it is finished.
-static void check_refused(sim_disk *disk, const sim_blob *b, ckpt_code rc)
+// What cannot be opened stays as it is, unless it was completed and is removed.
+static void check_refused(sim_disk *disk, const sim_blob *b,
+                          const ckpt_run_info *info, ckpt_code rc)
 {
     size_t size;
     const unsigned char *bytes = sim_get(disk, FILE_1, &size);
-    if (rc != CKPT_ERR_FINISHED) {
+    FUZZ_CHECK((rc == CKPT_ERR_FAILED) == (info->state == CKPT_STATE_FAILED));
+    FUZZ_CHECK((rc == CKPT_FINISHED) == (info->state == CKPT_STATE_DONE ||
+               (info->state == CKPT_STATE_FINISHED &&
+                info->outcome == CKPT_COMPLETED)));
+    if (info->state == CKPT_STATE_FINISHED) {
+        FUZZ_CHECK(bytes == NULL);
+    } else {
         FUZZ_CHECK(bytes != NULL && size == b->len);
         FUZZ_CHECK(size == 0 || memcmp(bytes, b->bytes, size) == 0);
     }
+}
+
+// What failed or was removed, but not wholly, makes room for a run that begins.
+static void check_anew(const ckpt_run *run, const ckpt_run_info *info)
+{
+    FUZZ_CHECK(info->outcome == CKPT_FAILED || info->outcome == CKPT_REMOVED);
+    FUZZ_CHECK(!run->resumed && run->epoch == 1 && run->messages == 0);
+    FUZZ_CHECK(strcmp(run->birth, info->birth) != 0);
 }
 
 static void fuzz_one(const uint8_t *data, size_t size)
@@ -344,14 +443,21 @@ static void fuzz_one(const uint8_t *data, size_t size)
     desc.id = "job";
     const ckpt_code rc = ckpt_open(ctx, &run, &desc);
     // Only what can be written once more can be adopted.
-    FUZZ_CHECK((rc == CKPT_OK) == (info.state == CKPT_STATE_INTERRUPTED) ||
+    const bool anew = info.state == CKPT_STATE_FINISHED &&
+                      info.outcome != CKPT_COMPLETED;
+    FUZZ_CHECK((rc == CKPT_OK) ==
+               (info.state == CKPT_STATE_INTERRUPTED || anew) ||
                rc == CKPT_ERR_TOO_LARGE);
     if (rc == CKPT_OK) {
-        check_adopted(&run, b);
+        if (anew) {
+            check_anew(&run, &info);
+        } else {
+            check_adopted(&run, b);
+        }
         (void)!ckpt_finish(&run, CKPT_COMPLETED, NULL);
         ckpt_abandon(&run);
     } else {
-        check_refused(disk, b, rc);
+        check_refused(disk, b, &info, rc);
     }
     FUZZ_CHECK(ckpt_sweep(ctx, &run, NULL) == CKPT_OK);
     fuzz_store_end(&fs, p);
