@@ -981,8 +981,9 @@ static bool begins_right(const int at[2], int first, bool *more, told said[2])
     const ckpt_code rc = ckpt_query(&k->ctx, ID, &info);
     close_kit(k);
     // Busy: the claim of the sweeper, which then saw that the run is shown.
+    // Live: the maker took no lock, and its last save is a beat of just now.
     const bool there = rc == CKPT_OK && (info.state & (
-        CKPT_STATE_INTERRUPTED | CKPT_STATE_BUSY)) != 0;
+        CKPT_STATE_INTERRUPTED | CKPT_STATE_BUSY | CKPT_STATE_LIVE)) != 0;
     return said[0].first != CKPT_OK ? !there || info.turn == 0 :
         there && info.turn == (said[0].then == CKPT_OK ? 3 : 0);
 }
