@@ -51,10 +51,6 @@
     X(a_name_of_a_longer_id_is_nobodys)                                        \
     X(what_is_not_the_stores_stays_in_a_finished_run)                          \
     X(a_finish_removes_in_the_order_that_is_safe)                              \
-    X(lower_claims_go_lowest_first_and_before_all_else)                        \
-    X(an_owner_that_saves_twice_collects_lower_claims_in_order)                \
-    X(a_full_disk_is_looked_at_again_when_the_run_is_gone)                     \
-    X(a_full_disk_keeps_what_is_to_be_kept)                                    \
     X(what_appears_while_a_run_is_removed_is_removed_too)                      \
     X(a_name_that_is_taken_is_drawn_again)                                     \
     X(only_what_was_listed_is_a_leftover)                                      \
@@ -66,11 +62,6 @@
     X(an_owner_is_cut_between_characters)                                      \
     X(a_claim_that_does_not_fit_is_refused)                                    \
     X(a_claim_that_says_nothing_is_taken_all_the_same)                         \
-    X(a_claim_says_what_was_acknowledged_in_place)                             \
-    X(a_claim_says_whether_it_is_locked_and_who_gave_up)                       \
-    X(what_a_claim_says_wrongly_is_not_believed)                               \
-    X(a_claim_that_cannot_be_written_is_touched)                               \
-    X(a_free_lock_proves_death_only_of_a_claim_that_says_locked)               \
     X(who_holds_a_lock_is_gone_only_by_all_that_is_known)                      \
     X(a_lock_that_cannot_be_tried_says_nothing)                                \
     X(without_locks_a_clock_is_needed)                                         \
@@ -89,22 +80,11 @@
     X(a_generation_that_cannot_be_kept_aside_stays)                            \
     X(a_generation_is_set_aside_once)                                          \
     X(only_a_few_generations_are_kept_aside)                                   \
-    X(a_generation_that_cannot_be_looked_at_keeps_its_run)                     \
-    X(a_run_without_a_generation_is_removed_whole)                             \
-    X(what_cannot_be_removed_is_told_and_goes_the_next_time)                   \
-    X(a_kept_run_whose_head_is_damaged_is_left_alone)                          \
-    X(a_generation_that_goes_is_stale)                                         \
-    X(a_retry_that_fails_leaves_the_run_failed)                                \
-    X(a_run_that_fails_again_is_kept_again)                                    \
-    X(a_kept_run_is_in_the_way_of_a_new_one)                                   \
-    X(a_kept_run_that_was_not_cleared_stays_kept)                              \
-    X(claims_are_removed_up_to_the_one_that_fails)                             \
-    X(what_is_no_run_is_not_listed)                                            \
     X(a_store_that_was_removed_cannot_be_listed)                               \
     X(a_directory_with_too_long_a_name_is_not_made)                            \
     X(a_parent_matters_where_it_could_lose_the_directory)                      \
-    X(locks_are_used_where_they_work)                                          \
-    X(a_scan_of_ten_thousand_kept_runs_tells_of_each_once)                    
+    X(locks_are_used_where_they_work)
+
 TEST_SUITE(fs, LIST)
 
 //--- What every test needs ----------------------------------------------------
@@ -1738,7 +1718,7 @@ static void only_a_few_generations_are_kept_aside(void)
     end_claimed();
 }
 
-@@KEPT@@static void a_store_that_was_removed_cannot_be_listed(void)
+static void a_store_that_was_removed_cannot_be_listed(void)
 {
     ckpt_cursor cursor;
     char id[CKPT_ID_MAX + 1];
