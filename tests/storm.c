@@ -845,7 +845,8 @@ static void storm_save(void)
 // -- finish: the owner stops in its finish, the run is begun anew --
 
 // Claims the run by force; what is handed out is saved, what is finished or
-// kept is begun anew. Returns what there must be in the end, 0 if something is wrong.
+// kept is begun anew. Returns what there must be in the end, 0 if something is
+// wrong.
 static int64_t claim_or_begin(kit *k, bool *anew)
 {
     const ckpt_code rc = ckpt_resume(&k->ctx, &k->run, &(ckpt_run_desc){
