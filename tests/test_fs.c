@@ -83,7 +83,30 @@
     X(a_store_that_was_removed_cannot_be_listed)                               \
     X(a_directory_with_too_long_a_name_is_not_made)                            \
     X(a_parent_matters_where_it_could_lose_the_directory)                      \
-    X(locks_are_used_where_they_work)
+    X(locks_are_used_where_they_work)                                          \
+    X(a_claim_says_what_was_acknowledged_in_place)                             \
+    X(a_claim_says_whether_it_is_locked_and_who_gave_up)                       \
+    X(what_a_claim_says_wrongly_is_not_believed)                               \
+    X(a_claim_that_cannot_be_written_is_touched)                               \
+    X(a_free_lock_proves_death_only_of_a_claim_that_says_locked)               \
+    X(lower_claims_go_lowest_first_and_before_all_else)                        \
+    X(claims_are_removed_up_to_the_one_that_fails)                             \
+    X(an_owner_that_saves_twice_collects_lower_claims_in_order)                \
+    X(a_full_disk_is_looked_at_again_when_the_run_is_gone)                     \
+    X(a_full_disk_keeps_what_is_to_be_kept)                                    \
+    X(a_kept_run_is_in_the_way_of_a_new_one)                                   \
+    X(a_kept_run_that_was_not_cleared_stays_kept)                              \
+    X(a_retry_that_fails_leaves_the_run_failed)                                \
+    X(a_run_that_fails_again_is_kept_again)                                    \
+    X(a_kept_run_whose_head_is_damaged_is_left_alone)                          \
+    X(a_completed_run_that_cannot_be_removed_is_finished_all_the_same)         \
+    X(verify_tells_of_a_look_that_fails)                                       \
+    X(a_generation_that_goes_is_stale)                                         \
+    X(a_generation_that_cannot_be_looked_at_keeps_its_run)                     \
+    X(a_run_without_a_generation_is_removed_whole)                             \
+    X(what_cannot_be_removed_is_told_and_goes_the_next_time)                   \
+    X(what_is_no_run_is_not_listed)                                            \
+    X(a_scan_of_ten_thousand_kept_runs_tells_of_each_once)
 
 TEST_SUITE(fs, LIST)
 
@@ -113,7 +136,7 @@ static struct {
     int            self_fails, gone;    // gone: what gone() says, if not 0
     int            temp;                // the descriptor that was made last
     int64_t        pids;                // added to the process number
-    char           order[1024];         // what was removed, in its order
+    char           order[2048];         // what was removed, in its order
     char           steps[2048];         // locks, syncs and links
     ino_t          root;                // of the store
     unsigned       root_syncs, removed;
@@ -1728,6 +1751,555 @@ static void a_store_that_was_removed_cannot_be_listed(void)
         CHECK_INT(M->list(&t.fs.base, CKPT_AT_RUNS, &cursor, id, &t.err),
                   CKPT_ERR_IO);
         CHECK_INT(t.err.sys, ENOENT);
+    }
+    teardown();
+}
+
+//--- Claims: what they say, and who removes them ------------------------------
+
+// Reads a file of the store.
+static const char *text_of(const char *name)
+{
+    static char text[2048];
+    char path[600];
+    path_of(path, name);
+    const int fd = open(path, O_RDONLY);
+    const ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static void a_claim_says_what_was_acknowledged_in_place(void)
+{
+    char before[2048];
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        const ino_t ino = ino_of("r-job/heartbeat.1");
+        snprintf(before, sizeof(before), "%s", text_of("r-job/heartbeat.1"));
+        CHECK(strstr(before, "\"acked\":               2,") != NULL);
+        for (unsigned n = 2; n <= 9; n++) {
+            CHECK_INT(save(n), CKPT_OK);
+        }
+        const char *after = text_of("r-job/heartbeat.1");
+        CHECK(strstr(after, "\"acked\":              10,") != NULL);
+        CHECK_INT(strlen(after), strlen(before));
+        CHECK(ino_of("r-job/heartbeat.1") == ino);
+        CHECK_INT(alive_of("job", 1), CKPT_OK);
+        CHECK_INT(t.life.acked, 10);
+    }
+    teardown();
+}
+
+static void a_claim_says_whether_it_is_locked_and_who_gave_up(void)
+{
+    for (int locks = 0; locks <= 1; locks++) {
+        if (!begin(CKPT_STORE_FS_AGE)) {
+            teardown();
+            continue;
+        }
+        ckpt_abandon(&t.run);
+        t.fs.priv.locks = locks;
+        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+        CHECK_INT(claim(0, 2), CKPT_OK);
+        CHECK(strstr(text_of("r-job/heartbeat.2"),
+                     locks ? "\"gave_up\":false,\"locked\":true ,"
+                           : "\"gave_up\":false,\"locked\":false,") != NULL);
+        M->close(&t.fs.base, t.place[0], true);
+        t.open[0] = false;
+        CHECK(strstr(text_of("r-job/heartbeat.2"),
+                     locks ? "\"gave_up\":true ,\"locked\":true ,"
+                           : "\"gave_up\":true ,\"locked\":false,") != NULL);
+        CHECK_INT(alive_of("job", 2), CKPT_OK);
+        CHECK(t.life.gave_up);
+        // Who never had a claim has nothing to give up.
+        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+        M->close(&t.fs.base, t.place[0], true);
+        t.open[0] = false;
+        CHECK_INT(alive_of("job", 1), CKPT_OK);
+        CHECK(!t.life.gave_up);
+        teardown();
+    }
+}
+
+static void what_a_claim_says_wrongly_is_not_believed(void)
+{
+    static const char *const wrong[] = {
+        "{\"acked\":-1,\"gave_up\":null}",
+        "{\"acked\":9007199254740992,\"gave_up\":\"true\"}",
+        "{\"acked\":\"5\",\"gave_up\":1}", "{\"acked\":5,\"gave_up\":true",
+        "{\"claim\":1}", ""
+    };
+    if (begin_claimed()) {
+        CHECK_INT(place(1, "job", CKPT_HOW_FIND), CKPT_OK);
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+            plant("r-job/heartbeat.2", wrong[i]);
+            memset(&t.life, 0xff, sizeof(t.life));
+            CHECK_INT(alive(1, 2), CKPT_OK);
+            CHECK_INT(t.life.acked, 0);
+            CHECK(!t.life.gave_up);
+        }
+        plant("r-job/heartbeat.2", "{\"acked\":9007199254740991,"
+                                   "\"gave_up\":true}");
+        CHECK_INT(alive(1, 2), CKPT_OK);
+        CHECK(t.life.acked == CKPT_TURN_MAX && t.life.gave_up);
+        place_close(1);
+    }
+    end_claimed();
+}
+
+static void make_old(const char *name);
+
+static time_t mtime_of(const char *name)
+{
+    char path[600];
+    struct stat st;
+    path_of(path, name);
+    return lstat(path, &st) == 0 ? st.st_mtime : 0;
+}
+
+static void a_claim_that_cannot_be_written_is_touched(void)
+{
+    if (begin_claimed()) {
+        make_old("r-job/heartbeat.2");
+        plan("write", "", -ENOSPC, 0, 1);
+        CHECK_INT(beat(0, 5), CKPT_OK);
+        CHECK_INT(t.fault[0].hits, 1);
+        CHECK(mtime_of("r-job/heartbeat.2") > 1000);
+        CHECK_INT(alive_of("job", 2), CKPT_OK);
+        CHECK_INT(t.life.acked, 0);
+        CHECK_INT(beat(0, 5), CKPT_OK);         // it is said the next time
+        CHECK_INT(alive_of("job", 2), CKPT_OK);
+        CHECK_INT(t.life.acked, 5);
+    }
+    end_claimed();
+}
+
+static void a_free_lock_proves_death_only_of_a_claim_that_says_locked(void)
+{
+    if (begin_claimed()) {
+        t.fs.priv.locks = true;
+        CHECK_INT(place(1, "job", CKPT_HOW_FIND), CKPT_OK);
+        plant("r-job/heartbeat.3", "{\"locked\":true}");
+        CHECK_INT(alive(1, 3), CKPT_OK);
+        CHECK_INT(t.life.verdict, CKPT_LIFE_GONE);
+        plant("r-job/heartbeat.3", "{\"locked\":false}");
+        CHECK_INT(alive(1, 3), CKPT_OK);
+        CHECK_INT(t.life.verdict, CKPT_LIFE_UNKNOWN);
+        plant("r-job/heartbeat.3", "");
+        CHECK_INT(alive(1, 3), CKPT_OK);
+        CHECK_INT(t.life.verdict, CKPT_LIFE_UNKNOWN);
+        place_close(1);
+    }
+    end_claimed();
+}
+
+// Claims of the epochs 2 to n, in an order of their own.
+static void plant_claims(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        const unsigned epoch = 1 + (i * 37 + 5) % n;
+        char name[64];
+        snprintf(name, sizeof(name), "r-job/heartbeat.%u", epoch);
+        if (epoch > 1) {
+            plant(name, "{\"claim\":1}");
+        }
+    }
+}
+
+// Checks that the claims of the epochs 1 to n were removed in this order, and
+// gives what was removed behind them.
+static const char *after_claims(unsigned n)
+{
+    const char *at = strstr(t.order, "heartbeat.");
+    for (unsigned epoch = 1; epoch <= n; epoch++) {
+        char name[64];
+        const size_t size = (size_t)snprintf(name, sizeof(name),
+                                             "heartbeat.%u ", epoch);
+        if (!CHECK(at != NULL && strncmp(at, name, size) == 0)) {
+            return "";
+        }
+        at += size;
+    }
+    return at;
+}
+
+static void lower_claims_go_lowest_first_and_before_all_else(void)
+{
+    const ckpt_gen gen = { 100, 0, 0 };
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        ckpt_abandon(&t.run);
+        plant_claims(70);                       // more than one walk collects
+        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+        CHECK_INT(claim(0, 100), CKPT_OK);
+        plant("r-job/.t.3.abc", "half a checkpoint");
+        plant("r-job/heartbeat.101", "");
+        t.order[0] = '\0';
+        CHECK_INT(drop(0, &gen, CKPT_DROP_OLDER), CKPT_OK);
+        const char *rest = after_claims(70);
+        CHECK(strncmp(rest, ".t.3.abc checkpoint.1.", 22) == 0);
+        CHECK(strstr(rest, "heartbeat.") == NULL);
+        CHECK(is_there("r-job/heartbeat.100"));
+        CHECK(is_there("r-job/heartbeat.101"));
+        CHECK_INT(names("r-job", "checkpoint."), 0);
+        place_close(0);
+    }
+    teardown();
+}
+
+static void claims_are_removed_up_to_the_one_that_fails(void)
+{
+    const ckpt_gen gen = { 100, 0, 0 };
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        ckpt_abandon(&t.run);
+        plant_claims(40);
+        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+        CHECK_INT(claim(0, 100), CKPT_OK);
+        plan("unlink", "heartbeat.35", -EIO, 0, 1);
+        CHECK_INT(drop(0, &gen, CKPT_DROP_OLDER), CKPT_ERR_IO);
+        CHECK_INT(names("r-job", "heartbeat."), 40 - 34 + 1);
+        CHECK_INT(names("r-job", "checkpoint.1."), 2);
+        // What somebody else has removed is no failure, nor progress.
+        plan("unlink", "heartbeat.", -ENOENT, 0, 99);
+        CHECK_INT(drop(0, &gen, CKPT_DROP_OLDER), CKPT_OK);
+        no_plan();
+        plant_claims(40);
+        plan("unlink", "heartbeat.", -ENOENT, 0, 99);
+        CHECK_INT(drop(0, &gen, CKPT_DROP_OLDER), CKPT_OK);
+        CHECK_INT(t.fault[0].hits, 32);
+        place_close(0);
+    }
+    teardown();
+}
+
+// The lower claims stay until two generations of the own epoch stand: should
+// the newer one rot, the claimant that takes the older one is still told what
+// was acknowledged.
+static void an_owner_that_saves_twice_collects_lower_claims_in_order(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        ckpt_abandon(&t.run);
+        plant("r-job/heartbeat.3", "{\"claim\":1}");
+        plant("r-job/heartbeat.2", "{\"claim\":1}");
+        CHECK_INT(ckpt_resume(&t.ctx, &t.run, &(ckpt_run_desc){
+            .id = "job", .force = true }), CKPT_OK);
+        CHECK_INT(t.run.epoch, 4);
+        CHECK(is_there("r-job/heartbeat.1"));
+        t.order[0] = '\0';
+        CHECK_INT(save(2), CKPT_OK);
+        CHECK(strncmp(after_claims(3), "checkpoint.1.", 13) == 0);
+        CHECK_INT(names("r-job", "heartbeat."), 1);
+        CHECK_INT(names("r-job", "checkpoint.4."), 2);
+        check_holds(2);
+    }
+    teardown();
+}
+
+//--- A full disk --------------------------------------------------------------
+
+// A claimant comes above just before the run's last generation is gone.
+static void claim_above(const char *name)
+{
+    char path[600], file[300];
+    snprintf(file, sizeof(file), "r-job/%s", name);
+    path_of(path, file);
+    CHECK_INT(unlink(path), 0);
+    plant("r-job/heartbeat.2", "");
+}
+
+static void a_full_disk_is_looked_at_again_when_the_run_is_gone(void)
+{
+    for (int above = 0; above <= 1; above++) {
+        if (begin(CKPT_STORE_FS_AUTO)) {
+            plan("write", "temp", -ENOSPC, 0, 99);
+            if (above) {
+                t.fault[1] = (fault){ "unlink", "checkpoint.1.json", 0, 0, 1,
+                                      0, false, claim_above };
+            }
+            CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL),
+                      above ? CKPT_ERR_CLAIM_LOST : CKPT_OK);
+            CHECK_INT(t.fault[0].hits, 2);
+            CHECK_INT(t.fault[1].hits, above);
+            CHECK(is_there("r-job/heartbeat.2") == (above != 0));
+            CHECK(is_there("r-job") == (above != 0));
+        }
+        teardown();
+    }
+}
+
+static ckpt_run_state state_of_job(void)
+{
+    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    return t.info.state;
+}
+
+static ckpt_code keep(void)
+{
+    return ckpt_finish(&t.run, CKPT_FAILED, &(ckpt_finish_desc){
+        .keep = true, .reason = "no money" });
+}
+
+static void a_full_disk_keeps_what_is_to_be_kept(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        CHECK_INT(save(2), CKPT_OK);
+        plan("write", "temp", -ENOSPC, 0, 99);
+        CHECK_INT(keep(), CKPT_ERR_NO_SPACE);
+        CHECK_INT(t.fault[0].hits, 2);          // again, once there was room
+        CHECK_INT(names("r-job", "checkpoint."), 1);
+        no_plan();
+        CHECK_INT(keep(), CKPT_OK);
+        CHECK_INT(state_of_job(), CKPT_STATE_FAILED);
+        CHECK_INT(t.info.turn, 2);
+        CHECK_INT(names("r-job", ""), 2 + 2);
+    }
+    teardown();
+}
+
+//--- Kept runs ----------------------------------------------------------------
+
+static void a_kept_run_is_in_the_way_of_a_new_one(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO) && CHECK_INT(keep(), CKPT_OK)) {
+        CHECK_INT(start("job"), CKPT_ERR_EXISTS);
+        CHECK_INT(resume_job(), CKPT_ERR_FAILED);
+        CHECK_INT(ckpt_open(&t.ctx, &t.run, &(ckpt_run_desc){ .id = "job" }),
+                  CKPT_ERR_FAILED);
+        CHECK_INT(state_of_job(), CKPT_STATE_FAILED);
+        CHECK_STR(t.info.reason, "no money");
+        CHECK_INT(ckpt_remove(&t.ctx, &t.run, "job"), CKPT_OK);
+        CHECK_INT(start("job"), CKPT_OK);
+    }
+    teardown();
+}
+
+static void a_kept_run_that_was_not_cleared_stays_kept(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        plan("unlink", "checkpoint.1.prev.json", -EIO, 0, 1);
+        CHECK_INT(keep(), CKPT_ERR_IO);
+        ckpt_abandon(&t.run);
+        CHECK_INT(names("r-job", "checkpoint."), 2);
+        CHECK_INT(state_of_job(), CKPT_STATE_FAILED);
+        CHECK_INT(resume_job(), CKPT_ERR_FAILED);
+        CHECK_INT(ckpt_remove(&t.ctx, &t.run, "job"), CKPT_OK);
+        CHECK(!is_there("r-job"));
+    }
+    teardown();
+}
+
+static void a_retry_that_fails_leaves_the_run_failed(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO) && CHECK_INT(keep(), CKPT_OK)) {
+        for (unsigned k = 0; k < 2; k++) {
+            plan("sync", "temp", -EIO, k, 1);   // of the claim, and the record
+            CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_ERR_IO);
+            CHECK_INT(t.fault[0].hits, 1);
+            CHECK_INT(state_of_job(), CKPT_STATE_FAILED);
+        }
+        no_plan();
+        CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_OK);
+        CHECK_INT(state_of_job(), CKPT_STATE_INTERRUPTED);
+    }
+    teardown();
+}
+
+static void a_run_that_fails_again_is_kept_again(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        for (unsigned n = 1; n <= 3; n++) {
+            CHECK_INT(keep(), CKPT_OK);
+            CHECK_INT(state_of_job(), CKPT_STATE_FAILED);
+            CHECK_INT(names("r-job", ""), 2 + 2);
+            CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_OK);
+            check_holds(1);
+        }
+    }
+    teardown();
+}
+
+// A kept run whose only generation is damaged says nothing any more, not even
+// that it failed: people look at it, and only ckpt_remove() takes it away.
+static void a_kept_run_whose_head_is_damaged_is_left_alone(void)
+{
+    uint32_t n = 9;
+    if (begin(CKPT_STORE_FS_AUTO) && CHECK_INT(keep(), CKPT_OK)) {
+        plant("r-job/checkpoint.1.json", "{\"ckpt\":1,\"crc\":\"00000000\"}\n");
+        CHECK_INT(state_of_job(), CKPT_STATE_DAMAGED);
+        CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_ERR_DAMAGED);
+        CHECK_INT(ckpt_prune(&t.ctx, &t.run, &(ckpt_prune_desc){ .age_ms = 1 },
+                             &n), CKPT_OK);
+        CHECK_INT(n, 0);
+        CHECK_INT(start("job"), CKPT_ERR_EXISTS);
+        CHECK_INT(names("r-job", ""), 2 + 2);
+        CHECK_INT(ckpt_remove(&t.ctx, &t.run, "job"), CKPT_OK);
+        CHECK(!is_there("r-job"));
+    }
+    teardown();
+}
+
+static void a_completed_run_that_cannot_be_removed_is_finished_all_the_same(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        plan("unlink", "checkpoint.", -EIO, 0, 99);
+        CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
+        ckpt_abandon(&t.run);
+        CHECK_INT(resume_job(), CKPT_FINISHED);
+        CHECK_INT(start("job"), CKPT_ERR_IO);   // it cannot be begun, either
+        no_plan();
+        CHECK_INT(start("job"), CKPT_OK);
+    }
+    teardown();
+}
+
+static void verify_tells_of_a_look_that_fails(void)
+{
+    unsigned hits, k = 0;
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        do {
+            plan("dir_open", "", -EIO, k++, 1);
+            const ckpt_code rc = ckpt_verify(&t.ctx, "job", &t.info);
+            hits = t.fault[0].hits;
+            CHECK_INT(rc, hits > 0 ? CKPT_ERR_IO : CKPT_OK);
+        } while (hits > 0 && k < 20);
+        CHECK(k > 3 && k < 20);                 // each of its looks has failed
+    }
+    teardown();
+}
+
+//--- Removing -----------------------------------------------------------------
+
+static void a_generation_that_goes_is_stale(void)
+{
+    char path[600], byte;
+    size_t got = 9;
+    if (begin_claimed()) {
+        ckpt_gen gen = t.look.gens[0];
+        gen.token++;                            // another one stands there
+        CHECK_INT(drop(0, &gen, CKPT_DROP_REST), CKPT_ERR_STALE);
+        CHECK_INT(names("r-job", "checkpoint."), 2);
+        gen.token--;
+        path_of(path, "r-job/checkpoint.1.json");
+        CHECK_INT(unlink(path), 0);
+        CHECK_INT(M->read(&t.fs.base, t.place[0], &gen, 0, &byte, 1, &got,
+                          &t.err), CKPT_ERR_STALE);
+        CHECK_INT(got, 0);
+    }
+    end_claimed();
+}
+
+static void a_generation_that_cannot_be_looked_at_keeps_its_run(void)
+{
+    if (begin_claimed()) {
+        ckpt_gen gen = t.look.gens[0];
+        plan("open", "checkpoint.1.json", -EIO, 0, 9);
+        CHECK_INT(drop(0, &gen, CKPT_DROP_ALL), CKPT_ERR_IO);
+        CHECK_INT(drop(0, &gen, CKPT_DROP_REST), CKPT_ERR_IO);
+        CHECK_INT(t.err.sys, EIO);
+        gen.token++;                            // not there; what else is?
+        plan("stat_at", "checkpoint.1.json", -EIO, 0, 9);
+        CHECK_INT(drop(0, &gen, CKPT_DROP_REST), CKPT_ERR_IO);
+        CHECK(t.fault[0].hits > 0);
+        CHECK_INT(names("r-job", "checkpoint."), 2);
+        CHECK_INT(names("r-job", "heartbeat."), 2);
+    }
+    end_claimed();
+}
+
+static void a_run_without_a_generation_is_removed_whole(void)
+{
+    if (begin_claimed()) {
+        plant("r-job/.t.1.abc", "half a checkpoint");
+        plant("r-job/bad.1.damaged.json", "bad");
+        CHECK_INT(drop(0, NULL, CKPT_DROP_ALL), CKPT_OK);
+        CHECK(!is_there("r-job"));
+    }
+    end_claimed();
+}
+
+static void what_cannot_be_removed_is_told_and_goes_the_next_time(void)
+{
+    static const char *const stuck[] = {
+        "heartbeat.1", ".t.1.abc", "checkpoint.1.prev.json"
+    };
+    if (begin_claimed()) {
+        const ckpt_gen gen = t.look.gens[0];
+        plant("r-job/.t.1.abc", "half a checkpoint");
+        for (unsigned i = 0; i < 3; i++) {
+            char path[64];
+            snprintf(path, sizeof(path), "r-job/%s", stuck[i]);
+            plan("unlink", stuck[i], -EIO, 0, 9);
+            CHECK_INT(drop(0, &gen, CKPT_DROP_REST), CKPT_ERR_IO);
+            CHECK_INT(t.err.sys, EIO);
+            CHECK(is_there(path));
+            CHECK(is_there("r-job/checkpoint.1.json"));
+        }
+        no_plan();
+        CHECK_INT(drop(0, &gen, CKPT_DROP_REST), CKPT_OK);
+        CHECK_INT(names("r-job", ""), 2 + 2);   // it, the claim, "." and ".."
+    }
+    end_claimed();
+}
+
+//--- Listing ------------------------------------------------------------------
+
+static void what_is_no_run_is_not_listed(void)
+{
+    static const char *const other[] = {
+        "notes", "r-", "r-Big", "x-job", ".new-abc", ".failed", "b-", "r-a b"
+    };
+    ckpt_cursor cursor;
+    char id[CKPT_ID_MAX + 1];
+    memset(&cursor, 0, sizeof(cursor));
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+            plant_dir(other[i]);
+        }
+        CHECK_INT(M->list(&t.fs.base, CKPT_AT_RUNS, &cursor, id, &t.err),
+                  CKPT_OK);
+        CHECK_STR(id, "job");
+        CHECK_INT(M->list(&t.fs.base, CKPT_AT_RUNS, &cursor, id, &t.err),
+                  CKPT_END);
+    }
+    teardown();
+}
+
+#define MANY 10000
+
+static struct {
+    unsigned told[MANY], n, failed;
+} scanned;
+
+static bool count_kept(void *u, const ckpt_run_info *info)
+{
+    unsigned i = MANY;
+    (void)u;
+    if (CHECK(sscanf(info->id, "k%u", &i) == 1 && i < MANY)) {
+        scanned.told[i]++;
+    }
+    scanned.n++;
+    scanned.failed += info->state == CKPT_STATE_FAILED;
+    return true;
+}
+
+static void a_scan_of_ten_thousand_kept_runs_tells_of_each_once(void)
+{
+    memset(&scanned, 0, sizeof(scanned));
+    if (setup(CKPT_STORE_FS_AUTO)) {
+        t.fs.priv.durability = CKPT_STORE_FS_PROCESS;
+        bool kept = true;
+        for (unsigned i = 0; i < MANY && kept; i++) {
+            char id[16];
+            snprintf(id, sizeof(id), "k%u", i);
+            kept = CHECK_INT(start(id), CKPT_OK) && CHECK_INT(keep(), CKPT_OK);
+        }
+        CHECK_INT(ckpt_scan(&t.ctx, 0, count_kept, NULL), CKPT_OK);
+        CHECK_INT(scanned.n, MANY);
+        CHECK_INT(scanned.failed, MANY);
+        for (unsigned i = 0; i < MANY; i++) {
+            CHECK_INT(scanned.told[i], 1);
+        }
     }
     teardown();
 }
