@@ -79,6 +79,7 @@
     X(a_pruner_stays_by_what_it_has_judged)                                    \
     X(what_was_saved_meanwhile_is_not_pruned)                                  \
     X(what_was_damaged_meanwhile_is_not_pruned)                                \
+    X(what_was_completed_meanwhile_is_not_retried)                             \
     X(what_was_lost_meanwhile_is_not_retried)                                  \
     X(a_damaged_run_that_cannot_be_read_again_is_not_lost)                     \
     X(an_opener_is_not_pruned_under_its_feet)                                  \
@@ -1855,6 +1856,22 @@ static void lose_meanwhile(void)
 {
     forge(newest(), "\"lost\":", "\"lost\":true ");
     other.done = true;
+}
+
+static void complete_meanwhile(void)
+{
+    forge(newest(), "\"outcome\":\"dead\"", "\"outcome\":\"done\"");
+    other.done = true;
+}
+
+static void what_was_completed_meanwhile_is_not_retried(void)
+{
+    begin_kept(CKPT_FAILED);
+    memset(&other, 0, sizeof(other));
+    race(FAULT_CLAIM, 1, complete_meanwhile);
+    CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_FINISHED);
+    CHECK(met());
+    CHECK_INT(state_of_job(), CKPT_STATE_DONE);
 }
 
 static void what_was_lost_meanwhile_is_not_retried(void)

@@ -44,6 +44,7 @@
     X(a_resume_that_fails_loses_nothing)                                       \
     X(a_store_error_is_never_a_missing_checkpoint)                             \
     X(a_damaged_run_goes_to_the_fallback_and_is_not_resumed)                   \
+    X(a_damaged_run_may_be_kept_without_a_reason)                              \
     X(the_fallback_decides_what_becomes_of_a_run)                              \
     X(without_a_fallback_a_dead_letter_is_kept)                                \
     X(outcomes_keep_and_delete_as_documented)                                  \
@@ -917,6 +918,31 @@ static void a_damaged_run_goes_to_the_fallback_and_is_not_resumed(void)
     CHECK_INT(ckpt_retry(&t.ctx, &t.run, "a"), CKPT_ERR_DAMAGED);
     CHECK_INT(ckpt_remove(&t.ctx, &t.run, "a"), CKPT_OK);
     CHECK(shell("test ! -e \"$1/r-a\""));
+    end();
+}
+
+static ckpt_outcome fallback_without_a_reason(ckpt_run *run, void *user,
+                                              ckpt_finish_desc *finish)
+{
+    (void)run, (void)user;
+    finish->reason = NULL;
+    return CKPT_FAILED;
+}
+
+static void a_damaged_run_may_be_kept_without_a_reason(void)
+{
+    ckpt_recover_info info;
+    const ckpt_recover_desc desc = { .resume = no_fallback,
+                                     .fallback = fallback_without_a_reason };
+    if (!begin()) {
+        return;
+    }
+    CHECK(leave("a", 1) && spoil("a"));
+    CHECK_INT(ckpt_recover(&t.ctx, &t.run, &desc, &info), CKPT_OK);
+    CHECK_INT(info.dead_letters, 1);
+    CHECK_INT(state_of("a"), CKPT_STATE_FAILED);
+    CHECK(query("a").lost);
+    CHECK_STR(query("a").reason, "");
     end();
 }
 
