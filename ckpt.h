@@ -361,10 +361,11 @@ CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n);
 //
 // ROOM. A run needs room for four generations at a time: the last two of an
 // epoch, the first one of the epoch of a claimant that takes the run over, and
-// the one that is being written. Its claims are as many as claimants crashed in
-// a row, CKPT_CLAIMS_MAX and a few more. A store that has no more room answers
-// CKPT_ERR_NO_SPACE, and what it kept before stays as it was. drop() must work
-// without room.
+// the one that is being written; a run that is being made, for one. What was
+// put and never published takes no room once its place is closed. The claims of
+// a run are as many as claimants crashed in a row, CKPT_CLAIMS_MAX and a few
+// more. A store that has no more room answers CKPT_ERR_NO_SPACE, and what it
+// kept before stays as it was. drop() must work without room.
 
 typedef struct ckpt_store ckpt_store;
 
@@ -377,7 +378,8 @@ enum {
     CKPT_CAP_SINGLE_PROCESS = 1 << 1,   // no other process ever uses it: a
                                         // claim of which alive() does not know
                                         // better is of an earlier boot, and its
-                                        // owner is gone
+                                        // owner is gone. Such a store need not
+                                        // know fork()
     CKPT_CAP_NOTHING        = 1 << 2    // keeps nothing: ckpt_store_none()
 };
 
@@ -442,12 +444,14 @@ typedef enum ckpt_verdict {
 typedef struct ckpt_life {
     ckpt_verdict verdict;           // no such claim: GONE in a run
     int64_t      beat_ms;           // last sign of life, on the store's own
-                                    // clock; 0: no claim of that epoch is
-                                    // there (a leftover: when it was made)
+                                    // clock, never 0 for a claim (1, if it is
+                                    // of an earlier boot); 0: no claim of that
+                                    // epoch is there (a leftover: when it was
+                                    // made)
     int64_t      now_ms;            // the same clock, now. A store whose clock
                                     // begins anew at each boot says GONE of
                                     // claims of an earlier boot
-    uint64_t     acked;             // the highest seq that beat() was given
+    uint64_t     acked;             // what beat() was given last: it rises
     bool         gave_up;           // close() said so of its claimant
     char         owner[160];        // who claimed, for people; NUL-terminated
 } ckpt_life;
@@ -484,7 +488,8 @@ typedef struct ckpt_cursor {
 typedef struct ckpt_store_methods {
     uint32_t version;       // CKPT_STORE_VERSION at the time it was compiled
     uint32_t place_size;    // at most CKPT_PLACE_SIZE
-    uint64_t size_max;      // the largest checkpoint it can keep; 0: any
+    uint64_t size_max;      // the largest checkpoint it can keep, the line
+                            // feed at its end included; 0: any
 
     // Opens a place. ERR_NOT_FOUND if there is nothing of that name. With
     // CKPT_HOW_NEW a run is made aside, whatever runs of that id there are:
@@ -541,7 +546,8 @@ typedef struct ckpt_store_methods {
 
     // Adds a piece to the generation being written: ranges are of base, any
     // generation that look() gave. On failure what was put is dropped.
-    // ERR_DAMAGED if a range is not all there or has another sum.
+    // ERR_DAMAGED if a range is not all there or has another sum;
+    // ERR_CLAIM_LOST if a higher claim has taken away what was put so far.
     ckpt_code (*put)(ckpt_store *s, void *place, const ckpt_gen *base,
                      const ckpt_part *part, ckpt_error *err);
 
@@ -556,19 +562,22 @@ typedef struct ckpt_store_methods {
 
     // Takes a damaged generation out of the way: no look tells of it any more.
     // A store may keep a few of them for people to look at, until the run is
-    // removed, or none. Only by the holder of a claim.
+    // removed, or none. OK, too, if it is gone. Only by the holder of a claim.
     ckpt_code (*set_aside)(ckpt_store *s, void *place, const ckpt_gen *gen,
                            ckpt_error *err);
 
     // Removes what is not needed any more, only by the holder of a claim, never
     // between put() and publish(), and never anything of an epoch above that
     // claim, nor of a later run of that id. What is gone already is success:
-    // a removal goes on where another one stopped.
-    //   CKPT_DROP_OLDER  claims and generations of epochs below gen->epoch, and
-    //                    what writers of epochs up to the claim's left half
-    //                    written
+    // a removal goes on where another one stopped. So it is for a holder that
+    // a higher claim has fenced; with CKPT_CAP_FENCED_WRITE that one removes
+    // nothing and is told ERR_CLAIM_LOST.
+    //   CKPT_DROP_OLDER  claims and generations of epochs below gen->epoch (at
+    //                    most the claim's), and what writers of epochs up to
+    //                    the claim's left half written
     //   CKPT_DROP_REST   everything but gen (NULL: no generation stays) and the
-    //                    claim that is held
+    //                    claim that is held. ERR_STALE, and nothing is removed,
+    //                    if gen is not there and another one of its epoch is
     //   CKPT_DROP_ALL    the same, durably, then gen, then the claim, then the
     //                    name of the run: no crash in between can bring an
     //                    older generation back
