@@ -117,7 +117,7 @@ coverage: deps-all
 
 # Takes out one safety line after another: a test must fail each time.
 mutate: deps
-	@CC='$(CC)' STB='$(STB)' B='$(B)' JOBS=2 sh tests/mutate.sh
+	@CC='$(CC)' STB='$(STB)' B='$(B)' JOBS=2 sh tests/proof/mutate.sh
 
 # The core for a microcontroller, and other figures.
 size: deps

@@ -1730,17 +1730,13 @@ static bool ckpt__utf8_lead(unsigned c, unsigned *more, unsigned *low,
 {
     *low = 0x80;
     *high = 0xbf;
-    // safe: 0xc2 -> 0xc0
-    if (c < 0xc2 || c > 0xf4) {                 // safe: c > 0xf4 -> c > 0xf7
+    if (c < 0xc2 || c > 0xf4) {
         return false;
     }
     *more = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-    // safe: drop
     if (c == 0xe0) *low = 0xa0;         // no overlong forms
-    // safe: drop
     if (c == 0xed) *high = 0x9f;        // no surrogates
-    if (c == 0xf0) *low = 0x90;                 // safe: drop
-    // safe: drop
+    if (c == 0xf0) *low = 0x90;
     if (c == 0xf4) *high = 0x8f;        // nothing above U+10FFFF
     return true;
 }
@@ -1877,11 +1873,11 @@ static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
 static ckpt_code ckpt__name_check(const char *name, ckpt_error *err)
 {
     const size_t n = name != NULL ? strlen(name) : 0;
-    if (n == 0 || n > CKPT_NAME_MAX) {          // safe: n > CKPT_NAME_MAX -> 0
+    if (n == 0 || n > CKPT_NAME_MAX) {
         return CKPT_ERR_ARGUMENT;
     }
     for (size_t i = 0; i < n; i++) {
-        if ((uint8_t)name[i] < 0x20) {          // safe: never
+        if ((uint8_t)name[i] < 0x20) {
             err->pos = i;
             return CKPT_ERR_ARGUMENT;
         }
@@ -2033,7 +2029,7 @@ static bool ckpt__is_syntax(ckpt_code rc)
 // Takes one byte, which must be c.
 static void ckpt__take_byte(ckpt__reader *r, int c)
 {
-    if (ckpt__peek(r) != c) {                   // safe: never
+    if (ckpt__peek(r) != c) {
         ckpt__fail(r, CKPT_ERR_JSON);
     } else {
         r->at++;
@@ -2068,13 +2064,13 @@ static bool ckpt__is_hex(int c)
 CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__tap *tap)
 {
     const int c = ckpt__peek(r);
-    if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL) {   // safe: never
+    if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL) {
         ckpt__fail(r, CKPT_ERR_JSON);
         return;
     }
     ckpt__tap_byte(tap, *r->at++);
     for (int i = 0; c == 'u' && i < 4; i++) {
-        if (!ckpt__is_hex(ckpt__peek(r))) {     // safe: never
+        if (!ckpt__is_hex(ckpt__peek(r))) {
             ckpt__fail(r, CKPT_ERR_JSON);
             return;
         }
@@ -2094,11 +2090,10 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__tap *tap)
     }
     for (int c; (c = ckpt__peek(r)) != '"'; ) {
         unsigned more = 0, low = 0x20, high = 0x7f;
-        if (c >= 0x80 &&                        // safe: never
-            !ckpt__utf8_lead((unsigned)c, &more, &low, &high)) {
+        if (c >= 0x80 && !ckpt__utf8_lead((unsigned)c, &more, &low, &high)) {
             ckpt__fail(r, CKPT_ERR_UTF8);
         }
-        if (c < 0x20) {                         // safe: never
+        if (c < 0x20) {
             ckpt__fail(r, CKPT_ERR_JSON);
         }
         if (r->rc != CKPT_OK) {
@@ -2110,7 +2105,7 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__tap *tap)
         }
         for (; more > 0; more--, low = 0x80, high = 0xbf) {
             c = ckpt__peek(r);
-            if (c < (int)low || c > (int)high) {    // safe: never
+            if (c < (int)low || c > (int)high) {
                 ckpt__fail(r, c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
                 return;
             }
@@ -2138,7 +2133,7 @@ static void ckpt__take_space(ckpt__reader *r)
 static void ckpt__take_digits(ckpt__reader *r)
 {
     int c = ckpt__peek(r);
-    if (c < '0' || c > '9') {                   // safe: never
+    if (c < '0' || c > '9') {
         ckpt__fail(r, CKPT_ERR_JSON);
     }
     for (; c >= '0' && c <= '9'; c = ckpt__peek(r)) {
@@ -2198,7 +2193,7 @@ static void ckpt__take_value(ckpt__reader *r)
     do {
         const int c = ckpt__peek(r);
         if (!done && (c == '{' || c == '[')) {
-            if (depth == CKPT_DEPTH_MAX) {      // safe: never
+            if (depth == CKPT_DEPTH_MAX) {
                 ckpt__fail(r, CKPT_ERR_DEPTH);
                 return;
             }
@@ -2246,8 +2241,7 @@ CKPT__APART static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
 {
     section->count = 0;
     ckpt__take_space(r);
-    while (r->rc == CKPT_OK &&
-           (section->count > 0 || ckpt__peek(r) != ']')) {
+    while (r->rc == CKPT_OK && (section->count > 0 || ckpt__peek(r) != ']')) {
         ckpt__take_value(r);
         section->count++;
         ckpt__take_space(r);
@@ -2273,7 +2267,7 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
     ckpt__take_space(&r);
     const uint8_t *from = r.at;
     r.mark = from;
-    if (kind != 0 && ckpt__peek(&r) != kind) {  // safe: never
+    if (kind != 0 && ckpt__peek(&r) != kind) {
         ckpt__fail(&r, CKPT_ERR_JSON);
     }
     ckpt__take_value(&r);
@@ -2281,7 +2275,7 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
     json->len = (size_t)(r.at - from);
     ckpt__cut(&r, section);
     ckpt__take_space(&r);
-    if (r.at != r.end) {                        // safe: never
+    if (r.at != r.end) {
         ckpt__fail(&r, CKPT_ERR_JSON);
     }
     err->pos = ckpt__pos(&r);
@@ -2314,7 +2308,7 @@ static size_t ckpt__utf8_write(char *out, uint32_t c)
 // *c = UINT32_MAX for a lone surrogate.
 static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
 {
-    if (end - p < 6) {                          // safe: never
+    if (end - p < 6) {
         return 0;
     }
     *c = ckpt__hex4(p + 2);
@@ -2460,11 +2454,11 @@ static uint64_t ckpt__head_number(const char *p)
     while (p < end - 1 && *p == ' ') {
         p++;
     }
-    if (*p == '0' && p < end - 1) {             // safe: never
+    if (*p == '0' && p < end - 1) {
         return UINT64_MAX;
     }
     for (; p < end; p++) {
-        if (*p < '0' || *p > '9') {             // safe: never
+        if (*p < '0' || *p > '9') {
             return UINT64_MAX;
         }
         value = value * 10 + (uint64_t)(*p - '0');
@@ -2487,7 +2481,7 @@ static bool ckpt__outcome_read(const char *p, ckpt_outcome *outcome)
         char text[CKPT__OUTCOME_MAX + 2];
         *outcome = (ckpt_outcome)i;
         ckpt__outcome_write(text, *outcome);
-        if (memcmp(text, p, sizeof(text)) == 0) {   // safe: sizeof(text) -> 1
+        if (memcmp(text, p, sizeof(text)) == 0) {
             return true;
         }
     }
@@ -2503,7 +2497,6 @@ static bool ckpt__head_is_newer(const char *head)
         version = version * 10 + (uint32_t)(head[i++] - '0');
     }
     return memcmp(head, ckpt__head, same) == 0 && head[same] != '0' &&
-           // safe: version > CKPT_FORMAT_VERSION -> 1
            version > CKPT_FORMAT_VERSION && head[i] == ',';
 }
 
@@ -2523,7 +2516,7 @@ static bool ckpt__is_sum(const char *p, uint32_t sum)
 {
     char digits[8];
     ckpt__hex8(digits, sum);
-    return memcmp(digits, p, 8) == 0;           // safe: == 0 -> != 1
+    return memcmp(digits, p, 8) == 0;
 }
 
 static uint32_t ckpt__hex4(const char *p);
@@ -2539,20 +2532,16 @@ static size_t ckpt__head_field(const char *head, size_t i, ckpt__record *rec,
         return 8;                               // compared when it is known
     case '#':
         **number = ckpt__head_number(p);
-        // safe: *(*number)++ <= CKPT_TURN_MAX -> (*number)++ != NULL
         return *(*number)++ <= CKPT_TURN_MAX ? CKPT__NUMBER_WIDTH : 0;
     case '?':
         return ckpt__outcome_read(p, &rec->outcome) ? CKPT__OUTCOME_MAX + 2 : 0;
     case '@':
         rec->saved_at_ms = ckpt__time_read(p);
-        // safe: rec->saved_at_ms >= 0 -> 1
         return rec->saved_at_ms >= 0 ? 24 : 0;
     case '!':
         **flag = *p == 't';
-        // safe: memcmp(p, ... == 0 -> (*flag)++ != NULL
         return memcmp(p, *(*flag)++ ? "true " : "false", 5) == 0 ? 5 : 0;
     default:
-        // safe: *p == ckpt__head[i] -> 1
         return *p == ckpt__head[i];
     }
 }
@@ -2568,17 +2557,10 @@ CKPT__APART static ckpt_code ckpt__head_read(const char *head,
         width = ckpt__head_field(head, i, rec, &number, &flag);
     }
     const uint32_t sum = ckpt__head_sum(head);
-    // safe: !ckpt__is_sum(head + CKPT__SUM_AT, sum) -> 0
     if (width == 0 || !ckpt__is_sum(head + CKPT__SUM_AT, sum) ||
-        // safe: v[CKPT__N_LENGTH] < CKPT__HEAD_SIZE -> 0
-        // safe: v[CKPT__N_LENGTH] > UINT32_MAX -> 0
         v[CKPT__N_LENGTH] < CKPT__HEAD_SIZE || v[CKPT__N_LENGTH] > UINT32_MAX ||
-        // safe: v[CKPT__N_EPOCH] == 0 -> 0
-        // safe: v[CKPT__N_SEQ] == 0 -> 0
         v[CKPT__N_EPOCH] == 0 || v[CKPT__N_SEQ] == 0 ||
-        // safe: v[CKPT__N_TURN] > v[CKPT__N_TURN_MAX] -> 0
         v[CKPT__N_TURN] > v[CKPT__N_TURN_MAX] ||
-        // safe: v[CKPT__N_ATTEMPT] > UINT32_MAX -> 0
         v[CKPT__N_ATTEMPT] > UINT32_MAX) {
         return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
     }
@@ -2597,7 +2579,6 @@ CKPT__APART static ckpt_code ckpt__head_read(const char *head,
     rec->lost = flags[1];
     rec->front = ckpt__hex4(head + CKPT__FRONT_AT) << 16 |
                  ckpt__hex4(head + CKPT__FRONT_AT + 4);
-    // safe: never
     if (!ckpt__is_sum(head + CKPT__FRONT_AT, rec->front)) {
         return CKPT_ERR_DAMAGED;                // not the digits that we write
     }
@@ -2662,7 +2643,6 @@ CKPT__APART static bool ckpt__take_run(ckpt__reader *r, const char *id,
 {
     ckpt__tap *tap = &w->tap;
     ckpt__take_shown(r, tap, NULL);
-    // safe: = ... -> = true;
     const bool ours = tap->hash == ckpt__hash_text(id, CKPT__AS_ID);
     ckpt__take_text(r, ",\"birth\":");
     memset(tap, 0, sizeof(*tap));
@@ -2672,7 +2652,7 @@ CKPT__APART static bool ckpt__take_run(ckpt__reader *r, const char *id,
     w->birth.from = tap->from;
     w->birth.size = tap->size;
     rec->birth[tap->len] = '\0';
-    if (!ckpt__is_nonce(rec->birth, tap->size)) {   // safe: never
+    if (!ckpt__is_nonce(rec->birth, tap->size)) {
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
     return ours;
@@ -2695,7 +2675,7 @@ CKPT__APART static void ckpt__take_meta(ckpt__reader *r, ckpt__record *rec,
                ckpt__hash_text(ckpt__meta_keys[next], CKPT__AS_TEXT)) {
             next++;
         }
-        if (next == CKPT__META_COUNT) {         // safe: never
+        if (next == CKPT__META_COUNT) {
             ckpt__fail(r, CKPT_ERR_DAMAGED);    // unknown, or out of order
         }
         if (next >= CKPT__META_PROMPT) {
@@ -2734,7 +2714,7 @@ static uint64_t ckpt__take_number(ckpt__reader *r, uint64_t max)
         r->at++;
         c = ckpt__peek(r);
     }
-    if (n == 0 || (n > 1 && first == '0') || value > max) {     // safe: never
+    if (n == 0 || (n > 1 && first == '0') || value > max) {
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
     return value;
@@ -2805,7 +2785,6 @@ static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__wants *w)
         ckpt__take_held(r, w);
     }
     ckpt__take_byte(r, '}');
-    // safe: never
     if (w->tap.size > 2 * CKPT_NAME_MAX) {      // as escaped as it can be
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
@@ -2827,7 +2806,7 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list, ckpt__record *rec,
             ckpt__cut(r, &piece);
             ckpt__section_join(section, &piece);
         }
-        if (section->count == max) {            // safe: never
+        if (section->count == max) {
             ckpt__fail(r, CKPT_ERR_DAMAGED);
             return;
         }
@@ -2873,7 +2852,7 @@ static bool ckpt__take_part(ckpt__reader *r, const char *id, uint32_t i,
         ckpt__take_elements(r, UINT32_MAX, &rec->part[i]);
         break;
     case CKPT__STATE:
-        if (ckpt__peek(r) != '{') {             // safe: never
+        if (ckpt__peek(r) != '{') {
             ckpt__fail(r, CKPT_ERR_DAMAGED);
         }
         ckpt__take_value(r);
@@ -2896,7 +2875,6 @@ static bool ckpt__take_parts(ckpt__reader *r, const char *id,
         if (i < CKPT__PHASES || i > CKPT__HELD) {
             ckpt__cut(r, &rec->part[i]);        // a list cuts its own entries
         }
-        // safe: never
         if (i == CKPT__META && r->all.crc != rec->front) {
             ckpt__fail(r, CKPT_ERR_DAMAGED);
         }
@@ -2915,7 +2893,6 @@ static ckpt_code ckpt__too_large(ckpt__reader *r)
     const ckpt_code rc = io == NULL ? CKPT_OK : io->store->methods->read(
         io->store, io->place, &io->gen, io->size_max, io->work, 1, &got,
         &io->error);
-    // safe: got > 0 -> 1
     return rc != CKPT_OK ? rc : got > 0 ? CKPT_ERR_TOO_LARGE : CKPT_ERR_DAMAGED;
 }
 
@@ -2929,12 +2906,11 @@ static ckpt_code ckpt__take_head(ckpt__reader *r, uint32_t size_max,
     if (r->rc != CKPT_OK) {
         return r->rc;
     }
-    if (n < CKPT__HEAD_SIZE) {                  // safe: never
+    if (n < CKPT__HEAD_SIZE) {
         return n >= 20 && ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT
                                                     : CKPT_ERR_DAMAGED;
     }
     const ckpt_code rc = ckpt__head_read(head, rec);
-    // safe: rec->length > size_max -> 0
     if (rc == CKPT_OK && rec->length > size_max) {
         return ckpt__too_large(r);
     }
@@ -2995,21 +2971,19 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
     rec->uncertain = 0;
     const bool ours = ckpt__take_parts(r, id, rec, w);
     *pos = ckpt__pos(r);
-    // safe: *pos != rec->length -> 0
     if (r->rc == CKPT_OK && (*pos != rec->length ||
         !ckpt__is_sum(head + CKPT__CRC_AT,
                       ckpt__record_sum(r->all.crc, head)))) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);        // safe: drop
-    }
-    ckpt__counts(rec, found);
-    if (memcmp(told, found, sizeof(told)) != 0) {   // safe: never
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
-    // safe: ckpt__pos(r) <= size_max -> 1
+    ckpt__counts(rec, found);
+    if (memcmp(told, found, sizeof(told)) != 0) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
     while (ckpt__pos(r) <= size_max && ckpt__is_space(ckpt__peek(r))) {
         r->at++;                                // room to grow in place
     }
-    if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {   // safe: never
+    if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {
         ckpt__fail(r, CKPT_ERR_DAMAGED);
     }
     if (ckpt__is_syntax(r->rc)) {
@@ -3189,7 +3163,6 @@ static ckpt__fate ckpt__entry_fate(const ckpt_run *run, uint32_t list,
     if (plan->list == list && plan->at == i) {
         return plan->fate;
     }
-    // safe: && e->ended ->
     return list == CKPT__EFFECTS && plan->drop_ended && e->ended &&
            e->turn < plan->turn ? CKPT__DROP : CKPT__KEEP;
 }
@@ -3418,7 +3391,6 @@ static bool ckpt__is_due(const ckpt_desc *desc, bool saved, int64_t saved_ms,
     if (every > 0 && (turn == 0 || turn % every != 0)) {
         return false;
     }
-    // safe: !saved || ->
     return !saved || now_ms - saved_ms >= desc->throttle_ms;
 }
 
@@ -3439,7 +3411,6 @@ static bool ckpt__is_kept(ckpt_outcome outcome)
 // last beat.
 static bool ckpt__is_let_go(const ckpt__facts *f)
 {
-    // safe: f->epoch == f->highest -> 1
     return f->judged == CKPT_OK && f->epoch == f->highest &&
            (f->outcome == CKPT_INTERRUPTED || f->outcome == CKPT_RETRY);
 }
@@ -3447,7 +3418,6 @@ static bool ckpt__is_let_go(const ckpt__facts *f)
 static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
 {
     if (f->verdict == CKPT_LIFE_UNKNOWN) {
-        // safe: f->age_ms > desc->lease_ms -> f->age_ms >= 0
         return f->watched || f->age_ms > desc->lease_ms;
     }
     return f->verdict == CKPT_LIFE_GONE;
@@ -3456,7 +3426,6 @@ static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
 static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
 {
     return resume_max != CKPT_UNLIMITED &&
-           // safe: >= -> >
            attempt >= (uint32_t)(resume_max == CKPT_NEVER ? 0 : resume_max);
 }
 
@@ -3467,10 +3436,9 @@ static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
 // about its age, and must not make the run immortal.
 static int64_t ckpt__patience(uint32_t n, int64_t age_ms)
 {
-    if (n <= 3 || age_ms < 0) {                 // safe: || age_ms < 0 ->
+    if (n <= 3 || age_ms < 0) {
         return 0;
     }
-    // safe: n >= 15 -> 0
     const int64_t wait = n >= 15 ? 3600000 : INT64_C(1000) << (n - 3);
     return age_ms >= wait ? 0 : wait - age_ms;
 }
@@ -3479,7 +3447,7 @@ static int64_t ckpt__patience(uint32_t n, int64_t age_ms)
 // it change nothing: whoever made them found the same.
 static ckpt_run_state ckpt__ended_state(const ckpt__facts *f)
 {
-    if (f->judged != CKPT_OK) {                 // safe: never
+    if (f->judged != CKPT_OK) {
         return (ckpt_run_state)0;
     }
     if (f->outcome == CKPT_DONE) {
@@ -3488,7 +3456,6 @@ static ckpt_run_state ckpt__ended_state(const ckpt__facts *f)
     if (f->outcome == CKPT_DEAD) {
         return CKPT_STATE_FAILED;
     }
-    // safe: ckpt__is_final(f->outcome) -> 0
     return ckpt__is_final(f->outcome) ? CKPT_STATE_FINISHED : (ckpt_run_state)0;
 }
 
@@ -3514,7 +3481,6 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
     if (judged != 0) {
         return judged;
     }
-    // safe: !ckpt__is_let_go(f) && ->
     if (!ckpt__is_let_go(f) && !ckpt__is_gone(f, desc)) {
         if (!whole || (f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0)) {
             *wait_ms = desc->lease_ms;
@@ -3528,14 +3494,13 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
     }
     if (f->died <= CKPT_CLAIMS_MAX) {
         *wait_ms = ckpt__patience(f->died, f->age_ms);
-        if (*wait_ms > 0) {                     // safe: never
+        if (*wait_ms > 0) {
             return CKPT_STATE_BUSY;
         }
     }
     if (!whole) {
         return CKPT_STATE_DAMAGED;
     }
-    // safe: f->died > CKPT_CLAIMS_MAX || ->
     return f->died > CKPT_CLAIMS_MAX ||
            ckpt__is_exhausted(f->attempt, desc->resume_max)
                ? CKPT_STATE_EXHAUSTED : CKPT_STATE_INTERRUPTED;
@@ -3560,8 +3525,7 @@ static ckpt_code ckpt__state_code(ckpt_run_state state, ckpt_code judged)
 static uint32_t ckpt__next_attempt(uint32_t attempt, bool progress,
                                    ckpt_outcome outcome)
 {
-    attempt = progress ? 0 : attempt;           // safe: progress ? 0 : ->
-    // safe: attempt - 1 -> attempt
+    attempt = progress ? 0 : attempt;
     return outcome == CKPT_INTERRUPTED && attempt > 0 ? attempt - 1 : attempt;
 }
 
@@ -3617,7 +3581,7 @@ static ckpt_code ckpt__run_result(ckpt_run *run, ckpt_code rc)
     if (rc == CKPT_ERR_STALE) {
         // Another file stands there, be it another owner's or a copy of ours:
         // look, and judge again, before the next call.
-        run->priv.must_look = run->priv.unsure = true;  // safe: drop
+        run->priv.must_look = run->priv.unsure = true;
     }
     if (rc < 0) {
         run->error = run->priv.io.error;
@@ -3685,14 +3649,13 @@ static ckpt_code ckpt__copy_out(ckpt__io *io, uint32_t from, uint32_t size,
                                 void *buf, size_t cap)
 {
     size_t got = 0;
-    if (size > cap) {                           // safe: never
+    if (size > cap) {
         return CKPT_ERR_BUFFER;
     }
     const ckpt_code rc = io->store->methods->read(
         io->store, io->place, &io->gen, from, buf, size, &got,
         &io->error);
     ckpt__read_end(io);
-    // safe: got != size -> 0
     return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
 }
 
@@ -3705,7 +3668,6 @@ static ckpt_code ckpt__judge_one(ckpt__io *io, const char *id,
     ckpt__reader_store(&io->reader, io, 0);
     const ckpt_code rc = ckpt__record_read(io, id, rec, pos);
     ckpt__read_end(io);
-    // safe: never
     if (rc == CKPT_OK && rec->epoch != gen->epoch) {
         return CKPT_ERR_DAMAGED;                // a copy under another name
     }
@@ -3734,7 +3696,6 @@ static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
         for (unsigned i = 0; i < io->look.count; i++) {
             uint32_t pos;
             rc = ckpt__judge_one(io, id, &io->look.gens[i], rec, &pos);
-            // safe: rc != CKPT_ERR_DAMAGED && ... -> rc == CKPT_OK) {
             if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
                 io->gen.seq = rec->seq;
                 return rc;
@@ -3761,7 +3722,7 @@ static ckpt_code ckpt__alive(ckpt__io *io, uint64_t epoch, ckpt_life *life)
     // gave it up says so.
     if (rc == CKPT_OK && life->verdict == CKPT_LIFE_UNKNOWN &&
         (life->gave_up || (io->store->caps & CKPT_CAP_SINGLE_PROCESS))) {
-        life->verdict = CKPT_LIFE_GONE;         // safe: drop
+        life->verdict = CKPT_LIFE_GONE;
     }
     return rc;
 }
@@ -3771,9 +3732,7 @@ static ckpt_code ckpt__alive(ckpt__io *io, uint64_t epoch, ckpt_life *life)
 static void ckpt__count_claim(ckpt__facts *f, uint64_t epoch,
                               const ckpt_life *life)
 {
-    // safe: life->acked > f->acked -> 0
     f->acked = life->acked > f->acked ? life->acked : f->acked;
-    // safe: !life->gave_up -> 1
     f->died += epoch > f->epoch && life->beat_ms != 0 && !life->gave_up;
 }
 
@@ -3812,7 +3771,6 @@ CKPT__APART static bool ckpt__watch_beat(ckpt_ctx *ctx, const char *id,
     }
     for (size_t i = 0; i < 8; i++) {
         ckpt__watch *w = &ctx->priv.watch[i];
-        // safe: w->beat_ms == beat_ms -> 1
         if (w->who == who && w->beat_ms == beat_ms) {
             return now.mono_ms - w->since_ms >= ctx->priv.desc.lease_ms;
         }
@@ -3854,9 +3812,7 @@ static ckpt_code ckpt__observe(ckpt_ctx *ctx, ckpt__io *io, const char *id,
             break;
         }
         // Believe that only if nobody was at work meanwhile.
-        // safe: ckpt__is_gone(f, &ctx->priv.desc) -> 1
         if (f->judged != CKPT_ERR_STALE && ckpt__is_gone(f, &ctx->priv.desc) &&
-            // safe: io->look.epoch == highest -> 1
             ckpt__look(io, 0) == CKPT_OK && io->look.epoch == highest &&
             ckpt__alive(io, highest, &io->life) == CKPT_OK &&
             io->life.verdict == f->verdict) {
@@ -3909,9 +3865,7 @@ static ckpt_code ckpt__look_mine(ckpt_run *run)
 {
     ckpt__io *io = &run->priv.io;
     const ckpt_code rc = ckpt__look(io, 0);
-    run->priv.must_look = rc != CKPT_OK;        // safe: drop
-    // safe: io->look.epoch > run->epoch -> 0
-    // safe: !io->look.mine -> 0
+    run->priv.must_look = rc != CKPT_OK;
     if (rc == CKPT_OK && (io->look.epoch > run->epoch || !io->look.mine)) {
         return CKPT_ERR_CLAIM_LOST;
     }
@@ -3928,7 +3882,7 @@ static ckpt_code ckpt__fence(ckpt_run *run)
 static ckpt_code ckpt__lose(ckpt_run *run, ckpt_code rc)
 {
     if (rc == CKPT_ERR_CLAIM_LOST) {
-        run->priv.lost = true;                  // safe: drop
+        run->priv.lost = true;
         ckpt__tell(run, CKPT_EVENT_CLAIM_LOST, NULL);
     }
     return rc;
@@ -3954,21 +3908,19 @@ static ckpt_code ckpt__set_aside(ckpt_run *run)
 static ckpt_code ckpt__rejudge(ckpt_run *run)
 {
     run->priv.io.wants.run = run;
-    // safe: drop
     run->priv.unsure = true;                    // until this has succeeded
     ckpt_code rc = ckpt__judge(&run->priv.io, run->id, run->epoch,
                                &run->priv.record);
     if (rc == CKPT_OK) {
         // What the caller builds on may be gone: it must load what is left.
-        if (run->priv.io.bad_count > 0 ||       // safe: never
-            // safe: run->priv.record.seq < run->priv.acked -> 0
+        if (run->priv.io.bad_count > 0 ||
             run->priv.record.seq < run->priv.acked) {
             run->priv.must_load = run->older = true;
         }
         ckpt__mirror(run);
         // Before a save would keep the damaged one in place of the good one.
-        rc = ckpt__set_aside(run);              // safe: drop
-        run->priv.unsure = rc != CKPT_OK;       // safe: drop
+        rc = ckpt__set_aside(run);
+        run->priv.unsure = rc != CKPT_OK;
     }
     return rc;
 }
@@ -3977,23 +3929,21 @@ static ckpt_code ckpt__rejudge(ckpt_run *run)
 // known which generation stands.
 static ckpt_code ckpt__ready(ckpt_run *run)
 {
-    if (!run->priv.open) {                      // safe: never
+    if (!run->priv.open) {
         return run->priv.over ? CKPT_FINISHED : CKPT_ERR_CLOSED;
     }
     memset(&run->priv.io.error, 0, sizeof(run->priv.io.error));
-    if (run->priv.lost) {                       // safe: never
+    if (run->priv.lost) {
         return CKPT_ERR_CLAIM_LOST;
     }
     ckpt_moment now;
-    // safe: ckpt__now(run, &now) -> CKPT_OK
     ckpt_code rc = ckpt__now(run, &now);        // refuses a forked child
-    if (rc == CKPT_OK && run->priv.damaged) {   // safe: never
+    if (rc == CKPT_OK && run->priv.damaged) {
         rc = CKPT_ERR_DAMAGED;
     }
-    if (rc == CKPT_OK && run->priv.must_look) {     // safe: never
+    if (rc == CKPT_OK && run->priv.must_look) {
         rc = ckpt__lose(run, ckpt__fence(run));
     }
-    // safe: run->priv.unsure -> 0
     return rc == CKPT_OK && run->priv.unsure ? ckpt__rejudge(run) : rc;
 }
 
@@ -4114,7 +4064,7 @@ static ckpt_code ckpt__write(ckpt_run *run, uint32_t crc)
 static void ckpt__drop_older(ckpt_run *run)
 {
     ckpt_gen below;
-    const bool two = run->priv.stand >= 2;      // safe: >= 2 -> >= 1
+    const bool two = run->priv.stand >= 2;
     memset(&below, 0, sizeof(below));
     below.epoch = two ? run->epoch : run->priv.base;
     if (run->priv.older_left && below.epoch > 1) {
@@ -4130,32 +4080,28 @@ static ckpt_code ckpt__publish(ckpt_run *run, int64_t wall_ms)
 {
     ckpt__io *io = &run->priv.io;
     const uint32_t crc = ckpt__compose(run, wall_ms);
-    // safe: run->priv.next.length > io->size_max -> 0
     if (run->priv.next.length > io->size_max ||
         run->priv.tries >= CKPT_TURN_MAX) {
         return CKPT_ERR_TOO_LARGE;
     }
-    // safe: ++run->priv.tries -> run->priv.record.seq + 1
     run->priv.next.seq = ++run->priv.tries;     // failed tries count, too
     ckpt_code rc = ckpt__write(run, crc);
     if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
         run->priv.stand++;
         ckpt__apply(run);
     } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
-        // safe: drop
         run->priv.unsure = true;                // read before the next save
     }
     run->error = io->error;                     // the look must not hide it
-    // safe: ckpt__fence(run) -> CKPT_OK
-    const ckpt_code fence = ckpt__fence(run);   // safe: before rc = ckpt__write
+    const ckpt_code fence = ckpt__fence(run);
     if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
         return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
     }
-    if (rc != CKPT_OK) {                        // safe: never
+    if (rc != CKPT_OK) {
         io->error = run->error;
         return rc;
     }
-    if (fence != CKPT_OK) {                     // safe: never
+    if (fence != CKPT_OK) {
         return CKPT_ERR_UNSURE;                 // it stands, but is it ours?
     }
     // A later claimant is told by the claim what was acknowledged, and so finds
@@ -4163,7 +4109,7 @@ static ckpt_code ckpt__publish(ckpt_run *run, int64_t wall_ms)
     run->priv.acked = run->priv.next.seq;
     (void)io->store->methods->beat(io->store, io->place, run->priv.acked,
                                    &io->error);
-    ckpt__drop_older(run);  // safe: before const ckpt_code fence
+    ckpt__drop_older(run);
     memset(&io->error, 0, sizeof(io->error));
     return CKPT_OK;
 }
@@ -4216,7 +4162,7 @@ static ckpt_code ckpt__save_planned(ckpt_run *run)
     if (!run->priv.saved || now.mono_ms > run->priv.saved_ms) {
         run->priv.saved_ms = now.mono_ms;       // as sampled before the write
     }
-    run->priv.saved = true;     // safe: before if (rc != CKPT_OK)
+    run->priv.saved = true;
     ckpt__tell(run, CKPT_EVENT_SAVED, NULL);
     (void)ckpt__touch(run, now.mono_ms);        // a sign of life, too
     return CKPT_OK;
@@ -4244,7 +4190,6 @@ static ckpt_code ckpt__plan_cut(ckpt_run *run, uint32_t n)
     if (r->rc != CKPT_OK && !ckpt__is_syntax(r->rc)) {
         return r->rc;
     }
-    // safe: never
     if (r->all.size != old->part[CKPT__MESSAGES].size ||
         r->all.crc != old->part[CKPT__MESSAGES].crc) {
         run->priv.unsure = true;
@@ -4272,7 +4217,7 @@ CKPT__APART static ckpt_code ckpt__plan_messages(ckpt_run *run,
     ckpt__cut(&r, &plan->add);
     ckpt__take_byte(&r, ']');
     ckpt__take_space(&r);
-    if (r.at != r.end) {                        // safe: never
+    if (r.at != r.end) {
         ckpt__fail(&r, CKPT_ERR_JSON);
     }
     if (r.rc != CKPT_OK) {
@@ -4280,7 +4225,7 @@ CKPT__APART static ckpt_code ckpt__plan_messages(ckpt_run *run,
         io->error.pos = ckpt__pos(&r);
         return r.rc;
     }
-    if (d->append_at > old->part[CKPT__MESSAGES].count) {   // safe: never
+    if (d->append_at > old->part[CKPT__MESSAGES].count) {
         return CKPT_ERR_GAP;
     }
     if (d->append_at < old->part[CKPT__MESSAGES].count) {   // cut at a message
@@ -4548,7 +4493,7 @@ static ckpt_code ckpt__run_init(ckpt_ctx *ctx, ckpt_run *run, const char *id)
     memset(run, 0, sizeof(*run));
     run->priv.ctx = ctx;
     run->priv.io.error.op = "read the run id";
-    if (n == 0 || n > CKPT_ID_MAX) {            // safe: n > CKPT_ID_MAX -> 0
+    if (n == 0 || n > CKPT_ID_MAX) {
         return CKPT_ERR_ARGUMENT;
     }
     memcpy(run->id, id, n + 1);
@@ -4631,7 +4576,7 @@ static bool ckpt__may_take(ckpt_run_state state, uint32_t how)
     const bool only = (how & (CKPT__TAKE_FINISHED | CKPT__TAKE_RETRY)) != 0;
     switch (state) {
     case CKPT_STATE_FINISHED:    return true;
-    case CKPT_STATE_INTERRUPTED: return !only;  // safe: !only -> true
+    case CKPT_STATE_INTERRUPTED: return !only;
     case CKPT_STATE_EXHAUSTED:
         return (how & (CKPT__TAKE_FALLEN | CKPT__TAKE_REMOVE |
                        CKPT__TAKE_RETRY)) != 0;
@@ -4684,7 +4629,6 @@ CKPT__APART static ckpt_code ckpt__remove_run(ckpt_run *run,
 // the next one is about to read.
 static ckpt_code ckpt__make_room(ckpt_run *run, const ckpt_gen *gen)
 {
-    // safe: = ... -> = CKPT_OK;
     const ckpt_code rc = ckpt__lose(run, ckpt__look_mine(run));
     return rc == CKPT_OK ? ckpt__drop(&run->priv.io, gen, CKPT_DROP_REST) : rc;
 }
@@ -4696,7 +4640,7 @@ static ckpt_code ckpt__make_room(ckpt_run *run, const ckpt_gen *gen)
 static ckpt_code ckpt__end(ckpt_run *run, ckpt_outcome outcome,
                            ckpt_code (*publish)(ckpt_run *run))
 {
-    ckpt_code rc = publish(run);                // safe: drop
+    ckpt_code rc = publish(run);
     if (rc == CKPT_ERR_NO_SPACE) {
         rc = ckpt__make_room(run, &run->priv.io.gen);
         rc = rc == CKPT_OK ? publish(run) : rc;
@@ -4706,7 +4650,7 @@ static ckpt_code ckpt__end(ckpt_run *run, ckpt_outcome outcome,
     }
     rc = ckpt__make_room(run, NULL);
     if (rc == CKPT_OK) {
-        rc = ckpt__lose(run, ckpt__look_mine(run));     // safe: drop
+        rc = ckpt__lose(run, ckpt__look_mine(run));
     }
     if (rc == CKPT_OK) {
         run->priv.record.outcome = outcome;
@@ -4730,13 +4674,11 @@ static void ckpt__plan_adopt(ckpt_run *run, uint32_t attempt,
     ckpt__io *io = &run->priv.io;
     const uint64_t seq = run->priv.record.seq;
     run->resumed = true;
-    // safe: io->facts.acked > seq -> 0
     run->older = io->bad_count > 0 || io->facts.acked > seq;
     run->priv.older_left = true;
     run->priv.base = run->priv.record.epoch;
-    // safe: = ... -> = 0;
     run->priv.tries = io->facts.acked > seq ? io->facts.acked : seq;
-    run->priv.turn_adopted = run->priv.record.turn_max;     // safe: drop
+    run->priv.turn_adopted = run->priv.record.turn_max;
     ckpt__plan *plan = ckpt__plan_begin(run);
     plan->attempt = attempt;
     plan->outcome = outcome;
@@ -4751,7 +4693,7 @@ static ckpt_code ckpt__adopt(ckpt_run *run, const char *fingerprint,
                              uint32_t attempt, ckpt_outcome outcome)
 {
     ckpt__plan_adopt(run, attempt, outcome);
-    ckpt_code rc = ckpt__publish_now(run);      // safe: drop
+    ckpt_code rc = ckpt__publish_now(run);
     if (rc == CKPT_ERR_NO_SPACE && run->priv.base > 1) {
         // Claimants that crashed as soon as they had adopted left what they
         // would have removed.
@@ -4780,20 +4722,18 @@ static ckpt_code ckpt__adopt(ckpt_run *run, const char *fingerprint,
 static ckpt_code ckpt__judge_claimed(ckpt_run *run, ckpt_code *judged)
 {
     ckpt__io *io = &run->priv.io;
-    ckpt_code rc = ckpt__fence(run);    // safe: ckpt__fence(run) -> CKPT_OK
+    ckpt_code rc = ckpt__fence(run);
     if (rc != CKPT_OK) {
         return rc;
     }
     io->wants.run = run;
     for (int tries = 0; ; tries++) {            // an old owner may still write
-        // safe: = ... -> = io->facts.judged;
         *judged = ckpt__judge(io, run->id, run->epoch, &run->priv.record);
         if (*judged != CKPT_ERR_STALE || tries == 8) {
             break;
         }
     }
     run->error = io->error;
-    // safe: drop
     rc = ckpt__fence(run);
     if (rc == CKPT_OK) {                        // of the owner before us
         rc = ckpt__alive(io, io->facts.highest, &io->life);
@@ -4817,7 +4757,6 @@ static ckpt_code ckpt__take_to_remove(ckpt_run *run, ckpt_code judged,
     const ckpt_run_info *info = &run->priv.ctx->priv.info;
     ckpt_code rc = CKPT_OK;
     if (judged == CKPT_ERR_DAMAGED || judged == CKPT_ERR_FOREIGN) {
-        // safe: how & CKPT__TAKE_PRUNE -> 0
         return how & CKPT__TAKE_PRUNE ? judged
                                       : ckpt__remove_run(run, CKPT_REMOVED,
                                                          NULL);
@@ -4825,19 +4764,17 @@ static ckpt_code ckpt__take_to_remove(ckpt_run *run, ckpt_code judged,
     if (judged != CKPT_OK) {
         return judged;
     }
-    if ((how & CKPT__TAKE_PRUNE) &&             // safe: never
+    if ((how & CKPT__TAKE_PRUNE) &&
         (rec->epoch != info->epoch || rec->seq != info->seq ||
          // The age that was judged may be that of a lower claim.
-         // safe: io->life.now_ms - io->life.beat_ms < info->beat_age_ms -> 0
          io->life.now_ms - io->life.beat_ms < info->beat_age_ms)) {
         return CKPT_ERR_BUSY;       // retried, or resumed, since it was judged
     }
-    if (rec->part[CKPT__HELD].count > 0) {      // safe: never
+    if (rec->part[CKPT__HELD].count > 0) {
         return CKPT_ERR_HELD;
     }
     if (!ckpt__is_final(rec->outcome)) {
         ckpt__plan_adopt(run, rec->attempt, CKPT_REMOVED);
-        // safe: = ... -> = CKPT_OK;
         rc = ckpt__end(run, CKPT_REMOVED, ckpt__publish_now);
     }
     return rc != CKPT_OK ? rc : ckpt__remove_run(run, CKPT_REMOVED, &io->gen);
@@ -4860,10 +4797,9 @@ static ckpt_code ckpt__take_ended(ckpt_run *run, uint32_t how)
     if ((how & CKPT__TAKE_RETRY) == 0 || outcome == CKPT_DONE) {
         return ckpt__kept_code(outcome, how);
     }
-    if (run->priv.record.lost) {                // safe: never
+    if (run->priv.record.lost) {
         return CKPT_ERR_DAMAGED;
     }
-    // safe: 0, CKPT_INTERRUPTED -> 1, CKPT_INTERRUPTED
     return ckpt__adopt(run, NULL, 0, CKPT_INTERRUPTED);
 }
 
@@ -4891,16 +4827,15 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
     if (judged != CKPT_OK) {
         return judged;
     }
-    // safe: never
     if (ckpt__is_final(rec->outcome) || ckpt__is_kept(rec->outcome)) {
         return ckpt__take_ended(run, how);
     }
-    if (how & CKPT__TAKE_FINISHED) {            // safe: never
+    if (how & CKPT__TAKE_FINISHED) {
         return CKPT_ERR_BUSY;
     }
     if (how & CKPT__TAKE_RETRY) {
         // Another one may have retried it since it was observed.
-        if (run->priv.io.facts.died <= CKPT_CLAIMS_MAX &&   // safe: never
+        if (run->priv.io.facts.died <= CKPT_CLAIMS_MAX &&
             !ckpt__is_exhausted(rec->attempt,
                                 run->priv.ctx->priv.desc.resume_max)) {
             return CKPT_ERR_EXISTS;
@@ -4909,10 +4844,9 @@ static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
     }
     run->priv.exhausted = run->priv.exhausted || ckpt__is_exhausted(
         rec->attempt, run->priv.ctx->priv.desc.resume_max);
-    if (run->priv.exhausted && !(how & CKPT__TAKE_FALLEN)) {    // safe: never
+    if (run->priv.exhausted && !(how & CKPT__TAKE_FALLEN)) {
         return CKPT_ERR_EXHAUSTED;
     }
-    // safe: + 1 ->
     return ckpt__adopt(run, fingerprint, rec->attempt + (rec->attempt + 1 > 0),
                        CKPT_RUNNING);
 }
@@ -4932,12 +4866,11 @@ static ckpt_code ckpt__may_claim(ckpt_ctx *ctx, ckpt_run *run, uint32_t how)
     const ckpt_run_state state = ckpt__classify(f, d, &wait_ms);
     io->error.wait_ms = wait_ms;
     run->priv.exhausted = state == CKPT_STATE_EXHAUSTED;
-    // safe: never
     if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
         !(how & CKPT__TAKE_FORCE)) {
         return CKPT_ERR_BUSY;                   // its owner is removing it
     }
-    if (!ckpt__may_take(state, how)) {          // safe: never
+    if (!ckpt__may_take(state, how)) {
         return state == CKPT_STATE_DONE || state == CKPT_STATE_FAILED ?
             ckpt__kept_code(f->outcome, how) :
             ckpt__state_code(state, f->judged);
@@ -4948,7 +4881,6 @@ static ckpt_code ckpt__may_claim(ckpt_ctx *ctx, ckpt_run *run, uint32_t how)
     if (state == CKPT_STATE_FAILED && (how & CKPT__TAKE_RETRY) && f->lost) {
         return CKPT_ERR_DAMAGED;
     }
-    // safe: f->highest >= CKPT_TURN_MAX -> 0
     return f->highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED : CKPT_OK;
 }
 
@@ -5112,7 +5044,6 @@ static ckpt_code ckpt__load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
     rc = ckpt__record_read(io, run->id, rec, &pos);
     io->error.pos = pos;
     io->wants.run = run;
-    // safe: never
     if (rc == CKPT_OK && (rec->epoch != run->epoch || rec->seq != run->seq)) {
         rc = CKPT_ERR_STALE;
     }
@@ -5201,7 +5132,7 @@ CKPT_API ckpt_code ckpt_beat(ckpt_run *run)
         rc = ckpt__touch(run, now.mono_ms);
     }
     if (rc == CKPT_OK) {
-        rc = ckpt__fence(run);                  // safe: drop
+        rc = ckpt__fence(run);
     }
     return ckpt__run_result(run, ckpt__lose(run, rc));
 }
@@ -5259,7 +5190,6 @@ static ckpt_code ckpt__finish_lost(ckpt_run *run, const ckpt_finish_desc *desc)
 static ckpt_code ckpt__finish_damaged(ckpt_run *run, ckpt_outcome outcome,
                                       const ckpt_finish_desc *desc)
 {
-    // safe: = ... -> = CKPT_OK;
     ckpt_code rc = ckpt__lose(run, ckpt__fence(run));
     if (rc == CKPT_OK && outcome == CKPT_DEAD) {
         rc = ckpt__finish_lost(run, desc);
@@ -5282,12 +5212,11 @@ static ckpt_code ckpt__finish_save(ckpt_run *run, ckpt_outcome outcome,
     if (rc != CKPT_OK) {
         return ckpt__save_failed(run, rc);
     }
-    if (ends && outcome != CKPT_DEAD &&         // safe: never
+    if (ends && outcome != CKPT_DEAD &&
         run->priv.record.part[CKPT__HELD].count > 0) {
         return CKPT_ERR_HELD;
     }
     plan->outcome = outcome;
-    // safe: always
     if (run->priv.record.outcome != CKPT_INTERRUPTED) {     // given back once
         plan->attempt = ckpt__next_attempt(plan->attempt, false, outcome);
     }
@@ -5295,7 +5224,7 @@ static ckpt_code ckpt__finish_save(ckpt_run *run, ckpt_outcome outcome,
         ckpt__plan_reason(run, desc->reason);
     }
     rc = ends ? ckpt__end(run, outcome, ckpt__save_planned)
-              : ckpt__save_planned(run);        // safe: drop
+              : ckpt__save_planned(run);
     run->priv.finished = rc == CKPT_OK && ends;
     return rc;
 }
@@ -5405,7 +5334,7 @@ static ckpt_code ckpt__entry_read(ckpt_run *run, uint32_t list, uint32_t i,
     const ckpt_code rc = ckpt__copy_out(io, name->from, name->size, raw,
                                         sizeof(io->work));
     const size_t n = ckpt__unescape(raw, raw, name->size, &lone);
-    if (rc == CKPT_OK && n <= CKPT_NAME_MAX) {  // safe: n <= CKPT_NAME_MAX -> 1
+    if (rc == CKPT_OK && n <= CKPT_NAME_MAX) {
         memcpy(id, raw, n);
         id[n] = '\0';
     }
@@ -5464,7 +5393,6 @@ CKPT_API ckpt_code ckpt_phase_end(ckpt_run *run, const char *name,
     }
     plan->name = name;
     plan->done_phase = true;
-    // safe: drop
     plan->attempt = 0;                          // progress
     return ckpt__save_planned(run);
 }
@@ -5506,7 +5434,7 @@ static bool ckpt__effect_fits(const ckpt_run *run)
     for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count; i++) {
         n += ckpt__entry_fate(run, CKPT__EFFECTS, i) != CKPT__DROP;
     }
-    return n < CKPT_EFFECTS_MAX;    // safe: n < CKPT_EFFECTS_MAX -> 1
+    return n < CKPT_EFFECTS_MAX;
 }
 
 CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
@@ -5530,11 +5458,8 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
     const bool again = at < run->priv.record.part[CKPT__EFFECTS].count;
     // One that was to begin in this very claim but could not be acknowledged
     // was not run: it is still new. Any other that stands is not.
-    // safe: run->priv.entries[0][at].ended -> 0
     if (again && (run->priv.entries[0][at].ended ||
-                  // safe: run->priv.entries[0][at].epoch != run->epoch -> 0
                   run->priv.entries[0][at].epoch != run->epoch ||
-                  // safe: run->priv.begin_again != key -> 0
                   run->priv.begin_again != key)) {
         memcpy(effect->id, id, strlen(id) + 1);
         ckpt__effect_fill(run, at, effect);
@@ -5548,7 +5473,7 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
     }
     plan->name = id;
     run->priv.begin_again = key;
-    rc = ckpt__save_planned(run);               // safe: drop
+    rc = ckpt__save_planned(run);
     if (rc == CKPT_OK) {
         run->priv.begin_again = 0;
         effect->state = CKPT_EFFECT_NEW;
@@ -5743,7 +5668,6 @@ CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
     ckpt_outcome outcome;
     bool found;
     ckpt_code rc = ckpt__open(ctx, run, desc, &found);
-    // safe: !found && ->
     if (!found && (rc == CKPT_ERR_IO || rc == CKPT_ERR_NO_SPACE ||
                  rc == CKPT_ERR_ACCESS || rc == CKPT_ERR_RESOURCE)) {
         ckpt__degrade(run, rc);
@@ -6085,7 +6009,6 @@ CKPT__APART static ckpt_code ckpt__recover_one(ckpt_ctx *ctx, ckpt_run *run,
     finish.reason = run->priv.damaged ? "no checkpoint of it is whole"
                                       : "no resume attempt was left";
     if (desc->fallback == NULL ||
-        // safe: > (uint64_t)max -> > UINT64_MAX
         ckpt__fallback_count(run, ctx->priv.desc.resume_max) > (uint64_t)max) {
         rc = ckpt_finish(run, CKPT_FAILED, &finish);
     } else {
@@ -6162,14 +6085,13 @@ static bool ckpt__prune_one(ckpt_ctx *ctx, ckpt_run *run,
         (uint32_t)CKPT_STATE_DONE | (uint32_t)CKPT_STATE_FAILED;
     ckpt_code rc = ckpt__describe(ctx, ctx->priv.id, info);
     if (rc != CKPT_OK || ((uint32_t)info->state & states) == 0 ||
-        // safe: info->beat_age_ms <= desc->age_ms -> 0
         info->beat_age_ms <= desc->age_ms || info->held > 0) {
         return true;
     }
     if (desc->fn != NULL && !desc->fn(desc->user, info)) {
         return false;
     }
-    if (!desc->dry_run) {                       // safe: !desc->dry_run -> 1
+    if (!desc->dry_run) {
         rc = ckpt__take(ctx, run, info->id, NULL,
                         CKPT__TAKE_REMOVE | CKPT__TAKE_PRUNE);
         rc = ckpt__used(ctx, run, rc);
@@ -6228,12 +6150,10 @@ static bool ckpt__sweep_aside(ckpt_ctx *ctx, ckpt_run *run)
         f->age_ms = io->life.now_ms - io->life.beat_ms;
         // Claimed above its maker: should it live, it finds that.
         run->epoch = io->look.epoch + 1;
-        // safe: ckpt__is_gone(f, &ctx->priv.desc) -> 1
         removed = ckpt__is_gone(f, &ctx->priv.desc) &&
             io->store->methods->claim(io->store, io->place, run->epoch,
                                       ctx->priv.desc.owner, run->birth,
                                       &io->error) == CKPT_OK &&
-            // safe: ckpt__fence(run) == CKPT_OK -> 1
             ckpt__fence(run) == CKPT_OK &&
             ckpt__remove_run(run, CKPT_REMOVED, NULL) == CKPT_OK;
     }
@@ -6260,7 +6180,7 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx, ckpt_run *run, uint32_t *count)
         rc = ckpt__take(ctx, run, ctx->priv.id, NULL, CKPT__TAKE_FINISHED);
         // Claimed, and so removed by us: else it was gone already.
         n += (rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND) &&
-             run->epoch > 0;                    // safe: > 0 -> >= 0
+             run->epoch > 0;
         rc = CKPT_END;
     }
     memset(run, 0, sizeof(*run));
@@ -6309,7 +6229,6 @@ static ckpt_code ckpt__hold(ckpt_run *run, const ckpt_env_desc *desc)
     if (again && run->priv.hold_again != key) {
         return CKPT_OK;
     }
-    // safe: n == CKPT_HELD_MAX -> 0
     if (rc == CKPT_OK && !again && n == CKPT_HELD_MAX) {
         rc = CKPT_ERR_HELD;
     }
@@ -6361,7 +6280,7 @@ CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
         rc = ckpt__value_check(&timestep, 0, &ignored, &err);
     }
     if (rc == CKPT_OK && desc->run != NULL) {
-        rc = ckpt__hold(desc->run, desc);       // safe: drop
+        rc = ckpt__hold(desc->run, desc);
     }
     if (rc != CKPT_OK) {
         return rc;
@@ -6418,7 +6337,7 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
     if (!env->priv.open || (env->priv.released && env->priv.struck)) {
         return CKPT_OK;
     }
-    if (env->priv.releasing) {                  // safe: never
+    if (env->priv.releasing) {
         return CKPT_ERR_RELEASING;
     }
     if (desc->run != NULL) {
@@ -6428,7 +6347,6 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
         }
         // It belongs to the run: whoever lost the run has lost it, too.
         rc = ckpt__ready(desc->run);
-        // safe: drop
         rc = rc != CKPT_OK ? rc :
             ckpt__lose(desc->run, ckpt__look_mine(desc->run));
         if (rc != CKPT_OK) {
@@ -6448,7 +6366,6 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
     }
     env->priv.released = true;
     ckpt__janitor_remove(desc->janitor, env);
-    // safe: = ... -> = CKPT_OK;
     rc = desc->run != NULL ? ckpt__unhold(desc->run, env->id) : CKPT_OK;
     env->priv.struck = rc == CKPT_OK;
     return rc;
@@ -6667,7 +6584,7 @@ CKPT_API void ckpt_json_raw(ckpt_json *w, ckpt_bytes json)
 {
     const ckpt_code rc = ckpt_json_check(json, NULL);
     ckpt__json_value(w);
-    if (rc != CKPT_OK) {                        // safe: never
+    if (rc != CKPT_OK) {
         ckpt__json_error(w, rc);
         return;
     }
@@ -6685,7 +6602,6 @@ CKPT_API ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json)
     if (w->code == CKPT_OK) {
         json->ptr = w->buf;
         json->len = w->len;
-        // safe: drop
         w->code = ckpt_json_check(*json, NULL);     // values nest in values
     }
     if (w->code != CKPT_OK) {
@@ -6812,7 +6728,7 @@ CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
     if (len != NULL) {
         *len = 0;
     }
-    if (value.len < 2 || *p != '"') {           // safe: never
+    if (value.len < 2 || *p != '"') {
         return CKPT_ERR_JSON;
     }
     n = ckpt__unescape(NULL, p + 1, value.len - 2, &lone);
@@ -6822,7 +6738,7 @@ CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
     if (lone) {
         return CKPT_ERR_UTF8;
     }
-    if (n >= cap) {                             // safe: never
+    if (n >= cap) {
         return CKPT_ERR_BUFFER;
     }
     (void)ckpt__unescape(buf, p + 1, value.len - 2, &lone);
@@ -6841,17 +6757,16 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
     const bool minus = value.len > 0 && *p == '-';
     uint64_t n = 0;
     p += minus;
-    // safe: never
     if (p == end || end - p > 19 || (*p == '0' && end - p > 1)) {
         return CKPT_ERR_JSON;
     }
     for (; p < end; p++) {
-        if (*p < '0' || *p > '9') {             // safe: never
+        if (*p < '0' || *p > '9') {
             return CKPT_ERR_JSON;
         }
         n = n * 10 + (uint64_t)(*p - '0');
     }
-    if (n > (uint64_t)INT64_MAX + minus) {      // safe: never
+    if (n > (uint64_t)INT64_MAX + minus) {
         return CKPT_ERR_JSON;
     }
     *number = minus ? (int64_t)(0 - n) : (int64_t)n;

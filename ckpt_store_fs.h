@@ -300,15 +300,13 @@ static int ckpt__sys_result(int r)
 // or waits for the other end of a pipe that somebody planted.
 static int ckpt__sys_open(void *u, int dir, const char *name, int flags)
 {
-    // safe: O_CLOEXEC -> 0
-    int how = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;    // safe: | O_NONBLOCK ->
+    int how = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     (void)u;
     how |= flags & CKPT_FS_WRITE ? O_RDWR : O_RDONLY;
     how |= flags & CKPT_FS_CREATE ? O_CREAT : 0;
-    how |= flags & CKPT_FS_EXCL ? O_EXCL : 0;   // safe: O_EXCL -> 0
-    how |= flags & CKPT_FS_DIR ? O_DIRECTORY : 0;   // safe: O_DIRECTORY -> 0
-    how |= flags & CKPT_FS_FOLLOW ? 0 : O_NOFOLLOW;     // safe: O_NOFOLLOW -> 0
-    // safe: 0600 -> 0666
+    how |= flags & CKPT_FS_EXCL ? O_EXCL : 0;
+    how |= flags & CKPT_FS_DIR ? O_DIRECTORY : 0;
+    how |= flags & CKPT_FS_FOLLOW ? 0 : O_NOFOLLOW;
     return ckpt__sys_result(openat(dir < 0 ? AT_FDCWD : dir, name, how, 0600));
 }
 
@@ -346,7 +344,7 @@ static int ckpt__sys_sync(void *u, int fd)
         return -errno;
     }
 #endif
-    return ckpt__sys_result(fsync(fd));         // safe: fsync(fd) -> 0
+    return ckpt__sys_result(fsync(fd));
 }
 
 static int ckpt__sys_fill(int r, const struct stat *from, ckpt_fs_stat *st)
@@ -383,7 +381,6 @@ static int ckpt__sys_stat_at(void *u, int dir, const char *name,
 {
     struct stat from;
     (void)u;
-    // safe: AT_SYMLINK_NOFOLLOW -> 0
     return ckpt__sys_fill(fstatat(dir, name, &from, AT_SYMLINK_NOFOLLOW),
                           &from, st);
 }
@@ -391,7 +388,6 @@ static int ckpt__sys_stat_at(void *u, int dir, const char *name,
 static int ckpt__sys_mkdir(void *u, int dir, const char *name)
 {
     (void)u;
-    // safe: 0700 -> 0777
     return ckpt__sys_result(mkdirat(dir < 0 ? AT_FDCWD : dir, name, 0700));
 }
 
@@ -424,7 +420,6 @@ static int ckpt__sys_link(void *u, int dir, const char *from, int to_dir,
 static int ckpt__sys_lock(void *u, int fd, bool exclusive)
 {
     (void)u;
-    // safe: LOCK_EX -> LOCK_SH
     return ckpt__sys_result(flock(fd, (exclusive ? LOCK_EX : LOCK_SH) |
                                       LOCK_NB));
 }
@@ -563,15 +558,12 @@ static int ckpt__sys_gone(void *u, int64_t pid, uint64_t start)
     if (pid <= 0) {
         return 0;
     }
-    // safe: errno == ESRCH -> 1
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) {
         return 1;
     }
     ckpt__stb_sprintf(text, "%lld", (long long)pid);
     const uint64_t now = ckpt__sys_start(text);
-    // safe: now != 0 -> 1
-    // safe: start != 0 -> 1
-    return now != 0 && start != 0 && now != start;  // safe: now != start -> 0
+    return now != 0 && start != 0 && now != start;
 }
 
 static int64_t ckpt__sys_pid(void *u)
@@ -636,7 +628,7 @@ CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void)
 // interrupted had no effect, but for close, rename and link, which are looked
 // at instead.
 #define CKPT__FS_CALL(r, call) \
-    do { (r) = (call); } while ((r) == -EINTR)  // safe: == -EINTR -> == 1
+    do { (r) = (call); } while ((r) == -EINTR)
 
 static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
 {
@@ -707,7 +699,6 @@ static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 {
     int r = 0;
     if (fs->priv.durability == CKPT_STORE_FS_POWER) {
-        // safe: drop
         CKPT__FS_CALL(r, fs->priv.calls->sync(fs->priv.user, fd));
     }
     return r;
@@ -718,7 +709,7 @@ static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
 {
     int r = 0;
-    if (*spoiled) {                             // safe: never
+    if (*spoiled) {
         const int fresh = ckpt__fs_open(fs, *dir, ".", CKPT_FS_DIR);
         if (fresh < 0) {
             return fresh;
@@ -726,7 +717,7 @@ static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
         ckpt__fs_close(fs, dir);
         *dir = fresh;
     }
-    r = ckpt__fs_sync(fs, *dir);                // safe: drop
+    r = ckpt__fs_sync(fs, *dir);
     *spoiled = r < 0;
     return r;
 }
@@ -735,7 +726,6 @@ static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
 static int ckpt__fs_sync_root(ckpt_store_fs *fs)
 {
     int fd = ckpt__fs_open(fs, fs->priv.root, ".", CKPT_FS_DIR);
-    // safe: : ckpt__fs_sync(fs, fd) -> : 0
     const int r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
     ckpt__fs_close(fs, &fd);
     return r;
@@ -751,10 +741,10 @@ static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
         const size_t n = size < most ? (size_t)size : most;
         CKPT__FS_CALL(r, fs->priv.calls->write(fs->priv.user, fd, p, n,
                                                offset));
-        if (r < 0) {                            // safe: never
+        if (r < 0) {
             return (int)r;
         }
-        if (r == 0 && ++idle == 2) {            // safe: never
+        if (r == 0 && ++idle == 2) {
             return -EIO;
         }
         p += r;
@@ -769,7 +759,7 @@ static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
                              uint64_t offset)
 {
     size_t got = 0;
-    while (got < n) {                           // safe: while -> if
+    while (got < n) {
         int64_t r;
         CKPT__FS_CALL(r, fs->priv.calls->read(fs->priv.user, fd,
                                               (uint8_t *)buf + got, n - got,
@@ -813,7 +803,7 @@ static bool ckpt__fs_base32_read(char *out, size_t cap, const char *p)
     size_t n = 0;
     for (; *p != '\0'; p++) {
         const char *digit = strchr(ckpt__fs_base32, *p);
-        if (digit == NULL || n == cap) {        // safe: || n == cap ->
+        if (digit == NULL || n == cap) {
             return false;
         }
         bits = bits << 5 | (uint32_t)(digit - ckpt__fs_base32);
@@ -875,7 +865,7 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
         return false;
     }
     for (const char *p = name + 2; name[0] == 'r' && *p != '\0'; p++) {
-        if (n == CKPT_ID_MAX) {                 // safe: never
+        if (n == CKPT_ID_MAX) {
             return false;
         }
         if (*p == '%') {
@@ -897,8 +887,6 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
     }
     // Names that do not decode to themselves are not ours.
     ckpt_store_fs_name(id, again);
-    // safe: strcmp(again, name) == 0 -> 1
-    // safe: id[0] != '\0' -> 1
     return id[0] != '\0' && strcmp(again, name) == 0;
 }
 
@@ -920,12 +908,12 @@ static bool ckpt__fs_prefix(const char **p, const char *prefix)
 static bool ckpt__fs_epoch(const char **p, uint64_t *epoch)
 {
     *epoch = 0;
-    if (**p < '1' || **p > '9') {               // safe: '1' -> '0'
+    if (**p < '1' || **p > '9') {
         return false;
     }
     for (; **p >= '0' && **p <= '9'; (*p)++) {
         *epoch = *epoch * 10 + (uint64_t)(**p - '0');
-        if (*epoch > CKPT_TURN_MAX) {           // safe: never
+        if (*epoch > CKPT_TURN_MAX) {
             return false;
         }
     }
@@ -937,7 +925,6 @@ static ckpt__fs_kind ckpt__fs_parse(const char *name, uint64_t *epoch)
     const char *p = name;
     *epoch = 0;
     if (ckpt__fs_prefix(&p, "heartbeat.")) {
-        // safe: *p == '\0' -> 1
         return ckpt__fs_epoch(&p, epoch) && *p == '\0' ? CKPT__FS_CLAIM
                                                        : CKPT__FS_OTHER;
     }
@@ -1006,17 +993,14 @@ static ckpt__fs_place *ckpt__fs_place_of(void *place)
 // Names what stands in a file: an inode number alone is used again too soon.
 static uint64_t ckpt__fs_token(const ckpt_fs_stat *st)
 {
-    uint64_t token = st->ino * 0x9e3779b97f4a7c15U;     // safe: st->ino -> 1
-    // safe: (uint64_t)st->mtime_ns -> 0
+    uint64_t token = st->ino * 0x9e3779b97f4a7c15U;
     token = (token ^ (uint64_t)st->mtime_ns) * 0x9e3779b97f4a7c15U;
-    return (token ^ (token >> 32)) + st->size;  // safe: + st->size ->
+    return (token ^ (token >> 32)) + st->size;
 }
 
 // Whether two looks saw one file.
 static bool ckpt__fs_same(const ckpt_fs_stat *a, const ckpt_fs_stat *b)
 {
-    // safe: a->ino == b->ino -> 1
-    // safe: a->dev == b->dev -> 1
     return a->ino == b->ino && a->dev == b->dev;
 }
 
@@ -1026,12 +1010,10 @@ static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
 {
     int fd = ckpt__fs_open(fs, dir, name, CKPT_FS_READ);
     int r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, st);
-    // safe: !st->is_file -> 0
-    // safe: st->uid != fs->priv.uid -> 0
     if (r >= 0 && (!st->is_file || st->uid != fs->priv.uid)) {
         r = -ELOOP;
     }
-    if (r < 0) {                                // safe: never
+    if (r < 0) {
         ckpt__fs_close(fs, &fd);
         return r;
     }
@@ -1073,7 +1055,6 @@ static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt_fs_stat st;
     p->dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
     int r = p->dir < 0 ? p->dir : ckpt__fs_stat(fs, p->dir, &st);
-    // safe: st.uid != fs->priv.uid -> 0
     if (r >= 0 && st.uid != fs->priv.uid) {
         r = -ELOOP;
     }
@@ -1095,8 +1076,7 @@ static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
     p->how = how;
     p->pid = fs->priv.calls->pid(fs->priv.user);
     if (how == CKPT_HOW_LEFTOVER) {
-        if (strncmp(id, ".new-", 5) != 0 ||     // safe: strncmp(... || -> 0 ||
-            // safe: strlen(id) >= sizeof(p->aside_name) -> 0
+        if (strncmp(id, ".new-", 5) != 0 ||
             strlen(id) >= sizeof(p->aside_name)) {
             return CKPT_ERR_ARGUMENT;
         }
@@ -1148,7 +1128,7 @@ static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
 static ckpt_code ckpt__fs_check_pid(ckpt_store_fs *fs, const ckpt__fs_place *p)
 {
     const bool ours = p->pid == fs->priv.calls->pid(fs->priv.user);
-    return ours ? CKPT_OK : CKPT_ERR_FORKED;    // safe: ours ? -> 1 ?
+    return ours ? CKPT_OK : CKPT_ERR_FORKED;
 }
 
 // Adds the generations of an epoch to a look, by their names: a listing can
@@ -1163,10 +1143,9 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
         ckpt_fs_stat st;
         ckpt__fs_gen_name(name, epoch, prev != 0);
         const int r = ckpt__fs_stat_at(fs, dir, name, &st);
-        if (r < 0 && r != -ENOENT) {            // safe: never
+        if (r < 0 && r != -ENOENT) {
             return ckpt__fs_fail(err, "look at a checkpoint", r);
         }
-        // safe: ckpt__fs_token(&st) != token -> 1
         if (r >= 0 && ckpt__fs_token(&st) != token) {   // not one file still
             token = ckpt__fs_token(&st);
             look->gens[look->count].epoch = epoch;
@@ -1212,7 +1191,6 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     uint64_t epoch, listed = 0;
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->in);
-    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
@@ -1220,7 +1198,6 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
-        // safe: CKPT__FS_CLAIM -> CKPT__FS_BAD
         if ((kind == CKPT__FS_CLAIM || kind == CKPT__FS_CURRENT ||
              kind == CKPT__FS_PREV) && epoch > look->epoch) {
             look->epoch = epoch;
@@ -1230,17 +1207,17 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
             listed = epoch;
         }
     }
-    if (w.r < 0) {                              // safe: never
+    if (w.r < 0) {
         return ckpt__fs_fail(err, "list the directory of a run", w.r);
     }
     // The own claim after the higher ones: in the other order a whole finish
     // fits between the two.
-    if (p->epoch != 0) {                        // safe: before for (bool more
+    if (p->epoch != 0) {
         const int r = ckpt__fs_stat(fs, p->claim, &st);
-        if (r < 0) {                            // safe: never
+        if (r < 0) {
             return ckpt__fs_fail(err, "look at the claim", r);
         }
-        look->mine = st.nlink > 0;              // safe: st.nlink > 0 -> true
+        look->mine = st.nlink > 0;
     }
     return ckpt__fs_look_gens(fs, p->dir, epoch_max < look->epoch ?
                               epoch_max : look->epoch, listed, look, err);
@@ -1260,7 +1237,6 @@ static int ckpt__fs_temp(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
         }
         ckpt__stb_sprintf(p->out_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
         r = ckpt__fs_open(fs, p->dir, p->out_name,
-                          // safe: | CKPT_FS_EXCL ->
                           CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
         if (r >= 0) {
             return r;
@@ -1366,7 +1342,6 @@ static int ckpt__fs_claim_is(ckpt_store_fs *fs, int dir, const char *name,
     line.len = ckpt__fs_claim_read(fs, fd, buf, sizeof(buf));
     ckpt__fs_close(fs, &fd);
     return ckpt_json_text(ckpt_json_get(line, "nonce"), text, sizeof(text),
-                          // safe: strcmp(text, nonce) == 0 -> 1
                           NULL) == CKPT_OK && strcmp(text, nonce) == 0;
 }
 
@@ -1381,9 +1356,8 @@ static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
     const int linked = fs->priv.calls->link(fs->priv.user, p->dir, p->out_name,
                                             p->dir, name);
     int r = ckpt__fs_stat(fs, fd, &st);
-    // safe: = ... -> = false;
-    bool won = r >= 0 && st.nlink == 2;         // safe: = ... -> = linked >= 0;
-    if (!won) {                                 // safe: never
+    bool won = r >= 0 && st.nlink == 2;
+    if (!won) {
         r = ckpt__fs_claim_is(fs, p->dir, name, p->nonce);
         won = r == 1;
     }
@@ -1400,10 +1374,8 @@ static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
         return linked == -ENOENT ? CKPT_ERR_STALE : rc;
     }
     (void)gone;                                 // swept later
-    // safe: ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled) -> 0
     r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
     if (r >= 0 && p->how == CKPT_HOW_FIND) {
-        // safe: drop
         r = ckpt__fs_sync_root(fs);     // its maker may have died before that
     }
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
@@ -1417,7 +1389,6 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char line[1024];
     size_t n = 0;
-    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
@@ -1426,8 +1397,7 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     if (r < 0) {
         return ckpt__fs_fail(err, "get random bytes", r);
     }
-    rc = ckpt__fs_claim_line(fs, p->nonce, owner, line, sizeof(line),
-                                       &n);
+    rc = ckpt__fs_claim_line(fs, p->nonce, owner, line, sizeof(line), &n);
     if (rc != CKPT_OK) {
         return rc;
     }
@@ -1437,13 +1407,11 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
         return fd == -ENOENT ? CKPT_ERR_STALE : rc;     // removed meanwhile
     }
     // Locked before it has its name: whoever sees it sees it locked.
-    // safe: never
-    if (fs->priv.locks) {                       // safe: after p->claim = fd;
-        // safe: true -> false
+    if (fs->priv.locks) {
         CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, true));
     }
-    r = r < 0 ? r : ckpt__fs_write(fs, fd, line, n, 0);     // safe: drop
-    r = r < 0 ? r : ckpt__fs_sync(fs, fd);      // safe: drop
+    r = r < 0 ? r : ckpt__fs_write(fs, fd, line, n, 0);
+    r = r < 0 ? r : ckpt__fs_sync(fs, fd);
     if (r < 0) {
         (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
         rc = ckpt__fs_fail(err, "write the claim", r);
@@ -1469,7 +1437,6 @@ static int ckpt__fs_probe(ckpt_store_fs *fs, int64_t *now_ms)
                            CKPT_FS_WRITE | CKPT_FS_CREATE);
     int r = fd;
     if (fd >= 0) {
-        // safe: drop
         CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, fd));
         r = r < 0 ? r : ckpt__fs_stat(fs, fd, &st);
         *now_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
@@ -1489,16 +1456,11 @@ static bool ckpt__fs_inherited(ckpt_store_fs *fs, ckpt_bytes line)
     return fs->priv.calls->self(fs->priv.user, &self) == 0 &&
         ckpt_json_text(ckpt_json_get(line, "boot"), boot, sizeof(boot),
                        NULL) == CKPT_OK &&
-        // safe: strcmp(boot, self.boot) == 0 -> 1
-        // safe: self.boot[0] != '\0' -> 1
         self.boot[0] != '\0' && strcmp(boot, self.boot) == 0 &&
         ckpt_json_number(ckpt_json_get(line, "pid_ns"), &ns) == CKPT_OK &&
-        // safe: (uint64_t)ns == self.pid_ns -> 1
-        // safe: self.pid_ns != 0 -> 1
         self.pid_ns != 0 && (uint64_t)ns == self.pid_ns &&
         ckpt_json_number(ckpt_json_get(line, "pid"), &pid) == CKPT_OK &&
         ckpt_json_number(ckpt_json_get(line, "start"), &start) == CKPT_OK &&
-        // safe: == 1 -> >= 0
         fs->priv.calls->gone(fs->priv.user, pid, (uint64_t)start) == 1;
 }
 
@@ -1514,16 +1476,15 @@ static bool ckpt__fs_claim_says(ckpt_bytes line, const char *key)
 static ckpt_verdict ckpt__fs_verdict(ckpt_store_fs *fs, int fd, ckpt_bytes line)
 {
     int r;
-    if (!fs->priv.locks) {                      // safe: never
+    if (!fs->priv.locks) {
         return CKPT_LIFE_UNKNOWN;
     }
     CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, false));
     if (r == 0) {                               // closing fd gives it back
-        // safe: ckpt__fs_claim_says(line, "locked") -> 1
         return ckpt__fs_claim_says(line, "locked") ? CKPT_LIFE_GONE
                                                    : CKPT_LIFE_UNKNOWN;
     }
-    if (r != -EWOULDBLOCK) {                    // safe: never
+    if (r != -EWOULDBLOCK) {
         return CKPT_LIFE_UNKNOWN;
     }
     return ckpt__fs_inherited(fs, line) ? CKPT_LIFE_GONE : CKPT_LIFE_LIVE;
@@ -1555,7 +1516,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     int64_t acked = 0;
     memset(life, 0, sizeof(*life));
     int r = ckpt__fs_probe(fs, &life->now_ms);
-    if (r < 0 && !fs->priv.locks) {             // safe: never
+    if (r < 0 && !fs->priv.locks) {
         return ckpt__fs_fail(err, "touch the probe", r);
     }
     ckpt__fs_claim_name(name, epoch);
@@ -1564,9 +1525,8 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
         // A run that was never claimed: judge its maker by its directory. In
         // a run that is shown, a claim that is missing has no owner.
         life->verdict = CKPT_LIFE_GONE;
-        if (p->how == CKPT_HOW_LEFTOVER) {      // safe: never
+        if (p->how == CKPT_HOW_LEFTOVER) {
             r = ckpt__fs_stat(fs, p->dir, &st);
-            // safe: never
             if (r < 0) {                        // 0 would be very old
                 return ckpt__fs_fail(err, "look at the directory of a run", r);
             }
@@ -1602,26 +1562,23 @@ static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
     char digits[CKPT__FS_ACKED_SIZE + 8];
     ckpt_fs_stat st;
     int r = -EAGAIN;
-    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
     }
-    if (acked != p->acked) {                    // safe: never
+    if (acked != p->acked) {
         (void)ckpt__number(digits, acked, CKPT__FS_ACKED_SIZE, ' ');
         r = ckpt__fs_write(fs, p->claim, digits, CKPT__FS_ACKED_SIZE,
                            CKPT__FS_ACKED_AT);
         p->acked = r < 0 ? p->acked : acked;
     }
     if (r < 0) {
-        // safe: drop
         CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, p->claim));
     }
     r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
     if (r < 0) {
         return ckpt__fs_fail(err, "touch the heartbeat", r);
     }
-    // safe: st.nlink > 0 -> 1
     return st.nlink > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
 }
 
@@ -1637,7 +1594,6 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
         ckpt_fs_stat st;
         ckpt__fs_gen_name(name, gen->epoch, i == 1);
         int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
-        // safe: ckpt__fs_token(&st) == gen->token -> 1
         if (fd >= 0 && ckpt__fs_token(&st) == gen->token) {
             return fd;
         }
@@ -1651,7 +1607,6 @@ static ckpt_code ckpt__fs_open_in(ckpt_store_fs *fs, ckpt__fs_place *p,
                                   const ckpt_gen *gen, ckpt_error *err)
 {
     char name[256];
-    // safe: p->in_token == gen->token -> 1
     if (p->in >= 0 && p->in_token == gen->token) {
         return CKPT_OK;
     }
@@ -1714,7 +1669,7 @@ static ckpt_code ckpt__fs_copy(ckpt_store_fs *fs, ckpt__fs_place *p,
         if (got < 0) {
             return ckpt__fs_fail(err, "read the last checkpoint", got);
         }
-        if ((size_t)got < n) {                  // safe: never
+        if ((size_t)got < n) {
             return CKPT_ERR_DAMAGED;            // shorter than it was
         }
         crc = ckpt_crc32c(crc, buf, n);
@@ -1724,7 +1679,6 @@ static ckpt_code ckpt__fs_copy(ckpt_store_fs *fs, ckpt__fs_place *p,
         }
         done += n;
     }
-    // safe: crc == part->crc -> 1
     return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
 
@@ -1733,7 +1687,6 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
@@ -1756,7 +1709,7 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
     }
     p->out_size += part->size;
     if (rc != CKPT_OK) {
-        ckpt__fs_abort(fs, p);                  // safe: drop
+        ckpt__fs_abort(fs, p);
     }
     return rc;
 }
@@ -1766,19 +1719,17 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
 static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
                                 ckpt_fs_stat *st, ckpt_error *err)
 {
-    int r = ckpt__fs_sync(fs, p->out);  // safe: ckpt__fs_sync(fs, p->out) -> 0
-    if (r < 0) {                                // safe: never
+    int r = ckpt__fs_sync(fs, p->out);
+    if (r < 0) {
         return ckpt__fs_fail(err, "sync a checkpoint", r);
     }
     r = ckpt__fs_stat(fs, p->out, st);
-    // safe: st->size != p->out_size -> 0
     if (r < 0 || st->size != p->out_size) {
         return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
     }
     r = fs->priv.calls->close(fs->priv.user, p->out);
     p->out = -1;
     // On Linux the descriptor is gone after EINTR, too: close(2).
-    // safe: r < 0 && r != -EINTR -> 0
     return r < 0 && r != -EINTR ? ckpt__fs_fail(err, "close a checkpoint", r)
                                 : CKPT_OK;
 }
@@ -1798,15 +1749,13 @@ static int ckpt__fs_rename(ckpt_store_fs *fs, const ckpt__fs_place *p,
         return 0;
     }
     const int seen = ckpt__fs_stat_at(fs, p->dir, to, &st);
-    // safe: ckpt__fs_same(&st, what) -> 1
-    // safe: never
     if (seen >= 0 && ckpt__fs_same(&st, what)) {
         return 0;
     }
     if (seen >= 0 || seen == -ENOENT) {
         return 1;
     }
-    return 2;                                   // safe: return 2 -> return 1
+    return 2;
 }
 
 // Makes a second link to the newest generation, to be renamed to prev. temp
@@ -1853,7 +1802,6 @@ static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
     ckpt_fs_stat st;
     const int r = ckpt__fs_stat(fs, p->claim, &st);
     return r < 0 ? ckpt__fs_fail(err, "look at the claim", r) :
-           // safe: st.nlink == 0 -> 0
            st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
 }
 
@@ -1868,9 +1816,9 @@ static ckpt_code ckpt__fs_switch(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt__fs_gen_name(prev, p->epoch, true);
     ckpt_code rc = ckpt__fs_link_prev(fs, p, current, prev, temp, &now, err);
     if (rc == CKPT_OK) {
-        rc = ckpt__fs_check_claim(fs, p, err);  // safe: drop
+        rc = ckpt__fs_check_claim(fs, p, err);
     }
-    if (rc == CKPT_OK && temp[0] != '\0' &&     // safe: never
+    if (rc == CKPT_OK && temp[0] != '\0' &&
         ckpt__fs_rename(fs, p, temp, prev, &now, &sys) != 0) {
         rc = ckpt__fs_fail(err, "keep the last checkpoint", sys);
     }
@@ -1882,10 +1830,9 @@ static ckpt_code ckpt__fs_switch(ckpt_store_fs *fs, ckpt__fs_place *p,
     if (temp[0] != '\0') {
         (void)ckpt__fs_unlink(fs, p->dir, temp);
     }
-    if (done == 1) {                            // safe: never
+    if (done == 1) {
         (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
     }
-    // safe: done == 2 ? CKPT_ERR_UNSURE : rc -> rc
     return done == 2 ? CKPT_ERR_UNSURE : rc;
 }
 
@@ -1895,7 +1842,6 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
                                ckpt_error *err)
 {
     ckpt_fs_stat st, own;
-    // safe: ckpt__fs_check_claim(fs, p, err) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_claim(fs, p, err);
     if (rc != CKPT_OK) {
         return rc;                              // swept meanwhile
@@ -1910,14 +1856,13 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
             (void)ckpt__fs_fail(err, "show the run", r);
             return CKPT_ERR_UNSURE;
         }
-        // safe: !ckpt__fs_same(&st, &own) -> 0
         if (seen == -ENOENT || !ckpt__fs_same(&st, &own)) {
             return r == -EEXIST || r == -ENOTEMPTY ? CKPT_ERR_EXISTS :
                 ckpt__fs_fail(err, "show the run", r);
         }
     }
     p->aside = false;
-    r = ckpt__fs_sync_root(fs);     // safe: ckpt__fs_sync_root(fs) -> 0
+    r = ckpt__fs_sync_root(fs);
     if (r < 0) {
         (void)ckpt__fs_fail(err, "sync the store", r);
         return CKPT_ERR_NOT_DURABLE;
@@ -1931,7 +1876,6 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt_fs_stat st;
-    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
@@ -1948,7 +1892,6 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
         return rc;
     }
     gen->token = ckpt__fs_token(&st);
-    // safe: ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled) -> 0
     const int r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
     if (r < 0) {
         (void)ckpt__fs_fail(err, "sync the directory of a run", r);
@@ -1969,7 +1912,6 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
     char name[256], bad[64];
     ckpt_fs_stat st;
     ckpt__fs_close(fs, &p->in);
-    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
@@ -1991,7 +1933,7 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
         }
         r = r == -EEXIST ? 0 : r;
     }
-    r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, name);  // safe: r < 0 ? r : ->
+    r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, name);
     return r < 0 ? ckpt__fs_fail(err, "set a checkpoint aside", r) : CKPT_OK;
 }
 
@@ -2021,7 +1963,6 @@ static int ckpt__fs_lowest_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
     int n = 0;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
-        // safe: epoch >= below -> 0
         if (ckpt__fs_parse(w.name, &epoch) != CKPT__FS_CLAIM ||
             epoch >= below || epoch == own ||
             (n == CKPT__FS_BATCH && epoch > lowest[n - 1])) {
@@ -2075,8 +2016,6 @@ static int ckpt__fs_drop_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
-        // safe: epoch < below -> 1
-        // safe: strcmp(w.name, keep) != 0 -> 1
         if ((kinds >> kind & 1) && epoch < below && strcmp(w.name, keep) != 0) {
             int r;
             CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
@@ -2097,12 +2036,11 @@ static int ckpt__fs_drop_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
 static int ckpt__fs_clear(ckpt_store_fs *fs, const ckpt__fs_place *p,
                           uint64_t below, const char *keep)
 {
-    // safe: [late] ckpt__fs_drop_claims(fs, p, below, p->epoch) -> 0
     int r = ckpt__fs_drop_claims(fs, p, below, p->epoch);
-    do {                                        // safe: drop
+    do {
         r = r < 0 ? r : ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_TEMP,
                                             p->epoch + 1, "");
-    } while (r > 0);                            // safe: r > 0 -> 0
+    } while (r > 0);
     return r < 0 ? r :
         ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_CURRENT |
                             1U << CKPT__FS_PREV, below, keep);
@@ -2118,7 +2056,6 @@ static int ckpt__fs_rmdir(ckpt_store_fs *fs, const char *name)
     if (r == -ENOTEMPTY || r == -EEXIST || r == -ENOENT) {
         r = 0;
     }
-    // safe: : ckpt__fs_sync_root(fs) -> : 0
     return r < 0 ? r : ckpt__fs_sync_root(fs);
 }
 
@@ -2132,11 +2069,8 @@ static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt__fs_claim_name(claim, p->epoch);
     int r = ckpt__fs_clear(fs, p, p->epoch + 1, gen);
     r = r < 0 ? r : ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_BAD, 1, "");
-    // safe: drop
-    // safe: after ckpt__fs_unlink(fs, p->dir, gen)
     r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
     r = r < 0 || gen[0] == '\0' ? r : ckpt__fs_unlink(fs, p->dir, gen);
-    // safe: before r < 0 || gen[0]
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
     return r < 0 ? r : ckpt__fs_rmdir(fs, p->name);
 }
@@ -2160,7 +2094,6 @@ static ckpt_code ckpt__fs_drop_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
         return now.count > 0 ? CKPT_ERR_STALE : CKPT_OK;
     }
     r = ckpt__fs_clear(fs, p, p->epoch + 1, name);
-    // safe: drop
     r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
     return r < 0 ? ckpt__fs_fail(err, "remove what is not kept", r) : CKPT_OK;
 }
@@ -2173,7 +2106,6 @@ static int ckpt__fs_remove_aside(ckpt_store_fs *fs, ckpt__fs_place *p)
     int r = ckpt__fs_stat(fs, p->dir, &own);
     r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->aside_name, &st);
     p->aside = false;
-    // safe: !ckpt__fs_same(&st, &own) -> 0
     if (r == -ENOENT || (r >= 0 && !ckpt__fs_same(&st, &own))) {
         return 0;
     }
@@ -2197,7 +2129,6 @@ static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
     char name[256];
     int r = 0;
     ckpt__fs_close(fs, &p->in);
-    // safe: ckpt__fs_check_pid(fs, p) -> CKPT_OK
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
     if (rc != CKPT_OK) {
         return rc;
@@ -2207,7 +2138,6 @@ static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
         return r < 0 ? ckpt__fs_fail(err, "remove a leftover", r) : CKPT_OK;
     }
     if (extent == CKPT_DROP_OLDER) {
-        // safe: gen->epoch, "" -> gen->epoch + 1, ""
         r = ckpt__fs_clear(fs, p, gen->epoch, "");
         return r < 0 ? ckpt__fs_fail(err, "remove older checkpoints", r)
                      : CKPT_OK;
@@ -2228,7 +2158,6 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    // safe: = ... -> = true;
     const bool ours = p->pid == fs->priv.calls->pid(fs->priv.user);
     ckpt__fs_close(fs, &p->in);
     if (ours) {
@@ -2280,7 +2209,6 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
         if (where == CKPT_AT_RUNS && ckpt_store_fs_id(name, id)) {
             return CKPT_OK;
         }
-        // safe: strlen(name) < 40 -> 1
         if (where == CKPT_AT_LEFTOVERS && strncmp(name, ".new-", 5) == 0 &&
             strlen(name) < 40) {
             memcpy(id, name, strlen(name) + 1);
@@ -2296,7 +2224,6 @@ static ckpt_code ckpt__fs_env(ckpt_store *s, void *place, ckpt_moment *now,
 {
     ckpt_store_fs *fs = ckpt__fs(s);
     if (place != NULL) {
-        // safe: ckpt__fs_check_pid(fs, ... -> CKPT_OK;
         const ckpt_code rc = ckpt__fs_check_pid(fs, ckpt__fs_place_of(place));
         if (rc != CKPT_OK) {
             return rc;
@@ -2338,7 +2265,6 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     }
     memcpy(parent + n, ".", 2);
     int fd = ckpt__fs_open(fs, -1, parent, CKPT_FS_DIR | CKPT_FS_FOLLOW);
-    // safe: : ckpt__fs_sync(fs, fd) -> : 0
     r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
     ckpt__fs_close(fs, &fd);
     return there && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
@@ -2361,10 +2287,10 @@ static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
     }
     fs->priv.uid = st.uid;
     err->op = "look at the store";
-    if (st.uid != (uint32_t)geteuid()) {        // safe: never
+    if (st.uid != (uint32_t)geteuid()) {
         return CKPT_ERR_FOREIGN;
     }
-    if (st.mode & 022) {                        // safe: never
+    if (st.mode & 022) {
         return CKPT_ERR_UNSAFE;
     }
     if (desc->liveness == CKPT_STORE_FS_LOCKS && local == 0) {

@@ -77,7 +77,7 @@ if_there tests/disk/run.sh disk sh tests/disk/run.sh
 if_there tests/machines.sh machines sh tests/machines.sh
 if_there tests/fuzz/run.sh fuzz sh tests/fuzz/run.sh 60
 if_there tests/coverage.sh coverage sh tests/coverage.sh
-if_there tests/mutate.sh mutation env JOBS=2 sh tests/mutate.sh
+if_there tests/proof/mutate.sh mutation env JOBS=2 sh tests/proof/mutate.sh
 
 echo
 cat "$work/table"

@@ -1,4 +1,4 @@
-// All tests as tests/mutate.sh runs them, each in a child of its own:
+// All tests as tests/proof/mutate.sh runs them, each in a child of its own:
 //
 //     mutate_run          runs all; prints for each how long it took in
 //                         microseconds, "pass" or "red", and its name
@@ -8,7 +8,7 @@
 // A test that crashes, or takes more than MUTATE_SECONDS, has failed.
 #define main run_all_main
 int run_all_main(int argc, char **argv);
-#include "run_all.c"
+#include "../run_all.c"
 #undef main
 
 #include <signal.h>
