@@ -48,9 +48,7 @@
                 .id = "invoice-4711",
                 .meta = { .agent_id = "clerk", .prompt = "Check it." },
             });
-            if (rc < 0) {
-                return report(ckpt_last_error(&ctx));
-            }
+            if (rc < 0) return report(ckpt_last_error(&ctx));
 
     --- after a resume, read the last checkpoint into a buffer of yours;
         run.checkpoint_size says how large it must be:
@@ -256,6 +254,10 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_SIZE_MAX       0x20000000  // 512 MiB: bytes of a checkpoint
 #define CKPT_TURN_MAX       9007199254740991U   // 2^53 - 1, also seq and epoch
 
+// What a context and a run keep inside, in bytes.
+#define CKPT_CTX_SIZE       9000
+#define CKPT_RUN_SIZE       19000
+
 // Values of options.
 #define CKPT_OFF            (-1)
 #define CKPT_UNLIMITED      (-1)    // resume_max: resume without end
@@ -350,268 +352,11 @@ CKPT_API ckpt_bytes ckpt_text(const char *text);
 // whose sum is crc; 0 for the first ones.
 CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n);
 
-//--- Store: for those who write one -------------------------------------------
-
-// Whoever only uses ckpt can skip to "Context".
-//
-// A store keeps runs. A run has claims, numbered by epoch, and generations of
-// its checkpoint, numbered by (epoch, seq). The store does what it is told and
-// says what it sees; every rule lives in the core. tests/contract.h is the test
-// that every store has to pass.
-//
-// ROOM. A run needs room for four generations at a time: the last two of an
-// epoch, the first one of the epoch of a claimant that takes the run over, and
-// the one that is being written; a run that is being made, for one. What was
-// put and never published takes no room once its place is closed. The claims of
-// a run are as many as claimants crashed in a row, CKPT_CLAIMS_MAX and a few
-// more. A store that has no more room answers CKPT_ERR_NO_SPACE, and what it
-// kept before stays as it was. drop() must work without room.
-
-typedef struct ckpt_store ckpt_store;
-
-// What a store can do, an OR of bits in ckpt_store.caps.
-enum {
-    CKPT_CAP_FENCED_WRITE   = 1 << 0,   // publish() and drop() refuse a place
-                                        // whose claim is not the highest: the
-                                        // core does not look before it
-                                        // acknowledges
-    CKPT_CAP_SINGLE_PROCESS = 1 << 1,   // no other process ever uses it: a
-                                        // claim of which alive() does not know
-                                        // better is of an earlier boot, and its
-                                        // owner is gone. Such a store need not
-                                        // know fork()
-    CKPT_CAP_NOTHING        = 1 << 2    // keeps nothing: ckpt_store_none()
-};
-
-// What a listing is to give.
-typedef enum ckpt_where {
-    CKPT_AT_RUNS,           // the ids of runs
-    CKPT_AT_LEFTOVERS       // names of what was made aside and never shown
-} ckpt_where;
-
-// How open() is to open a place.
-typedef enum ckpt_how {
-    CKPT_HOW_FIND,          // a run that is there
-    CKPT_HOW_NEW,           // make a run aside; the first publish() shows it
-    CKPT_HOW_LEFTOVER       // what list(CKPT_AT_LEFTOVERS) named
-} ckpt_how;
-
-// What drop() is to remove of a run.
-typedef enum ckpt_extent {
-    CKPT_DROP_OLDER,        // claims and generations of epochs below gen's
-    CKPT_DROP_REST,         // all but gen and the claim that is held
-    CKPT_DROP_ALL           // the whole run
-} ckpt_extent;
-
-// Names a generation. token is the store's own (an inode, a row version): two
-// generations of a run never have the same.
-typedef struct ckpt_gen {
-    uint64_t epoch;
-    uint64_t seq;           // 0 from a look of a store that does not know
-    uint64_t token;
-} ckpt_gen;
-
-// A piece of a generation that is being written: new bytes, or, when bytes is
-// NULL, a range of the base generation that stays.
-typedef struct ckpt_part {
-    const void *bytes;
-    uint64_t    offset;     // of the range, in the base
-    uint64_t    size;
-    uint32_t    crc;        // CRC-32C of the piece: sum a range while copying
-} ckpt_part;
-
-#define CKPT_LOOK_MAX 8
-
-// What a look at a run sees.
-typedef struct ckpt_look {
-    uint64_t epoch;                 // the highest, over claims and generations
-    bool     mine;                  // the claim this place holds is still
-                                    // there (a higher one may be there, too)
-    unsigned count;                 // generations filled in
-    ckpt_gen gens[CKPT_LOOK_MAX];   // by epoch, the highest first; of one
-                                    // epoch the last published first: a store
-                                    // whose names do not say that reads it
-                                    // ("seq" in the head)
-} ckpt_look;
-
-typedef enum ckpt_verdict {
-    CKPT_LIFE_UNKNOWN,      // judge by the age of the beat
-    CKPT_LIFE_LIVE,
-    CKPT_LIFE_GONE
-} ckpt_verdict;
-
-// What is known about the owner of a claim.
-typedef struct ckpt_life {
-    ckpt_verdict verdict;           // no such claim: GONE in a run
-    int64_t      beat_ms;           // last sign of life, on the store's own
-                                    // clock, never 0 for a claim (1, if it is
-                                    // of an earlier boot); 0: no claim of that
-                                    // epoch is there (a leftover: when it was
-                                    // made)
-    int64_t      now_ms;            // the same clock, now. A store whose clock
-                                    // begins anew at each boot says GONE of
-                                    // claims of an earlier boot
-    uint64_t     acked;             // what beat() was given last: it rises
-    bool         gave_up;           // close() said so of its claimant
-    char         owner[160];        // who claimed, for people; NUL-terminated
-} ckpt_life;
-
-// The clocks the core has not.
-typedef struct ckpt_moment {
-    int64_t mono_ms;                // never goes back
-    int64_t wall_ms;                // since 1970-01-01 UTC; 0: there is no
-                                    // such clock
-} ckpt_moment;
-
-// Where a listing stands. Zero-initialize; ckpt_cursor_close() ends a walk
-// that was not walked to its end.
-typedef struct ckpt_cursor {
-    void    *priv;
-    uint32_t stage;
-} ckpt_cursor;
-
-#define CKPT_STORE_VERSION 1
-
-// The methods of a store; all are required. Each returns CKPT_OK or a negative
-// code (list also CKPT_END). When the medium failed it fills err->sys and
-// err->op (a constant); the answers NOT_FOUND, EXISTS, CLAIM_LOST, STALE and
-// DAMAGED need neither. err is never NULL.
-//
-// place is place_size bytes of the core's memory, aligned as a uint64_t and
-// zeroed. They belong to the store from open() to close() and do not move
-// meanwhile. The core calls nothing on a place whose open() failed, and makes
-// at most one call at a time for one place. All other arguments (id, owner,
-// gen, part) are valid during the call only: copy what is needed later.
-//
-// After fork(), in the child, every method on a place returns ERR_FORKED and
-// changes nothing, except alive(), read() and close().
-typedef struct ckpt_store_methods {
-    uint32_t version;       // CKPT_STORE_VERSION at the time it was compiled
-    uint32_t place_size;    // at most CKPT_PLACE_SIZE
-    uint64_t size_max;      // the largest checkpoint it can keep, the line
-                            // feed at its end included; 0: any
-
-    // Opens a place. ERR_NOT_FOUND if there is nothing of that name. With
-    // CKPT_HOW_NEW a run is made aside, whatever runs of that id there are:
-    // after claim() the first publish() shows it, or returns ERR_EXISTS if a
-    // run of that id is there by then; closed before, it is removed, or stays
-    // as a leftover. Until then look() tells of it what it tells of any run.
-    // CKPT_HOW_LEFTOVER takes a name that list(CKPT_AT_LEFTOVERS) gave, the
-    // others a run id.
-    ckpt_code (*open)(ckpt_store *s, void *place, const char *id, ckpt_how how,
-                      ckpt_error *err);
-
-    // Gives the id of one more run, or the store's own name of a leftover, in
-    // any order, each once. A run that comes or goes meanwhile may be given or
-    // not. CKPT_END after the last. id == NULL: stop, free the cursor.
-    ckpt_code (*list)(ckpt_store *s, ckpt_where where, ckpt_cursor *cursor,
-                      char id[CKPT_ID_MAX + 1], ckpt_error *err);
-
-    // Looks at a run as it is now: nothing from a cache. Fills in generations
-    // of epochs up to epoch_max (0: none), whole epochs only, as many as fit;
-    // look->epoch is not limited by it. Every claim counts, not only the next
-    // one: lower ones are removed in time. First the higher claims, then
-    // whether the own one is there. Of a run that was removed nothing is left:
-    // epoch 0.
-    ckpt_code (*look)(ckpt_store *s, void *place, uint64_t epoch_max,
-                      ckpt_look *look, ckpt_error *err);
-
-    // Makes the claim of an epoch; atomic, one claimant wins. OK: won, the
-    // claim is durable and the place holds it, and nonce is a text of 1 to
-    // CKPT_NONCE_MAX characters a-z and 0-9 that no other claim of any run ever
-    // gets. ERR_CLAIM_LOST: it is taken. ERR_STALE: the run was removed since
-    // it was opened. A claim is there until drop(), even when its owner is
-    // gone.
-    ckpt_code (*claim)(ckpt_store *s, void *place, uint64_t epoch,
-                       const char *owner, char nonce[CKPT_NONCE_MAX + 1],
-                       ckpt_error *err);
-
-    // Says whether the owner of an epoch lives. Changes nothing in the run.
-    ckpt_code (*alive)(ckpt_store *s, void *place, uint64_t epoch,
-                       ckpt_life *life, ckpt_error *err);
-
-    // Says "still alive" for the claim that the place holds, and that the
-    // generation acked was acknowledged to the caller (0: none yet). A later
-    // claimant is told that by alive(), as far as it survived: it need not be
-    // durable. ERR_CLAIM_LOST if the claim is not there any more.
-    ckpt_code (*beat)(ckpt_store *s, void *place, uint64_t acked,
-                      ckpt_error *err);
-
-    // Reads up to n bytes of a generation; *got < n only at its end. ERR_STALE
-    // if the generation is not there any more. n == 0: done with reading for
-    // now; buf may be NULL then.
-    ckpt_code (*read)(ckpt_store *s, void *place, const ckpt_gen *gen,
-                      uint64_t offset, void *buf, size_t n, size_t *got,
-                      ckpt_error *err);
-
-    // Adds a piece to the generation being written: ranges are of base, any
-    // generation that look() gave. On failure what was put is dropped.
-    // ERR_DAMAGED if a range is not all there or has another sum;
-    // ERR_CLAIM_LOST if a higher claim has taken away what was put so far.
-    ckpt_code (*put)(ckpt_store *s, void *place, const ckpt_gen *base,
-                     const ckpt_part *part, ckpt_error *err);
-
-    // Publishes what was put as generation (epoch, seq): atomic, and durable
-    // as far as this store promises. It becomes the newest generation of its
-    // epoch, and the one before it stays. What was put is used up, whatever
-    // comes of it. OK and ERR_NOT_DURABLE set gen->token; ERR_UNSURE as in
-    // ERRORS; ERR_CLAIM_LOST if the claim is gone, or, with
-    // CKPT_CAP_FENCED_WRITE, fenced; any other error: nothing changed.
-    ckpt_code (*publish)(ckpt_store *s, void *place, ckpt_gen *gen,
-                         ckpt_error *err);
-
-    // Takes a damaged generation out of the way: no look tells of it any more.
-    // A store may keep a few of them for people to look at, until the run is
-    // removed, or none. OK, too, if it is gone. Only by the holder of a claim.
-    ckpt_code (*set_aside)(ckpt_store *s, void *place, const ckpt_gen *gen,
-                           ckpt_error *err);
-
-    // Removes what is not needed any more, only by the holder of a claim, never
-    // between put() and publish(), and never anything of an epoch above that
-    // claim, nor of a later run of that id. What is gone already is success:
-    // a removal goes on where another one stopped. So it is for a holder that
-    // a higher claim has fenced; with CKPT_CAP_FENCED_WRITE that one removes
-    // nothing and is told ERR_CLAIM_LOST.
-    //   CKPT_DROP_OLDER  claims and generations of epochs below gen->epoch (at
-    //                    most the claim's), and what writers of epochs up to
-    //                    the claim's left half written
-    //   CKPT_DROP_REST   everything but gen (NULL: no generation stays) and the
-    //                    claim that is held. ERR_STALE, and nothing is removed,
-    //                    if gen is not there and another one of its epoch is
-    //   CKPT_DROP_ALL    the same, durably, then gen, then the claim, then the
-    //                    name of the run: no crash in between can bring an
-    //                    older generation back
-    // Claims go in the order of their epochs, the lowest first, and before any
-    // generation: in another order a claimant that slept could take a low epoch
-    // again, and see neither a higher claim nor what it misses. On a leftover:
-    // removes it, unless it has been shown meanwhile.
-    ckpt_code (*drop)(ckpt_store *s, void *place, const ckpt_gen *gen,
-                      ckpt_extent extent, ckpt_error *err);
-
-    // The clocks. place may be NULL.
-    ckpt_code (*env)(ckpt_store *s, void *place, ckpt_moment *now,
-                     ckpt_error *err);
-
-    // Lets go of a place: from then on the owner of its claim is gone. gave_up:
-    // its claimant is well, but could not take the run over (a full disk);
-    // alive() says that of this claim from now on, as far as it can be written.
-    // A child after fork() may call it, too; that must not end the parent's
-    // claim.
-    void (*close)(ckpt_store *s, void *place, bool gave_up);
-} ckpt_store_methods;
-
-// A store. Embed it as the first member of your own struct and point methods
-// to a constant table.
-struct ckpt_store {
-    const ckpt_store_methods *methods;
-    uint32_t                  caps;     // an OR of CKPT_CAP_
-};
-
-// The store that keeps nothing and always succeeds, for runs that need not
-// survive: phases and effects work within the process, nothing is ever found.
-CKPT_API ckpt_store ckpt_store_none(void);
-
 //--- Context ------------------------------------------------------------------
+
+// Where runs are kept. ckpt_store_fs.h has one; see "For those who write a
+// store" for others.
+typedef struct ckpt_store ckpt_store;
 
 typedef struct ckpt_run ckpt_run;
 
@@ -693,132 +438,6 @@ typedef enum ckpt_outcome {
     CKPT_REMOVED            // by ckpt_remove or ckpt_prune, not gone yet
 } ckpt_outcome;
 
-// What the head and the sections of one generation say.
-enum {
-    CKPT__RUN, CKPT__REASON, CKPT__META, CKPT__PROMPT, CKPT__MESSAGES,
-    CKPT__PHASES, CKPT__EFFECTS, CKPT__HELD, CKPT__STATE, CKPT__PARTS
-};
-
-typedef struct ckpt__section {
-    uint32_t size, crc, count;
-} ckpt__section;
-
-typedef struct ckpt__record {
-    uint64_t      epoch, seq, turn, turn_max;
-    uint32_t      length, attempt;
-    ckpt_outcome  outcome;
-    bool          once;             // kept as done when it completes
-    bool          lost;             // kept without a whole generation
-    int64_t       saved_at_ms;
-    uint64_t      fingerprint;      // hash of the stored text, 0: none
-    ckpt__section part[CKPT__PARTS];
-    uint32_t      uncertain;        // effects that are begun
-    uint32_t      front;            // sum of what is in front of the prompt
-    char          birth[CKPT_NONCE_MAX + 1];
-} ckpt__record;
-
-// Where something stands in a record; from 0: nowhere.
-typedef struct ckpt__span {
-    uint32_t from, size;
-} ckpt__span;
-
-// What a string said, as it stands between its quotes.
-typedef struct ckpt__tap {
-    uint64_t hash;
-    uint32_t from, size;        // where it stands
-    uint32_t cap, len;
-    char    *buf;               // its first cap bytes, if not NULL
-} ckpt__tap;
-
-// An entry of the lists that a run keeps: effects and held environments.
-typedef struct ckpt__entry {
-    uint64_t key;                   // hash of the id as it is written
-    uint64_t turn, epoch;
-    uint32_t size, crc;             // of the whole entry
-    uint32_t value_size;            // of its result or timestep
-    bool     ended;
-} ckpt__entry;
-
-// What else a reader of a record wants to know (run and info are optional),
-// and where it has got to.
-typedef struct ckpt__wants {
-    struct ckpt_run      *run;      // its tables of phases, effects and held
-    struct ckpt_run_info *info;     // short texts
-    ckpt__span            meta[10], reason, birth;
-    uint32_t              at[CKPT__PARTS];
-    ckpt__tap             tap;      // the last string
-    ckpt__entry           entry;    // the last entry, and its value
-    ckpt__span            value;
-    uint64_t              agent, task;      // hashes of agent_id and task_id
-} ckpt__wants;
-
-// Reads bytes one after the other through a window: on a generation in the
-// store, or, when io is NULL, on memory, which is then the whole window.
-typedef struct ckpt__reader {
-    struct ckpt__io *io;
-    const uint8_t   *start, *at, *end;
-    const uint8_t   *mark;          // first byte that cut does not have yet
-    uint32_t         offset;        // of start
-    ckpt__section    cut;           // what was read since the last cut
-    ckpt__section    all;           // all cuts
-    ckpt_code        rc;            // the first error; at stays there
-} ckpt__reader;
-
-// Everything that decides what a run is right now.
-typedef struct ckpt__facts {
-    ckpt_code    judged;        // of the newest whole generation. NOT_FOUND:
-                                // there is none at all
-    ckpt_outcome outcome;
-    uint64_t     epoch, seq;    // of the newest generation
-    uint64_t     highest;       // epoch of the highest claim
-    uint64_t     acked;         // the highest seq that was acknowledged
-    uint32_t     died;          // claimants that crashed before they adopted
-    uint32_t     attempt;
-    bool         held, lost;    // of the newest generation
-    ckpt_verdict verdict;
-    int64_t      age_ms;        // of the last beat; negative: in the future
-    bool         watched;       // and it did not change for a lease
-} ckpt__facts;
-
-// Where the parts of a record go that is being written.
-typedef struct ckpt__out {
-    struct ckpt__io *io;
-    bool             dry;           // only count and sum
-    ckpt__section    all, cut;      // everything; what came since the last cut
-    uint32_t         at;            // how far the base has been used
-    ckpt_part        part;          // the last one
-    ckpt_code        rc;
-} ckpt__out;
-
-// A place of a store and what the core needs to read one, kept off the
-// stack. Contexts look with it, runs also write.
-typedef struct ckpt__io {
-    ckpt_store *store;
-    uint64_t    place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
-    uint32_t    size_max;
-    ckpt_look   look;
-    ckpt_life   life;               // of the highest claim
-    ckpt_life   other;              // of another one
-    ckpt_gen    gen;                // the generation that record describes
-    uint64_t    newest;             // epoch of the newest, whole or not
-    uint32_t    bad_count;          // damaged ones found before it
-    ckpt_gen    bad[CKPT_LOOK_MAX / 2];
-    ckpt__wants  wants;
-    ckpt__reader reader;
-    ckpt__out    out;
-    ckpt__facts  facts;
-    ckpt__record peeked;
-    ckpt_error  error;
-    char        head[512];          // of the record that is read or written
-    uint8_t     work[1024];         // a window on what is read
-} ckpt__io;
-
-// One watched beat in the future, see ckpt_life.
-typedef struct ckpt__watch {
-    uint64_t who;
-    int64_t  beat_ms, since_ms;
-} ckpt__watch;
-
 // What a run is right now. Values are bits so that they can be filtered by.
 typedef enum ckpt_run_state {
     CKPT_STATE_LIVE        = 1 << 0,    // its owner is alive
@@ -863,14 +482,10 @@ typedef struct ckpt_run_info {
 // A context: how runs are kept. Owned by the caller, holds nothing that must
 // be released. Do not copy or move it while runs use it.
 typedef struct ckpt_ctx {
-    struct {
-        ckpt_desc    desc;
-        ckpt__io     io;
-        ckpt__record record;
-        ckpt__watch  watch[8];
-        char         id[CKPT_ID_MAX + 1];
-        ckpt_run_info info;
-    } priv;                         // not part of the API
+    union {
+        uint64_t      aligned;
+        unsigned char bytes[CKPT_CTX_SIZE];
+    } inside;                       // nothing here is for you
 } ckpt_ctx;
 
 // Initializes a context. desc is copied; its store and owner are not.
@@ -907,30 +522,6 @@ typedef struct ckpt_run_desc {
     bool        force;              // claim it from a live (stalled) owner
 } ckpt_run_desc;
 
-// What becomes of an entry of a list.
-typedef enum ckpt__fate {
-    CKPT__KEEP, CKPT__DROP, CKPT__WRITE
-} ckpt__fate;
-
-// What a save is about to change; see "Publishing" in the implementation.
-typedef struct ckpt__plan {
-    const struct ckpt_run_desc *begin;  // the first generation of a run
-    uint64_t      turn;
-    uint32_t      attempt;
-    ckpt_outcome  outcome;
-    bool          drop_ended, set_reason, done_phase, lost;
-    uint32_t      list, at;             // the entry that changes (behind the
-    ckpt__fate    fate;                 // last one: is added), and how
-    uint32_t      reason_size;
-    const char   *reason;
-    const char   *name;                 // of the phase, effect or environment
-    int64_t       steps;
-    ckpt_bytes    messages, state, value;
-    ckpt__section keep, add;            // of messages: kept prefix, new ones
-    ckpt__section state_now, value_now;
-    ckpt__section entry;                // the entry that is new or rewritten
-} ckpt__plan;
-
 // A claimed run. Owned by the caller, about 11 KiB; do not copy it. Dropping
 // it without finish is what a crash does: the run is interrupted.
 struct ckpt_run {
@@ -944,6 +535,7 @@ struct ckpt_run {
     uint64_t   turn_max;            // highest ever saved
     uint32_t   attempt;             // resume attempts since the last progress
     uint64_t   messages;            // how many are saved
+    bool       open;                // its calls work: claimed, and not left
     bool       resumed;             // claimed after an interruption
     bool       older;               // the newest generation was damaged; this
                                     // goes on from the one before
@@ -953,32 +545,10 @@ struct ckpt_run {
     uint64_t   saves, skipped, failed, beats;   // counted since the claim
     ckpt_error error;               // of the last call that failed
 
-    struct {
-        const ckpt_ctx *ctx;
-        ckpt__io     io;
-        ckpt_store   none;          // where a degraded run is kept: nowhere
-        ckpt__record record;        // the newest generation
-        ckpt__record next;          // the one being written
-        ckpt__plan   plan;
-        uint64_t     tries;         // seq of the last try to publish
-        uint64_t     acked;         // seq of the last save that returned OK
-        uint64_t     base;          // epoch of the generation adopted
-        uint64_t     begin_again;   // an effect whose begin was not confirmed
-        uint64_t     hold_again;    // likewise, a held environment
-        uint32_t     stand;         // generations published in this claim
-        uint32_t     phases_adopted;
-        uint64_t     turn_adopted;  // turn_max as adopted
-        int64_t      saved_ms, beat_ms;         // on the monotonic clock
-        bool         saved, beaten; // saved_ms, beat_ms are set
-        bool         open, lost, unsure, must_look, older_left;
-        bool         must_load;     // damage was found under this claim
-        bool         finished;      // the outcome stands and was looked at
-        bool         over;          // closed, because it was finished before
-        bool         damaged, exhausted;        // claimed for the fallback
-        ckpt__entry  entries[2][CKPT_EFFECTS_MAX];   // effects, held
-        uint64_t     phases[CKPT_PHASES_MAX];   // hashes of their names
-        uint8_t      skippable[CKPT_PHASES_MAX / 8];
-    } priv;                         // not part of the API
+    union {
+        uint64_t      aligned;
+        unsigned char bytes[CKPT_RUN_SIZE];
+    } inside;                       // nothing here is for you
 };
 
 // Begins a run, or claims and resumes it if it was interrupted. When it
@@ -1285,6 +855,13 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
                                            ckpt_run_info *infos, size_t cap,
                                            size_t *count);
 
+// Where a listing stands. Zero-initialize; ckpt_cursor_close() ends a walk
+// that was not walked to its end.
+typedef struct ckpt_cursor {
+    void    *priv;
+    uint32_t stage;
+} ckpt_cursor;
+
 // Claims the next interrupted run, as ckpt_resume does. Zero-initialize
 // *cursor before the first call. A run that cannot be resumed is passed over.
 //
@@ -1580,6 +1157,258 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_text(ckpt_bytes value, char *buf,
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_number(ckpt_bytes value,
                                                  int64_t *number);
 
+//--- For those who write a store ----------------------------------------------
+
+// Whoever only uses ckpt is done here.
+//
+// A store keeps runs. A run has claims, numbered by epoch, and generations of
+// its checkpoint, numbered by (epoch, seq). The store does what it is told and
+// says what it sees; every rule lives in the core. tests/contract.h is the test
+// that every store has to pass.
+//
+// ROOM. A run needs room for four generations at a time: the last two of an
+// epoch, the first one of the epoch of a claimant that takes the run over, and
+// the one that is being written; a run that is being made, for one. What was
+// put and never published takes no room once its place is closed. The claims of
+// a run are as many as claimants crashed in a row, CKPT_CLAIMS_MAX and a few
+// more. A store that has no more room answers CKPT_ERR_NO_SPACE, and what it
+// kept before stays as it was. drop() must work without room.
+
+// What a store can do, an OR of bits in ckpt_store.caps.
+enum {
+    CKPT_CAP_FENCED_WRITE   = 1 << 0,   // publish() and drop() refuse a place
+                                        // whose claim is not the highest: the
+                                        // core does not look before it
+                                        // acknowledges
+    CKPT_CAP_SINGLE_PROCESS = 1 << 1,   // no other process ever uses it: a
+                                        // claim of which alive() does not know
+                                        // better is of an earlier boot, and its
+                                        // owner is gone. Such a store need not
+                                        // know fork()
+    CKPT_CAP_NOTHING        = 1 << 2    // keeps nothing: ckpt_store_none()
+};
+
+// What a listing is to give.
+typedef enum ckpt_where {
+    CKPT_AT_RUNS,           // the ids of runs
+    CKPT_AT_LEFTOVERS       // names of what was made aside and never shown
+} ckpt_where;
+
+// How open() is to open a place.
+typedef enum ckpt_how {
+    CKPT_HOW_FIND,          // a run that is there
+    CKPT_HOW_NEW,           // make a run aside; the first publish() shows it
+    CKPT_HOW_LEFTOVER       // what list(CKPT_AT_LEFTOVERS) named
+} ckpt_how;
+
+// What drop() is to remove of a run.
+typedef enum ckpt_extent {
+    CKPT_DROP_OLDER,        // claims and generations of epochs below gen's
+    CKPT_DROP_REST,         // all but gen and the claim that is held
+    CKPT_DROP_ALL           // the whole run
+} ckpt_extent;
+
+// Names a generation. token is the store's own (an inode, a row version): two
+// generations of a run never have the same.
+typedef struct ckpt_gen {
+    uint64_t epoch;
+    uint64_t seq;           // 0 from a look of a store that does not know
+    uint64_t token;
+} ckpt_gen;
+
+// A piece of a generation that is being written: new bytes, or, when bytes is
+// NULL, a range of the base generation that stays.
+typedef struct ckpt_part {
+    const void *bytes;
+    uint64_t    offset;     // of the range, in the base
+    uint64_t    size;
+    uint32_t    crc;        // CRC-32C of the piece: sum a range while copying
+} ckpt_part;
+
+#define CKPT_LOOK_MAX 8
+
+// What a look at a run sees.
+typedef struct ckpt_look {
+    uint64_t epoch;                 // the highest, over claims and generations
+    bool     mine;                  // the claim this place holds is still
+                                    // there (a higher one may be there, too)
+    unsigned count;                 // generations filled in
+    ckpt_gen gens[CKPT_LOOK_MAX];   // by epoch, the highest first; of one
+                                    // epoch the last published first: a store
+                                    // whose names do not say that reads it
+                                    // ("seq" in the head)
+} ckpt_look;
+
+typedef enum ckpt_verdict {
+    CKPT_LIFE_UNKNOWN,      // judge by the age of the beat
+    CKPT_LIFE_LIVE,
+    CKPT_LIFE_GONE
+} ckpt_verdict;
+
+// What is known about the owner of a claim.
+typedef struct ckpt_life {
+    ckpt_verdict verdict;           // no such claim: GONE in a run
+    int64_t      beat_ms;           // last sign of life, on the store's own
+                                    // clock, never 0 for a claim (1, if it is
+                                    // of an earlier boot); 0: no claim of that
+                                    // epoch is there (a leftover: when it was
+                                    // made)
+    int64_t      now_ms;            // the same clock, now. A store whose clock
+                                    // begins anew at each boot says GONE of
+                                    // claims of an earlier boot
+    uint64_t     acked;             // what beat() was given last: it rises
+    bool         gave_up;           // close() said so of its claimant
+    char         owner[160];        // who claimed, for people; NUL-terminated
+} ckpt_life;
+
+// The clocks the core has not.
+typedef struct ckpt_moment {
+    int64_t mono_ms;                // never goes back
+    int64_t wall_ms;                // since 1970-01-01 UTC; 0: there is no
+                                    // such clock
+} ckpt_moment;
+
+#define CKPT_STORE_VERSION 1
+
+// The methods of a store; all are required. Each returns CKPT_OK or a negative
+// code (list also CKPT_END). When the medium failed it fills err->sys and
+// err->op (a constant); the answers NOT_FOUND, EXISTS, CLAIM_LOST, STALE and
+// DAMAGED need neither. err is never NULL.
+//
+// place is place_size bytes of the core's memory, aligned as a uint64_t and
+// zeroed. They belong to the store from open() to close() and do not move
+// meanwhile. The core calls nothing on a place whose open() failed, and makes
+// at most one call at a time for one place. All other arguments (id, owner,
+// gen, part) are valid during the call only: copy what is needed later.
+//
+// After fork(), in the child, every method on a place returns ERR_FORKED and
+// changes nothing, except alive(), read() and close().
+typedef struct ckpt_store_methods {
+    uint32_t version;       // CKPT_STORE_VERSION at the time it was compiled
+    uint32_t place_size;    // at most CKPT_PLACE_SIZE
+    uint64_t size_max;      // the largest checkpoint it can keep, the line
+                            // feed at its end included; 0: any
+
+    // Opens a place. ERR_NOT_FOUND if there is nothing of that name. With
+    // CKPT_HOW_NEW a run is made aside, whatever runs of that id there are:
+    // after claim() the first publish() shows it, or returns ERR_EXISTS if a
+    // run of that id is there by then; closed before, it is removed, or stays
+    // as a leftover. Until then look() tells of it what it tells of any run.
+    // CKPT_HOW_LEFTOVER takes a name that list(CKPT_AT_LEFTOVERS) gave, the
+    // others a run id.
+    ckpt_code (*open)(ckpt_store *s, void *place, const char *id, ckpt_how how,
+                      ckpt_error *err);
+
+    // Gives the id of one more run, or the store's own name of a leftover, in
+    // any order, each once. A run that comes or goes meanwhile may be given or
+    // not. CKPT_END after the last. id == NULL: stop, free the cursor.
+    ckpt_code (*list)(ckpt_store *s, ckpt_where where, ckpt_cursor *cursor,
+                      char id[CKPT_ID_MAX + 1], ckpt_error *err);
+
+    // Looks at a run as it is now: nothing from a cache. Fills in generations
+    // of epochs up to epoch_max (0: none), whole epochs only, as many as fit;
+    // look->epoch is not limited by it. Every claim counts, not only the next
+    // one: lower ones are removed in time. First the higher claims, then
+    // whether the own one is there. Of a run that was removed nothing is left:
+    // epoch 0.
+    ckpt_code (*look)(ckpt_store *s, void *place, uint64_t epoch_max,
+                      ckpt_look *look, ckpt_error *err);
+
+    // Makes the claim of an epoch; atomic, one claimant wins. OK: won, the
+    // claim is durable and the place holds it, and nonce is a text of 1 to
+    // CKPT_NONCE_MAX characters a-z and 0-9 that no other claim of any run ever
+    // gets. ERR_CLAIM_LOST: it is taken. ERR_STALE: the run was removed since
+    // it was opened. A claim is there until drop(), even when its owner is
+    // gone.
+    ckpt_code (*claim)(ckpt_store *s, void *place, uint64_t epoch,
+                       const char *owner, char nonce[CKPT_NONCE_MAX + 1],
+                       ckpt_error *err);
+
+    // Says whether the owner of an epoch lives. Changes nothing in the run.
+    ckpt_code (*alive)(ckpt_store *s, void *place, uint64_t epoch,
+                       ckpt_life *life, ckpt_error *err);
+
+    // Says "still alive" for the claim that the place holds, and that the
+    // generation acked was acknowledged to the caller (0: none yet). A later
+    // claimant is told that by alive(), as far as it survived: it need not be
+    // durable. ERR_CLAIM_LOST if the claim is not there any more.
+    ckpt_code (*beat)(ckpt_store *s, void *place, uint64_t acked,
+                      ckpt_error *err);
+
+    // Reads up to n bytes of a generation; *got < n only at its end. ERR_STALE
+    // if the generation is not there any more. n == 0: done with reading for
+    // now; buf may be NULL then.
+    ckpt_code (*read)(ckpt_store *s, void *place, const ckpt_gen *gen,
+                      uint64_t offset, void *buf, size_t n, size_t *got,
+                      ckpt_error *err);
+
+    // Adds a piece to the generation being written: ranges are of base, any
+    // generation that look() gave. On failure what was put is dropped.
+    // ERR_DAMAGED if a range is not all there or has another sum;
+    // ERR_CLAIM_LOST if a higher claim has taken away what was put so far.
+    ckpt_code (*put)(ckpt_store *s, void *place, const ckpt_gen *base,
+                     const ckpt_part *part, ckpt_error *err);
+
+    // Publishes what was put as generation (epoch, seq): atomic, and durable
+    // as far as this store promises. It becomes the newest generation of its
+    // epoch, and the one before it stays. What was put is used up, whatever
+    // comes of it. OK and ERR_NOT_DURABLE set gen->token; ERR_UNSURE as in
+    // ERRORS; ERR_CLAIM_LOST if the claim is gone, or, with
+    // CKPT_CAP_FENCED_WRITE, fenced; any other error: nothing changed.
+    ckpt_code (*publish)(ckpt_store *s, void *place, ckpt_gen *gen,
+                         ckpt_error *err);
+
+    // Takes a damaged generation out of the way: no look tells of it any more.
+    // A store may keep a few of them for people to look at, until the run is
+    // removed, or none. OK, too, if it is gone. Only by the holder of a claim.
+    ckpt_code (*set_aside)(ckpt_store *s, void *place, const ckpt_gen *gen,
+                           ckpt_error *err);
+
+    // Removes what is not needed any more, only by the holder of a claim, never
+    // between put() and publish(), and never anything of an epoch above that
+    // claim, nor of a later run of that id. What is gone already is success:
+    // a removal goes on where another one stopped. So it is for a holder that
+    // a higher claim has fenced; with CKPT_CAP_FENCED_WRITE that one removes
+    // nothing and is told ERR_CLAIM_LOST.
+    //   CKPT_DROP_OLDER  claims and generations of epochs below gen->epoch (at
+    //                    most the claim's), and what writers of epochs up to
+    //                    the claim's left half written
+    //   CKPT_DROP_REST   everything but gen (NULL: no generation stays) and the
+    //                    claim that is held. ERR_STALE, and nothing is removed,
+    //                    if gen is not there and another one of its epoch is
+    //   CKPT_DROP_ALL    the same, durably, then gen, then the claim, then the
+    //                    name of the run: no crash in between can bring an
+    //                    older generation back
+    // Claims go in the order of their epochs, the lowest first, and before any
+    // generation: in another order a claimant that slept could take a low epoch
+    // again, and see neither a higher claim nor what it misses. On a leftover:
+    // removes it, unless it has been shown meanwhile.
+    ckpt_code (*drop)(ckpt_store *s, void *place, const ckpt_gen *gen,
+                      ckpt_extent extent, ckpt_error *err);
+
+    // The clocks. place may be NULL.
+    ckpt_code (*env)(ckpt_store *s, void *place, ckpt_moment *now,
+                     ckpt_error *err);
+
+    // Lets go of a place: from then on the owner of its claim is gone. gave_up:
+    // its claimant is well, but could not take the run over (a full disk);
+    // alive() says that of this claim from now on, as far as it can be written.
+    // A child after fork() may call it, too; that must not end the parent's
+    // claim.
+    void (*close)(ckpt_store *s, void *place, bool gave_up);
+} ckpt_store_methods;
+
+// A store. Embed it as the first member of your own struct and point methods
+// to a constant table.
+struct ckpt_store {
+    const ckpt_store_methods *methods;
+    uint32_t                  caps;     // an OR of CKPT_CAP_
+};
+
+// The store that keeps nothing and always succeeds, for runs that need not
+// survive: phases and effects work within the process, nothing is ever found.
+CKPT_API ckpt_store ckpt_store_none(void);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
@@ -1592,21 +1421,89 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_number(ckpt_bytes value,
 #ifndef CKPT_IMPLEMENTATION_DONE
 #define CKPT_IMPLEMENTATION_DONE
 
-// In this order: numbers and bytes; reading; JSON; the record, read and
-// written; the rules, which take the time as an argument; the store; the
-// public functions in the order of the declarations.
+// THE ROOMS, from the ground up. A room uses those above it in this list, and
+// no other:
+//
+//   Bytes and time       sums, UTF-8, hashes, numbers, RFC 3339
+//   Rules                what follows from what is known; pure, the time is an
+//                        argument
+//   Calls of the store   the only lines that call one
+//   Reading              a window on a generation in the store, or on memory
+//   JSON                 scanned; and written and read for the caller
+//   Events               and how a call ends
+//   The record           its form; read; written. Knows no run
+//   Judging              which generation is the newest whole one, and what
+//                        the claims say
+//   Publishing           the only way to write
+//   Claiming             beginning a run, taking one over, ending it
+//   Entries              of phases, effects and held environments
+//   Runs, Phases, Effects, Notes, Environments    side by side
+//   Execute, Supervising
+//
+// THE RULES that never bend, cited as R1 to R13 where they bind:
+//
+//   R1   A load returns one whole save of that run, and none older than the
+//        last acknowledged one; or, as CKPT_OLDER, the newest whole one before
+//        what is damaged or missing; or it says what it is. After a power cut
+//        what was acknowledged is known as far as it survived.
+//   R2   OK means durable. After a failed fsync the same descriptor is never
+//        fsynced again.
+//   R3   Only the holder of a claim writes. Everybody else only looks, and
+//        changes nothing by that.
+//   R4   Claim first, then read; write first, then look, then acknowledge. A
+//        look succeeds if no higher claim is there and the own one still is.
+//        A claimant concludes nothing before its look, and publishes the newest
+//        generation under its own epoch before any work.
+//   R5   A run appears whole, under its name, before opening returns. Its
+//        directory is never used for another run.
+//   R6   Attempts are counted in the head: one up before the hand-out, one down
+//        by a clean interrupt, anew with progress. Claimants that crashed in a
+//        row make the next one wait, and more than CKPT_CLAIMS_MAX exhaust the
+//        run.
+//   R7   A fact beats a hint: a lock proves life or death, the age of a beat
+//        decides only where nothing is proved.
+//   R8   A run ends by a save that says so, then a look, then the removal of
+//        everything that could bring it back; also on a full disk.
+//   R9   The throttle advances only after a save that succeeded. Ends of
+//        phases, effects and finishes are never throttled.
+//   R10  The core does no I/O, reads no clock, allocates nothing, keeps no
+//        globals. Its stack is at most 1 KiB on a Cortex-M4 and 1.5 KiB on
+//        hosts of 64 bits.
+//   R11  Nothing in a file is executed, followed as a path or turned into a
+//        type.
+//   R12  stb_sprintf stays private: integers and strings only.
+//   R13  A generation is known by its head and sum.
 
 #include <string.h>
 
+// Checks what must hold whatever the caller does; empty unless it is defined.
+#ifndef CKPT_ASSERT
+    #define CKPT_ASSERT(condition) ((void)0)
+#endif
+
 // Keeps a function out of line, so that its frame is not part of its caller's
-// while that calls something deeper: the stack is bounded by 1 KiB.
+// while that calls something deeper (R10).
 #if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
     #define CKPT__APART __attribute__((noinline))
 #else
     #define CKPT__APART
 #endif
 
-//--- Numbers and bytes --------------------------------------------------------
+// Leaves the function with the code of a call that did not succeed.
+#define CKPT__TRY(call)                                                        \
+    do {                                                                       \
+        const ckpt_code ckpt__tried = (call);                                  \
+        if (ckpt__tried != CKPT_OK) {                                          \
+            return ckpt__tried;                                                \
+        }                                                                      \
+    } while (0)
+
+//--- Bytes and time -----------------------------------------------------------
+
+// A range of bytes and its sum, and how many elements it has.
+typedef struct ckpt__section {
+    uint32_t size, crc, count;
+} ckpt__section;
 
 CKPT_API uint32_t ckpt_version(void)
 {
@@ -1634,58 +1531,41 @@ CKPT_API ckpt_bytes ckpt_text(const char *text)
 // CRC-32C (Castagnoli, as in RFC 3720 appendix B.4), reflected.
 #define CKPT__CRC_POLY 0x82f63b78U
 
-static const uint32_t ckpt__crc_table[256] = {
-    0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4, 0xc79a971f, 0x35f1141c,
-    0x26a1e7e8, 0xd4ca64eb, 0x8ad958cf, 0x78b2dbcc, 0x6be22838, 0x9989ab3b,
-    0x4d43cfd0, 0xbf284cd3, 0xac78bf27, 0x5e133c24, 0x105ec76f, 0xe235446c,
-    0xf165b798, 0x030e349b, 0xd7c45070, 0x25afd373, 0x36ff2087, 0xc494a384,
-    0x9a879fa0, 0x68ec1ca3, 0x7bbcef57, 0x89d76c54, 0x5d1d08bf, 0xaf768bbc,
-    0xbc267848, 0x4e4dfb4b, 0x20bd8ede, 0xd2d60ddd, 0xc186fe29, 0x33ed7d2a,
-    0xe72719c1, 0x154c9ac2, 0x061c6936, 0xf477ea35, 0xaa64d611, 0x580f5512,
-    0x4b5fa6e6, 0xb93425e5, 0x6dfe410e, 0x9f95c20d, 0x8cc531f9, 0x7eaeb2fa,
-    0x30e349b1, 0xc288cab2, 0xd1d83946, 0x23b3ba45, 0xf779deae, 0x05125dad,
-    0x1642ae59, 0xe4292d5a, 0xba3a117e, 0x4851927d, 0x5b016189, 0xa96ae28a,
-    0x7da08661, 0x8fcb0562, 0x9c9bf696, 0x6ef07595, 0x417b1dbc, 0xb3109ebf,
-    0xa0406d4b, 0x522bee48, 0x86e18aa3, 0x748a09a0, 0x67dafa54, 0x95b17957,
-    0xcba24573, 0x39c9c670, 0x2a993584, 0xd8f2b687, 0x0c38d26c, 0xfe53516f,
-    0xed03a29b, 0x1f682198, 0x5125dad3, 0xa34e59d0, 0xb01eaa24, 0x42752927,
-    0x96bf4dcc, 0x64d4cecf, 0x77843d3b, 0x85efbe38, 0xdbfc821c, 0x2997011f,
-    0x3ac7f2eb, 0xc8ac71e8, 0x1c661503, 0xee0d9600, 0xfd5d65f4, 0x0f36e6f7,
-    0x61c69362, 0x93ad1061, 0x80fde395, 0x72966096, 0xa65c047d, 0x5437877e,
-    0x4767748a, 0xb50cf789, 0xeb1fcbad, 0x197448ae, 0x0a24bb5a, 0xf84f3859,
-    0x2c855cb2, 0xdeeedfb1, 0xcdbe2c45, 0x3fd5af46, 0x7198540d, 0x83f3d70e,
-    0x90a324fa, 0x62c8a7f9, 0xb602c312, 0x44694011, 0x5739b3e5, 0xa55230e6,
-    0xfb410cc2, 0x092a8fc1, 0x1a7a7c35, 0xe811ff36, 0x3cdb9bdd, 0xceb018de,
-    0xdde0eb2a, 0x2f8b6829, 0x82f63b78, 0x709db87b, 0x63cd4b8f, 0x91a6c88c,
-    0x456cac67, 0xb7072f64, 0xa457dc90, 0x563c5f93, 0x082f63b7, 0xfa44e0b4,
-    0xe9141340, 0x1b7f9043, 0xcfb5f4a8, 0x3dde77ab, 0x2e8e845f, 0xdce5075c,
-    0x92a8fc17, 0x60c37f14, 0x73938ce0, 0x81f80fe3, 0x55326b08, 0xa759e80b,
-    0xb4091bff, 0x466298fc, 0x1871a4d8, 0xea1a27db, 0xf94ad42f, 0x0b21572c,
-    0xdfeb33c7, 0x2d80b0c4, 0x3ed04330, 0xccbbc033, 0xa24bb5a6, 0x502036a5,
-    0x4370c551, 0xb11b4652, 0x65d122b9, 0x97baa1ba, 0x84ea524e, 0x7681d14d,
-    0x2892ed69, 0xdaf96e6a, 0xc9a99d9e, 0x3bc21e9d, 0xef087a76, 0x1d63f975,
-    0x0e330a81, 0xfc588982, 0xb21572c9, 0x407ef1ca, 0x532e023e, 0xa145813d,
-    0x758fe5d6, 0x87e466d5, 0x94b49521, 0x66df1622, 0x38cc2a06, 0xcaa7a905,
-    0xd9f75af1, 0x2b9cd9f2, 0xff56bd19, 0x0d3d3e1a, 0x1e6dcdee, 0xec064eed,
-    0xc38d26c4, 0x31e6a5c7, 0x22b65633, 0xd0ddd530, 0x0417b1db, 0xf67c32d8,
-    0xe52cc12c, 0x1747422f, 0x49547e0b, 0xbb3ffd08, 0xa86f0efc, 0x5a048dff,
-    0x8ecee914, 0x7ca56a17, 0x6ff599e3, 0x9d9e1ae0, 0xd3d3e1ab, 0x21b862a8,
-    0x32e8915c, 0xc083125f, 0x144976b4, 0xe622f5b7, 0xf5720643, 0x07198540,
-    0x590ab964, 0xab613a67, 0xb831c993, 0x4a5a4a90, 0x9e902e7b, 0x6cfbad78,
-    0x7fab5e8c, 0x8dc0dd8f, 0xe330a81a, 0x115b2b19, 0x020bd8ed, 0xf0605bee,
-    0x24aa3f05, 0xd6c1bc06, 0xc5914ff2, 0x37faccf1, 0x69e9f0d5, 0x9b8273d6,
-    0x88d28022, 0x7ab90321, 0xae7367ca, 0x5c18e4c9, 0x4f48173d, 0xbd23943e,
-    0xf36e6f75, 0x0105ec76, 0x12551f82, 0xe03e9c81, 0x34f4f86a, 0xc69f7b69,
-    0xd5cf889d, 0x27a40b9e, 0x79b737ba, 0x8bdcb4b9, 0x988c474d, 0x6ae7c44e,
-    0xbe2da0a5, 0x4c4623a6, 0x5f16d052, 0xad7d5351
-};
+// The sum of a byte is the exclusive or of the sums of its bits, so that the
+// table follows from those of eight: each macro adds one. Where size counts it
+// is a table of half bytes, of 64 bytes instead of 1 KiB.
+#ifdef __OPTIMIZE_SIZE__
+    #define CKPT__LOW4(x)  (x)
+#else
+    #define CKPT__LOW1(x)  (x), (x) ^ 0xf26b8303U
+    #define CKPT__LOW2(x)  CKPT__LOW1(x), CKPT__LOW1((x) ^ 0xe13b70f7U)
+    #define CKPT__LOW3(x)  CKPT__LOW2(x), CKPT__LOW2((x) ^ 0xc79a971fU)
+    #define CKPT__LOW4(x)  CKPT__LOW3(x), CKPT__LOW3((x) ^ 0x8ad958cfU)
+#endif
+#define CKPT__HIGH1(x)     CKPT__LOW4(x), CKPT__LOW4((x) ^ 0x105ec76fU)
+#define CKPT__HIGH2(x)     CKPT__HIGH1(x), CKPT__HIGH1((x) ^ 0x20bd8edeU)
+#define CKPT__HIGH3(x)     CKPT__HIGH2(x), CKPT__HIGH2((x) ^ 0x417b1dbcU)
+#define CKPT__HIGH4(x)     CKPT__HIGH3(x), CKPT__HIGH3((x) ^ 0x82f63b78U)
+
+static const uint32_t ckpt__crc_table[] = { CKPT__HIGH4(0U) };
+
+static uint32_t ckpt__crc_byte(uint32_t crc, uint8_t byte)
+{
+    crc ^= byte;
+#ifdef __OPTIMIZE_SIZE__
+    crc = ckpt__crc_table[crc & 15] ^ (crc >> 4);
+    return ckpt__crc_table[crc & 15] ^ (crc >> 4);
+#else
+    return ckpt__crc_table[crc & 255] ^ (crc >> 8);
+#endif
+}
 
 CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
 {
     const uint8_t *p = (const uint8_t *)bytes;
     crc = ~crc;
     while (n-- > 0) {
-        crc = ckpt__crc_table[(crc ^ *p++) & 0xff] ^ (crc >> 8);
+        crc = ckpt__crc_byte(crc, *p++);
     }
     return ~crc;
 }
@@ -1730,9 +1610,7 @@ static bool ckpt__utf8_lead(unsigned c, unsigned *more, unsigned *low,
 {
     *low = 0x80;
     *high = 0xbf;
-    if (c < 0xc2 || c > 0xf4) {
-        return false;
-    }
+    if (c < 0xc2 || c > 0xf4) return false;
     *more = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
     if (c == 0xe0) *low = 0xa0;         // no overlong forms
     if (c == 0xed) *high = 0x9f;        // no surrogates
@@ -1746,19 +1624,38 @@ static bool ckpt__utf8_lead(unsigned c, unsigned *more, unsigned *low,
 static size_t ckpt__utf8_size(const uint8_t *p, size_t n)
 {
     unsigned more, low, high;
-    if (*p < 0x80) {
-        return 1;
-    }
-    if (!ckpt__utf8_lead(*p, &more, &low, &high) || n <= more) {
-        return 0;
-    }
+    if (*p < 0x80) return 1;
+    if (!ckpt__utf8_lead(*p, &more, &low, &high) || n <= more) return 0;
     for (unsigned i = 1; i <= more; i++) {
-        if (p[i] < low || p[i] > high) {
-            return 0;
-        }
+        if (p[i] < low || p[i] > high) return 0;
         low = 0x80;
         high = 0xbf;
     }
+    return more + 1;
+}
+
+// Checks that bytes are UTF-8 and fills in where not.
+static ckpt_code ckpt__utf8_check(const char *text, size_t n, ckpt_error *err)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    for (size_t i = 0; i < n; ) {
+        const size_t size = ckpt__utf8_size(p + i, n - i);
+        if (size == 0) {
+            err->pos = i;
+            return CKPT_ERR_UTF8;
+        }
+        i += size;
+    }
+    return CKPT_OK;
+}
+
+static size_t ckpt__utf8_write(char *out, uint32_t c)
+{
+    const size_t more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    for (size_t i = more; i > 0; i--, c >>= 6) {
+        out[i] = (char)(0x80 | (c & 0x3f));
+    }
+    out[0] = (char)("\0\xc0\xe0\xf0"[more] | (int)c);
     return more + 1;
 }
 
@@ -1777,21 +1674,6 @@ static size_t ckpt__number(char *out, uint64_t value, size_t width, char pad)
         out[size - 1 - i] = i < n ? digits[i] : pad;
     }
     return size;
-}
-
-// Checks that bytes are UTF-8 and fills in where not.
-static ckpt_code ckpt__utf8_check(const char *text, size_t n, ckpt_error *err)
-{
-    const uint8_t *p = (const uint8_t *)text;
-    for (size_t i = 0; i < n; ) {
-        const size_t size = ckpt__utf8_size(p + i, n - i);
-        if (size == 0) {
-            err->pos = i;
-            return CKPT_ERR_UTF8;
-        }
-        i += size;
-    }
-    return CKPT_OK;
 }
 
 // How ckpt__escape() treats bytes that are no UTF-8.
@@ -1841,6 +1723,17 @@ static void ckpt__hex8(char out[8], uint32_t value)
     }
 }
 
+// The value of four hexadecimal digits.
+static uint32_t ckpt__hex4(const char *p)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        const uint32_t c = (uint8_t)p[i];
+        value = value << 4 | (c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+    }
+    return value;
+}
+
 // FNV-1a, 64 bits.
 #define CKPT__HASH_EMPTY 0xcbf29ce484222325U
 
@@ -1873,9 +1766,7 @@ static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
 static ckpt_code ckpt__name_check(const char *name, ckpt_error *err)
 {
     const size_t n = name != NULL ? strlen(name) : 0;
-    if (n == 0 || n > CKPT_NAME_MAX) {
-        return CKPT_ERR_ARGUMENT;
-    }
+    if (n == 0 || n > CKPT_NAME_MAX) return CKPT_ERR_ARGUMENT;
     for (size_t i = 0; i < n; i++) {
         if ((uint8_t)name[i] < 0x20) {
             err->pos = i;
@@ -1885,16 +1776,21 @@ static ckpt_code ckpt__name_check(const char *name, ckpt_error *err)
     return ckpt__utf8_check(name, n, err);
 }
 
-//--- Time ---------------------------------------------------------------------
-
 #define CKPT__DAY_MS 86400000
 #define CKPT__TIME_MAX 253402300799999      // 9999-12-31T23:59:59.999Z
+#define CKPT__TIME_SIZE 24                  // 2026-11-21T03:14:15.926Z
 
-// RFC 3339 in UTC, 24 characters. The calendar is computed as in Hinnant,
-// "chrono-Compatible Low-Level Date Algorithms": years begin in March.
+// Writes RFC 3339 in UTC, CKPT__TIME_SIZE characters. The calendar is computed
+// as in Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in
+// March.
 static void ckpt__time_write(char out[32], int64_t ms)
 {
-    ms = ms < 0 ? 0 : ms > CKPT__TIME_MAX ? CKPT__TIME_MAX : ms;
+    if (ms < 0) {
+        ms = 0;
+    }
+    if (ms > CKPT__TIME_MAX) {
+        ms = CKPT__TIME_MAX;
+    }
     const uint32_t in_day = (uint32_t)(ms % CKPT__DAY_MS);
     const uint32_t z = (uint32_t)(ms / CKPT__DAY_MS) + 719468;
     const uint32_t era = z / 146097, doe = z % 146097;
@@ -1908,7 +1804,7 @@ static void ckpt__time_write(char out[32], int64_t ms)
         in_day % 1000
     };
     for (size_t i = 0; i < 7; i++) {
-        out += ckpt__number(out, fields[i], i == 0 ? 4 : i == 6 ? 3 : 2, '0');
+        out += ckpt__number(out, fields[i], (size_t)("4222223"[i] - '0'), '0');
         *out++ = "--T::.Z"[i];
     }
     *out = '\0';
@@ -1941,7 +1837,416 @@ static int64_t ckpt__time_read(const char *p)
     const int64_t time = (int64_t)days * CKPT__DAY_MS + in_day;
     char again[32];
     ckpt__time_write(again, time);      // so nothing else needs a check
-    return memcmp(again, p, 24) == 0 ? time : -1;
+    return memcmp(again, p, CKPT__TIME_SIZE) == 0 ? time : -1;
+}
+
+//--- Rules --------------------------------------------------------------------
+
+// Pure: what they need to know, the time above all, is an argument.
+
+// Everything that decides what a run is right now.
+typedef struct ckpt__facts {
+    ckpt_code    judged;        // of the newest whole generation. NOT_FOUND:
+                                // there is none at all
+    ckpt_outcome outcome;
+    uint64_t     epoch;         // of the newest generation
+    uint64_t     highest;       // epoch of the highest claim
+    uint64_t     acked;         // the highest seq that was acknowledged
+    uint32_t     died;          // claimants that crashed before they adopted
+    uint32_t     attempt;
+    bool         held, lost;    // of the newest generation
+    ckpt_verdict verdict;
+    int64_t      age_ms;        // of the last beat; negative: in the future
+    bool         watched;       // and it did not change for a lease
+} ckpt__facts;
+
+// Whether a save is due (R9). saved_ms: when the last one of this claim was,
+// negative if there was none.
+static bool ckpt__is_due(const ckpt_desc *desc, int64_t saved_ms,
+                         int64_t now_ms, uint64_t turn)
+{
+    const uint64_t every = (uint64_t)desc->every_turns;
+    if (every > 0 && (turn == 0 || turn % every != 0)) return false;
+    return saved_ms < 0 || now_ms - saved_ms >= desc->throttle_ms;
+}
+
+// An outcome after which the run is removed.
+static bool ckpt__is_final(ckpt_outcome outcome)
+{
+    return outcome == CKPT_COMPLETED || outcome == CKPT_FAILED ||
+           outcome == CKPT_REMOVED;
+}
+
+// An outcome with which the run stays where it stands.
+static bool ckpt__is_kept(ckpt_outcome outcome)
+{
+    return outcome == CKPT_DONE || outcome == CKPT_DEAD;
+}
+
+// Whether an outcome ends the run: it is removed, or stays as it is.
+static bool ckpt__is_end(ckpt_outcome outcome)
+{
+    return ckpt__is_final(outcome) || ckpt__is_kept(outcome);
+}
+
+// Whether the owner of the highest claim let the run go, however fresh its
+// last beat.
+static bool ckpt__is_let_go(const ckpt__facts *f)
+{
+    return f->judged == CKPT_OK && f->epoch == f->highest &&
+           (f->outcome == CKPT_INTERRUPTED || f->outcome == CKPT_RETRY);
+}
+
+// Whether the owner of the highest claim is gone (R7).
+static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
+{
+    if (f->verdict == CKPT_LIFE_UNKNOWN) {
+        return f->watched || f->age_ms > desc->lease_ms;
+    }
+    return f->verdict == CKPT_LIFE_GONE;
+}
+
+static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
+{
+    return resume_max != CKPT_UNLIMITED &&
+           attempt >= (uint32_t)(resume_max == CKPT_NEVER ? 0 : resume_max);
+}
+
+// How long a run is left alone whose last n claimants crashed before they
+// adopted it (R6). The first three cost nothing: a kill while opening must not
+// be felt. Then 2^(n - 3) seconds, at most an hour, so that a record that kills
+// its readers does not keep a machine busy. A beat in the future says nothing
+// about its age, and must not make the run immortal.
+static int64_t ckpt__patience(uint32_t n, int64_t age_ms)
+{
+    if (n <= 3 || age_ms < 0) return 0;
+    const int64_t wait = n >= 15 ? 3600000 : INT64_C(1000) << (n - 3);
+    return age_ms >= wait ? 0 : wait - age_ms;
+}
+
+// What a run is whose newest generation ends it, 0: it does not. Claims above
+// it change nothing: whoever made them found the same.
+static ckpt_run_state ckpt__ended_state(const ckpt__facts *f)
+{
+    if (f->judged != CKPT_OK) return (ckpt_run_state)0;
+    if (f->outcome == CKPT_DONE) return CKPT_STATE_DONE;
+    if (f->outcome == CKPT_DEAD) return CKPT_STATE_FAILED;
+    return ckpt__is_final(f->outcome) ? CKPT_STATE_FINISHED : (ckpt_run_state)0;
+}
+
+// What a run is, judged without its claims. 0: they decide.
+static ckpt_run_state ckpt__judged_state(const ckpt__facts *f)
+{
+    switch (f->judged) {
+    case CKPT_OK: case CKPT_ERR_NOT_FOUND: case CKPT_ERR_DAMAGED:
+        return ckpt__ended_state(f);
+    case CKPT_ERR_FORMAT:  return CKPT_STATE_NEWER;
+    case CKPT_ERR_FOREIGN: return CKPT_STATE_FOREIGN;
+    case CKPT_ERR_STALE:   return CKPT_STATE_BUSY;
+    default:               return CKPT_STATE_UNREADABLE;
+    }
+}
+
+// What a run is. *wait_ms: when that may change, if the answer is BUSY.
+static ckpt_run_state ckpt__classify(const ckpt__facts *f,
+                                     const ckpt_desc *desc, int64_t *wait_ms)
+{
+    const bool whole = f->judged == CKPT_OK;
+    const ckpt_run_state judged = ckpt__judged_state(f);
+    *wait_ms = 0;
+    if (judged != 0) return judged;
+    if (!ckpt__is_let_go(f) && !ckpt__is_gone(f, desc)) {
+        if (!whole || (f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0)) {
+            *wait_ms = desc->lease_ms;
+            return CKPT_STATE_BUSY;
+        }
+        return f->age_ms > desc->lease_ms ? CKPT_STATE_STALLED
+                                          : CKPT_STATE_LIVE;
+    }
+    if (f->judged == CKPT_ERR_NOT_FOUND) {
+        return CKPT_STATE_FINISHED;             // half removed
+    }
+    if (f->died <= CKPT_CLAIMS_MAX) {
+        *wait_ms = ckpt__patience(f->died, f->age_ms);
+        if (*wait_ms > 0) return CKPT_STATE_BUSY;
+    }
+    if (!whole) return CKPT_STATE_DAMAGED;
+    return f->died > CKPT_CLAIMS_MAX ||
+           ckpt__is_exhausted(f->attempt, desc->resume_max)
+               ? CKPT_STATE_EXHAUSTED : CKPT_STATE_INTERRUPTED;
+}
+
+// What a claimant takes a run over for: an OR of these.
+enum {
+    CKPT__FOR_FORCE     = 1 << 0,   // also from a live owner
+    CKPT__FOR_FALLBACK  = 1 << 1,   // also exhausted and damaged runs
+    CKPT__FOR_BEGIN     = 1 << 2,   // only what is half removed
+    CKPT__FOR_REMOVAL   = 1 << 3,   // to remove it
+    CKPT__FOR_RETRY     = 1 << 4,   // one that failed or is exhausted, to let
+                                    // it go at once
+    CKPT__FOR_PRUNING   = 1 << 5    // to remove it, if it is still as the info
+                                    // of the context says
+};
+
+// Whether a run in that state may be claimed for that.
+static bool ckpt__may_claim(ckpt_run_state state, uint32_t purpose)
+{
+    switch (state) {
+    case CKPT_STATE_FINISHED: return true;
+    case CKPT_STATE_INTERRUPTED:
+        return (purpose & (CKPT__FOR_BEGIN | CKPT__FOR_RETRY)) == 0;
+    case CKPT_STATE_EXHAUSTED:
+        return (purpose & (CKPT__FOR_FALLBACK | CKPT__FOR_REMOVAL |
+                           CKPT__FOR_RETRY)) != 0;
+    case CKPT_STATE_DAMAGED:
+        return (purpose & (CKPT__FOR_FALLBACK | CKPT__FOR_REMOVAL)) != 0;
+    case CKPT_STATE_FAILED:
+        return (purpose & (CKPT__FOR_REMOVAL | CKPT__FOR_RETRY)) != 0;
+    case CKPT_STATE_DONE: case CKPT_STATE_FOREIGN:
+        return (purpose & CKPT__FOR_REMOVAL) != 0;
+    case CKPT_STATE_LIVE: case CKPT_STATE_STALLED: case CKPT_STATE_BUSY:
+        return (purpose & CKPT__FOR_FORCE) != 0;
+    default: return false;
+    }
+}
+
+// The code for a kept run that is not taken: who begins finds it in the way,
+// who recovers passes it over.
+static ckpt_code ckpt__kept_code(ckpt_outcome outcome, uint32_t purpose)
+{
+    if (purpose & CKPT__FOR_BEGIN) return CKPT_ERR_EXISTS;
+    if (purpose & CKPT__FOR_FALLBACK) return CKPT_SKIPPED;
+    return outcome == CKPT_DONE ? CKPT_FINISHED : CKPT_ERR_FAILED;
+}
+
+// The code that an opening gives for a state it cannot claim.
+static ckpt_code ckpt__state_code(ckpt_run_state state, ckpt_code judged)
+{
+    switch (state) {
+    case CKPT_STATE_LIVE: case CKPT_STATE_STALLED: return CKPT_ERR_LIVE;
+    case CKPT_STATE_BUSY:      return CKPT_ERR_BUSY;
+    case CKPT_STATE_EXHAUSTED: return CKPT_ERR_EXHAUSTED;
+    case CKPT_STATE_FINISHED: case CKPT_STATE_DONE: return CKPT_FINISHED;
+    case CKPT_STATE_FAILED:    return CKPT_ERR_FAILED;
+    case CKPT_STATE_INTERRUPTED: return CKPT_ERR_EXISTS;
+    default:                   return judged;
+    }
+}
+
+// The attempt count of the next generation of a claim. Progress starts the
+// count anew; a clean interrupt gives the attempt back.
+static uint32_t ckpt__next_attempt(uint32_t attempt, bool progress,
+                                   ckpt_outcome outcome)
+{
+    attempt = progress ? 0 : attempt;
+    return outcome == CKPT_INTERRUPTED && attempt > 0 ? attempt - 1 : attempt;
+}
+
+// How often the fallback has been handed a run, this time included: each
+// hand-out adopts, and so counts an attempt.
+static uint64_t ckpt__fallback_count(uint32_t attempt, int32_t resume_max)
+{
+    const uint32_t max = resume_max == CKPT_NEVER ? 0 : (uint32_t)resume_max;
+    return resume_max != CKPT_UNLIMITED && attempt > max ? attempt - max : 1;
+}
+
+// Of two runs the one that got further: the turn, then the time, then the id.
+static bool ckpt__is_later(const ckpt_run_info *a, const ckpt_run_info *b)
+{
+    if (a->turn != b->turn) return a->turn > b->turn;
+    if (a->saved_at_ms != b->saved_at_ms) {
+        return a->saved_at_ms > b->saved_at_ms;
+    }
+    return strcmp(a->id, b->id) < 0;
+}
+
+//--- Calls of the store -------------------------------------------------------
+
+// Reads bytes one after the other through a window: on a generation in the
+// store, or, when place is NULL, on memory, which is then the whole window.
+typedef struct ckpt__reader {
+    struct ckpt__place *place;
+    const uint8_t      *start, *at, *end;
+    const uint8_t      *mark;       // first byte that section does not have yet
+    uint32_t            offset;     // of start
+    ckpt__section       section;    // what was read since the last section
+    ckpt__section       all;        // all sections
+    ckpt_code           rc;         // the first error; at stays there
+} ckpt__reader;
+
+// Where the parts of a record go that is being written.
+typedef struct ckpt__writer {
+    struct ckpt__place *place;
+    bool                dry;        // only count and sum
+    ckpt__section       all;        // everything
+    ckpt__section       section;    // what came since the last section
+    uint32_t            at;         // how far the base has been used
+    ckpt_part           part;       // the last one
+    ckpt_code           rc;
+} ckpt__writer;
+
+// A run as it stands in the store, and the scratch space for reading and
+// writing it: here, because the stack is limited (R10).
+typedef struct ckpt__place {
+    ckpt_store  *store;
+    uint64_t     memory[CKPT_PLACE_SIZE / sizeof(uint64_t)];    // the store's
+    uint32_t     size_max;
+    ckpt_error   error;
+    ckpt_look    look;              // what the last look saw
+    ckpt_life    life;              // of the owner of the highest claim
+    ckpt_gen     gen;               // the generation that is read
+    uint64_t     newest;            // epoch of the newest one, whole or not
+    uint32_t     bad_count;         // damaged ones that are newer than gen
+    ckpt_gen     bad[CKPT_LOOK_MAX / 2];
+    ckpt__facts  facts;
+    ckpt__reader reader;
+    ckpt__writer writer;
+    char         head[512];         // of the record that is read or written
+    uint8_t      window[1024];      // on what is read; escaped text
+} ckpt__place;
+
+// The store that keeps nothing has no methods: what they would say is said
+// here.
+static const ckpt_store_methods ckpt__none_methods = {
+    CKPT_STORE_VERSION, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL
+};
+
+CKPT_API ckpt_store ckpt_store_none(void)
+{
+    ckpt_store store;
+    store.methods = &ckpt__none_methods;
+    store.caps = CKPT_CAP_NOTHING | CKPT_CAP_SINGLE_PROCESS;
+    return store;
+}
+
+static bool ckpt__is_none(const ckpt_store *store)
+{
+    return (store->caps & CKPT_CAP_NOTHING) != 0;
+}
+
+static ckpt_code ckpt__store_list(ckpt_store *s, ckpt_where where,
+                                  ckpt_cursor *cursor, char *id,
+                                  ckpt_error *err)
+{
+    return ckpt__is_none(s) ? CKPT_END
+                            : s->methods->list(s, where, cursor, id, err);
+}
+
+// The time. place is NULL for none, else it is refused to a forked child.
+static ckpt_code ckpt__store_clock(ckpt_store *s, void *place,
+                                   ckpt_moment *now, ckpt_error *err)
+{
+    now->mono_ms = now->wall_ms = 0;
+    return ckpt__is_none(s) ? CKPT_OK : s->methods->env(s, place, now, err);
+}
+
+static ckpt_code ckpt__store_open(ckpt__place *p, const ckpt_desc *desc,
+                                  const char *id, ckpt_how how)
+{
+    p->store = desc->store;
+    p->size_max = (uint32_t)desc->size_max;
+    memset(&p->error, 0, sizeof(p->error));
+    memset(p->memory, 0, sizeof(p->memory));
+    if (ckpt__is_none(p->store)) {
+        return how == CKPT_HOW_NEW ? CKPT_OK : CKPT_ERR_NOT_FOUND;
+    }
+    return p->store->methods->open(p->store, p->memory, id, how, &p->error);
+}
+
+static void ckpt__store_close(ckpt__place *p, bool gave_up)
+{
+    if (!ckpt__is_none(p->store)) {
+        p->store->methods->close(p->store, p->memory, gave_up);
+    }
+}
+
+// Looks at all claims, and at the generations of epochs up to epoch_max.
+CKPT__APART static ckpt_code ckpt__store_look(ckpt__place *p,
+                                              uint64_t epoch_max)
+{
+    memset(&p->look, 0, sizeof(p->look));
+    if (ckpt__is_none(p->store)) {
+        p->look.mine = true;
+        return CKPT_OK;
+    }
+    return p->store->methods->look(p->store, p->memory, epoch_max, &p->look,
+                                   &p->error);
+}
+
+static ckpt_code ckpt__store_claim(ckpt__place *p, uint64_t epoch,
+                                   const char *owner,
+                                   char nonce[CKPT_NONCE_MAX + 1])
+{
+    if (ckpt__is_none(p->store)) {
+        memcpy(nonce, "0", 2);
+        return CKPT_OK;
+    }
+    return p->store->methods->claim(p->store, p->memory, epoch, owner, nonce,
+                                    &p->error);
+}
+
+// Whether the owner of a claim lives. Where there is one process only nobody
+// else can hold a claim, and who gave it up says so (R7).
+static ckpt_code ckpt__store_alive(ckpt__place *p, uint64_t epoch,
+                                   ckpt_life *life)
+{
+    memset(life, 0, sizeof(*life));
+    CKPT__TRY(p->store->methods->alive(p->store, p->memory, epoch, life,
+                                       &p->error));
+    if (life->verdict == CKPT_LIFE_UNKNOWN &&
+        (life->gave_up || (p->store->caps & CKPT_CAP_SINGLE_PROCESS))) {
+        life->verdict = CKPT_LIFE_GONE;
+    }
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__store_beat(ckpt__place *p, uint64_t acked)
+{
+    return ckpt__is_none(p->store) ? CKPT_OK :
+        p->store->methods->beat(p->store, p->memory, acked, &p->error);
+}
+
+// Reads a range of the generation that p->gen names.
+static ckpt_code ckpt__store_read(ckpt__place *p, uint32_t offset, void *buf,
+                                  size_t n, size_t *got)
+{
+    *got = 0;
+    if (ckpt__is_none(p->store)) return n > 0 ? CKPT_ERR_NOT_FOUND : CKPT_OK;
+    return p->store->methods->read(p->store, p->memory, &p->gen, offset, buf,
+                                   n, got, &p->error);
+}
+
+// Ends reading: the store need not keep the generation open.
+CKPT__APART static void ckpt__store_read_end(ckpt__place *p)
+{
+    size_t got;
+    (void)ckpt__store_read(p, 0, NULL, 0, &got);
+}
+
+// Adds a piece to what is being written, ranges being those of p->gen.
+static ckpt_code ckpt__store_put(ckpt__place *p, const ckpt_part *part)
+{
+    return ckpt__is_none(p->store) ? CKPT_OK :
+        p->store->methods->put(p->store, p->memory, &p->gen, part, &p->error);
+}
+
+static ckpt_code ckpt__store_publish(ckpt__place *p, ckpt_gen *gen)
+{
+    return ckpt__is_none(p->store) ? CKPT_OK :
+        p->store->methods->publish(p->store, p->memory, gen, &p->error);
+}
+
+static ckpt_code ckpt__store_set_aside(ckpt__place *p, const ckpt_gen *gen)
+{
+    return p->store->methods->set_aside(p->store, p->memory, gen, &p->error);
+}
+
+static ckpt_code ckpt__store_drop(ckpt__place *p, const ckpt_gen *gen,
+                                  ckpt_extent extent)
+{
+    return ckpt__is_none(p->store) ? CKPT_OK :
+        p->store->methods->drop(p->store, p->memory, gen, extent, &p->error);
 }
 
 //--- Reading ------------------------------------------------------------------
@@ -1954,11 +2259,12 @@ static void ckpt__reader_memory(ckpt__reader *r, ckpt_bytes bytes)
     r->end = r->start + (bytes.ptr != NULL ? bytes.len : 0);
 }
 
-static void ckpt__reader_store(ckpt__reader *r, ckpt__io *io, uint32_t offset)
+static void ckpt__reader_store(ckpt__reader *r, ckpt__place *place,
+                               uint32_t offset)
 {
     memset(r, 0, sizeof(*r));
-    r->io = io;
-    r->start = r->at = r->end = r->mark = io->work;
+    r->place = place;
+    r->start = r->at = r->end = r->mark = place->window;
     r->offset = offset;
 }
 
@@ -1967,39 +2273,37 @@ static uint32_t ckpt__pos(const ckpt__reader *r)
     return r->offset + (uint32_t)(r->at - r->start);
 }
 
-static void ckpt__sum(ckpt__reader *r)
+// Adds what was read since the last time to the section.
+static void ckpt__section_read(ckpt__reader *r)
 {
     const uint32_t n = (uint32_t)(r->at - r->mark);
-    r->cut.crc = ckpt_crc32c(r->cut.crc, r->mark, n);
-    r->cut.size += n;
+    r->section.crc = ckpt_crc32c(r->section.crc, r->mark, n);
+    r->section.size += n;
     r->mark = r->at;
 }
 
-// Ends a section: what was read since the last cut. Its count stays as it is.
-static void ckpt__cut(ckpt__reader *r, ckpt__section *section)
+// Ends a section: what was read since the last one ended. Its count stays as
+// it is.
+static void ckpt__section_end(ckpt__reader *r, ckpt__section *section)
 {
-    ckpt__sum(r);
-    ckpt__section_join(&r->all, &r->cut);
+    ckpt__section_read(r);
+    ckpt__section_join(&r->all, &r->section);
     if (section != NULL) {
-        section->size = r->cut.size;
-        section->crc = r->cut.crc;
+        section->size = r->section.size;
+        section->crc = r->section.crc;
     }
-    memset(&r->cut, 0, sizeof(r->cut));
+    memset(&r->section, 0, sizeof(r->section));
 }
 
 CKPT__APART static bool ckpt__fill(ckpt__reader *r)
 {
-    size_t got = 0;
-    if (r->io == NULL || r->rc != CKPT_OK) {
-        return false;
-    }
-    ckpt__io *io = r->io;
-    ckpt__sum(r);
+    ckpt__place *p = r->place;
+    size_t got;
+    if (p == NULL || r->rc != CKPT_OK) return false;
+    ckpt__section_read(r);
     r->offset += (uint32_t)(r->end - r->start);
-    r->start = r->at = r->end = r->mark = io->work;
-    r->rc = io->store->methods->read(io->store, io->place, &io->gen, r->offset,
-                                     io->work, sizeof(io->work), &got,
-                                     &io->error);
+    r->start = r->at = r->end = r->mark = p->window;
+    r->rc = ckpt__store_read(p, r->offset, p->window, sizeof(p->window), &got);
     r->end += r->rc == CKPT_OK ? got : 0;
     return r->at < r->end;
 }
@@ -2007,9 +2311,7 @@ CKPT__APART static bool ckpt__fill(ckpt__reader *r)
 // The next byte without taking it, -1 at the end or after an error.
 static int ckpt__peek(ckpt__reader *r)
 {
-    if (r->at == r->end && !ckpt__fill(r)) {
-        return -1;
-    }
+    if (r->at == r->end && !ckpt__fill(r)) return -1;
     return r->rc == CKPT_OK ? *r->at : -1;
 }
 
@@ -2043,14 +2345,33 @@ static void ckpt__take_text(ckpt__reader *r, const char *text)
     }
 }
 
-//--- JSON, read ---------------------------------------------------------------
-
-static void ckpt__tap_byte(ckpt__tap *tap, uint8_t c)
+// Copies a range of the generation out.
+static ckpt_code ckpt__copy_out(ckpt__place *p, uint32_t from, uint32_t size,
+                                void *buf, size_t cap)
 {
-    if (tap != NULL) {
-        tap->hash = ckpt__hash(tap->hash, &c, 1);
-        if (tap->len < tap->cap) {
-            tap->buf[tap->len++] = (char)c;
+    size_t got;
+    if (size > cap) return CKPT_ERR_BUFFER;
+    const ckpt_code rc = ckpt__store_read(p, from, buf, size, &got);
+    ckpt__store_read_end(p);
+    return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
+}
+
+//--- JSON, scanned ------------------------------------------------------------
+
+// What a string said, as it stands between its quotes.
+typedef struct ckpt__string {
+    uint64_t hash;
+    uint32_t from, size;        // where it stands
+    uint32_t cap, len;
+    char    *buf;               // its first cap bytes, if not NULL
+} ckpt__string;
+
+static void ckpt__string_byte(ckpt__string *s, uint8_t c)
+{
+    if (s != NULL) {
+        s->hash = ckpt__hash(s->hash, &c, 1);
+        if (s->len < s->cap) {
+            s->buf[s->len++] = (char)c;
         }
     }
 }
@@ -2061,32 +2382,32 @@ static bool ckpt__is_hex(int c)
            (c >= 'A' && c <= 'F');
 }
 
-CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__tap *tap)
+CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
 {
     const int c = ckpt__peek(r);
     if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL) {
         ckpt__fail(r, CKPT_ERR_JSON);
         return;
     }
-    ckpt__tap_byte(tap, *r->at++);
+    ckpt__string_byte(s, *r->at++);
     for (int i = 0; c == 'u' && i < 4; i++) {
         if (!ckpt__is_hex(ckpt__peek(r))) {
             ckpt__fail(r, CKPT_ERR_JSON);
             return;
         }
-        ckpt__tap_byte(tap, *r->at++);
+        ckpt__string_byte(s, *r->at++);
     }
 }
 
 // Takes a string. A lone surrogate escape is the writer's business; bytes that
 // are no UTF-8 and raw control characters are refused.
-static void ckpt__take_string(ckpt__reader *r, ckpt__tap *tap)
+static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
 {
     ckpt__take_byte(r, '"');
-    if (tap != NULL) {
-        tap->hash = CKPT__HASH_EMPTY;
-        tap->from = ckpt__pos(r);
-        tap->len = 0;
+    if (s != NULL) {
+        s->hash = CKPT__HASH_EMPTY;
+        s->from = ckpt__pos(r);
+        s->len = 0;
     }
     for (int c; (c = ckpt__peek(r)) != '"'; ) {
         unsigned more = 0, low = 0x20, high = 0x7f;
@@ -2096,12 +2417,10 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__tap *tap)
         if (c < 0x20) {
             ckpt__fail(r, CKPT_ERR_JSON);
         }
-        if (r->rc != CKPT_OK) {
-            return;
-        }
-        ckpt__tap_byte(tap, *r->at++);
+        if (r->rc != CKPT_OK) return;
+        ckpt__string_byte(s, *r->at++);
         if (c == '\\') {
-            ckpt__take_escape(r, tap);
+            ckpt__take_escape(r, s);
         }
         for (; more > 0; more--, low = 0x80, high = 0xbf) {
             c = ckpt__peek(r);
@@ -2109,11 +2428,11 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__tap *tap)
                 ckpt__fail(r, c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
                 return;
             }
-            ckpt__tap_byte(tap, *r->at++);
+            ckpt__string_byte(s, *r->at++);
         }
     }
-    if (tap != NULL) {
-        tap->size = ckpt__pos(r) - tap->from;
+    if (s != NULL) {
+        s->size = ckpt__pos(r) - s->from;
     }
     ckpt__take_byte(r, '"');
 }
@@ -2245,11 +2564,18 @@ CKPT__APART static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
         ckpt__take_value(r);
         section->count++;
         ckpt__take_space(r);
-        if (ckpt__peek(r) != ',' || section->count == limit) {
-            break;
-        }
+        if (ckpt__peek(r) != ',' || section->count == limit) break;
         r->at++;
         ckpt__take_space(r);
+    }
+}
+
+// Whether nothing but white space is left.
+static void ckpt__take_end(ckpt__reader *r)
+{
+    ckpt__take_space(r);
+    if (r->at != r->end) {
+        ckpt__fail(r, CKPT_ERR_JSON);
     }
 }
 
@@ -2261,9 +2587,7 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
 {
     ckpt__reader r;
     ckpt__reader_memory(&r, *json);
-    if (json->ptr == NULL) {
-        return CKPT_ERR_JSON;
-    }
+    if (json->ptr == NULL) return CKPT_ERR_JSON;
     ckpt__take_space(&r);
     const uint8_t *from = r.at;
     r.mark = from;
@@ -2273,7 +2597,7 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
     ckpt__take_value(&r);
     json->ptr = from;
     json->len = (size_t)(r.at - from);
-    ckpt__cut(&r, section);
+    ckpt__section_end(&r, section);
     ckpt__take_space(&r);
     if (r.at != r.end) {
         ckpt__fail(&r, CKPT_ERR_JSON);
@@ -2282,39 +2606,14 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
     return r.rc;
 }
 
-// The value of four hexadecimal digits.
-static uint32_t ckpt__hex4(const char *p)
-{
-    uint32_t value = 0;
-    for (int i = 0; i < 4; i++) {
-        const uint32_t c = (uint8_t)p[i];
-        value = value << 4 | (c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
-    }
-    return value;
-}
-
-static size_t ckpt__utf8_write(char *out, uint32_t c)
-{
-    const size_t more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    for (size_t i = more; i > 0; i--, c >>= 6) {
-        out[i] = (char)(0x80 | (c & 0x3f));
-    }
-    out[0] = (char)("\0\xc0\xe0\xf0"[more] | (int)c);
-    return more + 1;
-}
-
 // Decodes one \u escape (a pair for what is beyond 16 bits) at p, which is
 // valid but may have been cut off at end. Returns its length, 0 if it was, or
 // *c = UINT32_MAX for a lone surrogate.
 static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
 {
-    if (end - p < 6) {
-        return 0;
-    }
+    if (end - p < 6) return 0;
     *c = ckpt__hex4(p + 2);
-    if (*c < 0xd800 || *c > 0xdfff) {
-        return 6;
-    }
+    if (*c < 0xd800 || *c > 0xdfff) return 6;
     if (*c < 0xdc00 && end - p >= 12 && p[6] == '\\' && p[7] == 'u') {
         const uint32_t low = ckpt__hex4(p + 8);
         if (low >= 0xdc00 && low <= 0xdfff) {
@@ -2343,9 +2642,7 @@ static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
         } else if (*p == '\\' && p[1] == 'u') {
             uint32_t c = 0;
             taken = ckpt__unescape_u(p, end, &c);
-            if (taken == 0) {
-                break;                          // cut off
-            }
+            if (taken == 0) break;              // cut off
             *lone |= c == UINT32_MAX;
             size = ckpt__utf8_write(utf8, c == UINT32_MAX ? 0xfffd : c);
         } else if (*p == '\\') {
@@ -2362,4087 +2659,7 @@ static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
     return len;
 }
 
-//--- The record, read ---------------------------------------------------------
-
-// A checkpoint is a head of fixed width, and then the sections in the order in
-// which they change. What is in front of the prompt has a sum of its own, and
-// so has the head: whoever scans reads no more.
-//
-//      {"ckpt":1,"crc":"........","head":"........","front":"........",...
-//       "run":"...","birth":"...","reason":...,             written once, but
-//       "meta":{...,"prompt":                               for the reason
-//      "...",                                               the prompt
-//       "messages":[                                        messages
-//      ...
-//      ],
-//       "phases":[...],"effects":[...],"held":[...],"state":
-//      ...}
-
-// What stands in the head: digits of a sum (-), numbers (#), the outcome (?)
-// with its quote and comma, the time (@), true or false (!).
-static const char ckpt__head[] =
-    "{\"ckpt\":1,\"crc\":\"--------\",\"head\":\"--------\","
-    "\"front\":\"--------\",\"length\":################,"
-    "\"epoch\":################,\"seq\":################,"
-    "\"turn\":################,\"turn_max\":################,"
-    "\"attempt\":################,\"outcome\":\"?????????????"
-    "\"saved_at\":\"@@@@@@@@@@@@@@@@@@@@@@@@\","
-    "\"once\":!!!!!,\"lost\":!!!!!,\"count\":{"
-    "\"messages\":################,\"phases\":################,"
-    "\"uncertain\":################,\"held\":################},\n";
-
-// Within one sector, so that a disk writes it whole or not at all.
-#define CKPT__HEAD_SIZE    ((uint32_t)sizeof(ckpt__head) - 1)
-typedef char ckpt__head_fits_a_sector[sizeof(ckpt__head) <= 512 ? 1 : -1];
-
-#define CKPT__CRC_AT       17           // where the digits of the sums stand
-#define CKPT__SUM_AT       35
-#define CKPT__FRONT_AT     54
-#define CKPT__NUMBER_WIDTH 16           // 2^53 has that many digits
-#define CKPT__OUTCOME_MAX  11           // strlen("interrupted")
-
-// The numbers of the head, in their order.
-enum {
-    CKPT__N_LENGTH, CKPT__N_EPOCH, CKPT__N_SEQ, CKPT__N_TURN, CKPT__N_TURN_MAX,
-    CKPT__N_ATTEMPT, CKPT__N_MESSAGES, CKPT__N_PHASES, CKPT__N_UNCERTAIN,
-    CKPT__N_HELD, CKPT__HEAD_NUMBERS
-};
-
-// Arrays of characters, not of pointers: a table of pointers is writable data
-// in position-independent code.
-static const char ckpt__outcomes[][CKPT__OUTCOME_MAX + 1] = {
-    "running", "completed", "failed", "interrupted", "retry", "done", "dead",
-    "removed"
-};
-
-// What stands before each section.
-static const char ckpt__glue[CKPT__PARTS][20] = {
-    " \"run\":", ",\"reason\":", ",\n \"meta\":{", "", "},\n \"messages\":[",
-    "],\n \"phases\":[", "],\"effects\":[", "],\"held\":[", "],\"state\":"
-};
-
-enum { CKPT__META_FINGERPRINT = 8, CKPT__META_PROMPT, CKPT__META_COUNT };
-
-// The longest text comes last, behind what a scan reads.
-static const char ckpt__meta_keys[CKPT__META_COUNT][14] = {
-    "agent_id", "agent_name", "task_id", "caller_id", "channel_id", "guild_id",
-    "model_tier", "parent_run_id", "fingerprint", "prompt"
-};
-
-// The member of a meta that has that key.
-static const char **ckpt__meta_member(ckpt_meta *meta, size_t key)
-{
-    switch (key) {
-    case 0:  return &meta->agent_id;
-    case 1:  return &meta->agent_name;
-    case 2:  return &meta->task_id;
-    case 3:  return &meta->caller_id;
-    case 4:  return &meta->channel_id;
-    case 5:  return &meta->guild_id;
-    case 6:  return &meta->model_tier;
-    case 7:  return &meta->parent_run_id;
-    case 8:  return &meta->fingerprint;
-    default: return &meta->prompt;
-    }
-}
-
-// Reads a padded number of the head. Above CKPT_TURN_MAX if it is none.
-static uint64_t ckpt__head_number(const char *p)
-{
-    const char *end = p + CKPT__NUMBER_WIDTH;
-    uint64_t value = 0;
-    while (p < end - 1 && *p == ' ') {
-        p++;
-    }
-    if (*p == '0' && p < end - 1) {
-        return UINT64_MAX;
-    }
-    for (; p < end; p++) {
-        if (*p < '0' || *p > '9') {
-            return UINT64_MAX;
-        }
-        value = value * 10 + (uint64_t)(*p - '0');
-    }
-    return value;
-}
-
-// Writes an outcome and what stands behind it up to the next member.
-static void ckpt__outcome_write(char *out, ckpt_outcome outcome)
-{
-    const size_t n = strlen(ckpt__outcomes[outcome]);
-    memset(out, ' ', CKPT__OUTCOME_MAX + 2);
-    memcpy(out, ckpt__outcomes[outcome], n);
-    memcpy(out + n, "\",", 2);
-}
-
-static bool ckpt__outcome_read(const char *p, ckpt_outcome *outcome)
-{
-    for (int i = CKPT_RUNNING; i <= CKPT_REMOVED; i++) {
-        char text[CKPT__OUTCOME_MAX + 2];
-        *outcome = (ckpt_outcome)i;
-        ckpt__outcome_write(text, *outcome);
-        if (memcmp(text, p, sizeof(text)) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// Whether a head is one of a higher format.
-static bool ckpt__head_is_newer(const char *head)
-{
-    const uint32_t same = 8;                    // {"ckpt":
-    uint32_t version = 0, i = same;
-    while (i < 16 && head[i] >= '0' && head[i] <= '9') {
-        version = version * 10 + (uint32_t)(head[i++] - '0');
-    }
-    return memcmp(head, ckpt__head, same) == 0 && head[same] != '0' &&
-           version > CKPT_FORMAT_VERSION && head[i] == ',';
-}
-
-// The sum of a head: of every byte of it but the digits of the two sums that
-// cover it.
-static uint32_t ckpt__head_sum(const char *head)
-{
-    uint32_t sum = ckpt_crc32c(0, head, CKPT__CRC_AT);
-    sum = ckpt_crc32c(sum, head + CKPT__CRC_AT + 8,
-                      CKPT__SUM_AT - CKPT__CRC_AT - 8);
-    return ckpt_crc32c(sum, head + CKPT__SUM_AT + 8,
-                       CKPT__HEAD_SIZE - CKPT__SUM_AT - 8);
-}
-
-// Whether the eight digits at p are those of a sum.
-static bool ckpt__is_sum(const char *p, uint32_t sum)
-{
-    char digits[8];
-    ckpt__hex8(digits, sum);
-    return memcmp(digits, p, 8) == 0;
-}
-
-static uint32_t ckpt__hex4(const char *p);
-
-// Reads one field of the head, at head + i, and says how wide it is. 0: it is
-// no such field.
-static size_t ckpt__head_field(const char *head, size_t i, ckpt__record *rec,
-                               uint64_t **number, bool **flag)
-{
-    const char *p = head + i;
-    switch (ckpt__head[i]) {
-    case '-':
-        return 8;                               // compared when it is known
-    case '#':
-        **number = ckpt__head_number(p);
-        return *(*number)++ <= CKPT_TURN_MAX ? CKPT__NUMBER_WIDTH : 0;
-    case '?':
-        return ckpt__outcome_read(p, &rec->outcome) ? CKPT__OUTCOME_MAX + 2 : 0;
-    case '@':
-        rec->saved_at_ms = ckpt__time_read(p);
-        return rec->saved_at_ms >= 0 ? 24 : 0;
-    case '!':
-        **flag = *p == 't';
-        return memcmp(p, *(*flag)++ ? "true " : "false", 5) == 0 ? 5 : 0;
-    default:
-        return *p == ckpt__head[i];
-    }
-}
-
-// Reads a head of CKPT__HEAD_SIZE bytes. CKPT_ERR_FORMAT for a higher format.
-CKPT__APART static ckpt_code ckpt__head_read(const char *head,
-                                             ckpt__record *rec)
-{
-    uint64_t v[CKPT__HEAD_NUMBERS], *number = v;
-    bool flags[2], *flag = flags;
-    size_t width = 1;
-    for (size_t i = 0; i < CKPT__HEAD_SIZE && width > 0; i += width) {
-        width = ckpt__head_field(head, i, rec, &number, &flag);
-    }
-    const uint32_t sum = ckpt__head_sum(head);
-    if (width == 0 || !ckpt__is_sum(head + CKPT__SUM_AT, sum) ||
-        v[CKPT__N_LENGTH] < CKPT__HEAD_SIZE || v[CKPT__N_LENGTH] > UINT32_MAX ||
-        v[CKPT__N_EPOCH] == 0 || v[CKPT__N_SEQ] == 0 ||
-        v[CKPT__N_TURN] > v[CKPT__N_TURN_MAX] ||
-        v[CKPT__N_ATTEMPT] > UINT32_MAX) {
-        return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
-    }
-    for (uint32_t i = CKPT__N_MESSAGES; i < CKPT__HEAD_NUMBERS; i++) {
-        if (v[i] > UINT32_MAX) {
-            return CKPT_ERR_DAMAGED;
-        }
-    }
-    rec->length = (uint32_t)v[CKPT__N_LENGTH];
-    rec->epoch = v[CKPT__N_EPOCH];
-    rec->seq = v[CKPT__N_SEQ];
-    rec->turn = v[CKPT__N_TURN];
-    rec->turn_max = v[CKPT__N_TURN_MAX];
-    rec->attempt = (uint32_t)v[CKPT__N_ATTEMPT];
-    rec->once = flags[0];
-    rec->lost = flags[1];
-    rec->front = ckpt__hex4(head + CKPT__FRONT_AT) << 16 |
-                 ckpt__hex4(head + CKPT__FRONT_AT + 4);
-    if (!ckpt__is_sum(head + CKPT__FRONT_AT, rec->front)) {
-        return CKPT_ERR_DAMAGED;                // not the digits that we write
-    }
-    rec->part[CKPT__MESSAGES].count = (uint32_t)v[CKPT__N_MESSAGES];
-    rec->part[CKPT__PHASES].count = (uint32_t)v[CKPT__N_PHASES];
-    rec->part[CKPT__HELD].count = (uint32_t)v[CKPT__N_HELD];
-    rec->uncertain = (uint32_t)v[CKPT__N_UNCERTAIN];
-    return CKPT_OK;
-}
-
-// Makes a captured, perhaps cut-off text of the record one to show.
-static void ckpt__show(char *buf, const ckpt__tap *tap)
-{
-    bool lone = false;
-    size_t n = ckpt__unescape(buf, buf, tap->len, &lone);
-    for (size_t i = 0; i < n; ) {               // no half character at the end
-        const size_t size = ckpt__utf8_size((uint8_t *)buf + i, n - i);
-        if (size == 0) {
-            n = i;
-        }
-        i += size;
-    }
-    buf[n] = '\0';
-}
-
-// Takes a string that is to be shown in buf, NULL for one that is not.
-static void ckpt__take_shown(ckpt__reader *r, ckpt__tap *tap, char *buf)
-{
-    memset(tap, 0, sizeof(*tap));
-    tap->buf = buf;
-    tap->cap = buf != NULL ? CKPT_NAME_MAX : 0;
-    ckpt__take_string(r, tap);
-    if (buf != NULL) {
-        ckpt__show(buf, tap);
-    }
-}
-
-// Where a member of the metadata is shown, if it is.
-static char *ckpt__meta_shown(ckpt_run_info *info, size_t key)
-{
-    if (info == NULL) {
-        return NULL;
-    }
-    switch (key) {
-    case 0:  return info->agent_id;
-    case 1:  return info->agent_name;
-    case 2:  return info->task_id;
-    case 7:  return info->parent_run_id;
-    default: return NULL;
-    }
-}
-
-static bool ckpt__is_nonce(const char *text, size_t size)
-{
-    return size > 0 && size <= CKPT_NONCE_MAX &&
-           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == size;
-}
-
-// Takes whose run it is, and its nonce. False: another run's.
-CKPT__APART static bool ckpt__take_run(ckpt__reader *r, const char *id,
-                                       ckpt__record *rec, ckpt__wants *w)
-{
-    ckpt__tap *tap = &w->tap;
-    ckpt__take_shown(r, tap, NULL);
-    const bool ours = tap->hash == ckpt__hash_text(id, CKPT__AS_ID);
-    ckpt__take_text(r, ",\"birth\":");
-    memset(tap, 0, sizeof(*tap));
-    tap->buf = rec->birth;
-    tap->cap = CKPT_NONCE_MAX;
-    ckpt__take_string(r, tap);
-    w->birth.from = tap->from;
-    w->birth.size = tap->size;
-    rec->birth[tap->len] = '\0';
-    if (!ckpt__is_nonce(rec->birth, tap->size)) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    return ours;
-}
-
-// Takes the members of the metadata, and of the prompt its key.
-CKPT__APART static void ckpt__take_meta(ckpt__reader *r, ckpt__record *rec,
-                                        ckpt__wants *w)
-{
-    ckpt__tap *tap = &w->tap;
-    size_t next = 0;
-    for (bool first = true; r->rc == CKPT_OK && ckpt__peek(r) != '}';
-         first = false) {
-        if (!first) {
-            ckpt__take_byte(r, ',');
-        }
-        ckpt__take_shown(r, tap, NULL);
-        ckpt__take_byte(r, ':');
-        while (next < CKPT__META_COUNT && tap->hash !=
-               ckpt__hash_text(ckpt__meta_keys[next], CKPT__AS_TEXT)) {
-            next++;
-        }
-        if (next == CKPT__META_COUNT) {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);    // unknown, or out of order
-        }
-        if (next >= CKPT__META_PROMPT) {
-            w->meta[CKPT__META_PROMPT].from = ckpt__pos(r);
-            break;
-        }
-        ckpt__take_shown(r, tap, ckpt__meta_shown(w->info, next));
-        w->meta[next].from = tap->from;
-        w->meta[next].size = tap->size;
-        w->agent = next == 0 ? tap->hash : w->agent;
-        w->task = next == 2 ? tap->hash : w->task;
-        rec->fingerprint = next == CKPT__META_FINGERPRINT ? tap->hash
-                                                          : rec->fingerprint;
-        next++;
-    }
-}
-
-// Takes the prompt, if its key stood there.
-static void ckpt__take_prompt(ckpt__reader *r, ckpt__wants *w)
-{
-    if (w->meta[CKPT__META_PROMPT].from > 0) {
-        ckpt__take_shown(r, &w->tap, NULL);
-        w->meta[CKPT__META_PROMPT].from = w->tap.from;
-        w->meta[CKPT__META_PROMPT].size = w->tap.size;
-    }
-}
-
-// Takes an unpadded number of up to 19 digits.
-static uint64_t ckpt__take_number(ckpt__reader *r, uint64_t max)
-{
-    uint64_t value = 0;
-    const int first = ckpt__peek(r);
-    int c = first, n = 0;
-    for (; c >= '0' && c <= '9' && n < 19; n++) {
-        value = value * 10 + (uint64_t)(c - '0');
-        r->at++;
-        c = ckpt__peek(r);
-    }
-    if (n == 0 || (n > 1 && first == '0') || value > max) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    return value;
-}
-
-// Takes the value of an entry, and notes where it stands.
-static void ckpt__take_noted(ckpt__reader *r, ckpt__wants *w,
-                             const char *label)
-{
-    ckpt__take_text(r, label);
-    w->value.from = ckpt__pos(r);
-    ckpt__take_value(r);
-    w->value.size = ckpt__pos(r) - w->value.from;
-}
-
-// Takes {"name":...,"output":...}.
-static void ckpt__take_phase(ckpt__reader *r, ckpt__wants *w)
-{
-    ckpt__take_text(r, "{\"name\":");
-    ckpt__take_string(r, &w->tap);
-    ckpt__take_noted(r, w, ",\"output\":");
-}
-
-// Takes {"turn":1,"epoch":1,"id":...,"state":"begun"} or, behind "ended", a
-// result.
-static void ckpt__take_effect(ckpt__reader *r, ckpt__wants *w)
-{
-    ckpt__take_text(r, "{\"turn\":");
-    w->entry.turn = ckpt__take_number(r, CKPT_TURN_MAX);
-    ckpt__take_text(r, ",\"epoch\":");
-    w->entry.epoch = ckpt__take_number(r, CKPT_TURN_MAX);
-    ckpt__take_text(r, ",\"id\":");
-    ckpt__take_string(r, &w->tap);
-    ckpt__take_text(r, ",\"state\":\"");
-    w->entry.ended = ckpt__peek(r) == 'e';
-    if (w->entry.ended) {
-        ckpt__take_noted(r, w, "ended\",\"result\":");
-    } else {
-        ckpt__take_text(r, "begun\"");
-    }
-}
-
-// Takes {"id":...,"steps":1,"timestep":...}. The entry's turn is the number of
-// steps.
-static void ckpt__take_held(ckpt__reader *r, ckpt__wants *w)
-{
-    ckpt__take_text(r, "{\"id\":");
-    ckpt__take_string(r, &w->tap);
-    ckpt__take_text(r, ",\"steps\":");
-    const bool minus = ckpt__peek(r) == '-';
-    r->at += minus;
-    const uint64_t steps = ckpt__take_number(r, (uint64_t)INT64_MAX + minus);
-    w->entry.turn = minus ? 0 - steps : steps;
-    ckpt__take_noted(r, w, ",\"timestep\":");
-}
-
-// Takes one entry into w->entry, w->tap (its name) and w->value.
-static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__wants *w)
-{
-    memset(&w->tap, 0, sizeof(w->tap));
-    memset(&w->entry, 0, sizeof(w->entry));
-    memset(&w->value, 0, sizeof(w->value));
-    if (list == CKPT__PHASES) {
-        ckpt__take_phase(r, w);
-    } else if (list == CKPT__EFFECTS) {
-        ckpt__take_effect(r, w);
-    } else {
-        ckpt__take_held(r, w);
-    }
-    ckpt__take_byte(r, '}');
-    if (w->tap.size > 2 * CKPT_NAME_MAX) {      // as escaped as it can be
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-}
-
-// Takes the entries of a list up to its bracket, and fills in the tables.
-static void ckpt__take_list(ckpt__reader *r, uint32_t list, ckpt__record *rec,
-                            ckpt__wants *w)
-{
-    const uint32_t max = list == CKPT__PHASES ? CKPT_PHASES_MAX :
-                         list == CKPT__EFFECTS ? CKPT_EFFECTS_MAX
-                                               : CKPT_HELD_MAX;
-    ckpt__section *section = &rec->part[list];
-    ckpt_run *run = w->run;
-    while (r->rc == CKPT_OK && ckpt__peek(r) != ']') {
-        ckpt__section piece;
-        if (section->count > 0) {
-            ckpt__take_byte(r, ',');
-            ckpt__cut(r, &piece);
-            ckpt__section_join(section, &piece);
-        }
-        if (section->count == max) {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
-            return;
-        }
-        ckpt__take_entry(r, list, w);
-        ckpt__cut(r, &piece);
-        ckpt__section_join(section, &piece);
-        w->entry.key = w->tap.hash;
-        w->entry.size = piece.size;
-        w->entry.crc = piece.crc;
-        w->entry.value_size = w->value.size;
-        rec->uncertain += list == CKPT__EFFECTS && !w->entry.ended;
-        if (run != NULL && list == CKPT__PHASES) {
-            run->priv.phases[section->count] = w->tap.hash;
-        } else if (run != NULL) {
-            run->priv.entries[list - CKPT__EFFECTS][section->count] = w->entry;
-        }
-        section->count++;
-    }
-}
-
-// Takes the reason, null or a string.
-static void ckpt__take_reason(ckpt__reader *r, ckpt__wants *w)
-{
-    if (ckpt__peek(r) == 'n') {
-        ckpt__take_text(r, "null");
-    } else {
-        ckpt__take_shown(r, &w->tap, w->info != NULL ? w->info->reason : NULL);
-        w->reason.from = w->tap.from;
-        w->reason.size = w->tap.size;
-    }
-}
-
-// Takes a section. False: it is another run's.
-static bool ckpt__take_part(ckpt__reader *r, const char *id, uint32_t i,
-                            ckpt__record *rec, ckpt__wants *w)
-{
-    switch (i) {
-    case CKPT__RUN:    return ckpt__take_run(r, id, rec, w);
-    case CKPT__REASON: ckpt__take_reason(r, w); break;
-    case CKPT__META:   ckpt__take_meta(r, rec, w); break;
-    case CKPT__PROMPT: ckpt__take_prompt(r, w); break;
-    case CKPT__MESSAGES:
-        ckpt__take_elements(r, UINT32_MAX, &rec->part[i]);
-        break;
-    case CKPT__STATE:
-        if (ckpt__peek(r) != '{') {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
-        }
-        ckpt__take_value(r);
-        break;
-    default: ckpt__take_list(r, i, rec, w); break;
-    }
-    return true;
-}
-
-// Takes everything behind the head. False: it is another run's.
-static bool ckpt__take_parts(ckpt__reader *r, const char *id,
-                             ckpt__record *rec, ckpt__wants *w)
-{
-    bool ours = true;
-    for (uint32_t i = 0; i < CKPT__PARTS; i++) {
-        ckpt__take_text(r, ckpt__glue[i]);
-        ckpt__cut(r, NULL);
-        w->at[i] = ckpt__pos(r);
-        ours &= ckpt__take_part(r, id, i, rec, w);
-        if (i < CKPT__PHASES || i > CKPT__HELD) {
-            ckpt__cut(r, &rec->part[i]);        // a list cuts its own entries
-        }
-        if (i == CKPT__META && r->all.crc != rec->front) {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
-        }
-    }
-    ckpt__take_byte(r, '}');
-    ckpt__cut(r, NULL);
-    return ours;
-}
-
-// A head says that the record is larger than allowed. Believe it only if there
-// is that much.
-static ckpt_code ckpt__too_large(ckpt__reader *r)
-{
-    ckpt__io *io = r->io;
-    size_t got = 0;
-    const ckpt_code rc = io == NULL ? CKPT_OK : io->store->methods->read(
-        io->store, io->place, &io->gen, io->size_max, io->work, 1, &got,
-        &io->error);
-    return rc != CKPT_OK ? rc : got > 0 ? CKPT_ERR_TOO_LARGE : CKPT_ERR_DAMAGED;
-}
-
-// Takes the head at the begin of the window.
-static ckpt_code ckpt__take_head(ckpt__reader *r, uint32_t size_max,
-                                 ckpt__record *rec)
-{
-    (void)ckpt__peek(r);
-    const char *head = (const char *)r->at;
-    const size_t n = (size_t)(r->end - r->at);
-    if (r->rc != CKPT_OK) {
-        return r->rc;
-    }
-    if (n < CKPT__HEAD_SIZE) {
-        return n >= 20 && ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT
-                                                    : CKPT_ERR_DAMAGED;
-    }
-    const ckpt_code rc = ckpt__head_read(head, rec);
-    if (rc == CKPT_OK && rec->length > size_max) {
-        return ckpt__too_large(r);
-    }
-    r->at += CKPT__HEAD_SIZE;
-    r->mark = r->at;
-    return rc;
-}
-
-// The counts of a record, as they stand in its head.
-static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
-{
-    counts[0] = rec->part[CKPT__MESSAGES].count;
-    counts[1] = rec->part[CKPT__PHASES].count;
-    counts[2] = rec->uncertain;
-    counts[3] = rec->part[CKPT__HELD].count;
-}
-
-// The sum of a whole record, of its head and of the sum of its body. The body
-// comes first and the head last, so that a save that only adds messages
-// continues it.
-static uint32_t ckpt__record_sum(uint32_t body, const char *head)
-{
-    body = ckpt_crc32c(body, head, CKPT__CRC_AT);
-    return ckpt_crc32c(body, head + CKPT__CRC_AT + 8,
-                       CKPT__HEAD_SIZE - CKPT__CRC_AT - 8);
-}
-
-// Reads a whole record and checks everything about it. CKPT_ERR_DAMAGED with
-// the position; CKPT_ERR_FOREIGN if it is whole but another run's;
-// CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said. io->reader
-// stands at its begin, io->wants says what else is to be found.
-CKPT__APART static ckpt_code ckpt__record_read(ckpt__io *io, const char *id,
-                                               ckpt__record *rec,
-                                               uint32_t *pos)
-{
-    ckpt__reader *r = &io->reader;
-    ckpt__wants *w = &io->wants;
-    const uint32_t size_max = io->size_max;
-    char *head = io->head;
-    memset(rec, 0, sizeof(*rec));
-    memset(w->meta, 0, sizeof(w->meta));
-    memset(&w->reason, 0, sizeof(w->reason));
-    w->agent = w->task = 0;
-    if (w->info != NULL) {                      // of one that was no good
-        w->info->agent_id[0] = w->info->agent_name[0] = '\0';
-        w->info->task_id[0] = w->info->parent_run_id[0] = '\0';
-        w->info->reason[0] = '\0';
-    }
-    *pos = 0;
-    const ckpt_code rc = ckpt__take_head(r, size_max, rec);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    memcpy(head, r->at - CKPT__HEAD_SIZE, CKPT__HEAD_SIZE);
-    uint32_t told[4], found[4];
-    ckpt__counts(rec, told);
-    rec->part[CKPT__PHASES].count = rec->part[CKPT__HELD].count = 0;
-    rec->uncertain = 0;
-    const bool ours = ckpt__take_parts(r, id, rec, w);
-    *pos = ckpt__pos(r);
-    if (r->rc == CKPT_OK && (*pos != rec->length ||
-        !ckpt__is_sum(head + CKPT__CRC_AT,
-                      ckpt__record_sum(r->all.crc, head)))) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    ckpt__counts(rec, found);
-    if (memcmp(told, found, sizeof(told)) != 0) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    while (ckpt__pos(r) <= size_max && ckpt__is_space(ckpt__peek(r))) {
-        r->at++;                                // room to grow in place
-    }
-    if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    if (ckpt__is_syntax(r->rc)) {
-        r->rc = CKPT_ERR_DAMAGED;
-    }
-    return r->rc == CKPT_OK && !ours ? CKPT_ERR_FOREIGN : r->rc;
-}
-
-//--- The record, written ------------------------------------------------------
-
-// A record is emitted twice by the same code: once to know its length and sum,
-// which stand in its head, and once into the store. So its parts need neither
-// an array nor a copy, however long they are.
-
-// Emits bytes, or, with bytes == NULL, a range of the base that out->part
-// names.
-static void ckpt__emit(ckpt__out *out, const void *bytes, uint32_t size,
-                       uint32_t crc)
-{
-    const ckpt__section piece = { size, crc, 0 };
-    ckpt__io *io = out->io;
-    if (out->rc != CKPT_OK || size == 0) {
-        return;
-    }
-    if (out->dry) {
-        ckpt__section_join(&out->all, &piece);
-        ckpt__section_join(&out->cut, &piece);
-        return;
-    }
-    out->part.bytes = bytes;
-    out->part.size = size;
-    out->part.crc = crc;
-    out->rc = io->store->methods->put(io->store, io->place, &io->gen,
-                                      &out->part, &io->error);
-}
-
-static void ckpt__emit_bytes(ckpt__out *out, const void *bytes, size_t size)
-{
-    ckpt__emit(out, bytes, (uint32_t)size, ckpt_crc32c(0, bytes, size));
-}
-
-static void ckpt__emit_text(ckpt__out *out, const char *text)
-{
-    ckpt__emit_bytes(out, text, strlen(text));
-}
-
-// Emits the next bytes of the base; keep false: passes them over.
-static void ckpt__emit_base(ckpt__out *out, const ckpt__section *section,
-                            bool keep)
-{
-    out->part.offset = out->at;
-    out->at += section->size;
-    if (keep) {
-        ckpt__emit(out, NULL, section->size, section->crc);
-    }
-}
-
-// Emits text as it stands in a JSON string, piecewise through the window.
-static void ckpt__emit_escaped(ckpt__out *out, const char *text, size_t left,
-                               ckpt__escape_mode mode)
-{
-    char *chunk = (char *)out->io->work;
-    size_t n = 0;
-    while (left > 0) {
-        char one[8];
-        size_t size;
-        const size_t taken = ckpt__escape(one, &size, text, left, mode);
-        if (n + size > sizeof(out->io->work)) {
-            ckpt__emit_bytes(out, chunk, n);
-            n = 0;
-        }
-        memcpy(chunk + n, one, size);
-        n += size;
-        text += taken;
-        left -= taken;
-    }
-    ckpt__emit_bytes(out, chunk, n);
-}
-
-static void ckpt__emit_number(ckpt__out *out, const char *label, uint64_t value)
-{
-    char text[20];
-    const size_t n = ckpt__number(text, value, 1, '0');
-    ckpt__emit_text(out, label);
-    ckpt__emit_bytes(out, text, n);
-}
-
-// Ends a section of what is emitted.
-static void ckpt__emit_cut(ckpt__out *out, ckpt__section *section)
-{
-    *section = out->cut;
-    memset(&out->cut, 0, sizeof(out->cut));
-}
-
-// Emits a quoted text.
-static void ckpt__emit_string(ckpt__out *out, const char *text, size_t n,
-                              ckpt__escape_mode mode)
-{
-    ckpt__emit_text(out, "\"");
-    ckpt__emit_escaped(out, text, n, mode);
-    ckpt__emit_text(out, "\"");
-}
-
-static void ckpt__emit_run(ckpt__out *out, const char *id, const char *birth)
-{
-    ckpt__emit_string(out, id, strlen(id), CKPT__AS_ID);
-    ckpt__emit_text(out, ",\"birth\":\"");
-    ckpt__emit_text(out, birth);
-    ckpt__emit_text(out, "\"");
-}
-
-static void ckpt__emit_meta(ckpt__out *out, const ckpt_meta *of)
-{
-    ckpt_meta meta = *of;
-    bool comma = false;
-    for (size_t i = 0; i < CKPT__META_COUNT; i++) {
-        const char *text = *ckpt__meta_member(&meta, i);
-        if (text == NULL) {
-            continue;
-        }
-        ckpt__emit_text(out, comma ? ",\"" : "\"");
-        ckpt__emit_text(out, ckpt__meta_keys[i]);
-        ckpt__emit_text(out, "\":");
-        if (i != CKPT__META_PROMPT) {
-            ckpt__emit_string(out, text, strlen(text), CKPT__AS_TEXT);
-        }
-        comma = true;
-    }
-}
-
-static void ckpt__emit_value(ckpt__out *out, const ckpt__plan *plan)
-{
-    if (plan->value.ptr == NULL) {
-        ckpt__emit_text(out, "null");
-    } else {
-        ckpt__emit(out, plan->value.ptr, plan->value_now.size,
-                   plan->value_now.crc);
-    }
-}
-
-static void ckpt__emit_effect(ckpt__out *out, const ckpt__plan *plan,
-                              uint64_t turn, uint64_t epoch, bool ended)
-{
-    ckpt__emit_number(out, "{\"turn\":", turn);
-    ckpt__emit_number(out, ",\"epoch\":", epoch);
-    ckpt__emit_text(out, ",\"id\":\"");
-    ckpt__emit_escaped(out, plan->name, strlen(plan->name), CKPT__AS_TEXT);
-    ckpt__emit_text(out, "\",\"state\":\"");
-    if (ended) {
-        ckpt__emit_text(out, "ended\",\"result\":");
-        ckpt__emit_value(out, plan);
-        ckpt__emit_text(out, "}");
-    } else {
-        ckpt__emit_text(out, "begun\"}");
-    }
-}
-
-static void ckpt__emit_held(ckpt__out *out, const ckpt__plan *plan)
-{
-    const bool minus = plan->steps < 0;
-    const uint64_t steps = (uint64_t)plan->steps;
-    ckpt__emit_text(out, "{\"id\":\"");
-    ckpt__emit_escaped(out, plan->name, strlen(plan->name), CKPT__AS_TEXT);
-    ckpt__emit_number(out, minus ? "\",\"steps\":-" : "\",\"steps\":",
-                      minus ? 0 - steps : steps);
-    ckpt__emit_text(out, ",\"timestep\":");
-    ckpt__emit_value(out, plan);
-    ckpt__emit_text(out, "}");
-}
-
-// What becomes of entry i of a list.
-static ckpt__fate ckpt__entry_fate(const ckpt_run *run, uint32_t list,
-                                   uint32_t i)
-{
-    const ckpt__plan *plan = &run->priv.plan;
-    const ckpt__entry *e = &run->priv.entries[list - CKPT__EFFECTS][i];
-    if (plan->list == list && plan->at == i) {
-        return plan->fate;
-    }
-    return list == CKPT__EFFECTS && plan->drop_ended && e->ended &&
-           e->turn < plan->turn ? CKPT__DROP : CKPT__KEEP;
-}
-
-// How many entries a list has with the one that the plan adds.
-static uint32_t ckpt__entry_count(const ckpt_run *run, uint32_t list)
-{
-    const uint32_t n = run->priv.record.part[list].count;
-    return n + (run->priv.plan.list == list && run->priv.plan.at == n);
-}
-
-// Emits a list of entries. Returns how many there are now; the entry that is
-// written is measured into plan->entry.
-static uint32_t ckpt__emit_list(ckpt__out *out, ckpt_run *run, uint32_t list)
-{
-    ckpt__plan *plan = &run->priv.plan;
-    const uint32_t n = run->priv.record.part[list].count;
-    const uint32_t all = ckpt__entry_count(run, list);
-    ckpt__section before;
-    ckpt__emit_cut(out, &before);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < all; i++) {
-        const bool add = i == n;
-        const ckpt__entry *e =
-            &run->priv.entries[list - CKPT__EFFECTS][add ? 0 : i];
-        const ckpt__fate fate = add ? CKPT__WRITE :
-                                      ckpt__entry_fate(run, list, i);
-        ckpt__section piece = { add ? 0 : e->size, e->crc, 0 };
-        if (fate != CKPT__DROP && count++ > 0) {
-            ckpt__emit_text(out, ",");
-        }
-        ckpt__emit_base(out, &piece, fate == CKPT__KEEP);
-        if (fate == CKPT__WRITE) {
-            ckpt__emit_cut(out, &piece);
-            ckpt__section_join(&before, &piece);
-            if (list == CKPT__EFFECTS) {
-                ckpt__emit_effect(out, plan, add ? plan->turn : e->turn,
-                                  add ? run->epoch : e->epoch, !add);
-            } else {
-                ckpt__emit_held(out, plan);
-            }
-            ckpt__emit_cut(out, &piece);
-            plan->entry = out->dry ? piece : plan->entry;
-            ckpt__section_join(&before, &piece);
-        }
-        out->at += i + 1 < n;                   // the comma in the base
-    }
-    ckpt__section_join(&before, &out->cut);
-    out->cut = before;
-    return count;
-}
-
-static void ckpt__emit_messages(ckpt__out *out, const ckpt__plan *plan,
-                                const ckpt__record *old)
-{
-    const ckpt__section gone = {
-        old->part[CKPT__MESSAGES].size - plan->keep.size, 0, 0
-    };
-    ckpt__emit_base(out, &plan->keep, plan->keep.count > 0);
-    ckpt__emit_base(out, &gone, false);
-    if (plan->keep.count > 0 && plan->add.count > 0) {
-        ckpt__emit_text(out, ",");
-    }
-    if (plan->add.count > 0) {
-        ckpt__emit(out, plan->messages.ptr, plan->add.size, plan->add.crc);
-    }
-}
-
-static void ckpt__emit_phase(ckpt__out *out, const ckpt__plan *plan,
-                             bool comma)
-{
-    ckpt__emit_text(out, comma ? ",{\"name\":\"" : "{\"name\":\"");
-    ckpt__emit_escaped(out, plan->name, strlen(plan->name), CKPT__AS_TEXT);
-    ckpt__emit_text(out, "\",\"output\":");
-    ckpt__emit_value(out, plan);
-    ckpt__emit_text(out, "}");
-}
-
-static void ckpt__emit_reason(ckpt__out *out, const ckpt__plan *plan)
-{
-    if (plan->reason == NULL) {
-        ckpt__emit_text(out, "null");
-    } else {
-        ckpt__emit_string(out, plan->reason, plan->reason_size, CKPT__AS_TEXT);
-    }
-}
-
-// Emits a section that is written once, when the run begins.
-static void ckpt__emit_begin(ckpt__out *out, const ckpt_run *run, uint32_t i)
-{
-    const ckpt_meta *meta = &run->priv.plan.begin->meta;
-    if (i == CKPT__RUN) {
-        ckpt__emit_run(out, run->id, run->birth);
-    } else if (i == CKPT__META) {
-        ckpt__emit_meta(out, meta);
-    } else if (meta->prompt != NULL) {
-        ckpt__emit_string(out, meta->prompt, strlen(meta->prompt),
-                          CKPT__AS_TEXT);
-    }
-}
-
-// Where a section of a record begins.
-static uint32_t ckpt__part_at(const ckpt__record *rec, uint32_t part)
-{
-    uint32_t at = CKPT__HEAD_SIZE;
-    for (uint32_t i = 0; i < part; i++) {
-        at += (uint32_t)strlen(ckpt__glue[i]) + rec->part[i].size;
-    }
-    return at + (uint32_t)strlen(ckpt__glue[part]);
-}
-
-// Emits section i of what the plan makes of the old record. Returns how many
-// entries it has.
-static uint32_t ckpt__emit_part(ckpt__out *out, ckpt_run *run, uint32_t i)
-{
-    const ckpt__plan *plan = &run->priv.plan;
-    const ckpt__record *old = &run->priv.record;
-    const bool base = plan->begin == NULL;
-    const uint32_t count = old->part[i].count;
-    switch (i) {
-    case CKPT__MESSAGES:
-        ckpt__emit_messages(out, plan, old);
-        return plan->keep.count + plan->add.count;
-    case CKPT__PHASES:
-        ckpt__emit_base(out, &old->part[i], base);
-        if (plan->done_phase) {
-            ckpt__emit_phase(out, plan, count > 0);
-        }
-        return count + plan->done_phase;
-    case CKPT__EFFECTS:
-    case CKPT__HELD:
-        return ckpt__emit_list(out, run, i);
-    case CKPT__REASON:
-        ckpt__emit_base(out, &old->part[i], base && !plan->set_reason);
-        if (!base || plan->set_reason) {
-            ckpt__emit_reason(out, plan);
-        }
-        return 0;
-    case CKPT__STATE:
-        ckpt__emit_base(out, &old->part[i], base && plan->state.ptr == NULL);
-        if (plan->state.ptr != NULL) {
-            ckpt__emit(out, plan->state.ptr, plan->state_now.size,
-                       plan->state_now.crc);
-        } else if (!base) {
-            ckpt__emit_text(out, "{}");
-        }
-        return 0;
-    default:
-        if (base) {
-            ckpt__emit_base(out, &old->part[i], true);
-        } else {
-            ckpt__emit_begin(out, run, i);
-        }
-        return 0;
-    }
-}
-
-// Emits the body of what the plan makes of the old record, and measures its
-// sections into *now.
-static void ckpt__emit_body(ckpt__out *out, ckpt_run *run, ckpt__record *now)
-{
-    out->at = CKPT__HEAD_SIZE;
-    for (uint32_t i = 0; i < CKPT__PARTS; i++) {
-        ckpt__emit_text(out, ckpt__glue[i]);
-        out->at += run->priv.plan.begin != NULL ? 0 :
-                   (uint32_t)strlen(ckpt__glue[i]);
-        ckpt__emit_cut(out, &now->part[i]);
-        const uint32_t count = ckpt__emit_part(out, run, i);
-        ckpt__emit_cut(out, &now->part[i]);
-        now->part[i].count = count;
-        now->front = i == CKPT__META ? out->all.crc : now->front;
-    }
-    ckpt__emit_text(out, "}");
-}
-
-// Writes the head of a record whose body sums up to crc.
-CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
-                                         uint32_t crc)
-{
-    const uint64_t numbers[CKPT__HEAD_NUMBERS] = {
-        rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
-        rec->attempt, rec->part[CKPT__MESSAGES].count,
-        rec->part[CKPT__PHASES].count, rec->uncertain,
-        rec->part[CKPT__HELD].count
-    };
-    const uint64_t *number = numbers;
-    const bool flags[2] = { rec->once, rec->lost }, *flag = flags;
-    char time[32];
-    memcpy(head, ckpt__head, CKPT__HEAD_SIZE);
-    ckpt__time_write(time, rec->saved_at_ms);
-    for (size_t i = 0; i < CKPT__HEAD_SIZE; i++) {
-        switch (ckpt__head[i]) {
-        case '#':
-            i += ckpt__number(head + i, *number++, CKPT__NUMBER_WIDTH, ' ');
-            break;
-        case '?':
-            ckpt__outcome_write(head + i, rec->outcome);
-            i += CKPT__OUTCOME_MAX + 1;
-            break;
-        case '@':
-            memcpy(head + i, time, 24);
-            i += 24;
-            break;
-        case '!':
-            memcpy(head + i, *flag++ ? "true " : "false", 5);
-            i += 5;
-            break;
-        default:
-            break;
-        }
-    }
-    ckpt__hex8(head + CKPT__FRONT_AT, rec->front);
-    ckpt__hex8(head + CKPT__SUM_AT, ckpt__head_sum(head));
-    ckpt__hex8(head + CKPT__CRC_AT, ckpt__record_sum(crc, head));
-}
-
-//--- Rules --------------------------------------------------------------------
-
-// Pure: what they need to know, the time above all, is an argument.
-
-// Whether a save is due. saved: there was one in this claim, at saved_ms.
-static bool ckpt__is_due(const ckpt_desc *desc, bool saved, int64_t saved_ms,
-                         int64_t now_ms, uint64_t turn)
-{
-    const uint64_t every = (uint64_t)desc->every_turns;
-    if (every > 0 && (turn == 0 || turn % every != 0)) {
-        return false;
-    }
-    return !saved || now_ms - saved_ms >= desc->throttle_ms;
-}
-
-// An outcome after which the run is removed.
-static bool ckpt__is_final(ckpt_outcome outcome)
-{
-    return outcome == CKPT_COMPLETED || outcome == CKPT_FAILED ||
-           outcome == CKPT_REMOVED;
-}
-
-// An outcome with which the run stays where it stands.
-static bool ckpt__is_kept(ckpt_outcome outcome)
-{
-    return outcome == CKPT_DONE || outcome == CKPT_DEAD;
-}
-
-// Whether the owner of the highest claim let the run go, however fresh its
-// last beat.
-static bool ckpt__is_let_go(const ckpt__facts *f)
-{
-    return f->judged == CKPT_OK && f->epoch == f->highest &&
-           (f->outcome == CKPT_INTERRUPTED || f->outcome == CKPT_RETRY);
-}
-
-static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
-{
-    if (f->verdict == CKPT_LIFE_UNKNOWN) {
-        return f->watched || f->age_ms > desc->lease_ms;
-    }
-    return f->verdict == CKPT_LIFE_GONE;
-}
-
-static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
-{
-    return resume_max != CKPT_UNLIMITED &&
-           attempt >= (uint32_t)(resume_max == CKPT_NEVER ? 0 : resume_max);
-}
-
-// How long a run is left alone whose last n claimants crashed before they
-// adopted it. The first three cost nothing: a kill while opening must not be
-// felt. Then 2^(n - 3) seconds, at most an hour, so that a record that kills
-// its readers does not keep a machine busy. A beat in the future says nothing
-// about its age, and must not make the run immortal.
-static int64_t ckpt__patience(uint32_t n, int64_t age_ms)
-{
-    if (n <= 3 || age_ms < 0) {
-        return 0;
-    }
-    const int64_t wait = n >= 15 ? 3600000 : INT64_C(1000) << (n - 3);
-    return age_ms >= wait ? 0 : wait - age_ms;
-}
-
-// What a run is whose newest generation ends it, 0: it does not. Claims above
-// it change nothing: whoever made them found the same.
-static ckpt_run_state ckpt__ended_state(const ckpt__facts *f)
-{
-    if (f->judged != CKPT_OK) {
-        return (ckpt_run_state)0;
-    }
-    if (f->outcome == CKPT_DONE) {
-        return CKPT_STATE_DONE;
-    }
-    if (f->outcome == CKPT_DEAD) {
-        return CKPT_STATE_FAILED;
-    }
-    return ckpt__is_final(f->outcome) ? CKPT_STATE_FINISHED : (ckpt_run_state)0;
-}
-
-// What a run is, judged without its claims. 0: they decide.
-static ckpt_run_state ckpt__judged_state(const ckpt__facts *f)
-{
-    switch (f->judged) {
-    case CKPT_OK: case CKPT_ERR_NOT_FOUND: case CKPT_ERR_DAMAGED:
-        return ckpt__ended_state(f);
-    case CKPT_ERR_FORMAT:  return CKPT_STATE_NEWER;
-    case CKPT_ERR_FOREIGN: return CKPT_STATE_FOREIGN;
-    case CKPT_ERR_STALE:   return CKPT_STATE_BUSY;
-    default:               return CKPT_STATE_UNREADABLE;
-    }
-}
-
-static ckpt_run_state ckpt__classify(const ckpt__facts *f,
-                                     const ckpt_desc *desc, int64_t *wait_ms)
-{
-    const bool whole = f->judged == CKPT_OK;
-    const ckpt_run_state judged = ckpt__judged_state(f);
-    *wait_ms = 0;
-    if (judged != 0) {
-        return judged;
-    }
-    if (!ckpt__is_let_go(f) && !ckpt__is_gone(f, desc)) {
-        if (!whole || (f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0)) {
-            *wait_ms = desc->lease_ms;
-            return CKPT_STATE_BUSY;
-        }
-        return f->age_ms > desc->lease_ms ? CKPT_STATE_STALLED
-                                          : CKPT_STATE_LIVE;
-    }
-    if (f->judged == CKPT_ERR_NOT_FOUND) {
-        return CKPT_STATE_FINISHED;             // half removed
-    }
-    if (f->died <= CKPT_CLAIMS_MAX) {
-        *wait_ms = ckpt__patience(f->died, f->age_ms);
-        if (*wait_ms > 0) {
-            return CKPT_STATE_BUSY;
-        }
-    }
-    if (!whole) {
-        return CKPT_STATE_DAMAGED;
-    }
-    return f->died > CKPT_CLAIMS_MAX ||
-           ckpt__is_exhausted(f->attempt, desc->resume_max)
-               ? CKPT_STATE_EXHAUSTED : CKPT_STATE_INTERRUPTED;
-}
-
-// The code that an opening gives for a state it cannot claim.
-static ckpt_code ckpt__state_code(ckpt_run_state state, ckpt_code judged)
-{
-    switch (state) {
-    case CKPT_STATE_LIVE: case CKPT_STATE_STALLED: return CKPT_ERR_LIVE;
-    case CKPT_STATE_BUSY:      return CKPT_ERR_BUSY;
-    case CKPT_STATE_EXHAUSTED: return CKPT_ERR_EXHAUSTED;
-    case CKPT_STATE_FINISHED: case CKPT_STATE_DONE: return CKPT_FINISHED;
-    case CKPT_STATE_FAILED:    return CKPT_ERR_FAILED;
-    case CKPT_STATE_INTERRUPTED: return CKPT_ERR_EXISTS;
-    default:                   return judged;
-    }
-}
-
-// The attempt count of the next generation of a claim. Progress starts the
-// count anew; a clean interrupt gives the attempt back.
-static uint32_t ckpt__next_attempt(uint32_t attempt, bool progress,
-                                   ckpt_outcome outcome)
-{
-    attempt = progress ? 0 : attempt;
-    return outcome == CKPT_INTERRUPTED && attempt > 0 ? attempt - 1 : attempt;
-}
-
-//--- The store ----------------------------------------------------------------
-
-CKPT__APART static void ckpt__event(const ckpt_desc *desc,
-                                    ckpt_event_kind kind, const char *id,
-                                    const ckpt_run *run,
-                                    const ckpt_error *error)
-{
-    static const char names[CKPT_EVENT_COUNT][32] = {
-#define CKPT_X(name, text) text,
-        CKPT_EVENT_MAP(CKPT_X)
-#undef CKPT_X
-    };
-    ckpt_event event;
-    if (desc->event == NULL) {
-        return;
-    }
-    memset(&event, 0, sizeof(event));
-    event.kind = kind;
-    event.name = names[kind];
-    event.id = id;
-    event.error = error;
-    if (run != NULL) {
-        event.epoch = run->epoch;
-        event.turn = run->turn;
-        event.attempt = run->attempt;
-    }
-    desc->event(desc->event_user, &event);
-}
-
-static ckpt_code ckpt__fill_error(ckpt_error *error, ckpt_code rc)
-{
-    if (rc < 0) {
-        error->code = rc;
-        error->msg = ckpt_code_message(rc);
-        error->op = error->op != NULL ? error->op : "";
-    }
-    return rc;
-}
-
-// Reports what happened to a run.
-static void ckpt__tell(const ckpt_run *run, ckpt_event_kind kind,
-                       const ckpt_error *error)
-{
-    ckpt__event(&run->priv.ctx->priv.desc, kind, run->id, run, error);
-}
-
-// Ends a call on a run.
-static ckpt_code ckpt__run_result(ckpt_run *run, ckpt_code rc)
-{
-    if (rc == CKPT_ERR_STALE) {
-        // Another file stands there, be it another owner's or a copy of ours:
-        // look, and judge again, before the next call.
-        run->priv.must_look = run->priv.unsure = true;
-    }
-    if (rc < 0) {
-        run->error = run->priv.io.error;
-        (void)ckpt__fill_error(&run->error, rc);
-    }
-    return rc;
-}
-
-// Ends a call on a context.
-static ckpt_code ckpt__ctx_result(ckpt_ctx *ctx, ckpt_code rc)
-{
-    return ckpt__fill_error(&ctx->priv.io.error, rc);
-}
-
-static ckpt_code ckpt__io_open(ckpt__io *io, const ckpt_desc *desc,
-                               const char *id, ckpt_how how)
-{
-    io->store = desc->store;
-    io->size_max = (uint32_t)desc->size_max;
-    memset(&io->error, 0, sizeof(io->error));
-    memset(&io->wants, 0, sizeof(io->wants));
-    memset(io->place, 0, sizeof(io->place));
-    return io->store->methods->open(io->store, io->place, id, how, &io->error);
-}
-
-static void ckpt__io_close(ckpt__io *io, bool gave_up)
-{
-    io->store->methods->close(io->store, io->place, gave_up);
-}
-
-static ckpt_code ckpt__drop(ckpt__io *io, const ckpt_gen *gen,
-                            ckpt_extent extent)
-{
-    return io->store->methods->drop(io->store, io->place, gen, extent,
-                                    &io->error);
-}
-
-CKPT__APART static ckpt_code ckpt__look(ckpt__io *io, uint64_t epoch_max)
-{
-    memset(&io->look, 0, sizeof(io->look));
-    return io->store->methods->look(io->store, io->place, epoch_max, &io->look,
-                                    &io->error);
-}
-
-CKPT__APART static void ckpt__read_end(ckpt__io *io)
-{
-    size_t got = 0;
-    (void)io->store->methods->read(io->store, io->place, &io->gen, 0, NULL, 0,
-                                   &got, &io->error);
-}
-
-// The time, for a run: and that this process is the one that holds it.
-static ckpt_code ckpt__now(ckpt_run *run, ckpt_moment *now)
-{
-    ckpt__io *io = &run->priv.io;
-    ckpt_store *s = run->priv.ctx->priv.desc.store;
-    now->mono_ms = now->wall_ms = 0;
-    // A degraded run is kept nowhere, but time goes on.
-    return s->methods->env(s, s == io->store ? io->place : NULL, now,
-                           &io->error);
-}
-
-// Copies a range of the generation out.
-static ckpt_code ckpt__copy_out(ckpt__io *io, uint32_t from, uint32_t size,
-                                void *buf, size_t cap)
-{
-    size_t got = 0;
-    if (size > cap) {
-        return CKPT_ERR_BUFFER;
-    }
-    const ckpt_code rc = io->store->methods->read(
-        io->store, io->place, &io->gen, from, buf, size, &got,
-        &io->error);
-    ckpt__read_end(io);
-    return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
-}
-
-// Reads one generation whole into rec, as io->gen.
-static ckpt_code ckpt__judge_one(ckpt__io *io, const char *id,
-                                 const ckpt_gen *gen, ckpt__record *rec,
-                                 uint32_t *pos)
-{
-    io->gen = *gen;
-    ckpt__reader_store(&io->reader, io, 0);
-    const ckpt_code rc = ckpt__record_read(io, id, rec, pos);
-    ckpt__read_end(io);
-    if (rc == CKPT_OK && rec->epoch != gen->epoch) {
-        return CKPT_ERR_DAMAGED;                // a copy under another name
-    }
-    return rc;
-}
-
-// Finds the newest whole generation of epochs up to epoch_max and reads it
-// into rec; io->gen names it. What is damaged before it is in io->bad.
-//
-// Returns CKPT_ERR_NOT_FOUND if there is no generation at all,
-// CKPT_ERR_DAMAGED or CKPT_ERR_FOREIGN if none is whole or ours; or what kept
-// it from judging, which never counts as damaged.
-static ckpt_code ckpt__judge(ckpt__io *io, const char *id, uint64_t epoch_max,
-                             ckpt__record *rec)
-{
-    ckpt_code worst = CKPT_ERR_NOT_FOUND;
-    io->bad_count = 0;
-    io->newest = 0;
-    while (epoch_max > 0) {
-        ckpt_code rc = ckpt__look(io, epoch_max);
-        if (rc != CKPT_OK || io->look.count == 0) {
-            worst = rc != CKPT_OK ? rc : worst;
-            break;
-        }
-        io->newest = io->newest != 0 ? io->newest : io->look.gens[0].epoch;
-        for (unsigned i = 0; i < io->look.count; i++) {
-            uint32_t pos;
-            rc = ckpt__judge_one(io, id, &io->look.gens[i], rec, &pos);
-            if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
-                io->gen.seq = rec->seq;
-                return rc;
-            }
-            if (worst != CKPT_ERR_FOREIGN) {
-                worst = rc;
-                io->error.pos = pos;
-            }
-            if (io->bad_count < CKPT_LOOK_MAX / 2) {
-                io->bad[io->bad_count++] = io->gen;
-            }
-        }
-        epoch_max = io->look.gens[io->look.count - 1].epoch - 1;
-    }
-    return worst;
-}
-
-static ckpt_code ckpt__alive(ckpt__io *io, uint64_t epoch, ckpt_life *life)
-{
-    memset(life, 0, sizeof(*life));
-    const ckpt_code rc = io->store->methods->alive(io->store, io->place, epoch,
-                                                   life, &io->error);
-    // Where there is one process only, nobody else can hold a claim; and who
-    // gave it up says so.
-    if (rc == CKPT_OK && life->verdict == CKPT_LIFE_UNKNOWN &&
-        (life->gave_up || (io->store->caps & CKPT_CAP_SINGLE_PROCESS))) {
-        life->verdict = CKPT_LIFE_GONE;
-    }
-    return rc;
-}
-
-// Takes a claim into account: what its owner was told is saved, and, above the
-// newest generation, that its claimant crashed before it adopted.
-static void ckpt__count_claim(ckpt__facts *f, uint64_t epoch,
-                              const ckpt_life *life)
-{
-    f->acked = life->acked > f->acked ? life->acked : f->acked;
-    f->died += epoch > f->epoch && life->beat_ms != 0 && !life->gave_up;
-}
-
-// Counts the claims from the newest generation up to the highest one, of which
-// io->life tells. Those of living claimants that gave up do not count, so there
-// may be more than CKPT_CLAIMS_MAX; but not without a bound.
-static ckpt_code ckpt__count_claims(ckpt__io *io)
-{
-    ckpt__facts *f = &io->facts;
-    const uint64_t most = 2 * CKPT_CLAIMS_MAX;
-    uint64_t epoch = f->highest;
-    f->acked = 0;
-    f->died = 0;
-    ckpt__count_claim(f, epoch, &io->life);
-    while (epoch > 1 && epoch > f->epoch && f->highest - epoch < most) {
-        const ckpt_code rc = ckpt__alive(io, --epoch, &io->other);
-        if (rc != CKPT_OK) {
-            return rc;
-        }
-        ckpt__count_claim(f, epoch, &io->other);
-    }
-    return CKPT_OK;
-}
-
-// Whether a beat in the future has not changed for a lease of our own clock.
-CKPT__APART static bool ckpt__watch_beat(ckpt_ctx *ctx, const char *id,
-                                         uint64_t epoch, int64_t beat_ms)
-{
-    const uint64_t who = ckpt__hash_text(id, CKPT__AS_ID) + epoch;
-    ckpt_moment now;
-    ckpt__watch *oldest = &ctx->priv.watch[0];
-    ckpt_store *s = ctx->priv.desc.store;
-    memset(&now, 0, sizeof(now));
-    if (s->methods->env(s, NULL, &now, &ctx->priv.io.error) != CKPT_OK) {
-        return false;
-    }
-    for (size_t i = 0; i < 8; i++) {
-        ckpt__watch *w = &ctx->priv.watch[i];
-        if (w->who == who && w->beat_ms == beat_ms) {
-            return now.mono_ms - w->since_ms >= ctx->priv.desc.lease_ms;
-        }
-        oldest = w->since_ms < oldest->since_ms || w->who == 0 ? w : oldest;
-    }
-    if (oldest->who != 0 &&
-        now.mono_ms - oldest->since_ms < 2 * ctx->priv.desc.lease_ms) {
-        return false;                           // let the others ripen first
-    }
-    oldest->who = who;
-    oldest->beat_ms = beat_ms;
-    oldest->since_ms = now.mono_ms;
-    return false;
-}
-
-// Judges a run without a claim, and fills in the facts. What changes under it
-// is read again, at most 8 times.
-static ckpt_code ckpt__observe(ckpt_ctx *ctx, ckpt__io *io, const char *id,
-                               ckpt__record *rec)
-{
-    ckpt__facts *f = &io->facts;
-    ckpt_code rc = CKPT_OK;
-    memset(f, 0, sizeof(*f));
-    for (int tries = 0; tries < 8; tries++) {
-        rc = ckpt__look(io, 0);
-        const uint64_t highest = io->look.epoch;
-        rc = rc == CKPT_OK ? ckpt__alive(io, highest, &io->life) : rc;
-        if (rc != CKPT_OK) {
-            return rc;
-        }
-        f->verdict = io->life.verdict;
-        f->age_ms = io->life.now_ms - io->life.beat_ms;
-        f->highest = highest;
-        f->watched = f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0 &&
-            ckpt__watch_beat(ctx, id, highest, io->life.beat_ms);
-        f->judged = ckpt__judge(io, id, CKPT_TURN_MAX, rec);
-        if (f->judged != CKPT_ERR_STALE && f->judged != CKPT_ERR_DAMAGED &&
-            f->judged != CKPT_ERR_NOT_FOUND) {
-            break;
-        }
-        // Believe that only if nobody was at work meanwhile.
-        if (f->judged != CKPT_ERR_STALE && ckpt__is_gone(f, &ctx->priv.desc) &&
-            ckpt__look(io, 0) == CKPT_OK && io->look.epoch == highest &&
-            ckpt__alive(io, highest, &io->life) == CKPT_OK &&
-            io->life.verdict == f->verdict) {
-            break;
-        }
-        f->judged = CKPT_ERR_STALE;
-    }
-    f->epoch = f->judged == CKPT_OK ? rec->epoch : io->newest;
-    f->seq = rec->seq;
-    f->outcome = rec->outcome;
-    f->attempt = rec->attempt;
-    f->held = f->judged == CKPT_OK && rec->part[CKPT__HELD].count > 0;
-    f->lost = f->judged == CKPT_OK && rec->lost;
-    return ckpt__count_claims(io);
-}
-
-//--- Publishing ---------------------------------------------------------------
-
-// There is one way to write. A call makes a plan of what changes, publish
-// emits the record that follows from the old one and the plan, and only when
-// the store says that the new generation stands the tables follow it.
-
-// Copies what callers may read out of the record.
-static void ckpt__mirror(ckpt_run *run)
-{
-    const ckpt__record *rec = &run->priv.record;
-    run->seq = rec->seq;
-    run->turn = rec->turn;
-    run->turn_max = rec->turn_max;
-    run->attempt = rec->attempt;
-    run->messages = rec->part[CKPT__MESSAGES].count;
-    memcpy(run->birth, rec->birth, sizeof(run->birth));
-    run->checkpoint_size = rec->length;
-}
-
-// Begins a plan that changes nothing.
-static ckpt__plan *ckpt__plan_begin(ckpt_run *run)
-{
-    ckpt__plan *plan = &run->priv.plan;
-    memset(plan, 0, sizeof(*plan));
-    plan->turn = run->priv.record.turn;
-    plan->attempt = run->priv.record.attempt;
-    plan->keep = run->priv.record.part[CKPT__MESSAGES];
-    return plan;
-}
-
-// Looks whether the claim still stands. Until a look succeeds nothing is
-// written; once it is lost it stays lost.
-static ckpt_code ckpt__look_mine(ckpt_run *run)
-{
-    ckpt__io *io = &run->priv.io;
-    const ckpt_code rc = ckpt__look(io, 0);
-    run->priv.must_look = rc != CKPT_OK;
-    if (rc == CKPT_OK && (io->look.epoch > run->epoch || !io->look.mine)) {
-        return CKPT_ERR_CLAIM_LOST;
-    }
-    return rc;
-}
-
-// The look that every write needs, unless the store itself refuses late ones.
-static ckpt_code ckpt__fence(ckpt_run *run)
-{
-    return run->priv.io.store->caps & CKPT_CAP_FENCED_WRITE ?
-        CKPT_OK : ckpt__look_mine(run);
-}
-
-static ckpt_code ckpt__lose(ckpt_run *run, ckpt_code rc)
-{
-    if (rc == CKPT_ERR_CLAIM_LOST) {
-        run->priv.lost = true;
-        ckpt__tell(run, CKPT_EVENT_CLAIM_LOST, NULL);
-    }
-    return rc;
-}
-
-// Sets aside what the last judgement found damaged.
-static ckpt_code ckpt__set_aside(ckpt_run *run)
-{
-    ckpt__io *io = &run->priv.io;
-    while (io->bad_count > 0) {
-        const ckpt_code rc = io->store->methods->set_aside(
-            io->store, io->place, &io->bad[io->bad_count - 1], &io->error);
-        if (rc != CKPT_OK) {
-            return rc;
-        }
-        io->bad_count--;
-        ckpt__tell(run, CKPT_EVENT_SET_ASIDE, NULL);
-    }
-    return CKPT_OK;
-}
-
-// Reads the newest whole generation under our claim into the tables.
-static ckpt_code ckpt__rejudge(ckpt_run *run)
-{
-    run->priv.io.wants.run = run;
-    run->priv.unsure = true;                    // until this has succeeded
-    ckpt_code rc = ckpt__judge(&run->priv.io, run->id, run->epoch,
-                               &run->priv.record);
-    if (rc == CKPT_OK) {
-        // What the caller builds on may be gone: it must load what is left.
-        if (run->priv.io.bad_count > 0 ||
-            run->priv.record.seq < run->priv.acked) {
-            run->priv.must_load = run->older = true;
-        }
-        ckpt__mirror(run);
-        // Before a save would keep the damaged one in place of the good one.
-        rc = ckpt__set_aside(run);
-        run->priv.unsure = rc != CKPT_OK;
-    }
-    return rc;
-}
-
-// Makes sure that a call may work on the run: it is open and ours, and it is
-// known which generation stands.
-static ckpt_code ckpt__ready(ckpt_run *run)
-{
-    if (!run->priv.open) {
-        return run->priv.over ? CKPT_FINISHED : CKPT_ERR_CLOSED;
-    }
-    memset(&run->priv.io.error, 0, sizeof(run->priv.io.error));
-    if (run->priv.lost) {
-        return CKPT_ERR_CLAIM_LOST;
-    }
-    ckpt_moment now;
-    ckpt_code rc = ckpt__now(run, &now);        // refuses a forked child
-    if (rc == CKPT_OK && run->priv.damaged) {
-        rc = CKPT_ERR_DAMAGED;
-    }
-    if (rc == CKPT_OK && run->priv.must_look) {
-        rc = ckpt__lose(run, ckpt__fence(run));
-    }
-    return rc == CKPT_OK && run->priv.unsure ? ckpt__rejudge(run) : rc;
-}
-
-// Lets the tables follow the record that now stands.
-CKPT__APART static void ckpt__apply(ckpt_run *run)
-{
-    const ckpt__plan *plan = &run->priv.plan;
-    const ckpt__record *old = &run->priv.record;
-    ckpt__entry *added = &run->priv.io.wants.entry;
-    memset(added, 0, sizeof(*added));
-    added->turn = plan->list == CKPT__HELD ? (uint64_t)plan->steps
-                                           : plan->turn;
-    added->epoch = run->epoch;
-    added->size = plan->entry.size;
-    added->crc = plan->entry.crc;
-    added->value_size = plan->value.ptr != NULL ? plan->value_now.size :
-                        plan->list == CKPT__HELD ? 4 : 0;   // null
-    added->key = plan->name == NULL ? 0 :
-        ckpt__hash_text(plan->name, CKPT__AS_TEXT);
-    for (uint32_t list = CKPT__EFFECTS; list <= CKPT__HELD; list++) {
-        const uint32_t n = old->part[list].count;
-        const uint32_t all = ckpt__entry_count(run, list);
-        ckpt__entry *e = run->priv.entries[list - CKPT__EFFECTS];
-        for (uint32_t i = 0, k = 0; i < all; i++) {
-            const ckpt__fate fate = i == n ? CKPT__WRITE :
-                                             ckpt__entry_fate(run, list, i);
-            if (i < n && fate == CKPT__WRITE) { // an effect that ends
-                added->turn = e[i].turn;
-                added->epoch = e[i].epoch;
-                added->ended = true;
-            }
-            if (fate != CKPT__DROP) {
-                e[k++] = fate == CKPT__WRITE ? *added : e[i];
-            }
-        }
-    }
-    if (plan->done_phase) {
-        run->priv.phases[old->part[CKPT__PHASES].count] = added->key;
-    }
-    run->priv.record = run->priv.next;
-    ckpt__mirror(run);
-}
-
-static ckpt__out *ckpt__out_begin(ckpt__io *io, bool dry)
-{
-    memset(&io->out, 0, sizeof(io->out));
-    io->out.io = io;
-    io->out.dry = dry;
-    return &io->out;
-}
-
-// How many effects will be begun and not ended once the plan is carried out.
-static uint32_t ckpt__plan_uncertain(const ckpt_run *run)
-{
-    const ckpt__plan *plan = &run->priv.plan;
-    const uint32_t n = run->priv.record.part[CKPT__EFFECTS].count;
-    uint32_t begun = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        begun += ckpt__entry_fate(run, CKPT__EFFECTS, i) == CKPT__KEEP &&
-                 !run->priv.entries[0][i].ended;
-    }
-    return begun + (plan->list == CKPT__EFFECTS && plan->at == n);
-}
-
-// Fills in the record that follows from the plan, and its sum.
-CKPT__APART static uint32_t ckpt__compose(ckpt_run *run, int64_t wall_ms)
-{
-    ckpt__record *now = &run->priv.next;
-    const ckpt__plan *plan = &run->priv.plan;
-    ckpt__out *out = ckpt__out_begin(&run->priv.io, true);
-    *now = run->priv.record;
-    now->epoch = run->epoch;
-    now->turn = plan->turn;
-    now->turn_max = plan->turn > now->turn_max ? plan->turn : now->turn_max;
-    now->attempt = plan->attempt;
-    now->outcome = plan->outcome;
-    now->saved_at_ms = wall_ms;
-    now->lost = now->lost || plan->lost;
-    now->uncertain = ckpt__plan_uncertain(run);
-    if (plan->begin != NULL) {
-        now->once = plan->begin->once;
-        memcpy(now->birth, run->birth, sizeof(now->birth));
-    }
-    ckpt__emit_body(out, run, now);
-    now->length = CKPT__HEAD_SIZE + out->all.size;
-    return out->all.crc;
-}
-
-// Gives the composed record to the store and publishes it.
-static ckpt_code ckpt__write(ckpt_run *run, uint32_t crc)
-{
-    ckpt__io *io = &run->priv.io;
-    ckpt__out *out = ckpt__out_begin(io, false);
-    ckpt__head_write(io->head, &run->priv.next, crc);
-    ckpt__emit_bytes(out, io->head, CKPT__HEAD_SIZE);
-    ckpt__emit_body(out, run, &io->peeked);
-    ckpt__emit_text(out, "\n");
-    if (out->rc != CKPT_OK) {
-        return out->rc;
-    }
-    ckpt_gen gen;
-    gen.epoch = run->epoch;
-    gen.seq = run->priv.next.seq;
-    gen.token = 0;
-    const ckpt_code rc = io->store->methods->publish(
-        io->store, io->place, &gen, &io->error);
-    if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
-        io->gen = gen;
-    }
-    return rc;
-}
-
-// Removes claims and generations that are not needed any more, so that a run
-// that is resumed for ever does not pile them up: after the adopt those below
-// the generation that was adopted, which stays as the one before; and once two
-// generations of this epoch stand, all of lower ones. That they could not be
-// removed is no failure: the next save tries again.
-static void ckpt__drop_older(ckpt_run *run)
-{
-    ckpt_gen below;
-    const bool two = run->priv.stand >= 2;
-    memset(&below, 0, sizeof(below));
-    below.epoch = two ? run->epoch : run->priv.base;
-    if (run->priv.older_left && below.epoch > 1) {
-        const ckpt_code rc = ckpt__drop(&run->priv.io, &below,
-                                        CKPT_DROP_OLDER);
-        run->priv.older_left = !two || rc != CKPT_OK;
-    }
-}
-
-// Publishes what the plan makes of the newest generation: write, look, and
-// only then acknowledge.
-static ckpt_code ckpt__publish(ckpt_run *run, int64_t wall_ms)
-{
-    ckpt__io *io = &run->priv.io;
-    const uint32_t crc = ckpt__compose(run, wall_ms);
-    if (run->priv.next.length > io->size_max ||
-        run->priv.tries >= CKPT_TURN_MAX) {
-        return CKPT_ERR_TOO_LARGE;
-    }
-    run->priv.next.seq = ++run->priv.tries;     // failed tries count, too
-    ckpt_code rc = ckpt__write(run, crc);
-    if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
-        run->priv.stand++;
-        ckpt__apply(run);
-    } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
-        run->priv.unsure = true;                // read before the next save
-    }
-    run->error = io->error;                     // the look must not hide it
-    const ckpt_code fence = ckpt__fence(run);
-    if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
-        return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
-    }
-    if (rc != CKPT_OK) {
-        io->error = run->error;
-        return rc;
-    }
-    if (fence != CKPT_OK) {
-        return CKPT_ERR_UNSURE;                 // it stands, but is it ours?
-    }
-    // A later claimant is told by the claim what was acknowledged, and so finds
-    // out that it is missing. That is best effort, and no save fails by it.
-    run->priv.acked = run->priv.next.seq;
-    (void)io->store->methods->beat(io->store, io->place, run->priv.acked,
-                                   &io->error);
-    ckpt__drop_older(run);
-    memset(&io->error, 0, sizeof(io->error));
-    return CKPT_OK;
-}
-
-// Beats, if the last beat is old enough.
-static ckpt_code ckpt__touch(ckpt_run *run, int64_t mono_ms)
-{
-    ckpt__io *io = &run->priv.io;
-    const ckpt_desc *desc = &run->priv.ctx->priv.desc;
-    if (run->priv.beaten && mono_ms - run->priv.beat_ms < desc->beat_ms) {
-        return CKPT_SKIPPED;
-    }
-    const ckpt_code rc = io->store->methods->beat(io->store, io->place,
-                                                  run->priv.acked, &io->error);
-    (void)ckpt__fill_error(&io->error, rc);
-    ckpt__tell(run, rc == CKPT_OK ? CKPT_EVENT_BEAT : CKPT_EVENT_BEAT_FAILED,
-               rc == CKPT_OK ? NULL : &io->error);
-    if (rc == CKPT_OK) {
-        run->beats++;
-        run->priv.beaten = true;
-        run->priv.beat_ms = mono_ms;
-    }
-    return rc;
-}
-
-// Ends a save that failed, or that was refused before anything was written.
-static ckpt_code ckpt__save_failed(ckpt_run *run, ckpt_code rc)
-{
-    rc = ckpt__run_result(run, rc);
-    if (rc < 0 && run->priv.open) {             // a closed one has no context
-        run->failed++;
-        ckpt__tell(run, CKPT_EVENT_SAVE_FAILED, &run->error);
-    }
-    return rc;
-}
-
-// Publishes for a public call: counts it, advances the throttle, reports it.
-static ckpt_code ckpt__save_planned(ckpt_run *run)
-{
-    ckpt_moment now;
-    ckpt_code rc = ckpt__now(run, &now);
-    if (rc == CKPT_OK) {
-        rc = ckpt__publish(run, now.wall_ms);
-    }
-    if (rc != CKPT_OK) {
-        return ckpt__save_failed(run, rc);
-    }
-    run->saves++;
-    run->older = false;
-    if (!run->priv.saved || now.mono_ms > run->priv.saved_ms) {
-        run->priv.saved_ms = now.mono_ms;       // as sampled before the write
-    }
-    run->priv.saved = true;
-    ckpt__tell(run, CKPT_EVENT_SAVED, NULL);
-    (void)ckpt__touch(run, now.mono_ms);        // a sign of life, too
-    return CKPT_OK;
-}
-
-// Keeps the first n messages. All of them are read, so that damaged ones are
-// not given a new life under a new sum.
-static ckpt_code ckpt__plan_cut(ckpt_run *run, uint32_t n)
-{
-    const ckpt__record *old = &run->priv.record;
-    ckpt__plan *plan = &run->priv.plan;
-    ckpt__io *io = &run->priv.io;
-    ckpt__reader *r = &io->reader;
-    const uint32_t from = ckpt__part_at(old, CKPT__MESSAGES);
-    ckpt__reader_store(r, io, from);
-    ckpt__take_elements(r, n, &plan->keep);
-    ckpt__cut(r, &plan->keep);
-    plan->keep.count = n;
-    while (ckpt__pos(r) < from + old->part[CKPT__MESSAGES].size &&
-           ckpt__peek(r) >= 0) {
-        r->at++;
-    }
-    ckpt__cut(r, NULL);
-    ckpt__read_end(io);
-    if (r->rc != CKPT_OK && !ckpt__is_syntax(r->rc)) {
-        return r->rc;
-    }
-    if (r->all.size != old->part[CKPT__MESSAGES].size ||
-        r->all.crc != old->part[CKPT__MESSAGES].crc) {
-        run->priv.unsure = true;
-        return CKPT_ERR_DAMAGED;
-    }
-    return CKPT_OK;
-}
-
-// Checks the caller's messages and says what of the old ones stays.
-CKPT__APART static ckpt_code ckpt__plan_messages(ckpt_run *run,
-                                                 const ckpt_save_desc *d)
-{
-    ckpt__plan *plan = &run->priv.plan;
-    const ckpt__record *old = &run->priv.record;
-    ckpt__io *io = &run->priv.io;
-    ckpt__reader r;
-    ckpt__reader_memory(&r, d->messages);
-    ckpt__take_space(&r);
-    ckpt__take_byte(&r, '[');
-    const uint8_t *from = r.at;
-    r.mark = from;
-    ckpt__take_elements(&r, UINT32_MAX, &plan->add);
-    plan->messages.ptr = from;
-    plan->messages.len = (size_t)(r.at - from);
-    ckpt__cut(&r, &plan->add);
-    ckpt__take_byte(&r, ']');
-    ckpt__take_space(&r);
-    if (r.at != r.end) {
-        ckpt__fail(&r, CKPT_ERR_JSON);
-    }
-    if (r.rc != CKPT_OK) {
-        io->error.op = "read .messages";
-        io->error.pos = ckpt__pos(&r);
-        return r.rc;
-    }
-    if (d->append_at > old->part[CKPT__MESSAGES].count) {
-        return CKPT_ERR_GAP;
-    }
-    if (d->append_at < old->part[CKPT__MESSAGES].count) {   // cut at a message
-        memset(&plan->keep, 0, sizeof(plan->keep));
-        if (d->append_at > 0 && !(io->store->caps & CKPT_CAP_NOTHING)) {
-            return ckpt__plan_cut(run, (uint32_t)d->append_at);
-        }
-        plan->keep.count = (uint32_t)d->append_at;
-    }
-    return CKPT_OK;
-}
-
-// Adds a save to the plan. d may be NULL.
-static ckpt_code ckpt__plan_save(ckpt_run *run, const ckpt_save_desc *d)
-{
-    ckpt__plan *plan = &run->priv.plan;
-    ckpt_error *err = &run->priv.io.error;
-    ckpt_code rc = CKPT_OK;
-    if (d == NULL) {
-        return CKPT_OK;
-    }
-    if (d->messages.len > run->priv.io.size_max ||
-        d->state.len > run->priv.io.size_max) {
-        return CKPT_ERR_TOO_LARGE;
-    }
-    if (d->turn > CKPT_TURN_MAX) {
-        return CKPT_ERR_ARGUMENT;
-    }
-    if (d->append_at > 0 && d->messages.ptr == NULL) {
-        return CKPT_ERR_ARGUMENT;
-    }
-    plan->turn = d->turn;
-    plan->drop_ended = d->messages.ptr != NULL || d->state.ptr != NULL;
-    plan->attempt = ckpt__next_attempt(plan->attempt,
-                                       d->turn > run->priv.turn_adopted,
-                                       CKPT_RUNNING);
-    if (d->messages.ptr != NULL) {
-        rc = ckpt__plan_messages(run, d);
-    }
-    if (rc == CKPT_OK && d->state.ptr != NULL) {
-        plan->state = d->state;
-        err->op = "read .state";
-        rc = ckpt__value_check(&plan->state, '{', &plan->state_now, err);
-    }
-    return rc;
-}
-
-// Adds to the plan what becomes of an entry.
-static void ckpt__plan_entry(ckpt_run *run, uint32_t list, uint32_t at,
-                             ckpt__fate fate)
-{
-    run->priv.plan.list = list;
-    run->priv.plan.at = at;
-    run->priv.plan.fate = fate;
-}
-
-// Adds a value of the caller's to the plan; absent stays absent.
-static ckpt_code ckpt__plan_value(ckpt_run *run, ckpt_bytes value)
-{
-    ckpt__plan *plan = &run->priv.plan;
-    plan->value = value;
-    return value.ptr == NULL ? CKPT_OK :
-        value.len > run->priv.io.size_max ? CKPT_ERR_TOO_LARGE :
-        ckpt__value_check(&plan->value, 0, &plan->value_now,
-                          &run->priv.io.error);
-}
-
-//--- Context ------------------------------------------------------------------
-
-static ckpt_code ckpt__none_open(ckpt_store *s, void *place, const char *id,
-                                 ckpt_how how, ckpt_error *err)
-{
-    (void)s, (void)place, (void)id, (void)err;
-    return how == CKPT_HOW_NEW ? CKPT_OK : CKPT_ERR_NOT_FOUND;
-}
-
-static ckpt_code ckpt__none_list(ckpt_store *s, ckpt_where where,
-                                 ckpt_cursor *cursor, char *id,
-                                 ckpt_error *err)
-{
-    (void)s, (void)where, (void)cursor, (void)id, (void)err;
-    return CKPT_END;
-}
-
-static ckpt_code ckpt__none_look(ckpt_store *s, void *place, uint64_t epoch_max,
-                                 ckpt_look *look, ckpt_error *err)
-{
-    (void)s, (void)place, (void)epoch_max, (void)err;
-    look->mine = true;                          // and no claim is above it
-    return CKPT_OK;
-}
-
-static ckpt_code ckpt__none_claim(ckpt_store *s, void *place, uint64_t epoch,
-                                  const char *owner, char *nonce,
-                                  ckpt_error *err)
-{
-    (void)s, (void)place, (void)epoch, (void)owner, (void)err;
-    memcpy(nonce, "0", 2);
-    return CKPT_OK;
-}
-
-static ckpt_code ckpt__none_alive(ckpt_store *s, void *place, uint64_t epoch,
-                                  ckpt_life *life, ckpt_error *err)
-{
-    (void)s, (void)place, (void)epoch, (void)life, (void)err;
-    return CKPT_OK;
-}
-
-static ckpt_code ckpt__none_beat(ckpt_store *s, void *place, uint64_t acked,
-                                 ckpt_error *err)
-{
-    (void)s, (void)place, (void)acked, (void)err;
-    return CKPT_OK;
-}
-
-static ckpt_code ckpt__none_read(ckpt_store *s, void *place,
-                                 const ckpt_gen *gen, uint64_t offset,
-                                 void *buf, size_t n, size_t *got,
-                                 ckpt_error *err)
-{
-    (void)s, (void)place, (void)gen, (void)offset, (void)buf, (void)err;
-    *got = 0;
-    return n > 0 ? CKPT_ERR_NOT_FOUND : CKPT_OK;
-}
-
-static ckpt_code ckpt__none_put(ckpt_store *s, void *place,
-                                const ckpt_gen *base, const ckpt_part *part,
-                                ckpt_error *err)
-{
-    (void)s, (void)place, (void)base, (void)part, (void)err;
-    return CKPT_OK;
-}
-
-static ckpt_code ckpt__none_publish(ckpt_store *s, void *place, ckpt_gen *gen,
-                                    ckpt_error *err)
-{
-    (void)s, (void)place, (void)gen, (void)err;
-    return CKPT_OK;
-}
-
-static ckpt_code ckpt__none_set_aside(ckpt_store *s, void *place,
-                                      const ckpt_gen *gen, ckpt_error *err)
-{
-    (void)s, (void)place, (void)gen, (void)err;
-    return CKPT_OK;
-}
-
-static ckpt_code ckpt__none_drop(ckpt_store *s, void *place,
-                                 const ckpt_gen *gen, ckpt_extent extent,
-                                 ckpt_error *err)
-{
-    (void)s, (void)place, (void)gen, (void)extent, (void)err;
-    return CKPT_OK;
-}
-
-static ckpt_code ckpt__none_env(ckpt_store *s, void *place, ckpt_moment *now,
-                                ckpt_error *err)
-{
-    (void)s, (void)place, (void)now, (void)err;
-    return CKPT_OK;
-}
-
-static void ckpt__none_close(ckpt_store *s, void *place, bool gave_up)
-{
-    (void)s, (void)place, (void)gave_up;
-}
-
-static const ckpt_store_methods ckpt__none_methods = {
-    CKPT_STORE_VERSION, 0, 0, ckpt__none_open, ckpt__none_list,
-    ckpt__none_look, ckpt__none_claim, ckpt__none_alive, ckpt__none_beat,
-    ckpt__none_read, ckpt__none_put, ckpt__none_publish, ckpt__none_set_aside,
-    ckpt__none_drop, ckpt__none_env, ckpt__none_close
-};
-
-CKPT_API ckpt_store ckpt_store_none(void)
-{
-    ckpt_store store;
-    store.methods = &ckpt__none_methods;
-    store.caps = CKPT_CAP_NOTHING | CKPT_CAP_SINGLE_PROCESS;
-    return store;
-}
-
-// The value of an option: its default for 0, 0 for CKPT_OFF.
-static int64_t ckpt__option(int64_t value, int64_t by_default)
-{
-    return value == 0 ? by_default : value == CKPT_OFF ? 0 : value;
-}
-
-CKPT_API ckpt_desc ckpt_desc_defaults(const ckpt_desc *desc)
-{
-    ckpt_desc d = *desc;
-    d.owner = d.owner != NULL ? d.owner : "";
-    d.every_turns = ckpt__option(d.every_turns, 0);
-    d.throttle_ms = ckpt__option(d.throttle_ms, d.every_turns > 0 ? 0 : 1000);
-    d.beat_ms = ckpt__option(d.beat_ms, 5000);
-    d.lease_ms = d.lease_ms == 0 ? 60000 : d.lease_ms;
-    d.resume_max = d.resume_max == 0 ? 3 : d.resume_max;
-    d.size_max = d.size_max == 0 ? INT64_C(64) << 20 : d.size_max;
-    return d;
-}
-
-CKPT_API ckpt_code ckpt_init(ckpt_ctx *ctx, const ckpt_desc *desc)
-{
-    memset(ctx, 0, sizeof(*ctx));
-    ckpt_desc d = ckpt_desc_defaults(desc);
-    ckpt_error *err = &ctx->priv.io.error;
-    err->op = "read the options";
-    if (d.store == NULL || d.store->methods == NULL ||
-        d.store->methods->version != CKPT_STORE_VERSION ||
-        d.store->methods->place_size > CKPT_PLACE_SIZE) {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    }
-    const uint64_t most = d.store->methods->size_max;
-    if (most != 0 && most < CKPT_SIZE_MAX && d.size_max >= (int64_t)most) {
-        d.size_max = (int64_t)most - 1;         // and a line feed
-    }
-    if (d.throttle_ms < 0 || d.every_turns < 0 || d.beat_ms < 0 ||
-        d.lease_ms / 2 < d.beat_ms || d.lease_ms <= 0 ||
-        d.resume_max < CKPT_NEVER || d.size_max < 1024 ||
-        d.size_max > CKPT_SIZE_MAX) {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    }
-    ctx->priv.desc = d;
-    err->op = NULL;
-    err->msg = ckpt_code_message(CKPT_OK);
-    return CKPT_OK;
-}
-
-CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *ctx)
-{
-    return &ctx->priv.io.error;
-}
-
-//--- Runs ---------------------------------------------------------------------
-
-// A run that was removed, or begun anew, between two steps: whoever asks again
-// is told what it is now.
-static ckpt_code ckpt__settled(ckpt_code rc)
-{
-    return rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc;
-}
-
-// Ends an opening: on success the run is open; if it is finished it is closed,
-// and remembers that; else it is zeroed and the context knows why.
-static ckpt_code ckpt__open_result(ckpt_ctx *ctx, ckpt_run *run, ckpt_code rc)
-{
-    if (rc == CKPT_OK) {
-        run->priv.open = true;
-        return rc;
-    }
-    rc = ckpt__settled(rc);
-    ctx->priv.io.error = run->priv.io.error;
-    memcpy(ctx->priv.id, run->id, sizeof(run->id));
-    memset(run, 0, sizeof(*run));
-    if (rc == CKPT_FINISHED) {
-        memcpy(run->id, ctx->priv.id, sizeof(run->id));
-        run->priv.over = true;
-    }
-    return ckpt__ctx_result(ctx, rc);
-}
-
-static ckpt_code ckpt__run_init(ckpt_ctx *ctx, ckpt_run *run, const char *id)
-{
-    const size_t n = id != NULL ? strlen(id) : 0;
-    memset(run, 0, sizeof(*run));
-    run->priv.ctx = ctx;
-    run->priv.io.error.op = "read the run id";
-    if (n == 0 || n > CKPT_ID_MAX) {
-        return CKPT_ERR_ARGUMENT;
-    }
-    memcpy(run->id, id, n + 1);
-    run->durable = true;
-    return CKPT_OK;
-}
-
-// Checks the texts that are written once, while nothing is written yet.
-static ckpt_code ckpt__meta_check(const ckpt_meta *meta, uint32_t size_max,
-                                  ckpt_error *err)
-{
-    ckpt_meta copy = *meta;
-    for (size_t i = 0; i < CKPT__META_COUNT; i++) {
-        const char *text = *ckpt__meta_member(&copy, i);
-        const size_t n = text != NULL ? strlen(text) : 0;
-        ckpt_code rc = ckpt__utf8_check(text, n, err);
-        if (n > size_max) {
-            rc = CKPT_ERR_TOO_LARGE;
-        }
-        if (rc != CKPT_OK) {
-            err->op = ckpt__meta_keys[i];
-            return rc;
-        }
-    }
-    return CKPT_OK;
-}
-
-// Makes a new run: aside, claimed, with its first generation; the publishing
-// of that shows it under its name.
-static ckpt_code ckpt__begin(ckpt_ctx *ctx, ckpt_run *run,
-                             const ckpt_run_desc *desc)
-{
-    const ckpt_desc *d = &ctx->priv.desc;
-    ckpt__io *io = &run->priv.io;
-    ckpt_moment now;
-    (void)ckpt__run_init(ctx, run, desc->id);   // it was looked for already
-    // A text can grow sixfold, and there are ten.
-    ckpt_code rc = ckpt__meta_check(&desc->meta, (uint32_t)d->size_max / 64,
-                                    &io->error);
-    if (rc == CKPT_OK) {
-        rc = ckpt__io_open(io, d, run->id, CKPT_HOW_NEW);
-    }
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    run->epoch = 1;
-    rc = io->store->methods->claim(io->store, io->place, 1, d->owner,
-                                   run->birth, &io->error);
-    if (rc == CKPT_OK) {
-        rc = ckpt__now(run, &now);
-    }
-    if (rc == CKPT_OK) {
-        ckpt__plan *plan = ckpt__plan_begin(run);
-        plan->begin = desc;
-        rc = ckpt__publish(run, now.wall_ms);
-        plan->begin = NULL;
-    }
-    if (rc != CKPT_OK) {
-        ckpt__io_close(io, false);
-        return rc;
-    }
-    ckpt__tell(run, CKPT_EVENT_BEGUN, NULL);
-    return CKPT_OK;
-}
-
-// What a claimant takes over, and what for.
-enum {
-    CKPT__TAKE_FORCE     = 1 << 0,  // also from a live owner
-    CKPT__TAKE_FALLEN    = 1 << 1,  // also exhausted and damaged runs
-    CKPT__TAKE_FINISHED  = 1 << 2,  // only what is half removed
-    CKPT__TAKE_REMOVE    = 1 << 3,  // to remove it
-    CKPT__TAKE_RETRY     = 1 << 4,  // one that failed or is exhausted, to let
-                                    // it go at once
-    CKPT__TAKE_PRUNE     = 1 << 5   // to remove it, if it is still as the info
-                                    // of the context says
-};
-
-static bool ckpt__may_take(ckpt_run_state state, uint32_t how)
-{
-    const bool only = (how & (CKPT__TAKE_FINISHED | CKPT__TAKE_RETRY)) != 0;
-    switch (state) {
-    case CKPT_STATE_FINISHED:    return true;
-    case CKPT_STATE_INTERRUPTED: return !only;
-    case CKPT_STATE_EXHAUSTED:
-        return (how & (CKPT__TAKE_FALLEN | CKPT__TAKE_REMOVE |
-                       CKPT__TAKE_RETRY)) != 0;
-    case CKPT_STATE_DAMAGED:
-        return (how & (CKPT__TAKE_FALLEN | CKPT__TAKE_REMOVE)) != 0;
-    case CKPT_STATE_FAILED:
-        return (how & (CKPT__TAKE_REMOVE | CKPT__TAKE_RETRY)) != 0;
-    case CKPT_STATE_DONE:
-    case CKPT_STATE_FOREIGN:     return (how & CKPT__TAKE_REMOVE) != 0;
-    case CKPT_STATE_LIVE: case CKPT_STATE_STALLED: case CKPT_STATE_BUSY:
-        return (how & CKPT__TAKE_FORCE) != 0;
-    default: return false;
-    }
-}
-
-// The code for a kept run that is not taken: who begins finds it in the way,
-// who recovers passes it over.
-static ckpt_code ckpt__kept_code(ckpt_outcome outcome, uint32_t how)
-{
-    if (how & CKPT__TAKE_FINISHED) {
-        return CKPT_ERR_EXISTS;
-    }
-    if (how & CKPT__TAKE_FALLEN) {
-        return CKPT_SKIPPED;
-    }
-    return outcome == CKPT_DONE ? CKPT_FINISHED : CKPT_ERR_FAILED;
-}
-
-// Removes a run whose claim we hold and whose newest generation, if there is
-// one, says how it ended; or, of one that is kept, all the rest.
-CKPT__APART static ckpt_code ckpt__remove_run(ckpt_run *run,
-                                              ckpt_outcome outcome,
-                                              const ckpt_gen *gen)
-{
-    ckpt__io *io = &run->priv.io;
-    const bool kept = ckpt__is_kept(outcome);
-    const ckpt_code rc = ckpt__drop(io, gen, kept ? CKPT_DROP_REST
-                                                  : CKPT_DROP_ALL);
-    (void)ckpt__fill_error(&io->error, rc);
-    if (rc != CKPT_OK) {
-        ckpt__tell(run, CKPT_EVENT_DELETE_FAILED, &io->error);
-        return rc;
-    }
-    ckpt__tell(run, kept ? CKPT_EVENT_KEPT : CKPT_EVENT_DELETED, NULL);
-    return CKPT_OK;
-}
-
-// Makes room on a full disk: everything but gen goes (NULL: that, too). Only
-// under a claim that was looked at, for a fenced owner must not take away what
-// the next one is about to read.
-static ckpt_code ckpt__make_room(ckpt_run *run, const ckpt_gen *gen)
-{
-    const ckpt_code rc = ckpt__lose(run, ckpt__look_mine(run));
-    return rc == CKPT_OK ? ckpt__drop(&run->priv.io, gen, CKPT_DROP_REST) : rc;
-}
-
-// Publishes the outcome that ends a run, also on a full disk. One that is not
-// to be kept may then go without its outcome. A claimant may have taken it over
-// before its generation was gone, so a second look decides whether it was ours
-// to end (variant full-one-look in tests/spin/ckpt.pml).
-static ckpt_code ckpt__end(ckpt_run *run, ckpt_outcome outcome,
-                           ckpt_code (*publish)(ckpt_run *run))
-{
-    ckpt_code rc = publish(run);
-    if (rc == CKPT_ERR_NO_SPACE) {
-        rc = ckpt__make_room(run, &run->priv.io.gen);
-        rc = rc == CKPT_OK ? publish(run) : rc;
-    }
-    if (rc != CKPT_ERR_NO_SPACE || ckpt__is_kept(outcome)) {
-        return rc;
-    }
-    rc = ckpt__make_room(run, NULL);
-    if (rc == CKPT_OK) {
-        rc = ckpt__lose(run, ckpt__look_mine(run));
-    }
-    if (rc == CKPT_OK) {
-        run->priv.record.outcome = outcome;
-    }
-    return rc;
-}
-
-// Publishes the plan now.
-static ckpt_code ckpt__publish_now(ckpt_run *run)
-{
-    ckpt_moment now;
-    const ckpt_code rc = ckpt__now(run, &now);
-    return rc == CKPT_OK ? ckpt__publish(run, now.wall_ms) : rc;
-}
-
-// Plans the first generation under our own epoch: the newest one, as it is but
-// for its attempt and outcome.
-static void ckpt__plan_adopt(ckpt_run *run, uint32_t attempt,
-                             ckpt_outcome outcome)
-{
-    ckpt__io *io = &run->priv.io;
-    const uint64_t seq = run->priv.record.seq;
-    run->resumed = true;
-    run->older = io->bad_count > 0 || io->facts.acked > seq;
-    run->priv.older_left = true;
-    run->priv.base = run->priv.record.epoch;
-    run->priv.tries = io->facts.acked > seq ? io->facts.acked : seq;
-    run->priv.turn_adopted = run->priv.record.turn_max;
-    ckpt__plan *plan = ckpt__plan_begin(run);
-    plan->attempt = attempt;
-    plan->outcome = outcome;
-    // The last owner crashed, so there is no reason; clear the one that an
-    // earlier exit left.
-    plan->set_reason = run->priv.record.outcome == CKPT_RUNNING;
-}
-
-// Publishes the newest generation under our own epoch, one attempt up, before
-// any work; then sets aside what was damaged.
-static ckpt_code ckpt__adopt(ckpt_run *run, const char *fingerprint,
-                             uint32_t attempt, ckpt_outcome outcome)
-{
-    ckpt__plan_adopt(run, attempt, outcome);
-    ckpt_code rc = ckpt__publish_now(run);
-    if (rc == CKPT_ERR_NO_SPACE && run->priv.base > 1) {
-        // Claimants that crashed as soon as they had adopted left what they
-        // would have removed.
-        rc = ckpt__lose(run, ckpt__look_mine(run));
-        if (rc == CKPT_OK) {
-            ckpt__drop_older(run);
-            rc = ckpt__publish_now(run);
-        }
-    }
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    // What cannot be set aside now is removed with the older ones.
-    (void)ckpt__set_aside(run);
-    memset(run->priv.skippable, 0xff, sizeof(run->priv.skippable));
-    run->priv.phases_adopted = run->priv.record.part[CKPT__PHASES].count;
-    run->fingerprint_differs = fingerprint != NULL &&
-        run->priv.record.fingerprint !=
-        ckpt__hash_text(fingerprint, CKPT__AS_TEXT);
-    return CKPT_OK;
-}
-
-// Judges a run under our claim. The claimant looks before it reads: an owner
-// that finishes meanwhile removes the files of lower epochs, and we would call
-// the run empty. And it concludes nothing before it has looked once more.
-static ckpt_code ckpt__judge_claimed(ckpt_run *run, ckpt_code *judged)
-{
-    ckpt__io *io = &run->priv.io;
-    ckpt_code rc = ckpt__fence(run);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    io->wants.run = run;
-    for (int tries = 0; ; tries++) {            // an old owner may still write
-        *judged = ckpt__judge(io, run->id, run->epoch, &run->priv.record);
-        if (*judged != CKPT_ERR_STALE || tries == 8) {
-            break;
-        }
-    }
-    run->error = io->error;
-    rc = ckpt__fence(run);
-    if (rc == CKPT_OK) {                        // of the owner before us
-        rc = ckpt__alive(io, io->facts.highest, &io->life);
-    }
-    if (rc == CKPT_OK) {
-        io->facts.epoch = *judged == CKPT_OK ? run->priv.record.epoch
-                                             : io->newest;
-        rc = ckpt__count_claims(io);
-    }
-    io->error = rc == CKPT_OK ? run->error : io->error;
-    return rc;
-}
-
-// Removes a run that is claimed for that. An outcome comes first, so that no
-// later claimant hands out what is half removed.
-static ckpt_code ckpt__take_to_remove(ckpt_run *run, ckpt_code judged,
-                                      uint32_t how)
-{
-    ckpt__io *io = &run->priv.io;
-    const ckpt__record *rec = &run->priv.record;
-    const ckpt_run_info *info = &run->priv.ctx->priv.info;
-    ckpt_code rc = CKPT_OK;
-    if (judged == CKPT_ERR_DAMAGED || judged == CKPT_ERR_FOREIGN) {
-        return how & CKPT__TAKE_PRUNE ? judged
-                                      : ckpt__remove_run(run, CKPT_REMOVED,
-                                                         NULL);
-    }
-    if (judged != CKPT_OK) {
-        return judged;
-    }
-    if ((how & CKPT__TAKE_PRUNE) &&
-        (rec->epoch != info->epoch || rec->seq != info->seq ||
-         // The age that was judged may be that of a lower claim.
-         io->life.now_ms - io->life.beat_ms < info->beat_age_ms)) {
-        return CKPT_ERR_BUSY;       // retried, or resumed, since it was judged
-    }
-    if (rec->part[CKPT__HELD].count > 0) {
-        return CKPT_ERR_HELD;
-    }
-    if (!ckpt__is_final(rec->outcome)) {
-        ckpt__plan_adopt(run, rec->attempt, CKPT_REMOVED);
-        rc = ckpt__end(run, CKPT_REMOVED, ckpt__publish_now);
-    }
-    return rc != CKPT_OK ? rc : ckpt__remove_run(run, CKPT_REMOVED, &io->gen);
-}
-
-// Takes a run that has ended. One that is to be removed is removed now, and
-// was not there unless its work was completed.
-static ckpt_code ckpt__take_ended(ckpt_run *run, uint32_t how)
-{
-    const ckpt_outcome outcome = run->priv.record.outcome;
-    ckpt_code rc;
-    if (ckpt__is_final(outcome)) {
-        rc = ckpt__remove_run(run, outcome, &run->priv.io.gen);
-        if (outcome == CKPT_COMPLETED &&        // its work is done in any case
-            (rc == CKPT_OK || !(how & CKPT__TAKE_FINISHED))) {
-            return CKPT_FINISHED;
-        }
-        return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
-    }
-    if ((how & CKPT__TAKE_RETRY) == 0 || outcome == CKPT_DONE) {
-        return ckpt__kept_code(outcome, how);
-    }
-    if (run->priv.record.lost) {
-        return CKPT_ERR_DAMAGED;
-    }
-    return ckpt__adopt(run, NULL, 0, CKPT_INTERRUPTED);
-}
-
-// What a claimant does with what it finds once it holds the claim.
-static ckpt_code ckpt__take_claimed(ckpt_run *run, const char *fingerprint,
-                                    uint32_t how)
-{
-    const ckpt__record *rec = &run->priv.record;
-    ckpt_code judged, rc = ckpt__judge_claimed(run, &judged);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    if (judged == CKPT_ERR_NOT_FOUND) {         // a leftover
-        rc = ckpt__remove_run(run, CKPT_REMOVED, NULL);
-        return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
-    }
-    if (how & CKPT__TAKE_REMOVE) {
-        return ckpt__take_to_remove(run, judged, how);
-    }
-    if (judged == CKPT_ERR_DAMAGED && (how & CKPT__TAKE_FALLEN)) {
-        memset(&run->priv.record, 0, sizeof(run->priv.record));
-        run->priv.damaged = true;
-        return CKPT_OK;
-    }
-    if (judged != CKPT_OK) {
-        return judged;
-    }
-    if (ckpt__is_final(rec->outcome) || ckpt__is_kept(rec->outcome)) {
-        return ckpt__take_ended(run, how);
-    }
-    if (how & CKPT__TAKE_FINISHED) {
-        return CKPT_ERR_BUSY;
-    }
-    if (how & CKPT__TAKE_RETRY) {
-        // Another one may have retried it since it was observed.
-        if (run->priv.io.facts.died <= CKPT_CLAIMS_MAX &&
-            !ckpt__is_exhausted(rec->attempt,
-                                run->priv.ctx->priv.desc.resume_max)) {
-            return CKPT_ERR_EXISTS;
-        }
-        return ckpt__adopt(run, NULL, 0, CKPT_INTERRUPTED);
-    }
-    run->priv.exhausted = run->priv.exhausted || ckpt__is_exhausted(
-        rec->attempt, run->priv.ctx->priv.desc.resume_max);
-    if (run->priv.exhausted && !(how & CKPT__TAKE_FALLEN)) {
-        return CKPT_ERR_EXHAUSTED;
-    }
-    return ckpt__adopt(run, fingerprint, rec->attempt + (rec->attempt + 1 > 0),
-                       CKPT_RUNNING);
-}
-
-// Looks at a run and decides whether to claim it: who only looks claims
-// nothing in vain.
-static ckpt_code ckpt__may_claim(ckpt_ctx *ctx, ckpt_run *run, uint32_t how)
-{
-    const ckpt_desc *d = &ctx->priv.desc;
-    ckpt__io *io = &run->priv.io;
-    const ckpt__facts *f = &io->facts;
-    int64_t wait_ms;
-    const ckpt_code rc = ckpt__observe(ctx, io, run->id, &run->priv.record);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    const ckpt_run_state state = ckpt__classify(f, d, &wait_ms);
-    io->error.wait_ms = wait_ms;
-    run->priv.exhausted = state == CKPT_STATE_EXHAUSTED;
-    if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
-        !(how & CKPT__TAKE_FORCE)) {
-        return CKPT_ERR_BUSY;                   // its owner is removing it
-    }
-    if (!ckpt__may_take(state, how)) {
-        return state == CKPT_STATE_DONE || state == CKPT_STATE_FAILED ?
-            ckpt__kept_code(f->outcome, how) :
-            ckpt__state_code(state, f->judged);
-    }
-    if ((how & CKPT__TAKE_REMOVE) && f->held) {
-        return CKPT_ERR_HELD;
-    }
-    if (state == CKPT_STATE_FAILED && (how & CKPT__TAKE_RETRY) && f->lost) {
-        return CKPT_ERR_DAMAGED;
-    }
-    return f->highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED : CKPT_OK;
-}
-
-// Claims a run that exists.
-static ckpt_code ckpt__take(ckpt_ctx *ctx, ckpt_run *run, const char *id,
-                            const char *fingerprint, uint32_t how)
-{
-    ckpt__io *io = &run->priv.io;
-    bool claimed = false;
-    ckpt_code rc = ckpt__run_init(ctx, run, id);
-    if (rc == CKPT_OK) {
-        rc = ckpt__io_open(io, &ctx->priv.desc, run->id, CKPT_HOW_FIND);
-    }
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    rc = ckpt__may_claim(ctx, run, how);
-    if (rc == CKPT_OK) {
-        run->epoch = io->facts.highest + 1;
-        rc = io->store->methods->claim(io->store, io->place, run->epoch,
-                                       ctx->priv.desc.owner, run->birth,
-                                       &io->error);
-        claimed = rc == CKPT_OK;
-    }
-    if (rc == CKPT_OK) {
-        rc = ckpt__take_claimed(run, fingerprint, how);
-    }
-    // Another one may have claimed first, or above us.
-    rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
-    if (rc != CKPT_OK) {
-        ckpt__io_close(io, claimed);
-        return rc;
-    }
-    if ((how & (CKPT__TAKE_REMOVE | CKPT__TAKE_RETRY)) == 0) {
-        ckpt__tell(run, run->priv.exhausted || run->priv.damaged ?
-                   CKPT_EVENT_FALLBACK : CKPT_EVENT_RESUMED, NULL);
-    }
-    return CKPT_OK;
-}
-
-CKPT_API ckpt_code ckpt_start(ckpt_ctx *ctx, ckpt_run *run,
-                              const ckpt_run_desc *desc)
-{
-    // What is half removed is removed; anything else is in the way.
-    ckpt_code rc = ckpt__take(ctx, run, desc->id, NULL, CKPT__TAKE_FINISHED);
-    switch (rc) {
-    case CKPT_ERR_NOT_FOUND: case CKPT_FINISHED:
-        rc = ckpt__begin(ctx, run, desc);
-        break;
-    case CKPT_ERR_LIVE: case CKPT_ERR_BUSY: case CKPT_ERR_EXHAUSTED:
-    case CKPT_ERR_DAMAGED: case CKPT_ERR_FORMAT: case CKPT_ERR_FOREIGN:
-    case CKPT_ERR_TOO_LARGE:
-        rc = CKPT_ERR_EXISTS;
-        break;
-    default:
-        break;
-    }
-    return ckpt__open_result(ctx, run, rc);
-}
-
-static uint32_t ckpt__take_how(const ckpt_run_desc *desc)
-{
-    return desc->force ? CKPT__TAKE_FORCE : 0;
-}
-
-CKPT_API ckpt_code ckpt_resume(ckpt_ctx *ctx, ckpt_run *run,
-                               const ckpt_run_desc *desc)
-{
-    const ckpt_code rc = ckpt__take(ctx, run, desc->id, desc->meta.fingerprint,
-                                    ckpt__take_how(desc));
-    return ckpt__open_result(ctx, run, rc);
-}
-
-// Takes a run, or begins it if there is none, which *found tells.
-static ckpt_code ckpt__open(ckpt_ctx *ctx, ckpt_run *run,
-                            const ckpt_run_desc *desc, bool *found)
-{
-    ckpt_code rc = CKPT_ERR_EXISTS;
-    // It may appear, or vanish, between the question and the answer.
-    for (int tries = 0; tries < 4 && (rc == CKPT_ERR_EXISTS ||
-                                      rc == CKPT_ERR_STALE); tries++) {
-        rc = ckpt__take(ctx, run, desc->id, desc->meta.fingerprint,
-                        ckpt__take_how(desc));
-        *found = rc != CKPT_ERR_NOT_FOUND;
-        if (!*found) {
-            rc = ckpt__begin(ctx, run, desc);
-        }
-    }
-    return rc;
-}
-
-CKPT_API ckpt_code ckpt_open(ckpt_ctx *ctx, ckpt_run *run,
-                             const ckpt_run_desc *desc)
-{
-    bool found;
-    return ckpt__open_result(ctx, run, ckpt__open(ctx, run, desc, &found));
-}
-
-// Cuts a NUL-terminated text out of the buffer: unescapes it where it stands.
-static const char *ckpt__text_at(char *buf, const ckpt__span *span)
-{
-    bool lone = false;
-    if (span->from == 0) {
-        return NULL;
-    }
-    char *text = buf + span->from;              // its closing quote is behind
-    text[ckpt__unescape(text, text, span->size, &lone)] = '\0';
-    return text;
-}
-
-// A section, and of a list the brackets that stand around it.
-static ckpt_bytes ckpt__bytes_at(const char *buf, const ckpt__record *rec,
-                                 const ckpt__wants *w, uint32_t i)
-{
-    const uint32_t bracket = i != CKPT__STATE;
-    ckpt_bytes bytes;
-    bytes.ptr = buf + w->at[i] - bracket;
-    bytes.len = rec->part[i].size + 2 * bracket;
-    return bytes;
-}
-
-// Fills in a checkpoint from a record that was read into buf.
-static void ckpt__checkpoint(ckpt_checkpoint *out, char *buf,
-                             const ckpt__record *rec, const ckpt__wants *w)
-{
-    memset(out, 0, sizeof(*out));
-    out->epoch = rec->epoch;
-    out->seq = rec->seq;
-    out->turn = rec->turn;
-    out->turn_max = rec->turn_max;
-    out->attempt = rec->attempt;
-    out->outcome = rec->outcome;
-    out->saved_at_ms = rec->saved_at_ms;
-    out->messages = ckpt__bytes_at(buf, rec, w, CKPT__MESSAGES);
-    out->phases = ckpt__bytes_at(buf, rec, w, CKPT__PHASES);
-    out->effects = ckpt__bytes_at(buf, rec, w, CKPT__EFFECTS);
-    out->held = ckpt__bytes_at(buf, rec, w, CKPT__HELD);
-    out->state = ckpt__bytes_at(buf, rec, w, CKPT__STATE);
-    for (size_t i = 0; i < CKPT__META_COUNT; i++) {
-        *ckpt__meta_member(&out->meta, i) = ckpt__text_at(buf, &w->meta[i]);
-    }
-    out->reason = ckpt__text_at(buf, &w->reason);
-    out->birth = ckpt__text_at(buf, &w->birth);
-}
-
-static ckpt_code ckpt__load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
-                            size_t cap)
-{
-    ckpt__io *io = &run->priv.io;
-    ckpt__record *rec = &run->priv.next;        // not needed between saves
-    ckpt_bytes bytes;
-    uint32_t pos;
-    ckpt_code rc = ckpt__copy_out(io, 0, run->priv.record.length, buf, cap);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    bytes.ptr = buf;
-    bytes.len = run->priv.record.length;
-    ckpt__reader_memory(&io->reader, bytes);
-    io->wants.run = NULL;                       // the tables stay
-    rc = ckpt__record_read(io, run->id, rec, &pos);
-    io->error.pos = pos;
-    io->wants.run = run;
-    if (rc == CKPT_OK && (rec->epoch != run->epoch || rec->seq != run->seq)) {
-        rc = CKPT_ERR_STALE;
-    }
-    if (rc == CKPT_OK) {
-        ckpt__checkpoint(out, (char *)buf, rec, &io->wants);
-    }
-    return rc;
-}
-
-CKPT_API ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out, void *buf,
-                             size_t cap)
-{
-    memset(out, 0, sizeof(*out));
-    ckpt_code rc = ckpt__ready(run);
-    if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
-    }
-    rc = ckpt__load(run, out, buf, cap);
-    if (rc == CKPT_ERR_DAMAGED || rc == CKPT_ERR_STALE) {
-        // What we hold is not what we published: another one stands there,
-        // or it was damaged, and the one before it is next.
-        rc = ckpt__lose(run, ckpt__fence(run));
-        rc = rc == CKPT_OK ? ckpt__rejudge(run) : rc;
-        rc = rc == CKPT_OK ? ckpt__load(run, out, buf, cap) : rc;
-    }
-    rc = ckpt__run_result(run, rc);
-    ckpt__tell(run, rc < 0 ? CKPT_EVENT_LOAD_FAILED : CKPT_EVENT_LOADED,
-               rc < 0 ? &run->error : NULL);
-    if (rc == CKPT_OK) {
-        run->priv.must_load = false;
-    }
-    return rc == CKPT_OK && run->older ? CKPT_OLDER : rc;
-}
-
-CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn)
-{
-    ckpt_moment now;
-    if (!run->priv.open) {
-        return false;
-    }
-    return ckpt__now(run, &now) != CKPT_OK ||   // the save will say what it is
-           ckpt__is_due(&run->priv.ctx->priv.desc, run->priv.saved,
-                        run->priv.saved_ms, now.mono_ms, turn);
-}
-
-// A save of any kind: checks, and plans what the caller gave.
-static ckpt_code ckpt__save_begin(ckpt_run *run, const ckpt_save_desc *desc)
-{
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK && run->priv.finished) {
-        rc = CKPT_FINISHED;
-    }
-    if (rc == CKPT_OK && run->priv.must_load) {
-        rc = CKPT_ERR_DAMAGED;
-    }
-    if (rc == CKPT_OK) {
-        (void)ckpt__plan_begin(run);
-        rc = ckpt__plan_save(run, desc);
-    }
-    return rc;
-}
-
-CKPT_API ckpt_code ckpt_save(ckpt_run *run, const ckpt_save_desc *desc)
-{
-    if (run->priv.open && !run->priv.lost && !desc->force &&
-        !ckpt_due(run, desc->turn)) {
-        run->skipped++;
-        ckpt__tell(run, CKPT_EVENT_SKIPPED, NULL);
-        return CKPT_SKIPPED;
-    }
-    ckpt_code rc = ckpt__save_begin(run, desc);
-    if (rc != CKPT_OK) {
-        return ckpt__save_failed(run, rc);
-    }
-    return ckpt__save_planned(run);
-}
-
-CKPT_API ckpt_code ckpt_beat(ckpt_run *run)
-{
-    ckpt_moment now;
-    if (!run->priv.open || run->priv.lost) {
-        return ckpt__run_result(run, ckpt__ready(run));
-    }
-    ckpt_code rc = ckpt__now(run, &now);
-    if (rc == CKPT_OK) {
-        rc = ckpt__touch(run, now.mono_ms);
-    }
-    if (rc == CKPT_OK) {
-        rc = ckpt__fence(run);
-    }
-    return ckpt__run_result(run, ckpt__lose(run, rc));
-}
-
-// Closes a run and leaves what callers may read.
-static void ckpt__close(ckpt_run *run)
-{
-    ckpt__io_close(&run->priv.io, false);
-    run->priv.open = false;
-}
-
-// The reason of a finish: as much of it as fits, cut between characters.
-static void ckpt__plan_reason(ckpt_run *run, const char *reason)
-{
-    ckpt__plan *plan = &run->priv.plan;
-    size_t n = strlen(reason);
-    if (n > CKPT_REASON_MAX) {
-        n = CKPT_REASON_MAX;
-        while (n > 0 && ((uint8_t)reason[n] & 0xc0) == 0x80) {
-            n--;
-        }
-    }
-    plan->set_reason = true;
-    plan->reason = reason;
-    plan->reason_size = (uint32_t)n;
-}
-
-// Keeps a run of which no generation is whole: publishes an empty one that says
-// so. The damaged ones are set aside for people to look at.
-static ckpt_code ckpt__finish_lost(ckpt_run *run, const ckpt_finish_desc *desc)
-{
-    ckpt__io *io = &run->priv.io;
-    ckpt_run_desc begin;
-    memset(&begin, 0, sizeof(begin));
-    begin.id = run->id;
-    run->priv.tries = io->facts.acked;
-    ckpt__plan *plan = ckpt__plan_begin(run);
-    plan->begin = &begin;
-    plan->lost = true;
-    plan->outcome = CKPT_DEAD;
-    if (desc->reason != NULL) {
-        ckpt__plan_reason(run, desc->reason);
-    }
-    const ckpt_code rc = ckpt__publish_now(run);
-    plan->begin = NULL;
-    if (rc == CKPT_OK) {
-        run->priv.damaged = false;
-        run->priv.finished = true;
-        (void)ckpt__set_aside(run);
-    }
-    return rc;
-}
-
-// Finishes a run that was claimed damaged; only an end is of any use to it.
-static ckpt_code ckpt__finish_damaged(ckpt_run *run, ckpt_outcome outcome,
-                                      const ckpt_finish_desc *desc)
-{
-    ckpt_code rc = ckpt__lose(run, ckpt__fence(run));
-    if (rc == CKPT_OK && outcome == CKPT_DEAD) {
-        rc = ckpt__finish_lost(run, desc);
-    }
-    if (rc != CKPT_OK ||
-        (!ckpt__is_final(outcome) && !ckpt__is_kept(outcome))) {
-        return rc;
-    }
-    return ckpt__remove_run(run, outcome, outcome == CKPT_DEAD ?
-                            &run->priv.io.gen : NULL);
-}
-
-// Publishes the outcome of a run that has some checkpoint.
-static ckpt_code ckpt__finish_save(ckpt_run *run, ckpt_outcome outcome,
-                                   const ckpt_finish_desc *desc)
-{
-    ckpt__plan *plan = ckpt__plan_begin(run);
-    const bool ends = ckpt__is_final(outcome) || ckpt__is_kept(outcome);
-    ckpt_code rc = ckpt__plan_save(run, desc != NULL ? desc->save : NULL);
-    if (rc != CKPT_OK) {
-        return ckpt__save_failed(run, rc);
-    }
-    if (ends && outcome != CKPT_DEAD &&
-        run->priv.record.part[CKPT__HELD].count > 0) {
-        return CKPT_ERR_HELD;
-    }
-    plan->outcome = outcome;
-    if (run->priv.record.outcome != CKPT_INTERRUPTED) {     // given back once
-        plan->attempt = ckpt__next_attempt(plan->attempt, false, outcome);
-    }
-    if (desc != NULL && desc->reason != NULL) {
-        ckpt__plan_reason(run, desc->reason);
-    }
-    rc = ends ? ckpt__end(run, outcome, ckpt__save_planned)
-              : ckpt__save_planned(run);
-    run->priv.finished = rc == CKPT_OK && ends;
-    return rc;
-}
-
-// The outcome that is written: of a run that is to be kept another one.
-static ckpt_outcome ckpt__outcome_of(const ckpt_run *run, ckpt_outcome outcome,
-                                     const ckpt_finish_desc *desc)
-{
-    if (outcome == CKPT_FAILED && desc != NULL && desc->keep) {
-        return CKPT_DEAD;
-    }
-    return outcome == CKPT_COMPLETED && run->priv.record.once ? CKPT_DONE
-                                                              : outcome;
-}
-
-CKPT_API ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
-                               const ckpt_finish_desc *desc)
-{
-    // Once its outcome stands and was looked at, a run is only removed, and
-    // that touches nothing that is not ours: no look is needed any more.
-    ckpt_code rc = run->priv.open && run->priv.finished ? CKPT_OK
-                                                        : ckpt__ready(run);
-    if (!run->priv.open) {
-        return ckpt__run_result(run, rc);
-    }
-    if (outcome <= CKPT_RUNNING || outcome > CKPT_RETRY) {
-        return ckpt__run_result(run, CKPT_ERR_ARGUMENT);
-    }
-    outcome = ckpt__outcome_of(run, outcome, desc);
-    if (run->priv.finished && outcome != run->priv.record.outcome) {
-        ckpt__close(run);
-        return CKPT_FINISHED;
-    }
-    if (run->priv.damaged && !run->priv.lost) {
-        rc = ckpt__finish_damaged(run, outcome, desc);
-    } else if (rc == CKPT_OK) {
-        rc = run->priv.finished ? CKPT_OK :
-            ckpt__finish_save(run, outcome, desc);
-        if (rc == CKPT_OK && run->priv.finished) {
-            rc = ckpt__remove_run(run, outcome, &run->priv.io.gen);
-        }
-    }
-    rc = ckpt__run_result(run, rc);
-    if (rc == CKPT_OK || rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_FORKED) {
-        ckpt__close(run);
-    }
-    return rc;
-}
-
-CKPT_API void ckpt_abandon(ckpt_run *run)
-{
-    if (run->priv.open) {
-        ckpt__close(run);
-    }
-}
-
-//--- Phases -------------------------------------------------------------------
-
-CKPT_API bool ckpt_phase(ckpt_run *run, const char *name)
-{
-    const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
-    const uint32_t n = run->priv.open ? run->priv.phases_adopted : 0;
-    if (run->priv.over) {
-        return false;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        const uint8_t bit = (uint8_t)(1U << i % 8);
-        if (run->priv.phases[i] == key && (run->priv.skippable[i / 8] & bit)) {
-            run->priv.skippable[i / 8] &= (uint8_t)~bit;
-            return false;
-        }
-    }
-    return true;
-}
-
-// Reads entry i of a list into wants: its name, of which id (if not NULL) gets
-// the text, and where its value stands.
-static ckpt_code ckpt__entry_read(ckpt_run *run, uint32_t list, uint32_t i,
-                                  char id[CKPT_NAME_MAX + 1])
-{
-    const ckpt__entry *entries =
-        run->priv.entries[list != CKPT__HELD ? 0 : 1];
-    ckpt__io *io = &run->priv.io;
-    ckpt__reader *r = &io->reader;
-    ckpt__span *name = &io->wants.meta[0];      // not needed here
-    uint32_t at = ckpt__part_at(&run->priv.record, list);
-    bool lone = false;
-    for (uint32_t j = 0; j < i && list != CKPT__PHASES; j++) {
-        at += entries[j].size + 1;
-    }
-    ckpt__reader_store(r, io, at);
-    for (uint32_t j = 0; j <= i && r->rc == CKPT_OK; j++) {
-        ckpt__take_entry(r, list, &io->wants);
-        if (list != CKPT__PHASES) {
-            break;                              // it was the first there
-        }
-        r->at += j < i && ckpt__peek(r) == ',';
-    }
-    ckpt__read_end(io);
-    if (r->rc != CKPT_OK || id == NULL) {
-        return r->rc == CKPT_ERR_JSON ? CKPT_ERR_DAMAGED : r->rc;
-    }
-    name->from = io->wants.tap.from;
-    name->size = io->wants.tap.size;
-    // Escaped it may be twice as long, and not longer: through the window.
-    char *raw = (char *)io->work;
-    const ckpt_code rc = ckpt__copy_out(io, name->from, name->size, raw,
-                                        sizeof(io->work));
-    const size_t n = ckpt__unescape(raw, raw, name->size, &lone);
-    if (rc == CKPT_OK && n <= CKPT_NAME_MAX) {
-        memcpy(id, raw, n);
-        id[n] = '\0';
-    }
-    return rc == CKPT_OK && n > CKPT_NAME_MAX ? CKPT_ERR_DAMAGED : rc;
-}
-
-// Copies the value of entry i of a list out.
-static ckpt_code ckpt__entry_value(ckpt_run *run, uint32_t list, uint32_t i,
-                                   void *buf, size_t cap, size_t *size)
-{
-    ckpt__io *io = &run->priv.io;
-    const ckpt_code rc = ckpt__entry_read(run, list, i, NULL);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    *size = io->wants.value.size;
-    return ckpt__copy_out(io, io->wants.value.from, io->wants.value.size, buf,
-                          cap);
-}
-
-CKPT_API ckpt_code ckpt_phase_output(ckpt_run *run, const char *name,
-                                     void *buf, size_t cap, size_t *size)
-{
-    *size = 0;
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK) {
-        const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
-        uint32_t i = run->priv.record.part[CKPT__PHASES].count;
-        while (i > 0 && run->priv.phases[i - 1] != key) {
-            i--;
-        }
-        rc = i == 0 ? CKPT_ERR_NOT_FOUND :
-            ckpt__entry_value(run, CKPT__PHASES, i - 1, buf, cap, size);
-    }
-    return ckpt__run_result(run, rc);
-}
-
-CKPT_API ckpt_code ckpt_phase_end(ckpt_run *run, const char *name,
-                                  ckpt_bytes output,
-                                  const ckpt_save_desc *save)
-{
-    ckpt_code rc = ckpt__save_begin(run, save);
-    ckpt__plan *plan = &run->priv.plan;
-    if (rc == CKPT_OK) {
-        rc = ckpt__name_check(name, &run->priv.io.error);
-    }
-    if (rc == CKPT_OK &&
-        run->priv.record.part[CKPT__PHASES].count == CKPT_PHASES_MAX) {
-        rc = CKPT_ERR_PHASES;
-    }
-    if (rc == CKPT_OK) {
-        rc = ckpt__plan_value(run, output);
-    }
-    if (rc != CKPT_OK) {
-        return ckpt__save_failed(run, rc);
-    }
-    plan->name = name;
-    plan->done_phase = true;
-    plan->attempt = 0;                          // progress
-    return ckpt__save_planned(run);
-}
-
-//--- Effects ------------------------------------------------------------------
-
-// The newest effect of an id: of a turn, or, with turn == UINT64_MAX, one that
-// has begun. The number of effects if there is none.
-static uint32_t ckpt__effect_find(const ckpt_run *run, const char *id,
-                                  uint64_t turn)
-{
-    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
-    const uint32_t n = run->priv.record.part[CKPT__EFFECTS].count;
-    for (uint32_t i = n; i > 0; i--) {
-        const ckpt__entry *e = &run->priv.entries[0][i - 1];
-        if (e->key == key &&
-            (turn == UINT64_MAX ? !e->ended : e->turn == turn)) {
-            return i - 1;
-        }
-    }
-    return n;
-}
-
-// Tells what stands about effect i.
-static void ckpt__effect_fill(const ckpt_run *run, uint32_t i,
-                              ckpt_effect *effect)
-{
-    const ckpt__entry *e = &run->priv.entries[0][i];
-    effect->turn = e->turn;
-    effect->state = e->ended ? CKPT_EFFECT_ENDED : CKPT_EFFECT_UNCERTAIN;
-    effect->result_size = e->value_size;
-}
-
-// Whether the tables still have room for one more effect, once what this save
-// drops is dropped.
-static bool ckpt__effect_fits(const ckpt_run *run)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count; i++) {
-        n += ckpt__entry_fate(run, CKPT__EFFECTS, i) != CKPT__DROP;
-    }
-    return n < CKPT_EFFECTS_MAX;
-}
-
-CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *run, const char *id,
-                                     const ckpt_save_desc *save,
-                                     ckpt_effect *effect)
-{
-    memset(effect, 0, sizeof(*effect));
-    effect->state = CKPT_EFFECT_UNCERTAIN;      // until it is known better
-    ckpt_code rc = save == NULL ? CKPT_ERR_ARGUMENT
-                                : ckpt__save_begin(run, save);
-    if (rc == CKPT_OK) {
-        rc = ckpt__name_check(id, &run->priv.io.error);
-    }
-    if (rc != CKPT_OK) {
-        effect->state = rc == CKPT_FINISHED ? CKPT_EFFECT_ENDED : effect->state;
-        return ckpt__save_failed(run, rc);
-    }
-    ckpt__plan *plan = &run->priv.plan;
-    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ save->turn;
-    const uint32_t at = ckpt__effect_find(run, id, save->turn);
-    const bool again = at < run->priv.record.part[CKPT__EFFECTS].count;
-    // One that was to begin in this very claim but could not be acknowledged
-    // was not run: it is still new. Any other that stands is not.
-    if (again && (run->priv.entries[0][at].ended ||
-                  run->priv.entries[0][at].epoch != run->epoch ||
-                  run->priv.begin_again != key)) {
-        memcpy(effect->id, id, strlen(id) + 1);
-        ckpt__effect_fill(run, at, effect);
-        return CKPT_OK;
-    }
-    if (!again && !ckpt__effect_fits(run)) {
-        return ckpt__save_failed(run, CKPT_ERR_EFFECTS);
-    }
-    if (!again) {
-        ckpt__plan_entry(run, CKPT__EFFECTS, at, CKPT__WRITE);
-    }
-    plan->name = id;
-    run->priv.begin_again = key;
-    rc = ckpt__save_planned(run);
-    if (rc == CKPT_OK) {
-        run->priv.begin_again = 0;
-        effect->state = CKPT_EFFECT_NEW;
-        effect->turn = save->turn;
-        memcpy(effect->id, id, strlen(id) + 1);
-    }
-    return rc;
-}
-
-CKPT_API ckpt_code ckpt_effect_end(ckpt_run *run, const char *id,
-                                   ckpt_bytes result)
-{
-    ckpt_code rc = ckpt__save_begin(run, NULL);
-    ckpt__plan *plan = &run->priv.plan;
-    if (rc == CKPT_OK) {
-        rc = ckpt__name_check(id, &run->priv.io.error);
-    }
-    if (rc == CKPT_OK) {
-        ckpt__plan_entry(run, CKPT__EFFECTS,
-                         ckpt__effect_find(run, id, UINT64_MAX),
-                         result.ptr != NULL ? CKPT__WRITE : CKPT__DROP);
-        rc = plan->at == run->priv.record.part[CKPT__EFFECTS].count ?
-            CKPT_ERR_NOT_FOUND : ckpt__plan_value(run, result);
-    }
-    if (rc != CKPT_OK) {
-        return ckpt__save_failed(run, rc);
-    }
-    plan->name = id;
-    return ckpt__save_planned(run);
-}
-
-CKPT_API ckpt_code ckpt_effect_result(ckpt_run *run, const ckpt_effect *effect,
-                                      void *buf, size_t cap, size_t *size)
-{
-    *size = 0;
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK) {
-        const uint32_t i = ckpt__effect_find(run, effect->id, effect->turn);
-        rc = i == run->priv.record.part[CKPT__EFFECTS].count ||
-             !run->priv.entries[0][i].ended ? CKPT_ERR_NOT_FOUND :
-            ckpt__entry_value(run, CKPT__EFFECTS, i, buf, cap, size);
-    }
-    return ckpt__run_result(run, rc);
-}
-
-CKPT_API ckpt_code ckpt_effect_next(ckpt_run *run, ckpt_effect *effect)
-{
-    uint32_t at = effect->at;
-    ckpt_code rc = ckpt__ready(run);
-    const uint32_t n = run->priv.record.part[CKPT__EFFECTS].count;
-    if (rc == CKPT_OK && at > 0) {              // it may be struck off since
-        const uint32_t i = ckpt__effect_find(run, effect->id, effect->turn);
-        at = i < n ? i + 1 : at - 1;
-    }
-    if (rc == CKPT_OK && (at >= n || !run->durable)) {
-        return CKPT_END;
-    }
-    memset(effect, 0, sizeof(*effect));
-    if (rc == CKPT_OK) {
-        rc = ckpt__entry_read(run, CKPT__EFFECTS, at, effect->id);
-        ckpt__effect_fill(run, at, effect);
-        effect->at = at + 1;
-    }
-    return ckpt__run_result(run, rc);
-}
-
-// The note is put together from text that needs no escapes, and from what
-// stands escaped already.
-static void ckpt__json_piece(ckpt_json *w, ckpt_bytes text);
-static void ckpt__json_put(ckpt_json *w, const char *bytes, size_t n);
-
-static void ckpt__note_text(ckpt_json *w, const char *text)
-{
-    ckpt__json_put(w, text, strlen(text));
-}
-
-static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
-{
-    char number[20];
-    ckpt__note_text(w, text);
-    ckpt__json_put(w, number, ckpt__number(number, value, 1, '0'));
-}
-
-// Adds the reason as it stands in the record.
-CKPT__APART static ckpt_code ckpt__note_reason(ckpt_run *run, ckpt_json *w)
-{
-    const ckpt__record *rec = &run->priv.record;
-    const uint32_t size = rec->part[CKPT__REASON].size - 2;
-    ckpt__note_text(w, " Why it was left: ");
-    const size_t room = w->len < w->cap ? w->cap - w->len : 0;
-    const ckpt_code rc = room < size ? CKPT_ERR_BUFFER :
-        ckpt__copy_out(&run->priv.io, ckpt__part_at(rec, CKPT__REASON) + 1,
-                       size, w->buf + w->len, room);
-    w->len += size;
-    ckpt__note_text(w, ".");
-    return rc;
-}
-
-// Whether effect i was begun before this claim and has not ended.
-static bool ckpt__is_uncertain(const ckpt_run *run, uint32_t i)
-{
-    return !run->priv.entries[0][i].ended &&
-           run->priv.entries[0][i].epoch < run->epoch;
-}
-
-CKPT__APART static ckpt_code ckpt__note_effects(ckpt_run *run, ckpt_json *w,
-                                                ckpt_note_info *note)
-{
-    ckpt_code rc = CKPT_OK;
-    for (uint32_t i = 0; i < run->priv.record.part[CKPT__EFFECTS].count &&
-         rc == CKPT_OK; i++) {
-        char id[CKPT_NAME_MAX + 1];
-        if (ckpt__is_uncertain(run, i)) {
-            note->uncertain++;
-            rc = ckpt__entry_read(run, CKPT__EFFECTS, i, id);
-            ckpt__note_number(w, " Of turn ", run->priv.entries[0][i].turn);
-            ckpt__note_text(w, ", the call ");
-            ckpt__json_piece(w, ckpt_text(rc == CKPT_OK ? id : ""));
-            ckpt__note_text(w, " was begun and may have run; check before you "
-                               "repeat it.");
-        }
-    }
-    return rc;
-}
-
-CKPT_API ckpt_code ckpt_note(ckpt_run *run, ckpt_note_info *note, void *buf,
-                             size_t cap)
-{
-    ckpt_json w;
-    memset(note, 0, sizeof(*note));
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK && !run->resumed) {
-        rc = CKPT_ERR_NOT_FOUND;
-    }
-    if (rc != CKPT_OK) {
-        return ckpt__run_result(run, rc);
-    }
-    const ckpt__record *rec = &run->priv.record;
-    note->turn = run->turn;
-    note->attempt = run->attempt;
-    note->phases = rec->part[CKPT__PHASES].count;
-    ckpt_json_init(&w, buf, cap);
-    ckpt__note_number(&w, "{\"role\":\"system\",\"content\":\"This run was "
-                      "interrupted and is resumed from turn ", note->turn);
-    ckpt__note_number(&w, " (attempt ", note->attempt);
-    ckpt__note_number(&w, "). Phases complete: ", note->phases);
-    ckpt__note_text(&w, ".");
-    if (rec->part[CKPT__REASON].size != 4) {    // null
-        rc = ckpt__note_reason(run, &w);
-    }
-    rc = rc == CKPT_OK ? ckpt__note_effects(run, &w, note) : rc;
-    ckpt__note_text(&w, " Review progress and continue.\"}");
-    rc = rc == CKPT_OK && w.len > cap ? CKPT_ERR_BUFFER : rc;
-    if (rc == CKPT_OK) {
-        note->message.ptr = buf;
-        note->message.len = w.len;
-    }
-    return ckpt__run_result(run, rc);
-}
-
-//--- A whole run --------------------------------------------------------------
-
-// Does the work and finishes the run, unless the work has done so.
-static ckpt_code ckpt__work(ckpt_run *run, ckpt_work_fn *work, void *user,
-                            ckpt_finish_desc *finish, ckpt_outcome *outcome)
-{
-    *outcome = work(run, user, finish);
-    if (*outcome <= CKPT_RUNNING || *outcome > CKPT_RETRY) {
-        *outcome = CKPT_INTERRUPTED;
-    }
-    return run->priv.open ? ckpt_finish(run, *outcome, finish) : CKPT_OK;
-}
-
-// Goes on without checkpoints, and says why.
-CKPT__APART static void ckpt__degrade(ckpt_run *run, ckpt_code rc)
-{
-    (void)ckpt__fill_error(&run->priv.io.error, rc);
-    ckpt__tell(run, CKPT_EVENT_DEGRADED, &run->priv.io.error);
-    run->priv.none = ckpt_store_none();
-    run->priv.io.store = &run->priv.none;
-    run->epoch = 1;
-    memcpy(run->birth, "0", 2);
-    run->durable = false;
-    run->priv.tries = 0;
-}
-
-CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
-                                const ckpt_run_desc *desc, ckpt_work_fn *work,
-                                void *user)
-{
-    ckpt_finish_desc finish;
-    ckpt_outcome outcome;
-    bool found;
-    ckpt_code rc = ckpt__open(ctx, run, desc, &found);
-    if (!found && (rc == CKPT_ERR_IO || rc == CKPT_ERR_NO_SPACE ||
-                 rc == CKPT_ERR_ACCESS || rc == CKPT_ERR_RESOURCE)) {
-        ckpt__degrade(run, rc);
-        rc = CKPT_OK;
-    }
-    rc = ckpt__open_result(ctx, run, rc);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    memset(&finish, 0, sizeof(finish));
-    return ckpt__work(run, work, user, &finish, &outcome);
-}
-
-//--- Looking after runs -------------------------------------------------------
-
-// Fills in what a record says about a run.
-static void ckpt__info_record(ckpt_run_info *info, const ckpt__record *rec)
-{
-    info->outcome = rec->outcome;
-    info->epoch = rec->epoch;
-    info->seq = rec->seq;
-    info->turn = rec->turn;
-    info->turn_max = rec->turn_max;
-    info->size = rec->length;
-    info->attempt = rec->attempt;
-    info->once = rec->once;
-    info->lost = rec->lost;
-    memcpy(info->birth, rec->birth, sizeof(info->birth));
-    info->messages = rec->part[CKPT__MESSAGES].count;
-    info->phases = rec->part[CKPT__PHASES].count;
-    info->uncertain = rec->uncertain;
-    info->held = rec->part[CKPT__HELD].count;
-    info->saved_at_ms = rec->saved_at_ms;
-}
-
-// Describes a run. CKPT_ERR_NOT_FOUND if it is not there.
-static ckpt_code ckpt__describe(ckpt_ctx *ctx, const char *id,
-                                ckpt_run_info *info)
-{
-    ckpt__io *io = &ctx->priv.io;
-    ckpt__record *rec = &ctx->priv.record;
-    ckpt__facts *f = &io->facts;
-    memset(info, 0, sizeof(*info));
-    memset(f, 0, sizeof(*f));
-    memcpy(info->id, id, strlen(id) + 1);
-    info->beat_age_ms = -1;
-    ckpt_code rc = ckpt__io_open(io, &ctx->priv.desc, id, CKPT_HOW_FIND);
-    if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_ARGUMENT) {
-        return rc;
-    }
-    const bool opened = rc == CKPT_OK;
-    io->wants.info = info;
-    if (opened) {
-        rc = ckpt__observe(ctx, io, id, rec);
-        ckpt__io_close(io, false);
-    }
-    f->judged = rc != CKPT_OK ? rc : f->judged;
-    info->state = ckpt__classify(f, &ctx->priv.desc, &info->wait_ms);
-    if (rc == CKPT_OK) {
-        info->beat_age_ms = f->age_ms < 0 ? 0 : f->age_ms;
-        info->beat_age_ms = io->life.beat_ms == 0 ? -1 : info->beat_age_ms;
-        memcpy(info->owner, io->life.owner, sizeof(info->owner));
-        info->owner[sizeof(info->owner) - 1] = '\0';
-    }
-    if (f->judged == CKPT_OK) {
-        ckpt__info_record(info, rec);
-        info->older = io->bad_count > 0 || f->acked > rec->seq;
-    } else {
-        info->error = io->error;
-        (void)ckpt__fill_error(&info->error, f->judged);
-    }
-    return CKPT_OK;
-}
-
-static bool ckpt__is_id(const char *id)
-{
-    const size_t n = id != NULL ? strlen(id) : 0;
-    return n > 0 && n <= CKPT_ID_MAX;
-}
-
-CKPT_API ckpt_code ckpt_query(ckpt_ctx *ctx, const char *id,
-                              ckpt_run_info *info)
-{
-    return ckpt__ctx_result(ctx, ckpt__is_id(id) ? ckpt__describe(ctx, id, info)
-                                                 : CKPT_ERR_ARGUMENT);
-}
-
-// Reads every generation of a run, and gives the first fault.
-static ckpt_code ckpt__verify_all(ckpt_ctx *ctx, const char *id)
-{
-    ckpt__io *io = &ctx->priv.io;
-    ckpt_code worst = CKPT_OK;
-    ckpt_error first;
-    memset(&first, 0, sizeof(first));
-    for (uint64_t epoch_max = CKPT_TURN_MAX; epoch_max > 0; ) {
-        ckpt_code rc = ckpt__look(io, epoch_max);
-        if (rc != CKPT_OK || io->look.count == 0) {
-            worst = rc != CKPT_OK ? rc : worst;
-            break;
-        }
-        for (unsigned i = 0; i < io->look.count; i++) {
-            uint32_t pos;
-            rc = ckpt__judge_one(io, id, &io->look.gens[i], &ctx->priv.record,
-                                 &pos);
-            if (rc != CKPT_OK && rc != CKPT_ERR_DAMAGED) {
-                return rc;
-            }
-            if (worst == CKPT_OK && rc != CKPT_OK) {
-                worst = rc;
-                first.pos = pos;
-            }
-        }
-        epoch_max = io->look.gens[io->look.count - 1].epoch - 1;
-    }
-    io->error = worst == CKPT_ERR_DAMAGED ? first : io->error;
-    return worst;
-}
-
-CKPT_API ckpt_code ckpt_verify(ckpt_ctx *ctx, const char *id,
-                               ckpt_run_info *info)
-{
-    ckpt_code rc = CKPT_ERR_STALE;
-    info = info != NULL ? info : &ctx->priv.info;
-    memset(info, 0, sizeof(*info));
-    if (!ckpt__is_id(id)) {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    }
-    for (int tries = 0; tries < 8 && rc == CKPT_ERR_STALE; tries++) {
-        rc = ckpt__describe(ctx, id, info);
-        if (rc == CKPT_OK) {
-            rc = ckpt__io_open(&ctx->priv.io, &ctx->priv.desc, id,
-                               CKPT_HOW_FIND);
-        }
-        if (rc != CKPT_OK) {
-            return ckpt__ctx_result(ctx, rc);
-        }
-        rc = ckpt__verify_all(ctx, id);
-        ckpt__io_close(&ctx->priv.io, false);
-        if (rc == CKPT_OK && info->error.code != CKPT_OK) {
-            ctx->priv.io.error = info->error;   // the info and the code agree
-            rc = info->error.code;
-        }
-    }
-    rc = rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc;
-    rc = rc == CKPT_OK && info->older ? CKPT_ERR_DAMAGED : rc;
-    if (ckpt__ctx_result(ctx, rc) != CKPT_OK) {
-        info->error = ctx->priv.io.error;
-    }
-    return rc;
-}
-
-static ckpt_code ckpt__list_next(ckpt_ctx *ctx, ckpt_where where,
-                                 ckpt_cursor *cursor, char *id)
-{
-    ckpt_store *s = ctx->priv.desc.store;
-    return s->methods->list(s, where, cursor, id, &ctx->priv.io.error);
-}
-
-// Describes all runs to fn.
-static ckpt_code ckpt__scan(ckpt_ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
-                            void *user)
-{
-    ckpt_run_info *info = &ctx->priv.info;
-    ckpt_cursor cursor;
-    ckpt_code rc = CKPT_OK;
-    bool more = true;
-    memset(&cursor, 0, sizeof(cursor));
-    while (more && (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor,
-                                         ctx->priv.id)) == CKPT_OK) {
-        rc = ckpt__describe(ctx, ctx->priv.id, info);
-        if (rc == CKPT_OK && ((uint32_t)info->state & states)) {
-            more = fn(user, info);
-        }
-    }
-    if (!more) {
-        (void)ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, NULL);
-        return CKPT_OK;
-    }
-    return rc == CKPT_END ? CKPT_OK : rc;
-}
-
-CKPT_API ckpt_code ckpt_scan(ckpt_ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
-                             void *user)
-{
-    return ckpt__ctx_result(ctx, ckpt__scan(ctx, states != 0 ? states :
-                                            (uint32_t)CKPT_STATE_ALL, fn,
-                                            user));
-}
-
-// Runs that have ended, and of which nobody is the owner any more.
-#define CKPT__STATES_ENDED ((uint32_t)CKPT_STATE_FINISHED | \
-                            (uint32_t)CKPT_STATE_DONE | \
-                            (uint32_t)CKPT_STATE_FAILED)
-
-// What ckpt_latest() looks for, and has found.
-typedef struct ckpt__latest {
-    const ckpt__wants *is;      // of the run that is looked at
-    uint64_t           agent, task;     // hashes, 0: any
-    ckpt_run_info     *best;
-    bool               found;
-} ckpt__latest;
-
-static bool ckpt__is_later(const ckpt_run_info *a, const ckpt_run_info *b)
-{
-    if (a->turn != b->turn) {
-        return a->turn > b->turn;
-    }
-    if (a->saved_at_ms != b->saved_at_ms) {
-        return a->saved_at_ms > b->saved_at_ms;
-    }
-    return strcmp(a->id, b->id) < 0;
-}
-
-static bool ckpt__latest_visit(void *user, const ckpt_run_info *info)
-{
-    ckpt__latest *l = (ckpt__latest *)user;
-    if ((l->agent == 0 || l->agent == l->is->agent) &&
-        (l->task == 0 || l->task == l->is->task) && info->seq > 0 &&
-        (!l->found || ckpt__is_later(info, l->best))) {
-        *l->best = *info;
-        l->found = true;
-    }
-    return true;
-}
-
-CKPT_API ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
-                               const char *task_id, ckpt_run_info *info)
-{
-    ckpt__latest l;
-    memset(info, 0, sizeof(*info));
-    if (agent_id == NULL && task_id == NULL) {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    }
-    l.is = &ctx->priv.io.wants;
-    l.agent = agent_id == NULL ? 0 : ckpt__hash_text(agent_id, CKPT__AS_TEXT);
-    l.task = task_id == NULL ? 0 : ckpt__hash_text(task_id, CKPT__AS_TEXT);
-    l.best = info;
-    l.found = false;
-    const ckpt_code rc = ckpt__scan(ctx, CKPT_STATE_ALL & ~CKPT__STATES_ENDED,
-                                    ckpt__latest_visit, &l);
-    return ckpt__ctx_result(ctx, rc != CKPT_OK || l.found ? rc
-                                                          : CKPT_ERR_NOT_FOUND);
-}
-
-// What ckpt_stale() has found: the oldest, in order.
-typedef struct ckpt__stale {
-    int64_t        age_ms;
-    ckpt_run_info *infos;
-    size_t         cap, count;
-} ckpt__stale;
-
-static bool ckpt__stale_visit(void *user, const ckpt_run_info *info)
-{
-    ckpt__stale *s = (ckpt__stale *)user;
-    size_t i = s->count;
-    if (info->beat_age_ms <= s->age_ms) {
-        return true;
-    }
-    while (i > 0 && (s->infos[i - 1].beat_age_ms < info->beat_age_ms ||
-                     (s->infos[i - 1].beat_age_ms == info->beat_age_ms &&
-                      strcmp(s->infos[i - 1].id, info->id) > 0))) {
-        i--;
-    }
-    if (i < s->cap) {
-        s->count += s->count < s->cap;
-        memmove(&s->infos[i + 1], &s->infos[i],
-                (s->count - i - 1) * sizeof(*info));
-        s->infos[i] = *info;
-    }
-    return true;
-}
-
-CKPT_API ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
-                              ckpt_run_info *infos, size_t cap, size_t *count)
-{
-    ckpt__stale s;
-    *count = 0;
-    if (age_ms < 0 || (cap > 0 && infos == NULL)) {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    }
-    s.age_ms = age_ms;
-    s.infos = infos;
-    s.cap = cap;
-    s.count = 0;
-    const ckpt_code rc = ckpt__scan(ctx, CKPT_STATE_ALL & ~CKPT__STATES_ENDED,
-                                    ckpt__stale_visit, &s);
-    *count = s.count;
-    return ckpt__ctx_result(ctx, rc);
-}
-
-CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx, ckpt_run *run,
-                                    ckpt_cursor *cursor)
-{
-    ckpt_code rc;
-    while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, ctx->priv.id)) ==
-           CKPT_OK) {
-        rc = ckpt__take(ctx, run, ctx->priv.id, NULL, 0);
-        if (ckpt__open_result(ctx, run, rc) == CKPT_OK) {
-            return CKPT_OK;
-        }
-    }
-    memset(run, 0, sizeof(*run));
-    return ckpt__ctx_result(ctx, rc);
-}
-
-CKPT_API void ckpt_cursor_close(ckpt_ctx *ctx, ckpt_cursor *cursor)
-{
-    (void)ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, NULL);
-}
-
-// How often the fallback has been handed this run, this time included. Each
-// hand-out adopts, and so counts an attempt; a damaged run cannot be adopted,
-// but each hand-out leaves its claim.
-static uint64_t ckpt__fallback_count(const ckpt_run *run, int32_t resume_max)
-{
-    if (run->priv.damaged) {
-        return run->epoch - run->priv.io.newest;
-    }
-    const uint32_t max = resume_max == CKPT_NEVER ? 0 : (uint32_t)resume_max;
-    return resume_max != CKPT_UNLIMITED && run->attempt > max ?
-           run->attempt - max : 1;
-}
-
-// Resumes a run that is claimed, or hands it to the fallback.
-CKPT__APART static ckpt_code ckpt__recover_one(ckpt_ctx *ctx, ckpt_run *run,
-                                               const ckpt_recover_desc *desc,
-                                               ckpt_recover_info *info)
-{
-    ckpt_finish_desc finish;
-    ckpt_outcome outcome = CKPT_FAILED;
-    ckpt_code rc;
-    const int32_t max = desc->fallback_max != 0 ? desc->fallback_max : 3;
-    memset(&finish, 0, sizeof(finish));
-    if (!run->priv.exhausted && !run->priv.damaged) {
-        info->resumed++;
-        return ckpt__work(run, desc->resume, desc->user, &finish, &outcome);
-    }
-    finish.keep = true;
-    finish.reason = run->priv.damaged ? "no checkpoint of it is whole"
-                                      : "no resume attempt was left";
-    if (desc->fallback == NULL ||
-        ckpt__fallback_count(run, ctx->priv.desc.resume_max) > (uint64_t)max) {
-        rc = ckpt_finish(run, CKPT_FAILED, &finish);
-    } else {
-        info->fallen_back++;
-        rc = ckpt__work(run, desc->fallback, desc->user, &finish, &outcome);
-    }
-    info->dead_letters += rc == CKPT_OK && outcome == CKPT_FAILED &&
-                          finish.keep;
-    return rc;
-}
-
-CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
-                                const ckpt_recover_desc *desc,
-                                ckpt_recover_info *info)
-{
-    ckpt_recover_info counted;
-    ckpt_cursor cursor;
-    ckpt_code rc;
-    memset(&counted, 0, sizeof(counted));
-    memset(&cursor, 0, sizeof(cursor));
-    while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->priv.id)) ==
-           CKPT_OK) {
-        rc = ckpt__take(ctx, run, ctx->priv.id, NULL, CKPT__TAKE_FALLEN);
-        rc = ckpt__open_result(ctx, run, rc);
-        if (rc == CKPT_OK) {
-            rc = ckpt__recover_one(ctx, run, desc, &counted);
-            ckpt_abandon(run);              // if it could not be finished
-            counted.failed += rc != CKPT_OK;
-        } else if (rc == CKPT_FINISHED) {
-            counted.finished++;
-        } else if (rc != CKPT_SKIPPED && rc != CKPT_ERR_LIVE &&
-                   rc != CKPT_ERR_BUSY && rc != CKPT_ERR_NOT_FOUND) {
-            counted.failed++;
-            ckpt__event(&ctx->priv.desc, CKPT_EVENT_LOAD_FAILED, ctx->priv.id,
-                        NULL, &ctx->priv.io.error);
-        }
-    }
-    if (info != NULL) {
-        *info = counted;
-    }
-    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
-}
-
-// Ends a call that used a run for its work.
-static ckpt_code ckpt__used(ckpt_ctx *ctx, ckpt_run *run, ckpt_code rc)
-{
-    if (rc == CKPT_OK) {
-        ckpt__io_close(&run->priv.io, false);
-    } else {
-        ctx->priv.io.error = run->priv.io.error;
-    }
-    memset(run, 0, sizeof(*run));
-    return ckpt__ctx_result(ctx, ckpt__settled(rc));
-}
-
-CKPT_API ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run, const char *id)
-{
-    return ckpt__used(ctx, run, ckpt__take(ctx, run, id, NULL,
-                                           CKPT__TAKE_REMOVE));
-}
-
-CKPT_API ckpt_code ckpt_retry(ckpt_ctx *ctx, ckpt_run *run, const char *id)
-{
-    const ckpt_code rc = ckpt__take(ctx, run, id, NULL, CKPT__TAKE_RETRY);
-    return ckpt__used(ctx, run, rc == CKPT_ERR_LIVE ? CKPT_ERR_EXISTS : rc);
-}
-
-// Removes one run that is old enough, or only counts it. False: fn has enough.
-static bool ckpt__prune_one(ckpt_ctx *ctx, ckpt_run *run,
-                            const ckpt_prune_desc *desc, uint32_t *count)
-{
-    ckpt_run_info *info = &ctx->priv.info;
-    const uint32_t states = desc->states != 0 ? desc->states :
-        (uint32_t)CKPT_STATE_DONE | (uint32_t)CKPT_STATE_FAILED;
-    ckpt_code rc = ckpt__describe(ctx, ctx->priv.id, info);
-    if (rc != CKPT_OK || ((uint32_t)info->state & states) == 0 ||
-        info->beat_age_ms <= desc->age_ms || info->held > 0) {
-        return true;
-    }
-    if (desc->fn != NULL && !desc->fn(desc->user, info)) {
-        return false;
-    }
-    if (!desc->dry_run) {
-        rc = ckpt__take(ctx, run, info->id, NULL,
-                        CKPT__TAKE_REMOVE | CKPT__TAKE_PRUNE);
-        rc = ckpt__used(ctx, run, rc);
-    }
-    *count += rc == CKPT_OK;
-    if (rc < 0 && rc != CKPT_ERR_BUSY && rc != CKPT_ERR_LIVE &&
-        rc != CKPT_ERR_NOT_FOUND) {
-        ckpt__event(&ctx->priv.desc, CKPT_EVENT_DELETE_FAILED, info->id, NULL,
-                    &ctx->priv.io.error);
-    }
-    return true;
-}
-
-CKPT_API ckpt_code ckpt_prune(ckpt_ctx *ctx, ckpt_run *run,
-                              const ckpt_prune_desc *desc, uint32_t *count)
-{
-    const uint32_t allowed = CKPT_STATE_DONE | CKPT_STATE_FAILED |
-                             CKPT_STATE_INTERRUPTED | CKPT_STATE_EXHAUSTED;
-    ckpt_cursor cursor;
-    ckpt_code rc = CKPT_OK;
-    uint32_t n = 0;
-    bool more = true;
-    memset(&cursor, 0, sizeof(cursor));
-    if (desc->age_ms < 1 || (desc->states & ~allowed) != 0) {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    }
-    while (more && (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor,
-                                         ctx->priv.id)) == CKPT_OK) {
-        more = ckpt__prune_one(ctx, run, desc, &n);
-    }
-    if (!more) {
-        (void)ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, NULL);
-    }
-    memset(run, 0, sizeof(*run));
-    if (count != NULL) {
-        *count = n;
-    }
-    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
-}
-
-// Removes a run that was never shown, if its maker is gone.
-static bool ckpt__sweep_aside(ckpt_ctx *ctx, ckpt_run *run)
-{
-    ckpt__io *io = &run->priv.io;
-    ckpt__facts *f = &io->facts;
-    run->priv.ctx = ctx;
-    if (ckpt__io_open(io, &ctx->priv.desc, run->id, CKPT_HOW_LEFTOVER) !=
-        CKPT_OK) {
-        return false;
-    }
-    memset(f, 0, sizeof(*f));
-    bool removed = ckpt__look(io, 0) == CKPT_OK &&
-                   ckpt__alive(io, io->look.epoch, &io->life) == CKPT_OK;
-    if (removed) {
-        f->verdict = io->life.verdict;
-        f->age_ms = io->life.now_ms - io->life.beat_ms;
-        // Claimed above its maker: should it live, it finds that.
-        run->epoch = io->look.epoch + 1;
-        removed = ckpt__is_gone(f, &ctx->priv.desc) &&
-            io->store->methods->claim(io->store, io->place, run->epoch,
-                                      ctx->priv.desc.owner, run->birth,
-                                      &io->error) == CKPT_OK &&
-            ckpt__fence(run) == CKPT_OK &&
-            ckpt__remove_run(run, CKPT_REMOVED, NULL) == CKPT_OK;
-    }
-    ckpt__io_close(io, false);
-    return removed;
-}
-
-CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx, ckpt_run *run, uint32_t *count)
-{
-    ckpt_cursor cursor;
-    ckpt_code rc;
-    uint32_t n = 0;
-    memset(&cursor, 0, sizeof(cursor));
-    while ((rc = ckpt__list_next(ctx, CKPT_AT_LEFTOVERS, &cursor,
-                                 ctx->priv.id)) == CKPT_OK) {
-        memset(run, 0, sizeof(*run));
-        memcpy(run->id, ctx->priv.id, sizeof(run->id));
-        n += ckpt__sweep_aside(ctx, run);
-    }
-    memset(&cursor, 0, sizeof(cursor));
-    while (rc == CKPT_END &&
-           (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->priv.id)) ==
-           CKPT_OK) {
-        rc = ckpt__take(ctx, run, ctx->priv.id, NULL, CKPT__TAKE_FINISHED);
-        // Claimed, and so removed by us: else it was gone already.
-        n += (rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND) &&
-             run->epoch > 0;
-        rc = CKPT_END;
-    }
-    memset(run, 0, sizeof(*run));
-    if (count != NULL) {
-        *count = n;
-    }
-    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
-}
-
-//--- Environments -------------------------------------------------------------
-
-static void ckpt__janitor_remove(ckpt_janitor *j, const ckpt_env *env)
-{
-    for (size_t i = 0; j != NULL && i < j->count; i++) {
-        if (j->envs[i] == env) {
-            memmove(&j->envs[i], &j->envs[i + 1],
-                    (j->count - i - 1) * sizeof(j->envs[0]));
-            j->count--;
-            return;
-        }
-    }
-}
-
-// The entry of a held environment; the number of entries if there is none.
-static uint32_t ckpt__held_find(const ckpt_run *run, const char *id)
-{
-    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
-    uint32_t i = 0;
-    while (i < run->priv.record.part[CKPT__HELD].count &&
-           run->priv.entries[1][i].key != key) {
-        i++;
-    }
-    return i;
-}
-
-// Saves that the run holds it, unless it does already.
-static ckpt_code ckpt__hold(ckpt_run *run, const ckpt_env_desc *desc)
-{
-    ckpt_code rc = ckpt__save_begin(run, NULL);
-    ckpt__plan *plan = &run->priv.plan;
-    const uint32_t n = run->priv.record.part[CKPT__HELD].count;
-    // One that could not be acknowledged is saved once more: it is visible, but
-    // may not be durable.
-    const uint64_t key = ckpt__hash_text(desc->id, CKPT__AS_TEXT);
-    const bool again = rc == CKPT_OK && ckpt__held_find(run, desc->id) < n;
-    if (again && run->priv.hold_again != key) {
-        return CKPT_OK;
-    }
-    if (rc == CKPT_OK && !again && n == CKPT_HELD_MAX) {
-        rc = CKPT_ERR_HELD;
-    }
-    if (rc == CKPT_OK && !again) {
-        rc = ckpt__plan_value(run, desc->timestep);
-    }
-    if (rc != CKPT_OK) {
-        return ckpt__save_failed(run, rc);
-    }
-    plan->name = desc->id;
-    plan->steps = desc->step_count;
-    if (!again) {
-        ckpt__plan_entry(run, CKPT__HELD, n, CKPT__WRITE);
-    }
-    run->priv.hold_again = key;
-    rc = ckpt__save_planned(run);
-    run->priv.hold_again = rc == CKPT_OK ? 0 : key;
-    return rc;
-}
-
-// Strikes it off the run, if it is there.
-static ckpt_code ckpt__unhold(ckpt_run *run, const char *id)
-{
-    ckpt_code rc = ckpt__save_begin(run, NULL);
-    if (rc != CKPT_OK) {
-        return ckpt__save_failed(run, rc);
-    }
-    const uint32_t at = ckpt__held_find(run, id);
-    if (at == run->priv.record.part[CKPT__HELD].count) {
-        return CKPT_OK;
-    }
-    ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP);
-    return ckpt__save_planned(run);
-}
-
-CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
-{
-    ckpt_janitor *j = desc->janitor;
-    ckpt_error err;
-    ckpt__section ignored;
-    ckpt_bytes timestep = desc->timestep;
-    memset(env, 0, sizeof(*env));
-    ckpt_code rc = ckpt__name_check(desc->id, &err);
-    if (rc == CKPT_OK && (desc->restore == NULL ||
-                          (j != NULL && j->count == j->cap))) {
-        rc = CKPT_ERR_ARGUMENT;
-    }
-    if (rc == CKPT_OK && timestep.ptr != NULL) {
-        rc = ckpt__value_check(&timestep, 0, &ignored, &err);
-    }
-    if (rc == CKPT_OK && desc->run != NULL) {
-        rc = ckpt__hold(desc->run, desc);
-    }
-    if (rc != CKPT_OK) {
-        return rc;
-    }
-    memcpy(env->id, desc->id, strlen(desc->id) + 1);
-    env->step_count = desc->step_count;
-    env->timestep = desc->timestep;
-    env->priv.desc = *desc;
-    env->priv.desc.id = NULL;
-    if (desc->run != NULL) {
-        env->priv.run = ckpt__hash_text(desc->run->id, CKPT__AS_ID);
-        env->priv.epoch = desc->run->epoch;
-    }
-    env->priv.open = true;
-    if (j != NULL) {
-        j->envs[j->count++] = env;
-    }
-    return CKPT_OK;
-}
-
-CKPT_API bool ckpt_env_released(const ckpt_env *env)
-{
-    return !env->priv.open || env->priv.released;
-}
-
-CKPT_API ckpt_code ckpt_env_restore(ckpt_env *env, void *out,
-                                    ckpt_bytes *timestep, int *failure)
-{
-    const ckpt_env_desc *desc = &env->priv.desc;
-    if (ckpt_env_released(env)) {
-        return CKPT_ERR_RELEASED;
-    }
-    if (env->priv.releasing) {
-        return CKPT_ERR_RELEASING;
-    }
-    const int failed = desc->restore(desc->user, env, out);
-    if (failure != NULL) {
-        *failure = failed;
-    }
-    if (failed == 0 && timestep != NULL) {
-        *timestep = env->timestep;
-    }
-    return failed == 0 ? CKPT_OK : CKPT_ERR_IO;
-}
-
-CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
-{
-    const ckpt_env_desc *desc = &env->priv.desc;
-    ckpt_code rc = CKPT_OK;
-    int failed = 0;
-    if (failure != NULL) {
-        *failure = 0;
-    }
-    if (!env->priv.open || (env->priv.released && env->priv.struck)) {
-        return CKPT_OK;
-    }
-    if (env->priv.releasing) {
-        return CKPT_ERR_RELEASING;
-    }
-    if (desc->run != NULL) {
-        if (desc->run->epoch != env->priv.epoch ||
-            ckpt__hash_text(desc->run->id, CKPT__AS_ID) != env->priv.run) {
-            return CKPT_ERR_CLOSED;
-        }
-        // It belongs to the run: whoever lost the run has lost it, too.
-        rc = ckpt__ready(desc->run);
-        rc = rc != CKPT_OK ? rc :
-            ckpt__lose(desc->run, ckpt__look_mine(desc->run));
-        if (rc != CKPT_OK) {
-            return ckpt__run_result(desc->run, rc);
-        }
-    }
-    if (!env->priv.released && desc->release != NULL) {
-        env->priv.releasing = true;
-        failed = desc->release(desc->user, env);
-        env->priv.releasing = false;
-    }
-    if (failed != 0) {
-        if (failure != NULL) {
-            *failure = failed;
-        }
-        return CKPT_ERR_IO;
-    }
-    env->priv.released = true;
-    ckpt__janitor_remove(desc->janitor, env);
-    rc = desc->run != NULL ? ckpt__unhold(desc->run, env->id) : CKPT_OK;
-    env->priv.struck = rc == CKPT_OK;
-    return rc;
-}
-
-CKPT_API ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held)
-{
-    uint32_t at = held->at;
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK && at > 0) {      // it may have been struck off since
-        const uint32_t i = ckpt__held_find(run, held->id);
-        at = i < run->priv.record.part[CKPT__HELD].count ? i + 1 : at - 1;
-    }
-    if (rc == CKPT_OK && at >= run->priv.record.part[CKPT__HELD].count) {
-        return CKPT_END;
-    }
-    memset(held, 0, sizeof(*held));
-    if (rc == CKPT_OK) {
-        rc = ckpt__entry_read(run, CKPT__HELD, at, held->id);
-        held->step_count = (int64_t)run->priv.entries[1][at].turn;
-        held->timestep_size = run->priv.entries[1][at].value_size;
-        held->at = at + 1;
-    }
-    return ckpt__run_result(run, rc);
-}
-
-CKPT_API ckpt_code ckpt_held_timestep(ckpt_run *run, const char *id, void *buf,
-                                      size_t cap, size_t *size)
-{
-    *size = 0;
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK) {
-        const uint32_t i = ckpt__held_find(run, id);
-        rc = i == run->priv.record.part[CKPT__HELD].count ? CKPT_ERR_NOT_FOUND :
-            ckpt__entry_value(run, CKPT__HELD, i, buf, cap, size);
-    }
-    return ckpt__run_result(run, rc);
-}
-
-CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
-                                size_t cap, ckpt_event_fn *event, void *user)
-{
-    janitor->envs = envs;
-    janitor->cap = cap;
-    janitor->count = 0;
-    janitor->event = event;
-    janitor->event_user = user;
-}
-
-CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count)
-{
-    size_t failures = 0, n = 0;
-    while (janitor->count > 0) {
-        ckpt_env *env = janitor->envs[--janitor->count];
-        ckpt_desc desc;
-        ckpt_error err;
-        memset(&desc, 0, sizeof(desc));
-        memset(&err, 0, sizeof(err));
-        desc.event = janitor->event;
-        desc.event_user = janitor->event_user;
-        const ckpt_code rc = ckpt_env_release(env, &err.sys);
-        (void)ckpt__fill_error(&err, rc);
-        env->priv.released = true;
-        env->priv.struck = true;
-        failures += rc != CKPT_OK;
-        n++;
-        ckpt__event(&desc, rc == CKPT_OK ? CKPT_EVENT_ENV_RELEASED
-                                         : CKPT_EVENT_ENV_FAILED, env->id,
-                    NULL, rc == CKPT_OK ? NULL : &err);
-    }
-    if (count != NULL) {
-        *count = n;
-    }
-    return failures;
-}
-
-//--- JSON ---------------------------------------------------------------------
+//--- JSON, for the caller -----------------------------------------------------
 
 CKPT_API void ckpt_json_init(ckpt_json *w, void *buf, size_t cap)
 {
@@ -6658,9 +2875,7 @@ static bool ckpt__same_text(const char *raw, size_t n, const char *text)
         const size_t size = ckpt__unescape(out, raw, taken, &lone);
         raw += taken;
         for (size_t i = 0; i < size; i++, text++) {
-            if (out[i] == '\0' || out[i] != *text) {
-                return false;
-            }
+            if (out[i] == '\0' || out[i] != *text) return false;
         }
     }
     return *text == '\0';
@@ -6670,33 +2885,29 @@ CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
                              ckpt_bytes *value)
 {
     ckpt__reader r;
-    ckpt__tap tap;
+    ckpt__string s;
     ckpt__reader_memory(&r, json);
     if (*at == 0) {
         ckpt__take_space(&r);
         *at = (size_t)ckpt__pos(&r);
     }
-    if (*at >= json.len) {
-        return false;
-    }
-    memset(&tap, 0, sizeof(tap));
+    if (*at >= json.len) return false;
+    memset(&s, 0, sizeof(s));
     r.at = r.start + *at;
     r.at++;                                     // the bracket, or a comma
     ckpt__take_space(&r);
     const int c = ckpt__peek(&r);
-    if (c < 0 || c == ']' || c == '}') {
-        return false;
-    }
+    if (c < 0 || c == ']' || c == '}') return false;
     if (ckpt__json_kind(json) == '{') {
-        ckpt__take_string(&r, &tap);
+        ckpt__take_string(&r, &s);
         ckpt__take_colon(&r);
     }
     value->ptr = r.at;
     ckpt__take_value(&r);
     value->len = (size_t)(r.at - (const uint8_t *)value->ptr);
     if (key != NULL) {
-        key->ptr = r.start + tap.from;
-        key->len = tap.size;
+        key->ptr = r.start + s.from;
+        key->len = s.size;
     }
     ckpt__take_space(&r);
     *at = ckpt__peek(&r) == ',' ? (size_t)ckpt__pos(&r) : json.len;
@@ -6707,9 +2918,7 @@ CKPT_API ckpt_bytes ckpt_json_get(ckpt_bytes object, const char *key)
 {
     ckpt_bytes name, value, none = { NULL, 0 };
     size_t at = 0;
-    if (ckpt__json_kind(object) != '{') {
-        return none;
-    }
+    if (ckpt__json_kind(object) != '{') return none;
     while (ckpt_json_next(object, &at, &name, &value)) {
         if (ckpt__same_text((const char *)name.ptr, name.len, key)) {
             return value;
@@ -6728,19 +2937,13 @@ CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
     if (len != NULL) {
         *len = 0;
     }
-    if (value.len < 2 || *p != '"') {
-        return CKPT_ERR_JSON;
-    }
+    if (value.len < 2 || *p != '"') return CKPT_ERR_JSON;
     n = ckpt__unescape(NULL, p + 1, value.len - 2, &lone);
     if (len != NULL) {
         *len = n;
     }
-    if (lone) {
-        return CKPT_ERR_UTF8;
-    }
-    if (n >= cap) {
-        return CKPT_ERR_BUFFER;
-    }
+    if (lone) return CKPT_ERR_UTF8;
+    if (n >= cap) return CKPT_ERR_BUFFER;
     (void)ckpt__unescape(buf, p + 1, value.len - 2, &lone);
     buf[n] = '\0';
     return CKPT_OK;
@@ -6749,9 +2952,7 @@ CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
 CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 {
     *number = 0;
-    if (value.ptr == NULL) {
-        return CKPT_ERR_JSON;
-    }
+    if (value.ptr == NULL) return CKPT_ERR_JSON;
     ckpt__json_trim(&value);
     const char *p = (const char *)value.ptr, *end = p + value.len;
     const bool minus = value.len > 0 && *p == '-';
@@ -6761,16 +2962,3902 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
         return CKPT_ERR_JSON;
     }
     for (; p < end; p++) {
-        if (*p < '0' || *p > '9') {
-            return CKPT_ERR_JSON;
-        }
+        if (*p < '0' || *p > '9') return CKPT_ERR_JSON;
         n = n * 10 + (uint64_t)(*p - '0');
     }
-    if (n > (uint64_t)INT64_MAX + minus) {
-        return CKPT_ERR_JSON;
-    }
+    if (n > (uint64_t)INT64_MAX + minus) return CKPT_ERR_JSON;
     *number = minus ? (int64_t)(0 - n) : (int64_t)n;
     return CKPT_OK;
+}
+
+//--- Events -------------------------------------------------------------------
+
+// Tells what happened to a run (its epoch, turn and attempt are known) or to
+// something else of that id (run is NULL).
+CKPT__APART static void ckpt__event(const ckpt_desc *desc,
+                                    ckpt_event_kind kind, const char *id,
+                                    const ckpt_run *run,
+                                    const ckpt_error *error)
+{
+    static const char names[CKPT_EVENT_COUNT][30] = {
+#define CKPT_X(name, text) text,
+        CKPT_EVENT_MAP(CKPT_X)
+#undef CKPT_X
+    };
+    ckpt_event event;
+    if (desc->event == NULL) return;
+    memset(&event, 0, sizeof(event));
+    event.kind = kind;
+    event.name = names[kind];
+    event.id = id;
+    event.error = error;
+    if (run != NULL) {
+        event.epoch = run->epoch;
+        event.turn = run->turn;
+        event.attempt = run->attempt;
+    }
+    desc->event(desc->event_user, &event);
+}
+
+static ckpt_code ckpt__fill_error(ckpt_error *error, ckpt_code rc)
+{
+    if (rc < 0) {
+        error->code = rc;
+        error->msg = ckpt_code_message(rc);
+        error->op = error->op != NULL ? error->op : "";
+    }
+    return rc;
+}
+
+//--- The record: its form -----------------------------------------------------
+
+// A checkpoint is a head of fixed width, and then the sections in the order in
+// which they change. What is in front of the prompt has a sum of its own, and
+// so has the head: whoever scans reads no more.
+//
+//      {"ckpt":1,"crc":"........","head":"........","front":"........",...
+//       "run":"...","birth":"...","reason":...,             written once, but
+//       "meta":{...,"prompt":                               for the reason
+//      "...",                                               the prompt
+//       "messages":[                                        messages
+//      ...
+//      ],
+//       "phases":[...],"effects":[...],"held":[...],"state":
+//      ...}
+enum {
+    CKPT__RUN, CKPT__REASON, CKPT__META, CKPT__PROMPT, CKPT__MESSAGES,
+    CKPT__PHASES, CKPT__EFFECTS, CKPT__HELD, CKPT__STATE, CKPT__SECTIONS
+};
+
+// What stands before each section.
+static const char ckpt__glue[CKPT__SECTIONS][20] = {
+    " \"run\":", ",\"reason\":", ",\n \"meta\":{", "", "},\n \"messages\":[",
+    "],\n \"phases\":[", "],\"effects\":[", "],\"held\":[", "],\"state\":"
+};
+
+// What stands in the head: digits of a sum (-), numbers (#), the outcome (?)
+// with its quote and comma, the time (@), true or false (!).
+static const char ckpt__head[] =
+    "{\"ckpt\":1,\"crc\":\"--------\",\"head\":\"--------\","
+    "\"front\":\"--------\",\"length\":################,"
+    "\"epoch\":################,\"seq\":################,"
+    "\"turn\":################,\"turn_max\":################,"
+    "\"attempt\":################,\"outcome\":\"?????????????"
+    "\"saved_at\":\"@@@@@@@@@@@@@@@@@@@@@@@@\","
+    "\"once\":!!!!!,\"lost\":!!!!!,\"count\":{"
+    "\"messages\":################,\"phases\":################,"
+    "\"uncertain\":################,\"held\":################},\n";
+
+#define CKPT__HEAD_SIZE    ((uint32_t)sizeof(ckpt__head) - 1)
+#define CKPT__CRC_AT       17           // where the digits of the sums stand
+#define CKPT__SUM_AT       35
+#define CKPT__FRONT_AT     54
+#define CKPT__NUMBER_WIDTH 16           // 2^53 has that many digits
+#define CKPT__OUTCOME_MAX  11           // strlen("interrupted")
+#define CKPT__FLAG_WIDTH   5            // "false", or "true "
+
+// Within one sector, so that a disk writes it whole or not at all.
+typedef char ckpt__head_fits_a_sector[sizeof(ckpt__head) <= 512 ? 1 : -1];
+
+// The numbers of the head, in their order.
+enum {
+    CKPT__N_LENGTH, CKPT__N_EPOCH, CKPT__N_SEQ, CKPT__N_TURN, CKPT__N_TURN_MAX,
+    CKPT__N_ATTEMPT, CKPT__N_MESSAGES, CKPT__N_PHASES, CKPT__N_UNCERTAIN,
+    CKPT__N_HELD, CKPT__HEAD_NUMBERS
+};
+
+// What the head and the sections of one generation say.
+typedef struct ckpt__record {
+    uint64_t      epoch, seq, turn, turn_max;
+    uint32_t      length, attempt;
+    ckpt_outcome  outcome;
+    bool          once;             // kept as done when it completes
+    bool          lost;             // kept without a whole generation
+    int64_t       saved_at_ms;
+    uint64_t      fingerprint;      // hash of the stored text, 0: none
+    ckpt__section section[CKPT__SECTIONS];
+    uint32_t      uncertain;        // effects that are begun
+    uint32_t      front;            // sum of what is in front of the prompt
+    char          birth[CKPT_NONCE_MAX + 1];
+} ckpt__record;
+
+// An entry of the lists that a run keeps: effects and held environments.
+typedef struct ckpt__entry {
+    uint64_t key;                   // hash of the id as it is written
+    uint64_t turn, epoch;
+    uint32_t size, crc;             // of the whole entry
+    uint32_t value_size;            // of its result or timestep
+    bool     ended;
+} ckpt__entry;
+
+// All entries of a record.
+typedef struct ckpt__tables {
+    uint64_t    phases[CKPT_PHASES_MAX];    // hashes of their names
+    ckpt__entry effects[CKPT_EFFECTS_MAX];
+    ckpt__entry held[CKPT_HELD_MAX];
+} ckpt__tables;
+
+static ckpt__entry *ckpt__entries(ckpt__tables *tables, uint32_t list)
+{
+    return list == CKPT__EFFECTS ? tables->effects : tables->held;
+}
+
+// X(member, width of a key) for every member of the metadata in the order of
+// the record. The longest text comes last, behind what a scan reads.
+#define CKPT__META_MAP(X)                                                      \
+    X(agent_id) X(agent_name) X(task_id) X(caller_id) X(channel_id)            \
+    X(guild_id) X(model_tier) X(parent_run_id) X(fingerprint) X(prompt)
+
+enum {
+#define CKPT_X(member) CKPT__META_##member,
+    CKPT__META_MAP(CKPT_X)
+#undef CKPT_X
+    CKPT__META_COUNT
+};
+
+// Arrays of characters, not of pointers: a table of pointers is writable data
+// in position-independent code.
+static const char ckpt__meta_keys[CKPT__META_COUNT][14] = {
+#define CKPT_X(member) #member,
+    CKPT__META_MAP(CKPT_X)
+#undef CKPT_X
+};
+
+static const char ckpt__outcomes[][CKPT__OUTCOME_MAX + 1] = {
+    "running", "completed", "failed", "interrupted", "retry", "done", "dead",
+    "removed"
+};
+
+// The member of a meta that has that key.
+static const char **ckpt__meta_member(ckpt_meta *meta, uint32_t key)
+{
+    switch (key) {
+#define CKPT_X(member) case CKPT__META_##member: return &meta->member;
+    CKPT__META_MAP(CKPT_X)
+#undef CKPT_X
+    default: return NULL;
+    }
+}
+
+// Where a section of a record begins.
+static uint32_t ckpt__section_at(const ckpt__record *rec, uint32_t section)
+{
+    uint32_t at = CKPT__HEAD_SIZE;
+    for (uint32_t i = 0; i < section; i++) {
+        at += (uint32_t)strlen(ckpt__glue[i]) + rec->section[i].size;
+    }
+    return at + (uint32_t)strlen(ckpt__glue[section]);
+}
+
+// Writes an outcome and what stands behind it up to the next member.
+static void ckpt__outcome_write(char *out, ckpt_outcome outcome)
+{
+    const size_t n = strlen(ckpt__outcomes[outcome]);
+    memset(out, ' ', CKPT__OUTCOME_MAX + 2);
+    memcpy(out, ckpt__outcomes[outcome], n);
+    memcpy(out + n, "\",", 2);
+}
+
+// The sum of a head: of every byte of it but the digits of the two sums that
+// cover it.
+static uint32_t ckpt__head_sum(const char *head)
+{
+    uint32_t sum = ckpt_crc32c(0, head, CKPT__CRC_AT);
+    sum = ckpt_crc32c(sum, head + CKPT__CRC_AT + 8,
+                      CKPT__SUM_AT - CKPT__CRC_AT - 8);
+    return ckpt_crc32c(sum, head + CKPT__SUM_AT + 8,
+                       CKPT__HEAD_SIZE - CKPT__SUM_AT - 8);
+}
+
+// The sum of a whole record, of its head and of the sum of its body. The body
+// comes first and the head last, so that a save that only adds messages
+// continues it.
+static uint32_t ckpt__record_sum(uint32_t body, const char *head)
+{
+    body = ckpt_crc32c(body, head, CKPT__CRC_AT);
+    return ckpt_crc32c(body, head + CKPT__CRC_AT + 8,
+                       CKPT__HEAD_SIZE - CKPT__CRC_AT - 8);
+}
+
+//--- The record, read ---------------------------------------------------------
+
+// Where a text stands in a record; from 0: nowhere.
+typedef struct ckpt__span {
+    uint32_t from, size;
+} ckpt__span;
+
+// What a reader of a record found besides the record itself.
+typedef struct ckpt__found {
+    ckpt__span   meta[CKPT__META_COUNT], reason, birth;
+    uint32_t     at[CKPT__SECTIONS];        // where they begin
+    uint64_t     agent, task;               // hashes of agent_id and task_id
+    ckpt__string string;                    // the last string
+    ckpt__entry  entry;                     // the last entry,
+    ckpt__span   value;                     // and its value
+} ckpt__found;
+
+// Where a reader of a record puts what it reads.
+typedef struct ckpt__into {
+    ckpt__record  *rec;
+    ckpt__found   *found;
+    ckpt__tables  *tables;                  // or NULL
+    ckpt_run_info *info;                    // or NULL: its short texts
+} ckpt__into;
+
+// Reads a padded number of the head. Above CKPT_TURN_MAX if it is none.
+static uint64_t ckpt__head_number(const char *p)
+{
+    const char *end = p + CKPT__NUMBER_WIDTH;
+    uint64_t value = 0;
+    while (p < end - 1 && *p == ' ') {
+        p++;
+    }
+    if (*p == '0' && p < end - 1) return UINT64_MAX;
+    for (; p < end; p++) {
+        if (*p < '0' || *p > '9') return UINT64_MAX;
+        value = value * 10 + (uint64_t)(*p - '0');
+    }
+    return value;
+}
+
+static bool ckpt__outcome_read(const char *p, ckpt_outcome *outcome)
+{
+    for (int i = CKPT_RUNNING; i <= CKPT_REMOVED; i++) {
+        char text[CKPT__OUTCOME_MAX + 2];
+        *outcome = (ckpt_outcome)i;
+        ckpt__outcome_write(text, *outcome);
+        if (memcmp(text, p, sizeof(text)) == 0) return true;
+    }
+    return false;
+}
+
+// Whether a head is one of a higher format.
+static bool ckpt__head_is_newer(const char *head)
+{
+    const uint32_t same = 8;                    // {"ckpt":
+    uint32_t version = 0, i = same;
+    while (i < 16 && head[i] >= '0' && head[i] <= '9') {
+        version = version * 10 + (uint32_t)(head[i++] - '0');
+    }
+    return memcmp(head, ckpt__head, same) == 0 && head[same] != '0' &&
+           version > CKPT_FORMAT_VERSION && head[i] == ',';
+}
+
+// Whether the eight digits at p are those of a sum.
+static bool ckpt__is_sum(const char *p, uint32_t sum)
+{
+    char digits[8];
+    ckpt__hex8(digits, sum);
+    return memcmp(digits, p, 8) == 0;
+}
+
+// Reads one field of the head, at head + i, and says how wide it is. 0: it is
+// no such field.
+static size_t ckpt__head_field(const char *head, size_t i, ckpt__record *rec,
+                               uint64_t **number, bool **flag)
+{
+    const char *p = head + i;
+    switch (ckpt__head[i]) {
+    case '-':
+        return 8;                               // compared when it is known
+    case '#':
+        **number = ckpt__head_number(p);
+        return *(*number)++ <= CKPT_TURN_MAX ? CKPT__NUMBER_WIDTH : 0;
+    case '?':
+        return ckpt__outcome_read(p, &rec->outcome) ? CKPT__OUTCOME_MAX + 2 : 0;
+    case '@':
+        rec->saved_at_ms = ckpt__time_read(p);
+        return rec->saved_at_ms >= 0 ? CKPT__TIME_SIZE : 0;
+    case '!':
+        **flag = *p == 't';
+        return memcmp(p, *(*flag)++ ? "true " : "false",
+                      CKPT__FLAG_WIDTH) == 0 ? CKPT__FLAG_WIDTH : 0;
+    default: return *p == ckpt__head[i];
+    }
+}
+
+// Reads a head of CKPT__HEAD_SIZE bytes. CKPT_ERR_FORMAT for a higher format.
+CKPT__APART static ckpt_code ckpt__head_read(const char *head,
+                                             ckpt__record *rec)
+{
+    uint64_t v[CKPT__HEAD_NUMBERS], *number = v;
+    bool flags[2], *flag = flags;
+    size_t width = 1;
+    for (size_t i = 0; i < CKPT__HEAD_SIZE && width > 0; i += width) {
+        width = ckpt__head_field(head, i, rec, &number, &flag);
+    }
+    const uint32_t sum = ckpt__head_sum(head);
+    if (width == 0 || !ckpt__is_sum(head + CKPT__SUM_AT, sum) ||
+        v[CKPT__N_LENGTH] < CKPT__HEAD_SIZE || v[CKPT__N_LENGTH] > UINT32_MAX ||
+        v[CKPT__N_EPOCH] == 0 || v[CKPT__N_SEQ] == 0 ||
+        v[CKPT__N_TURN] > v[CKPT__N_TURN_MAX] ||
+        v[CKPT__N_ATTEMPT] > UINT32_MAX) {
+        return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
+    }
+    for (uint32_t i = CKPT__N_MESSAGES; i < CKPT__HEAD_NUMBERS; i++) {
+        if (v[i] > UINT32_MAX) return CKPT_ERR_DAMAGED;
+    }
+    rec->length = (uint32_t)v[CKPT__N_LENGTH];
+    rec->epoch = v[CKPT__N_EPOCH];
+    rec->seq = v[CKPT__N_SEQ];
+    rec->turn = v[CKPT__N_TURN];
+    rec->turn_max = v[CKPT__N_TURN_MAX];
+    rec->attempt = (uint32_t)v[CKPT__N_ATTEMPT];
+    rec->once = flags[0];
+    rec->lost = flags[1];
+    rec->front = ckpt__hex4(head + CKPT__FRONT_AT) << 16 |
+                 ckpt__hex4(head + CKPT__FRONT_AT + 4);
+    if (!ckpt__is_sum(head + CKPT__FRONT_AT, rec->front)) {
+        return CKPT_ERR_DAMAGED;                // not the digits that we write
+    }
+    rec->section[CKPT__MESSAGES].count = (uint32_t)v[CKPT__N_MESSAGES];
+    rec->section[CKPT__PHASES].count = (uint32_t)v[CKPT__N_PHASES];
+    rec->section[CKPT__HELD].count = (uint32_t)v[CKPT__N_HELD];
+    rec->uncertain = (uint32_t)v[CKPT__N_UNCERTAIN];
+    return CKPT_OK;
+}
+
+// Makes a captured, perhaps cut-off text of the record one to show.
+static void ckpt__show(char *buf, const ckpt__string *s)
+{
+    bool lone = false;
+    size_t n = ckpt__unescape(buf, buf, s->len, &lone);
+    for (size_t i = 0; i < n; ) {               // no half character at the end
+        const size_t size = ckpt__utf8_size((uint8_t *)buf + i, n - i);
+        if (size == 0) {
+            n = i;
+        }
+        i += size;
+    }
+    buf[n] = '\0';
+}
+
+// Takes a string that is to be shown in buf, NULL for one that is not.
+static void ckpt__take_shown(ckpt__reader *r, ckpt__string *s, char *buf)
+{
+    memset(s, 0, sizeof(*s));
+    s->buf = buf;
+    s->cap = buf != NULL ? CKPT_NAME_MAX : 0;
+    ckpt__take_string(r, s);
+    if (buf != NULL) {
+        ckpt__show(buf, s);
+    }
+}
+
+// Where a member of the metadata is shown, if it is.
+static char *ckpt__meta_shown(ckpt_run_info *info, uint32_t key)
+{
+    if (info == NULL) return NULL;
+    switch (key) {
+    case CKPT__META_agent_id:      return info->agent_id;
+    case CKPT__META_agent_name:    return info->agent_name;
+    case CKPT__META_task_id:       return info->task_id;
+    case CKPT__META_parent_run_id: return info->parent_run_id;
+    default:                       return NULL;
+    }
+}
+
+static bool ckpt__is_nonce(const char *text, size_t size)
+{
+    return size > 0 && size <= CKPT_NONCE_MAX &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == size;
+}
+
+// Takes whose run it is, and its nonce. False: another run's.
+CKPT__APART static bool ckpt__take_run(ckpt__reader *r, const char *id,
+                                       const ckpt__into *into)
+{
+    ckpt__string *s = &into->found->string;
+    char *birth = into->rec->birth;
+    ckpt__take_shown(r, s, NULL);
+    const bool ours = s->hash == ckpt__hash_text(id, CKPT__AS_ID);
+    ckpt__take_text(r, ",\"birth\":");
+    memset(s, 0, sizeof(*s));
+    s->buf = birth;
+    s->cap = CKPT_NONCE_MAX;
+    ckpt__take_string(r, s);
+    into->found->birth.from = s->from;
+    into->found->birth.size = s->size;
+    birth[s->len] = '\0';
+    if (!ckpt__is_nonce(birth, s->size)) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    return ours;
+}
+
+// The key of the metadata that the last string is, from number next on.
+// CKPT__META_COUNT: unknown, or out of order.
+static uint32_t ckpt__meta_key(const ckpt__string *s, uint32_t next)
+{
+    while (next < CKPT__META_COUNT && s->hash !=
+           ckpt__hash_text(ckpt__meta_keys[next], CKPT__AS_TEXT)) {
+        next++;
+    }
+    return next;
+}
+
+// Takes the members of the metadata, and of the prompt its key.
+CKPT__APART static void ckpt__take_meta(ckpt__reader *r,
+                                        const ckpt__into *into)
+{
+    ckpt__found *f = into->found;
+    ckpt__string *s = &f->string;
+    for (uint32_t key = 0; r->rc == CKPT_OK && ckpt__peek(r) != '}'; key++) {
+        if (key > 0) {
+            ckpt__take_byte(r, ',');
+        }
+        ckpt__take_shown(r, s, NULL);
+        ckpt__take_byte(r, ':');
+        key = ckpt__meta_key(s, key);
+        if (key == CKPT__META_COUNT) {
+            ckpt__fail(r, CKPT_ERR_DAMAGED);
+            return;
+        }
+        f->meta[key].from = ckpt__pos(r);
+        if (key == CKPT__META_prompt) return;
+        ckpt__take_shown(r, s, ckpt__meta_shown(into->info, key));
+        f->meta[key].from = s->from;
+        f->meta[key].size = s->size;
+        switch (key) {
+        case CKPT__META_agent_id: f->agent = s->hash; break;
+        case CKPT__META_task_id: f->task = s->hash; break;
+        case CKPT__META_fingerprint: into->rec->fingerprint = s->hash; break;
+        default: break;
+        }
+    }
+}
+
+// Takes the prompt, if its key stood there.
+static void ckpt__take_prompt(ckpt__reader *r, ckpt__found *f)
+{
+    ckpt__span *prompt = &f->meta[CKPT__META_prompt];
+    if (prompt->from > 0) {
+        ckpt__take_shown(r, &f->string, NULL);
+        prompt->from = f->string.from;
+        prompt->size = f->string.size;
+    }
+}
+
+// Takes an unpadded number of up to 19 digits.
+static uint64_t ckpt__take_number(ckpt__reader *r, uint64_t max)
+{
+    uint64_t value = 0;
+    const int first = ckpt__peek(r);
+    int c = first, n = 0;
+    for (; c >= '0' && c <= '9' && n < 19; n++) {
+        value = value * 10 + (uint64_t)(c - '0');
+        r->at++;
+        c = ckpt__peek(r);
+    }
+    if (n == 0 || (n > 1 && first == '0') || value > max) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    return value;
+}
+
+// Takes the value of an entry, and notes where it stands.
+static void ckpt__take_noted(ckpt__reader *r, ckpt__found *f,
+                             const char *label)
+{
+    ckpt__take_text(r, label);
+    f->value.from = ckpt__pos(r);
+    ckpt__take_value(r);
+    f->value.size = ckpt__pos(r) - f->value.from;
+}
+
+// Takes {"name":...,"output":...}.
+static void ckpt__take_phase(ckpt__reader *r, ckpt__found *f)
+{
+    ckpt__take_text(r, "{\"name\":");
+    ckpt__take_string(r, &f->string);
+    ckpt__take_noted(r, f, ",\"output\":");
+}
+
+// Takes {"turn":1,"epoch":1,"id":...,"state":"begun"} or, behind "ended", a
+// result.
+static void ckpt__take_effect(ckpt__reader *r, ckpt__found *f)
+{
+    ckpt__take_text(r, "{\"turn\":");
+    f->entry.turn = ckpt__take_number(r, CKPT_TURN_MAX);
+    ckpt__take_text(r, ",\"epoch\":");
+    f->entry.epoch = ckpt__take_number(r, CKPT_TURN_MAX);
+    ckpt__take_text(r, ",\"id\":");
+    ckpt__take_string(r, &f->string);
+    ckpt__take_text(r, ",\"state\":\"");
+    f->entry.ended = ckpt__peek(r) == 'e';
+    if (f->entry.ended) {
+        ckpt__take_noted(r, f, "ended\",\"result\":");
+    } else {
+        ckpt__take_text(r, "begun\"");
+    }
+}
+
+// Takes {"id":...,"steps":1,"timestep":...}. The entry's turn is the number of
+// steps.
+static void ckpt__take_held(ckpt__reader *r, ckpt__found *f)
+{
+    ckpt__take_text(r, "{\"id\":");
+    ckpt__take_string(r, &f->string);
+    ckpt__take_text(r, ",\"steps\":");
+    const bool minus = ckpt__peek(r) == '-';
+    r->at += minus;
+    const uint64_t steps = ckpt__take_number(r, (uint64_t)INT64_MAX + minus);
+    f->entry.turn = minus ? 0 - steps : steps;
+    ckpt__take_noted(r, f, ",\"timestep\":");
+}
+
+// Takes one entry: f->string is its name.
+static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__found *f)
+{
+    memset(&f->string, 0, sizeof(f->string));
+    memset(&f->entry, 0, sizeof(f->entry));
+    memset(&f->value, 0, sizeof(f->value));
+    switch (list) {
+    case CKPT__PHASES:  ckpt__take_phase(r, f); break;
+    case CKPT__EFFECTS: ckpt__take_effect(r, f); break;
+    default:            ckpt__take_held(r, f); break;
+    }
+    ckpt__take_byte(r, '}');
+    if (f->string.size > 2 * CKPT_NAME_MAX) {   // as escaped as it can be
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+}
+
+static uint32_t ckpt__list_max(uint32_t list)
+{
+    switch (list) {
+    case CKPT__PHASES:  return CKPT_PHASES_MAX;
+    case CKPT__EFFECTS: return CKPT_EFFECTS_MAX;
+    default:            return CKPT_HELD_MAX;
+    }
+}
+
+// Ends a piece of a list.
+static void ckpt__piece_end(ckpt__reader *r, ckpt__section *list,
+                            ckpt__section *piece)
+{
+    ckpt__section_end(r, piece);
+    ckpt__section_join(list, piece);
+}
+
+// Takes the entries of a list up to its bracket.
+static void ckpt__take_list(ckpt__reader *r, uint32_t list,
+                            const ckpt__into *into)
+{
+    ckpt__record *rec = into->rec;
+    ckpt__section *section = &rec->section[list], piece;
+    ckpt__found *f = into->found;
+    while (r->rc == CKPT_OK && ckpt__peek(r) != ']') {
+        if (section->count > 0) {
+            ckpt__take_byte(r, ',');
+            ckpt__piece_end(r, section, &piece);
+        }
+        if (section->count == ckpt__list_max(list)) {
+            ckpt__fail(r, CKPT_ERR_DAMAGED);
+            return;
+        }
+        ckpt__take_entry(r, list, f);
+        ckpt__piece_end(r, section, &piece);
+        f->entry.key = f->string.hash;
+        f->entry.size = piece.size;
+        f->entry.crc = piece.crc;
+        f->entry.value_size = f->value.size;
+        rec->uncertain += list == CKPT__EFFECTS && !f->entry.ended;
+        if (into->tables != NULL && list == CKPT__PHASES) {
+            into->tables->phases[section->count] = f->entry.key;
+        } else if (into->tables != NULL) {
+            ckpt__entries(into->tables, list)[section->count] = f->entry;
+        }
+        section->count++;
+    }
+}
+
+// Takes the reason, null or a string.
+static void ckpt__take_reason(ckpt__reader *r, const ckpt__into *into)
+{
+    ckpt__string *s = &into->found->string;
+    if (ckpt__peek(r) == 'n') {
+        ckpt__take_text(r, "null");
+        return;
+    }
+    ckpt__take_shown(r, s, into->info != NULL ? into->info->reason : NULL);
+    into->found->reason.from = s->from;
+    into->found->reason.size = s->size;
+}
+
+// Takes a section. False: it is another run's.
+static bool ckpt__take_section(ckpt__reader *r, const char *id, uint32_t i,
+                               const ckpt__into *into)
+{
+    switch (i) {
+    case CKPT__RUN: return ckpt__take_run(r, id, into);
+    case CKPT__REASON:
+        ckpt__take_reason(r, into);
+        break;
+    case CKPT__META:
+        ckpt__take_meta(r, into);
+        break;
+    case CKPT__PROMPT:
+        ckpt__take_prompt(r, into->found);
+        break;
+    case CKPT__MESSAGES:
+        ckpt__take_elements(r, UINT32_MAX, &into->rec->section[i]);
+        break;
+    case CKPT__STATE:
+        if (ckpt__peek(r) != '{') {
+            ckpt__fail(r, CKPT_ERR_DAMAGED);
+        }
+        ckpt__take_value(r);
+        break;
+    default:
+        ckpt__take_list(r, i, into);
+        break;
+    }
+    return true;
+}
+
+// Takes everything behind the head. False: it is another run's.
+static bool ckpt__take_body(ckpt__reader *r, const char *id,
+                            const ckpt__into *into)
+{
+    bool ours = true;
+    for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
+        ckpt__take_text(r, ckpt__glue[i]);
+        ckpt__section_end(r, NULL);
+        into->found->at[i] = ckpt__pos(r);
+        ours &= ckpt__take_section(r, id, i, into);
+        if (i < CKPT__PHASES || i > CKPT__HELD) {   // a list ends its own
+            ckpt__section_end(r, &into->rec->section[i]);
+        }
+        if (i == CKPT__META && r->all.crc != into->rec->front) {
+            ckpt__fail(r, CKPT_ERR_DAMAGED);
+        }
+    }
+    ckpt__take_byte(r, '}');
+    ckpt__section_end(r, NULL);
+    return ours;
+}
+
+// A head says that the record is larger than allowed. Believe it only if there
+// is that much.
+static ckpt_code ckpt__too_large(ckpt__place *p)
+{
+    size_t got = 0;
+    if (p != NULL) {
+        CKPT__TRY(ckpt__store_read(p, p->size_max, p->window, 1, &got));
+    }
+    return got > 0 ? CKPT_ERR_TOO_LARGE : CKPT_ERR_DAMAGED;
+}
+
+// Takes the head at the begin of the window.
+static ckpt_code ckpt__take_head(ckpt__reader *r, uint32_t size_max,
+                                 ckpt__record *rec)
+{
+    (void)ckpt__peek(r);
+    const char *head = (const char *)r->at;
+    const size_t n = (size_t)(r->end - r->at);
+    CKPT__TRY(r->rc);
+    if (n < CKPT__HEAD_SIZE) {
+        return n >= 20 && ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT
+                                                    : CKPT_ERR_DAMAGED;
+    }
+    CKPT__TRY(ckpt__head_read(head, rec));
+    if (rec->length > size_max) return ckpt__too_large(r->place);
+    r->at += CKPT__HEAD_SIZE;
+    r->mark = r->at;
+    return CKPT_OK;
+}
+
+// The counts of a record, as they stand in its head.
+static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
+{
+    counts[0] = rec->section[CKPT__MESSAGES].count;
+    counts[1] = rec->section[CKPT__PHASES].count;
+    counts[2] = rec->uncertain;
+    counts[3] = rec->section[CKPT__HELD].count;
+}
+
+// Takes a whole record and checks everything about it but its name.
+static ckpt_code ckpt__take_record(ckpt__reader *r, const char *id,
+                                   uint32_t size_max, char head[512],
+                                   const ckpt__into *into)
+{
+    ckpt__record *rec = into->rec;
+    uint32_t told[4], found[4];
+    CKPT__TRY(ckpt__take_head(r, size_max, rec));
+    memcpy(head, r->at - CKPT__HEAD_SIZE, CKPT__HEAD_SIZE);
+    ckpt__counts(rec, told);
+    rec->section[CKPT__PHASES].count = rec->section[CKPT__HELD].count = 0;
+    rec->uncertain = 0;
+    const bool ours = ckpt__take_body(r, id, into);
+    if (r->rc == CKPT_OK && (ckpt__pos(r) != rec->length ||
+        !ckpt__is_sum(head + CKPT__CRC_AT,
+                      ckpt__record_sum(r->all.crc, head)))) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    ckpt__counts(rec, found);
+    if (memcmp(told, found, sizeof(told)) != 0) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    while (ckpt__pos(r) <= size_max && ckpt__is_space(ckpt__peek(r))) {
+        r->at++;                                // room to grow in place
+    }
+    if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {
+        ckpt__fail(r, CKPT_ERR_DAMAGED);
+    }
+    return r->rc == CKPT_OK && !ours ? CKPT_ERR_FOREIGN : r->rc;
+}
+
+// Reads the record of a run (R1), with head for its head. CKPT_ERR_DAMAGED,
+// with *pos; CKPT_ERR_FOREIGN if it is whole but another run's;
+// CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said.
+CKPT__APART static ckpt_code ckpt__record_read(ckpt__reader *r, const char *id,
+                                               uint32_t size_max,
+                                               char head[512],
+                                               const ckpt__into *into,
+                                               uint32_t *pos)
+{
+    memset(into->rec, 0, sizeof(*into->rec));
+    memset(into->found, 0, sizeof(*into->found));
+    if (into->info != NULL) {                   // of one that was no good
+        into->info->agent_id[0] = into->info->agent_name[0] = '\0';
+        into->info->task_id[0] = into->info->parent_run_id[0] = '\0';
+        into->info->reason[0] = '\0';
+    }
+    const ckpt_code rc = ckpt__take_record(r, id, size_max, head, into);
+    *pos = ckpt__pos(r);
+    return ckpt__is_syntax(rc) ? CKPT_ERR_DAMAGED : rc;
+}
+
+//--- The record, written ------------------------------------------------------
+
+// A record is emitted twice by the same code: once to know its length and sum,
+// which stand in its head, and once into the store. So its parts need neither
+// an array nor a copy, however long they are.
+
+// What becomes of an entry of a list.
+typedef enum ckpt__fate {
+    CKPT__KEEP, CKPT__DROP, CKPT__WRITE
+} ckpt__fate;
+
+// What a save is about to change, and of what.
+typedef struct ckpt__plan {
+    const ckpt__record *old;            // the newest generation
+    ckpt__tables       *tables;         // and its entries
+    const ckpt_meta    *begin;          // not NULL: the first generation,
+    const char         *id;             // of this run
+    const char         *birth;
+    bool          once;
+    uint64_t      epoch, turn;
+    uint32_t      attempt;
+    ckpt_outcome  outcome;
+    bool          drop_ended, set_reason, end_phase, lost;
+    uint32_t      list, at;             // the entry that changes (behind the
+    ckpt__fate    fate;                 // last one: is added), and how
+    uint32_t      reason_size;
+    const char   *reason;
+    const char   *name;                 // of the phase, effect or environment
+    int64_t       steps;
+    ckpt_bytes    messages, state, value;
+    ckpt__section keep, add;            // of messages: kept prefix, new ones
+    ckpt__section state_now, value_now;
+    ckpt__section entry;                // the entry that is new or rewritten
+} ckpt__plan;
+
+// What becomes of entry i of a list, and of the one that the plan adds.
+static ckpt__fate ckpt__entry_fate(const ckpt__plan *plan, uint32_t list,
+                                   uint32_t i)
+{
+    if (plan->list == list && plan->at == i) return plan->fate;
+    const ckpt__entry *e = &ckpt__entries(plan->tables, list)[i];
+    return list == CKPT__EFFECTS && plan->drop_ended && e->ended &&
+           e->turn < plan->turn ? CKPT__DROP : CKPT__KEEP;
+}
+
+// How many entries a list has with the one that the plan adds.
+static uint32_t ckpt__entry_count(const ckpt__plan *plan, uint32_t list)
+{
+    const uint32_t n = plan->old->section[list].count;
+    return n + (plan->list == list && plan->at == n);
+}
+
+// How many effects will be begun and not ended once the plan is carried out.
+static uint32_t ckpt__plan_uncertain(const ckpt__plan *plan)
+{
+    const uint32_t n = plan->old->section[CKPT__EFFECTS].count;
+    uint32_t begun = plan->list == CKPT__EFFECTS && plan->at == n;
+    for (uint32_t i = 0; i < n; i++) {
+        begun += ckpt__entry_fate(plan, CKPT__EFFECTS, i) == CKPT__KEEP &&
+                 !plan->tables->effects[i].ended;
+    }
+    return begun;
+}
+
+// Emits bytes, or, with bytes == NULL, a range of the base that w->part names.
+static void ckpt__emit(ckpt__writer *w, const void *bytes, uint32_t size,
+                       uint32_t crc)
+{
+    const ckpt__section piece = { size, crc, 0 };
+    if (w->rc != CKPT_OK || size == 0) return;
+    if (w->dry) {
+        ckpt__section_join(&w->all, &piece);
+        ckpt__section_join(&w->section, &piece);
+        return;
+    }
+    w->part.bytes = bytes;
+    w->part.size = size;
+    w->part.crc = crc;
+    w->rc = ckpt__store_put(w->place, &w->part);
+}
+
+static void ckpt__emit_bytes(ckpt__writer *w, const void *bytes, size_t size)
+{
+    ckpt__emit(w, bytes, (uint32_t)size, ckpt_crc32c(0, bytes, size));
+}
+
+static void ckpt__emit_text(ckpt__writer *w, const char *text)
+{
+    ckpt__emit_bytes(w, text, strlen(text));
+}
+
+// Emits the next bytes of the base; keep false: passes them over.
+static void ckpt__emit_base(ckpt__writer *w, const ckpt__section *section,
+                            bool keep)
+{
+    w->part.offset = w->at;
+    w->at += section->size;
+    if (keep) {
+        ckpt__emit(w, NULL, section->size, section->crc);
+    }
+}
+
+// Emits text as it stands in a JSON string, piecewise through the window.
+static void ckpt__emit_escaped(ckpt__writer *w, const char *text, size_t left,
+                               ckpt__escape_mode mode)
+{
+    char *chunk = (char *)w->place->window;
+    size_t n = 0;
+    while (left > 0) {
+        char one[8];
+        size_t size;
+        const size_t taken = ckpt__escape(one, &size, text, left, mode);
+        if (n + size > sizeof(w->place->window)) {
+            ckpt__emit_bytes(w, chunk, n);
+            n = 0;
+        }
+        memcpy(chunk + n, one, size);
+        n += size;
+        text += taken;
+        left -= taken;
+    }
+    ckpt__emit_bytes(w, chunk, n);
+}
+
+static void ckpt__emit_number(ckpt__writer *w, const char *label,
+                              uint64_t value)
+{
+    char text[20];
+    const size_t n = ckpt__number(text, value, 1, '0');
+    ckpt__emit_text(w, label);
+    ckpt__emit_bytes(w, text, n);
+}
+
+// Emits a label, and a quoted text.
+static void ckpt__emit_string(ckpt__writer *w, const char *label,
+                              const char *text, size_t n,
+                              ckpt__escape_mode mode)
+{
+    ckpt__emit_text(w, label);
+    ckpt__emit_text(w, "\"");
+    ckpt__emit_escaped(w, text, n, mode);
+    ckpt__emit_text(w, "\"");
+}
+
+// Ends a section of what is emitted.
+static void ckpt__emit_section_end(ckpt__writer *w, ckpt__section *section)
+{
+    *section = w->section;
+    memset(&w->section, 0, sizeof(w->section));
+}
+
+static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *of)
+{
+    ckpt_meta meta = *of;
+    const char *comma = "\"";
+    for (uint32_t i = 0; i < CKPT__META_COUNT; i++) {
+        const char *text = *ckpt__meta_member(&meta, i);
+        if (text == NULL) continue;
+        ckpt__emit_text(w, comma);
+        ckpt__emit_text(w, ckpt__meta_keys[i]);
+        if (i == CKPT__META_prompt) {
+            ckpt__emit_text(w, "\":");          // its text is a section
+        } else {
+            ckpt__emit_string(w, "\":", text, strlen(text), CKPT__AS_TEXT);
+        }
+        comma = ",\"";
+    }
+}
+
+// Emits the value of what changes behind its label.
+static void ckpt__emit_value(ckpt__writer *w, const char *label,
+                             const ckpt__plan *plan)
+{
+    ckpt__emit_text(w, label);
+    if (plan->value.ptr == NULL) {
+        ckpt__emit_text(w, "null");
+    } else {
+        ckpt__emit(w, plan->value.ptr, plan->value_now.size,
+                   plan->value_now.crc);
+    }
+}
+
+// Emits the name of what changes behind its label.
+static void ckpt__emit_name(ckpt__writer *w, const char *label,
+                            const ckpt__plan *plan)
+{
+    ckpt__emit_string(w, label, plan->name, strlen(plan->name), CKPT__AS_TEXT);
+}
+
+static void ckpt__emit_effect(ckpt__writer *w, const ckpt__plan *plan,
+                              const ckpt__entry *old)
+{
+    ckpt__emit_number(w, "{\"turn\":", old != NULL ? old->turn : plan->turn);
+    ckpt__emit_number(w, ",\"epoch\":", old != NULL ? old->epoch : plan->epoch);
+    ckpt__emit_name(w, ",\"id\":", plan);
+    if (old != NULL) {
+        ckpt__emit_value(w, ",\"state\":\"ended\",\"result\":", plan);
+        ckpt__emit_text(w, "}");
+    } else {
+        ckpt__emit_text(w, ",\"state\":\"begun\"}");
+    }
+}
+
+static void ckpt__emit_held(ckpt__writer *w, const ckpt__plan *plan)
+{
+    const bool minus = plan->steps < 0;
+    const uint64_t steps = (uint64_t)plan->steps;
+    ckpt__emit_name(w, "{\"id\":", plan);
+    ckpt__emit_number(w, minus ? ",\"steps\":-" : ",\"steps\":",
+                      minus ? 0 - steps : steps);
+    ckpt__emit_value(w, ",\"timestep\":", plan);
+    ckpt__emit_text(w, "}");
+}
+
+// Emits the entry that changes: an effect that ends (old), or a new one.
+// Measures it into plan->entry; the section around it goes on.
+static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
+                             const ckpt__entry *old)
+{
+    ckpt__section before, entry;
+    ckpt__emit_section_end(w, &before);
+    if (plan->list == CKPT__EFFECTS) {
+        ckpt__emit_effect(w, plan, old);
+    } else {
+        ckpt__emit_held(w, plan);
+    }
+    ckpt__emit_section_end(w, &entry);
+    if (w->dry) {
+        plan->entry = entry;
+    }
+    ckpt__section_join(&before, &entry);
+    w->section = before;
+}
+
+// Emits a list of entries. Returns how many there are now.
+static uint32_t ckpt__emit_list(ckpt__writer *w, ckpt__plan *plan,
+                                uint32_t list)
+{
+    const ckpt__entry *e = ckpt__entries(plan->tables, list);
+    const uint32_t n = plan->old->section[list].count;
+    const uint32_t all = ckpt__entry_count(plan, list);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < all; i++) {
+        const ckpt__fate fate = ckpt__entry_fate(plan, list, i);
+        if (fate != CKPT__DROP && count++ > 0) {
+            ckpt__emit_text(w, ",");
+        }
+        if (i < n) {
+            const ckpt__section piece = { e[i].size, e[i].crc, 0 };
+            ckpt__emit_base(w, &piece, fate == CKPT__KEEP);
+        }
+        if (fate == CKPT__WRITE) {
+            ckpt__emit_entry(w, plan, i < n ? &e[i] : NULL);
+        }
+        w->at += i + 1 < n;                     // the comma in the base
+    }
+    return count;
+}
+
+static uint32_t ckpt__emit_messages(ckpt__writer *w, const ckpt__plan *plan)
+{
+    const ckpt__section gone = {
+        plan->old->section[CKPT__MESSAGES].size - plan->keep.size, 0, 0
+    };
+    ckpt__emit_base(w, &plan->keep, plan->keep.count > 0);
+    ckpt__emit_base(w, &gone, false);
+    if (plan->keep.count > 0 && plan->add.count > 0) {
+        ckpt__emit_text(w, ",");
+    }
+    if (plan->add.count > 0) {
+        ckpt__emit(w, plan->messages.ptr, plan->add.size, plan->add.crc);
+    }
+    return plan->keep.count + plan->add.count;
+}
+
+static uint32_t ckpt__emit_phases(ckpt__writer *w, const ckpt__plan *plan)
+{
+    const ckpt__section *old = &plan->old->section[CKPT__PHASES];
+    ckpt__emit_base(w, old, true);
+    if (plan->end_phase) {
+        ckpt__emit_name(w, old->count > 0 ? ",{\"name\":" : "{\"name\":",
+                        plan);
+        ckpt__emit_value(w, ",\"output\":", plan);
+        ckpt__emit_text(w, "}");
+    }
+    return old->count + plan->end_phase;
+}
+
+static void ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
+{
+    if (plan->reason == NULL) {
+        ckpt__emit_text(w, "null");
+    } else {
+        ckpt__emit_string(w, "", plan->reason, plan->reason_size,
+                          CKPT__AS_TEXT);
+    }
+}
+
+// Emits a section that is written once, when the run begins.
+static void ckpt__emit_begin(ckpt__writer *w, const ckpt__plan *plan,
+                             uint32_t i)
+{
+    const char *prompt = plan->begin->prompt;
+    if (i == CKPT__RUN) {
+        ckpt__emit_string(w, "", plan->id, strlen(plan->id), CKPT__AS_ID);
+        ckpt__emit_string(w, ",\"birth\":", plan->birth, strlen(plan->birth),
+                          CKPT__AS_TEXT);
+    } else if (i == CKPT__META) {
+        ckpt__emit_meta(w, plan->begin);
+    } else if (prompt != NULL) {
+        ckpt__emit_string(w, "", prompt, strlen(prompt), CKPT__AS_TEXT);
+    }
+}
+
+static void ckpt__emit_state(ckpt__writer *w, const ckpt__plan *plan)
+{
+    const bool base = plan->begin == NULL && plan->state.ptr == NULL;
+    ckpt__emit_base(w, &plan->old->section[CKPT__STATE], base);
+    if (plan->state.ptr != NULL) {
+        ckpt__emit(w, plan->state.ptr, plan->state_now.size,
+                   plan->state_now.crc);
+    } else if (plan->begin != NULL) {
+        ckpt__emit_text(w, "{}");
+    }
+}
+
+// Emits section i of what the plan makes of the old record. Returns how many
+// entries it has.
+static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
+                                   uint32_t i)
+{
+    const bool base = plan->begin == NULL && !(i == CKPT__REASON &&
+                                               plan->set_reason);
+    switch (i) {
+    case CKPT__MESSAGES: return ckpt__emit_messages(w, plan);
+    case CKPT__PHASES: return ckpt__emit_phases(w, plan);
+    case CKPT__EFFECTS: case CKPT__HELD: return ckpt__emit_list(w, plan, i);
+    case CKPT__STATE:
+        ckpt__emit_state(w, plan);
+        return 0;
+    default:
+        ckpt__emit_base(w, &plan->old->section[i], base);
+        if (!base && i == CKPT__REASON) {
+            ckpt__emit_reason(w, plan);
+        } else if (!base) {
+            ckpt__emit_begin(w, plan, i);
+        }
+        return 0;
+    }
+}
+
+// Emits the body of what the plan makes of the old record. The dry one measures
+// its sections into *now.
+static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan,
+                            ckpt__record *now)
+{
+    ckpt__section glue, section;
+    w->at = CKPT__HEAD_SIZE;
+    for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
+        ckpt__emit_text(w, ckpt__glue[i]);
+        if (plan->begin == NULL) {
+            w->at += (uint32_t)strlen(ckpt__glue[i]);
+        }
+        ckpt__emit_section_end(w, &glue);
+        const uint32_t count = ckpt__emit_section(w, plan, i);
+        ckpt__emit_section_end(w, &section);
+        if (w->dry) {
+            now->section[i] = section;
+            now->section[i].count = count;
+        }
+        if (w->dry && i == CKPT__META) {
+            now->front = w->all.crc;
+        }
+    }
+    ckpt__emit_text(w, "}");
+}
+
+static ckpt__writer *ckpt__writer_begin(ckpt__place *place, bool dry)
+{
+    memset(&place->writer, 0, sizeof(place->writer));
+    place->writer.place = place;
+    place->writer.dry = dry;
+    return &place->writer;
+}
+
+// Fills in the record that follows from the plan, but for its seq. Returns the
+// sum of its body.
+CKPT__APART static uint32_t ckpt__compose(ckpt__place *place, ckpt__plan *plan,
+                                          int64_t wall_ms, ckpt__record *now)
+{
+    ckpt__writer *w = ckpt__writer_begin(place, true);
+    *now = *plan->old;
+    now->epoch = plan->epoch;
+    now->turn = plan->turn;
+    now->turn_max = plan->turn > now->turn_max ? plan->turn : now->turn_max;
+    now->attempt = plan->attempt;
+    now->outcome = plan->outcome;
+    now->saved_at_ms = wall_ms;
+    now->lost = now->lost || plan->lost;
+    now->uncertain = ckpt__plan_uncertain(plan);
+    if (plan->begin != NULL) {
+        now->once = plan->once;
+        memcpy(now->birth, plan->birth, sizeof(now->birth));
+    }
+    ckpt__emit_body(w, plan, now);
+    now->length = CKPT__HEAD_SIZE + w->all.size;
+    return w->all.crc;
+}
+
+// Writes the head of a record whose body sums up to crc.
+CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
+                                         uint32_t crc)
+{
+    const uint64_t numbers[CKPT__HEAD_NUMBERS] = {
+        rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
+        rec->attempt, rec->section[CKPT__MESSAGES].count,
+        rec->section[CKPT__PHASES].count, rec->uncertain,
+        rec->section[CKPT__HELD].count
+    };
+    const uint64_t *number = numbers;
+    const bool flags[2] = { rec->once, rec->lost }, *flag = flags;
+    char time[32];
+    memcpy(head, ckpt__head, CKPT__HEAD_SIZE);
+    ckpt__time_write(time, rec->saved_at_ms);
+    for (size_t i = 0; i < CKPT__HEAD_SIZE; i++) {
+        switch (ckpt__head[i]) {
+        case '#':
+            i += ckpt__number(head + i, *number++, CKPT__NUMBER_WIDTH, ' ');
+            break;
+        case '?':
+            ckpt__outcome_write(head + i, rec->outcome);
+            i += CKPT__OUTCOME_MAX + 1;
+            break;
+        case '@':
+            memcpy(head + i, time, CKPT__TIME_SIZE);
+            i += CKPT__TIME_SIZE;
+            break;
+        case '!':
+            memcpy(head + i, *flag++ ? "true " : "false", CKPT__FLAG_WIDTH);
+            i += CKPT__FLAG_WIDTH;
+            break;
+        default:
+            break;
+        }
+    }
+    ckpt__hex8(head + CKPT__FRONT_AT, rec->front);
+    ckpt__hex8(head + CKPT__SUM_AT, ckpt__head_sum(head));
+    ckpt__hex8(head + CKPT__CRC_AT, ckpt__record_sum(crc, head));
+}
+
+// Gives the composed record to the store.
+static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
+                                    ckpt__record *now, uint32_t crc)
+{
+    ckpt__writer *w = ckpt__writer_begin(place, false);
+    ckpt__head_write(place->head, now, crc);
+    ckpt__emit_bytes(w, place->head, CKPT__HEAD_SIZE);
+    ckpt__emit_body(w, plan, now);
+    ckpt__emit_text(w, "\n");
+    return w->rc;
+}
+
+//--- A context and a run ------------------------------------------------------
+
+// One watched beat in the future.
+typedef struct ckpt__watch {
+    uint64_t who;
+    int64_t  beat_ms, since_ms;
+} ckpt__watch;
+
+// What a ckpt_ctx keeps.
+typedef struct ckpt__ctx {
+    ckpt_desc     desc;
+    ckpt__place   place;            // of the run that is looked at
+    ckpt__record  record;           // its newest whole generation
+    ckpt__found   found;
+    ckpt_run_info info;
+    char          id[CKPT_ID_MAX + 1];
+    ckpt__watch   watch[8];
+} ckpt__ctx;
+
+// Where a run stands, and what its calls do then:
+//
+//             phase    due      save, beat, load, effects    finish
+//   CLOSED    to do    false    CKPT_ERR_CLOSED              CKPT_ERR_CLOSED
+//   OVER      done     false    CKPT_FINISHED                CKPT_FINISHED
+//   OPEN      it depends        work                         works
+//   LOST      it depends        CKPT_ERR_CLAIM_LOST          closes it
+//   ENDED     it depends        CKPT_FINISHED                removes it
+typedef enum ckpt__stage {
+    CKPT__CLOSED,                   // also zeroed
+    CKPT__OVER,                     // closed, because it was finished before
+    CKPT__OPEN,
+    CKPT__LOST,                     // open, and another process has the claim
+    CKPT__ENDED                     // open, its outcome stands and was looked
+                                    // at; it has only to be removed
+} ckpt__stage;
+
+// What an open run has to make sure of before it works on: an OR of these.
+enum {
+    CKPT__DOUBT_CLAIM  = 1 << 0,    // the last look failed: look again
+    CKPT__DOUBT_RECORD = 1 << 1,    // which generation stands? judge again
+    CKPT__DOUBT_CALLER = 1 << 2     // what the caller builds on is damaged or
+                                    // missing: it must load what is left
+};
+
+// How a run was handed out.
+typedef enum ckpt__handed {
+    CKPT__HANDED_ON,                // begun or resumed
+    CKPT__HANDED_EXHAUSTED,         // to the fallback
+    CKPT__HANDED_DAMAGED            // to the fallback, and there is no record
+} ckpt__handed;
+
+// What a ckpt_run keeps.
+typedef struct ckpt__run {
+    ckpt_run        *view;          // what the caller reads
+    const ckpt__ctx *ctx;
+    ckpt__stage      stage;
+    ckpt__handed     handed;
+    uint32_t         doubts;
+    ckpt__place      place;
+    ckpt_store       none;          // where a degraded run is kept: nowhere
+    ckpt__record     record;        // the newest generation
+    ckpt__tables     tables;        // and its entries
+    ckpt__record     next;          // the one that is being written
+    ckpt__plan       plan;
+    ckpt__found      found;
+    uint64_t         epoch;         // of this claim
+    uint64_t         seq_tried;     // of the last try to publish
+    uint64_t         seq_acked;     // of the last save that returned OK
+    uint64_t         adopted;       // epoch of the generation adopted
+    uint64_t         turn_adopted;  // its turn_max
+    uint32_t         phases_adopted;
+    uint32_t         published;     // generations of this claim
+    bool             older_remain;  // claims or generations of lower epochs
+    uint64_t         begin_again;   // an effect whose begin was not confirmed
+    uint64_t         hold_again;    // likewise, a held environment
+    int64_t          saved_ms;      // on the monotonic clock; -1: never in
+    int64_t          beat_ms;       // this claim
+    uint8_t          skippable[(CKPT_PHASES_MAX + 7) / 8];
+} ckpt__run;
+
+// Both live in storage of the caller whose bytes nobody reads as anything else.
+typedef char ckpt__ctx_fits[sizeof(ckpt__ctx) <= CKPT_CTX_SIZE ? 1 : -1];
+typedef char ckpt__run_fits[sizeof(ckpt__run) <= CKPT_RUN_SIZE ? 1 : -1];
+
+static ckpt__ctx *ckpt__ctx_of(ckpt_ctx *view)
+{
+    return (ckpt__ctx *)(void *)view->inside.bytes;
+}
+
+static ckpt__run *ckpt__run_of(ckpt_run *view)
+{
+    ckpt__run *run = (ckpt__run *)(void *)view->inside.bytes;
+    run->view = view;
+    return run;
+}
+
+static bool ckpt__is_open(const ckpt__run *run)
+{
+    return run->stage >= CKPT__OPEN;
+}
+
+// Where a reader puts what it finds of a run, and of one that is looked at.
+static ckpt__into ckpt__into_run(ckpt__run *run)
+{
+    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
+    return into;
+}
+
+static ckpt__into ckpt__into_info(ckpt__ctx *ctx, ckpt_run_info *info)
+{
+    const ckpt__into into = { &ctx->record, &ctx->found, NULL, info };
+    return into;
+}
+
+// Reports what happened to a run.
+static void ckpt__tell(const ckpt__run *run, ckpt_event_kind kind,
+                       const ckpt_error *error)
+{
+    ckpt__event(&run->ctx->desc, kind, run->view->id, run->view, error);
+}
+
+// Ends a call on a run.
+static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
+{
+    if (rc == CKPT_ERR_STALE) {
+        // Another file stands there, be it another owner's or a copy of ours.
+        run->doubts |= CKPT__DOUBT_CLAIM | CKPT__DOUBT_RECORD;
+    }
+    if (rc < 0) {
+        run->view->error = run->place.error;
+        (void)ckpt__fill_error(&run->view->error, rc);
+    }
+    return rc;
+}
+
+// Ends a call on a context.
+static ckpt_code ckpt__ctx_result(ckpt__ctx *ctx, ckpt_code rc)
+{
+    return ckpt__fill_error(&ctx->place.error, rc);
+}
+
+// The value of an option: its default for 0, 0 for CKPT_OFF.
+static int64_t ckpt__option(int64_t value, int64_t by_default)
+{
+    return value == 0 ? by_default : value == CKPT_OFF ? 0 : value;
+}
+
+CKPT_API ckpt_desc ckpt_desc_defaults(const ckpt_desc *desc)
+{
+    ckpt_desc d = *desc;
+    d.owner = d.owner != NULL ? d.owner : "";
+    d.every_turns = ckpt__option(d.every_turns, 0);
+    d.throttle_ms = ckpt__option(d.throttle_ms, d.every_turns > 0 ? 0 : 1000);
+    d.beat_ms = ckpt__option(d.beat_ms, 5000);
+    d.lease_ms = d.lease_ms == 0 ? 60000 : d.lease_ms;
+    d.resume_max = d.resume_max == 0 ? 3 : d.resume_max;
+    d.size_max = d.size_max == 0 ? INT64_C(64) << 20 : d.size_max;
+    return d;
+}
+
+CKPT_API ckpt_code ckpt_init(ckpt_ctx *view, const ckpt_desc *desc)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    ckpt_desc d = ckpt_desc_defaults(desc);
+    memset(view, 0, sizeof(*view));
+    ckpt_error *err = &ctx->place.error;
+    err->op = "read the options";
+    if (d.store == NULL || d.store->methods == NULL ||
+        d.store->methods->version != CKPT_STORE_VERSION ||
+        d.store->methods->place_size > CKPT_PLACE_SIZE) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    const uint64_t most = d.store->methods->size_max;
+    if (most != 0 && most < CKPT_SIZE_MAX && d.size_max >= (int64_t)most) {
+        d.size_max = (int64_t)most - 1;         // and a line feed
+    }
+    if (d.throttle_ms < 0 || d.every_turns < 0 || d.beat_ms < 0 ||
+        d.lease_ms / 2 < d.beat_ms || d.lease_ms <= 0 ||
+        d.resume_max < CKPT_NEVER || d.size_max < 1024 ||
+        d.size_max > CKPT_SIZE_MAX) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    ctx->desc = d;
+    err->op = NULL;
+    err->msg = ckpt_code_message(CKPT_OK);
+    return CKPT_OK;
+}
+
+CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *view)
+{
+    return &((const ckpt__ctx *)(const void *)view->inside.bytes)->place.error;
+}
+
+//--- Judging ------------------------------------------------------------------
+
+// Reads one generation whole, as p->gen.
+static ckpt_code ckpt__judge_one(ckpt__place *p, const char *id,
+                                 const ckpt_gen *gen, const ckpt__into *into,
+                                 uint32_t *pos)
+{
+    p->gen = *gen;
+    ckpt__reader_store(&p->reader, p, 0);
+    const ckpt_code rc = ckpt__record_read(&p->reader, id, p->size_max,
+                                           p->head, into, pos);
+    ckpt__store_read_end(p);
+    if (rc == CKPT_OK && into->rec->epoch != gen->epoch) {
+        return CKPT_ERR_DAMAGED;                // a copy under another name
+    }
+    return rc;
+}
+
+// Finds the newest whole generation of epochs up to epoch_max and reads it;
+// p->gen names it (R1). What is damaged before it is in p->bad.
+//
+// Returns CKPT_ERR_NOT_FOUND if there is no generation at all,
+// CKPT_ERR_DAMAGED or CKPT_ERR_FOREIGN if none is whole or ours; or what kept
+// it from judging, which never counts as damaged.
+static ckpt_code ckpt__judge(ckpt__place *p, const char *id,
+                             uint64_t epoch_max, const ckpt__into *into)
+{
+    ckpt_code worst = CKPT_ERR_NOT_FOUND;
+    p->bad_count = 0;
+    p->newest = 0;
+    while (epoch_max > 0) {
+        CKPT__TRY(ckpt__store_look(p, epoch_max));
+        if (p->look.count == 0) break;
+        p->newest = p->newest != 0 ? p->newest : p->look.gens[0].epoch;
+        for (unsigned i = 0; i < p->look.count; i++) {
+            uint32_t pos;
+            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i], into,
+                                                 &pos);
+            if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
+                p->gen.seq = into->rec->seq;
+                return rc;
+            }
+            if (worst != CKPT_ERR_FOREIGN) {
+                worst = rc;
+                p->error.pos = pos;
+            }
+            if (p->bad_count < CKPT_LOOK_MAX / 2) {
+                p->bad[p->bad_count++] = p->gen;
+            }
+        }
+        epoch_max = p->look.gens[p->look.count - 1].epoch - 1;
+    }
+    return worst;
+}
+
+// Takes a claim into account: what its owner was told is saved, and, above the
+// newest generation, that its claimant crashed before it adopted (R6).
+static void ckpt__count_claim(ckpt__facts *f, uint64_t epoch,
+                              const ckpt_life *life)
+{
+    f->acked = life->acked > f->acked ? life->acked : f->acked;
+    f->died += epoch > f->epoch && life->beat_ms != 0 && !life->gave_up;
+}
+
+// Counts the claims from the newest generation up to the highest one, of which
+// p->life tells. Those of living claimants that gave up do not count, so there
+// may be more than CKPT_CLAIMS_MAX; but not without a bound.
+CKPT__APART static ckpt_code ckpt__count_claims(ckpt__place *p)
+{
+    ckpt__facts *f = &p->facts;
+    const uint64_t most = 2 * CKPT_CLAIMS_MAX;
+    uint64_t epoch = f->highest;
+    ckpt_life life;
+    f->acked = 0;
+    f->died = 0;
+    ckpt__count_claim(f, epoch, &p->life);
+    while (epoch > 1 && epoch > f->epoch && f->highest - epoch < most) {
+        CKPT__TRY(ckpt__store_alive(p, --epoch, &life));
+        ckpt__count_claim(f, epoch, &life);
+    }
+    return CKPT_OK;
+}
+
+// Whether a beat in the future has not changed for a lease of our own clock.
+// Eight runs are watched at a time.
+CKPT__APART static bool ckpt__watch_beat(ckpt__ctx *ctx, const char *id,
+                                         uint64_t epoch, int64_t beat_ms)
+{
+    const uint64_t who = ckpt__hash_text(id, CKPT__AS_ID) + epoch;
+    const int64_t lease_ms = ctx->desc.lease_ms;
+    ckpt__watch *oldest = &ctx->watch[0];
+    ckpt_moment now;
+    if (ckpt__store_clock(ctx->desc.store, NULL, &now, &ctx->place.error) !=
+        CKPT_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(ctx->watch) / sizeof(ctx->watch[0]); i++) {
+        ckpt__watch *w = &ctx->watch[i];
+        if (w->who == who && w->beat_ms == beat_ms) {
+            return now.mono_ms - w->since_ms >= lease_ms;
+        }
+        oldest = w->since_ms < oldest->since_ms || w->who == 0 ? w : oldest;
+    }
+    // While the oldest one has not been watched for two leases, it may still
+    // become ripe: a new one must not take its slot.
+    if (oldest->who == 0 || now.mono_ms - oldest->since_ms >= 2 * lease_ms) {
+        oldest->who = who;
+        oldest->beat_ms = beat_ms;
+        oldest->since_ms = now.mono_ms;
+    }
+    return false;
+}
+
+// Looks at the claims once, and judges the run.
+static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
+                                    const char *id, const ckpt__into *into)
+{
+    ckpt__facts *f = &p->facts;
+    CKPT__TRY(ckpt__store_look(p, 0));
+    f->highest = p->look.epoch;
+    CKPT__TRY(ckpt__store_alive(p, f->highest, &p->life));
+    f->verdict = p->life.verdict;
+    f->age_ms = p->life.now_ms - p->life.beat_ms;
+    f->watched = f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0 &&
+        ckpt__watch_beat(ctx, id, f->highest, p->life.beat_ms);
+    f->judged = ckpt__judge(p, id, CKPT_TURN_MAX, into);
+    return CKPT_OK;
+}
+
+// Whether the owner was gone before the run was judged, and nobody has been at
+// work since.
+static bool ckpt__is_still(const ckpt__ctx *ctx, ckpt__place *p)
+{
+    const ckpt__facts *f = &p->facts;
+    return ckpt__is_gone(f, &ctx->desc) &&
+           ckpt__store_look(p, 0) == CKPT_OK && p->look.epoch == f->highest &&
+           ckpt__store_alive(p, f->highest, &p->life) == CKPT_OK &&
+           p->life.verdict == f->verdict;
+}
+
+// Judges a run without a claim, and fills in the facts. What changes under it
+// is read again, at most 8 times (R3).
+static ckpt_code ckpt__observe(ckpt__ctx *ctx, ckpt__place *p, const char *id,
+                               const ckpt__into *into)
+{
+    ckpt__facts *f = &p->facts;
+    const ckpt__record *rec = into->rec;
+    memset(f, 0, sizeof(*f));
+    for (int tries = 0; tries < 8; tries++) {
+        CKPT__TRY(ckpt__observe_once(ctx, p, id, into));
+        if (f->judged != CKPT_ERR_STALE && f->judged != CKPT_ERR_DAMAGED &&
+            f->judged != CKPT_ERR_NOT_FOUND) {
+            break;
+        }
+        // Believe that only if nobody was at work meanwhile.
+        if (f->judged != CKPT_ERR_STALE && ckpt__is_still(ctx, p)) break;
+        f->judged = CKPT_ERR_STALE;
+    }
+    f->epoch = p->newest;
+    if (f->judged == CKPT_OK) {
+        f->epoch = rec->epoch;
+        f->outcome = rec->outcome;
+        f->attempt = rec->attempt;
+        f->held = rec->section[CKPT__HELD].count > 0;
+        f->lost = rec->lost;
+    }
+    return ckpt__count_claims(p);
+}
+
+//--- Publishing ---------------------------------------------------------------
+
+// There is one way to write. A call makes a plan of what changes, publish
+// emits the record that follows from the old one and the plan, and only when
+// the store says that the new generation stands the tables follow it.
+
+// The time; and that this process is the one that holds the run.
+static ckpt_code ckpt__now(ckpt__run *run, ckpt_moment *now)
+{
+    ckpt__place *p = &run->place;
+    ckpt_store *s = run->ctx->desc.store;
+    // A degraded run is kept nowhere, but time goes on.
+    return ckpt__store_clock(s, s == p->store ? p->memory : NULL, now,
+                             &p->error);
+}
+
+// Copies what callers may read out of the record.
+static void ckpt__mirror(ckpt__run *run)
+{
+    const ckpt__record *rec = &run->record;
+    ckpt_run *view = run->view;
+    view->seq = rec->seq;
+    view->turn = rec->turn;
+    view->turn_max = rec->turn_max;
+    view->attempt = rec->attempt;
+    view->messages = rec->section[CKPT__MESSAGES].count;
+    memcpy(view->birth, rec->birth, sizeof(view->birth));
+    view->checkpoint_size = rec->length;
+}
+
+// Begins a plan that changes nothing.
+static ckpt__plan *ckpt__plan_begin(ckpt__run *run)
+{
+    ckpt__plan *plan = &run->plan;
+    memset(plan, 0, sizeof(*plan));
+    plan->old = &run->record;
+    plan->tables = &run->tables;
+    plan->epoch = run->epoch;
+    plan->turn = run->record.turn;
+    plan->attempt = run->record.attempt;
+    plan->keep = run->record.section[CKPT__MESSAGES];
+    return plan;
+}
+
+// Makes it the plan of a first generation.
+static void ckpt__plan_first(ckpt__run *run, const ckpt_meta *meta, bool once)
+{
+    ckpt__plan *plan = ckpt__plan_begin(run);
+    plan->begin = meta;
+    plan->id = run->view->id;
+    plan->birth = run->view->birth;
+    plan->once = once;
+}
+
+// Looks whether the claim still stands. Until a look succeeds nothing is
+// written; once the claim is lost it stays lost (R4).
+static ckpt_code ckpt__look_mine(ckpt__run *run)
+{
+    ckpt__place *p = &run->place;
+    run->doubts |= CKPT__DOUBT_CLAIM;
+    CKPT__TRY(ckpt__store_look(p, 0));
+    run->doubts &= ~(uint32_t)CKPT__DOUBT_CLAIM;
+    if (p->look.epoch <= run->epoch && p->look.mine) return CKPT_OK;
+    return CKPT_ERR_CLAIM_LOST;
+}
+
+// Remembers that the claim is lost, if that is what rc says.
+static ckpt_code ckpt__lose(ckpt__run *run, ckpt_code rc)
+{
+    if (rc == CKPT_ERR_CLAIM_LOST) {
+        // Who has ended the run may go on removing it.
+        run->stage = run->stage == CKPT__ENDED ? CKPT__ENDED : CKPT__LOST;
+        ckpt__tell(run, CKPT_EVENT_CLAIM_LOST, NULL);
+    }
+    return rc;
+}
+
+// The look that every write needs, unless the store itself refuses late ones.
+static ckpt_code ckpt__fence(ckpt__run *run)
+{
+    return run->place.store->caps & CKPT_CAP_FENCED_WRITE ?
+        CKPT_OK : ckpt__look_mine(run);
+}
+
+// Sets aside what the last judgement found damaged.
+static ckpt_code ckpt__set_aside(ckpt__run *run)
+{
+    ckpt__place *p = &run->place;
+    for (; p->bad_count > 0; p->bad_count--) {
+        CKPT__TRY(ckpt__store_set_aside(p, &p->bad[p->bad_count - 1]));
+        ckpt__tell(run, CKPT_EVENT_SET_ASIDE, NULL);
+    }
+    return CKPT_OK;
+}
+
+// Reads the newest whole generation under our claim into the tables.
+static ckpt_code ckpt__rejudge(ckpt__run *run)
+{
+    const ckpt__into into = ckpt__into_run(run);
+    run->doubts |= CKPT__DOUBT_RECORD;          // until this has succeeded
+    CKPT__TRY(ckpt__judge(&run->place, run->view->id, run->epoch, &into));
+    if (run->place.bad_count > 0 || run->record.seq < run->seq_acked) {
+        run->doubts |= CKPT__DOUBT_CALLER;
+        run->view->older = true;
+    }
+    ckpt__mirror(run);
+    // Set it aside now: the next save makes the newest file its "prev", and
+    // would replace the good generation by the damaged one.
+    CKPT__TRY(ckpt__set_aside(run));
+    run->doubts &= ~(uint32_t)CKPT__DOUBT_RECORD;
+    return CKPT_OK;
+}
+
+// Makes sure that a call may work on the run: it is open and ours, and it is
+// known which generation stands.
+static ckpt_code ckpt__ready(ckpt__run *run)
+{
+    ckpt_moment now;
+    if (run->stage == CKPT__OVER) return CKPT_FINISHED;
+    if (run->stage == CKPT__CLOSED) return CKPT_ERR_CLOSED;
+    memset(&run->place.error, 0, sizeof(run->place.error));
+    if (run->stage == CKPT__LOST) return CKPT_ERR_CLAIM_LOST;
+    CKPT__TRY(ckpt__now(run, &now));            // refuses a forked child
+    if (run->handed == CKPT__HANDED_DAMAGED) return CKPT_ERR_DAMAGED;
+    if (run->doubts & CKPT__DOUBT_CLAIM) {
+        CKPT__TRY(ckpt__lose(run, ckpt__fence(run)));
+    }
+    return run->doubts & CKPT__DOUBT_RECORD ? ckpt__rejudge(run) : CKPT_OK;
+}
+
+// The entry that the plan writes, as it stands in the new generation. old is
+// the effect that ends, or NULL.
+static void ckpt__apply_entry(ckpt__run *run, const ckpt__entry *old,
+                              ckpt__entry *e)
+{
+    const ckpt__plan *plan = &run->plan;
+    ckpt__entry entry;
+    memset(&entry, 0, sizeof(entry));
+    entry.key = ckpt__hash_text(plan->name, CKPT__AS_TEXT);
+    entry.turn = plan->list == CKPT__HELD ? (uint64_t)plan->steps : plan->turn;
+    entry.epoch = run->epoch;
+    entry.size = plan->entry.size;
+    entry.crc = plan->entry.crc;
+    if (plan->value.ptr != NULL) {
+        entry.value_size = plan->value_now.size;
+    } else if (plan->list == CKPT__HELD) {
+        entry.value_size = 4;                   // null
+    }
+    if (old != NULL) {
+        entry.turn = old->turn;
+        entry.epoch = old->epoch;
+        entry.ended = true;
+    }
+    *e = entry;
+}
+
+// Lets the tables follow the record that now stands.
+CKPT__APART static void ckpt__apply(ckpt__run *run)
+{
+    const ckpt__plan *plan = &run->plan;
+    ckpt__tables *tables = &run->tables;
+    for (uint32_t list = CKPT__EFFECTS; list <= CKPT__HELD; list++) {
+        const uint32_t n = run->record.section[list].count;
+        const uint32_t all = ckpt__entry_count(plan, list);
+        ckpt__entry *e = ckpt__entries(tables, list);
+        for (uint32_t i = 0, k = 0; i < all; i++) {
+            const ckpt__fate fate = ckpt__entry_fate(plan, list, i);
+            if (fate == CKPT__WRITE) {
+                ckpt__apply_entry(run, i < n ? &e[i] : NULL, &e[k++]);
+            } else if (fate == CKPT__KEEP) {
+                e[k++] = e[i];
+            }
+        }
+    }
+    if (plan->end_phase) {
+        tables->phases[run->record.section[CKPT__PHASES].count] =
+            ckpt__hash_text(plan->name, CKPT__AS_TEXT);
+    }
+    run->record = run->next;
+    ckpt__mirror(run);
+}
+
+// Gives the composed record to the store and publishes it.
+static ckpt_code ckpt__write(ckpt__run *run, uint32_t crc)
+{
+    ckpt__place *p = &run->place;
+    ckpt_gen gen;
+    gen.epoch = run->epoch;
+    gen.seq = run->next.seq;
+    gen.token = 0;
+    CKPT__TRY(ckpt__record_write(p, &run->plan, &run->next, crc));
+    const ckpt_code rc = ckpt__store_publish(p, &gen);
+    if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
+        p->gen = gen;
+    }
+    return rc;
+}
+
+// Removes claims and generations that are not needed any more, so that a run
+// that is resumed for ever does not pile them up: after the adopt those below
+// the generation that was adopted, which stays as the one before; and once two
+// generations of this epoch stand, all of lower ones. That they could not be
+// removed is no failure: the next save tries again.
+static void ckpt__drop_older(ckpt__run *run)
+{
+    const bool two = run->published >= 2;
+    const ckpt_gen below = { two ? run->epoch : run->adopted, 0, 0 };
+    if (run->older_remain && below.epoch > 1) {
+        const ckpt_code rc = ckpt__store_drop(&run->place, &below,
+                                              CKPT_DROP_OLDER);
+        run->older_remain = !two || rc != CKPT_OK;
+    }
+}
+
+// Publishes what the plan makes of the newest generation: write, look, and
+// only then acknowledge (R4).
+static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
+{
+    ckpt__place *p = &run->place;
+    const uint32_t crc = ckpt__compose(p, &run->plan, wall_ms, &run->next);
+    if (run->next.length > p->size_max || run->seq_tried >= CKPT_TURN_MAX) {
+        return CKPT_ERR_TOO_LARGE;
+    }
+    run->next.seq = ++run->seq_tried;           // failed tries count, too
+    const ckpt_code rc = ckpt__write(run, crc);
+    if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
+        run->published++;
+        ckpt__apply(run);
+    } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
+        run->doubts |= CKPT__DOUBT_RECORD;      // judge before the next save
+    }
+    run->view->error = p->error;                // the look must not hide it
+    const ckpt_code fence = ckpt__fence(run);
+    if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
+        return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
+    }
+    if (rc != CKPT_OK) {
+        p->error = run->view->error;
+        return rc;
+    }
+    if (fence != CKPT_OK) {
+        return CKPT_ERR_UNSURE;                 // it stands, but is it ours?
+    }
+    // The claim tells a later claimant what was acknowledged, and so whether
+    // that is missing. This is best effort, and no save fails by it.
+    run->seq_acked = run->next.seq;
+    (void)ckpt__store_beat(p, run->seq_acked);
+    ckpt__drop_older(run);
+    memset(&p->error, 0, sizeof(p->error));
+    return CKPT_OK;
+}
+
+// Publishes the plan now.
+static ckpt_code ckpt__publish_now(ckpt__run *run)
+{
+    ckpt_moment now;
+    CKPT__TRY(ckpt__now(run, &now));
+    return ckpt__publish(run, now.wall_ms);
+}
+
+// Beats, if the last beat is old enough.
+static ckpt_code ckpt__touch(ckpt__run *run, int64_t mono_ms)
+{
+    ckpt__place *p = &run->place;
+    if (run->beat_ms >= 0 &&
+        mono_ms - run->beat_ms < run->ctx->desc.beat_ms) {
+        return CKPT_SKIPPED;
+    }
+    const ckpt_code rc = ckpt__store_beat(p, run->seq_acked);
+    if (rc != CKPT_OK) {
+        (void)ckpt__fill_error(&p->error, rc);
+        ckpt__tell(run, CKPT_EVENT_BEAT_FAILED, &p->error);
+        return rc;
+    }
+    run->view->beats++;
+    run->beat_ms = mono_ms;
+    ckpt__tell(run, CKPT_EVENT_BEAT, NULL);
+    return CKPT_OK;
+}
+
+// Ends a save that failed, or that was refused before anything was written.
+static ckpt_code ckpt__save_failed(ckpt__run *run, ckpt_code rc)
+{
+    rc = ckpt__run_result(run, rc);
+    if (rc < 0 && ckpt__is_open(run)) {         // a closed one has no context
+        run->view->failed++;
+        ckpt__tell(run, CKPT_EVENT_SAVE_FAILED, &run->view->error);
+    }
+    return rc;
+}
+
+// Publishes for a public call: counts it, advances the throttle (R9), reports.
+static ckpt_code ckpt__save_planned(ckpt__run *run)
+{
+    ckpt_moment now;
+    ckpt_code rc = ckpt__now(run, &now);
+    if (rc == CKPT_OK) {
+        rc = ckpt__publish(run, now.wall_ms);
+    }
+    if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
+    run->view->saves++;
+    run->view->older = false;
+    if (now.mono_ms > run->saved_ms) {
+        run->saved_ms = now.mono_ms;            // as sampled before the write
+    }
+    ckpt__tell(run, CKPT_EVENT_SAVED, NULL);
+    (void)ckpt__touch(run, now.mono_ms);        // a sign of life, too
+    return CKPT_OK;
+}
+
+// Keeps the first n messages. All of them are read, so that damaged ones are
+// not given a new life under a new sum.
+static ckpt_code ckpt__plan_first_messages(ckpt__run *run, uint32_t n)
+{
+    const ckpt__section *old = &run->record.section[CKPT__MESSAGES];
+    const uint32_t from = ckpt__section_at(&run->record, CKPT__MESSAGES);
+    ckpt__section *keep = &run->plan.keep;
+    ckpt__reader *r = &run->place.reader;
+    ckpt__reader_store(r, &run->place, from);
+    ckpt__take_elements(r, n, keep);
+    ckpt__section_end(r, keep);
+    keep->count = n;
+    while (ckpt__pos(r) < from + old->size && ckpt__peek(r) >= 0) {
+        r->at++;
+    }
+    ckpt__section_end(r, NULL);
+    ckpt__store_read_end(&run->place);
+    if (r->rc != CKPT_OK && !ckpt__is_syntax(r->rc)) return r->rc;
+    if (r->all.size != old->size || r->all.crc != old->crc) {
+        run->doubts |= CKPT__DOUBT_RECORD;
+        return CKPT_ERR_DAMAGED;
+    }
+    return CKPT_OK;
+}
+
+// Checks the caller's messages, and takes the brackets off.
+CKPT__APART static ckpt_code ckpt__messages_check(ckpt__plan *plan,
+                                                  ckpt_bytes messages,
+                                                  ckpt_error *err)
+{
+    ckpt__reader r;
+    ckpt__reader_memory(&r, messages);
+    ckpt__take_space(&r);
+    ckpt__take_byte(&r, '[');
+    r.mark = r.at;
+    plan->messages.ptr = r.at;
+    ckpt__take_elements(&r, UINT32_MAX, &plan->add);
+    ckpt__section_end(&r, &plan->add);
+    ckpt__take_byte(&r, ']');
+    ckpt__take_end(&r);
+    err->op = "read .messages";
+    err->pos = ckpt__pos(&r);
+    return r.rc;
+}
+
+// Adds the caller's messages to the plan, and says what of the old ones stays.
+static ckpt_code ckpt__plan_messages(ckpt__run *run, const ckpt_save_desc *d)
+{
+    ckpt__plan *plan = &run->plan;
+    const uint32_t saved = run->record.section[CKPT__MESSAGES].count;
+    CKPT__TRY(ckpt__messages_check(plan, d->messages, &run->place.error));
+    if (d->append_at > saved) return CKPT_ERR_GAP;
+    if (d->append_at == saved) return CKPT_OK;
+    memset(&plan->keep, 0, sizeof(plan->keep));
+    if (d->append_at > 0 && !ckpt__is_none(run->place.store)) {
+        return ckpt__plan_first_messages(run, (uint32_t)d->append_at);
+    }
+    plan->keep.count = (uint32_t)d->append_at;
+    return CKPT_OK;
+}
+
+// Adds a save to the plan. d may be NULL.
+static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
+{
+    ckpt__plan *plan = &run->plan;
+    ckpt_error *err = &run->place.error;
+    const uint32_t size_max = run->place.size_max;
+    if (d == NULL) return CKPT_OK;
+    if (d->messages.len > size_max || d->state.len > size_max) {
+        return CKPT_ERR_TOO_LARGE;
+    }
+    if (d->turn > CKPT_TURN_MAX ||
+        (d->append_at > 0 && d->messages.ptr == NULL)) {
+        return CKPT_ERR_ARGUMENT;
+    }
+    plan->turn = d->turn;
+    plan->drop_ended = d->messages.ptr != NULL || d->state.ptr != NULL;
+    plan->attempt = ckpt__next_attempt(plan->attempt,
+                                       d->turn > run->turn_adopted,
+                                       CKPT_RUNNING);
+    if (d->messages.ptr != NULL) {
+        CKPT__TRY(ckpt__plan_messages(run, d));
+    }
+    if (d->state.ptr != NULL) {
+        plan->state = d->state;
+        err->op = "read .state";
+        CKPT__TRY(ckpt__value_check(&plan->state, '{', &plan->state_now, err));
+    }
+    return CKPT_OK;
+}
+
+// Adds to the plan what becomes of an entry.
+static void ckpt__plan_entry(ckpt__run *run, uint32_t list, uint32_t at,
+                             ckpt__fate fate)
+{
+    run->plan.list = list;
+    run->plan.at = at;
+    run->plan.fate = fate;
+}
+
+// Adds a value of the caller's to the plan; absent stays absent.
+static ckpt_code ckpt__plan_value(ckpt__run *run, ckpt_bytes value)
+{
+    ckpt__plan *plan = &run->plan;
+    plan->value = value;
+    if (value.ptr == NULL) return CKPT_OK;
+    if (value.len > run->place.size_max) return CKPT_ERR_TOO_LARGE;
+    return ckpt__value_check(&plan->value, 0, &plan->value_now,
+                             &run->place.error);
+}
+
+// A save of any kind: checks, and plans what the caller gave.
+static ckpt_code ckpt__save_begin(ckpt__run *run, const ckpt_save_desc *desc)
+{
+    CKPT__TRY(ckpt__ready(run));
+    if (run->stage == CKPT__ENDED) return CKPT_FINISHED;
+    if (run->doubts & CKPT__DOUBT_CALLER) return CKPT_ERR_DAMAGED;
+    (void)ckpt__plan_begin(run);
+    return ckpt__plan_save(run, desc);
+}
+
+//--- Claiming -----------------------------------------------------------------
+
+static ckpt_code ckpt__run_init(ckpt__ctx *ctx, ckpt__run *run, const char *id)
+{
+    const size_t n = id != NULL ? strlen(id) : 0;
+    ckpt_run *view = run->view;
+    memset(view, 0, sizeof(*view));
+    run->view = view;
+    run->ctx = ctx;
+    run->saved_ms = run->beat_ms = -1;
+    run->place.error.op = "read the run id";
+    if (n == 0 || n > CKPT_ID_MAX) return CKPT_ERR_ARGUMENT;
+    memcpy(view->id, id, n + 1);
+    view->durable = true;
+    return CKPT_OK;
+}
+
+// Makes the claim of an epoch.
+static ckpt_code ckpt__make_claim(ckpt__run *run, uint64_t epoch)
+{
+    run->epoch = run->view->epoch = epoch;
+    return ckpt__store_claim(&run->place, epoch, run->ctx->desc.owner,
+                             run->view->birth);
+}
+
+// Ends a call that made a run its caller's own, or not. On success the run is
+// open; if it is finished it is closed, and remembers that; else it is zeroed
+// and the context knows why. Who is told that it was replaced meanwhile asks
+// again, and is told what it is now.
+static ckpt_code ckpt__open_result(ckpt__ctx *ctx, ckpt__run *run,
+                                   ckpt_code rc)
+{
+    ckpt_run *view = run->view;
+    if (rc == CKPT_OK) {
+        run->stage = CKPT__OPEN;
+        view->open = true;
+        return rc;
+    }
+    rc = rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc;
+    ctx->place.error = run->place.error;
+    memcpy(ctx->id, view->id, sizeof(ctx->id));
+    memset(view, 0, sizeof(*view));
+    if (rc == CKPT_FINISHED) {
+        memcpy(view->id, ctx->id, sizeof(view->id));
+        run->stage = CKPT__OVER;
+    }
+    return ckpt__ctx_result(ctx, rc);
+}
+
+// Checks the texts that are written once, while nothing is written yet.
+static ckpt_code ckpt__meta_check(const ckpt_meta *meta, size_t size_max,
+                                  ckpt_error *err)
+{
+    ckpt_meta copy = *meta;
+    for (uint32_t i = 0; i < CKPT__META_COUNT; i++) {
+        const char *text = *ckpt__meta_member(&copy, i);
+        const size_t n = text != NULL ? strlen(text) : 0;
+        err->op = ckpt__meta_keys[i];
+        if (n > size_max) return CKPT_ERR_TOO_LARGE;
+        CKPT__TRY(ckpt__utf8_check(text, n, err));
+    }
+    return CKPT_OK;
+}
+
+// Claims what was made aside, and publishes its first generation, which shows
+// it under its name (R5).
+static ckpt_code ckpt__begin_aside(ckpt__run *run, const ckpt_run_desc *desc)
+{
+    CKPT__TRY(ckpt__make_claim(run, 1));
+    ckpt__plan_first(run, &desc->meta, desc->once);
+    return ckpt__publish_now(run);
+}
+
+// Makes a new run.
+static ckpt_code ckpt__begin(ckpt__ctx *ctx, ckpt__run *run,
+                             const ckpt_run_desc *desc)
+{
+    const ckpt_desc *d = &ctx->desc;
+    (void)ckpt__run_init(ctx, run, desc->id);   // it was looked for already
+    // A text can grow sixfold, and there are ten.
+    CKPT__TRY(ckpt__meta_check(&desc->meta, (size_t)d->size_max / 64,
+                               &run->place.error));
+    CKPT__TRY(ckpt__store_open(&run->place, d, desc->id, CKPT_HOW_NEW));
+    const ckpt_code rc = ckpt__begin_aside(run, desc);
+    run->plan.begin = NULL;
+    if (rc != CKPT_OK) {
+        ckpt__store_close(&run->place, false);
+        return rc;
+    }
+    ckpt__tell(run, CKPT_EVENT_BEGUN, NULL);
+    return CKPT_OK;
+}
+
+// Removes a run whose claim we hold and whose newest generation, if there is
+// one, says how it ended; or, of one that is kept, all the rest (R8).
+CKPT__APART static ckpt_code ckpt__remove_run(ckpt__run *run,
+                                              ckpt_outcome outcome,
+                                              const ckpt_gen *gen)
+{
+    ckpt__place *p = &run->place;
+    const bool kept = ckpt__is_kept(outcome);
+    const ckpt_code rc = ckpt__store_drop(p, gen, kept ? CKPT_DROP_REST
+                                                       : CKPT_DROP_ALL);
+    if (rc != CKPT_OK) {
+        (void)ckpt__fill_error(&p->error, rc);
+        ckpt__tell(run, CKPT_EVENT_DELETE_FAILED, &p->error);
+        return rc;
+    }
+    ckpt__tell(run, kept ? CKPT_EVENT_KEPT : CKPT_EVENT_DELETED, NULL);
+    return CKPT_OK;
+}
+
+// Makes room on a full disk: everything but gen goes (NULL: that, too). Only
+// under a claim that was looked at, for a fenced owner must not take away what
+// the next one is about to read.
+static ckpt_code ckpt__make_room(ckpt__run *run, const ckpt_gen *gen)
+{
+    CKPT__TRY(ckpt__lose(run, ckpt__look_mine(run)));
+    return ckpt__store_drop(&run->place, gen, CKPT_DROP_REST);
+}
+
+// Publishes the outcome that ends a run, also on a full disk. One that is not
+// to be kept may then go without its outcome. A claimant may have taken it over
+// before its generation was gone, so a second look decides whether it was ours
+// to end (variant full-one-look in tests/spin/ckpt.pml).
+static ckpt_code ckpt__end(ckpt__run *run, ckpt_outcome outcome,
+                           ckpt_code (*publish)(ckpt__run *run))
+{
+    ckpt_code rc = publish(run);
+    if (rc == CKPT_ERR_NO_SPACE) {
+        CKPT__TRY(ckpt__make_room(run, &run->place.gen));
+        rc = publish(run);
+    }
+    if (rc != CKPT_ERR_NO_SPACE || ckpt__is_kept(outcome)) return rc;
+    CKPT__TRY(ckpt__make_room(run, NULL));
+    CKPT__TRY(ckpt__lose(run, ckpt__look_mine(run)));
+    run->record.outcome = outcome;
+    return CKPT_OK;
+}
+
+// Plans the first generation under our own epoch: the newest one, as it is but
+// for its attempt and outcome.
+static void ckpt__plan_adopt(ckpt__run *run, uint32_t attempt,
+                             ckpt_outcome outcome)
+{
+    const uint64_t seq = run->record.seq, acked = run->place.facts.acked;
+    run->view->resumed = true;
+    run->view->older = run->place.bad_count > 0 || acked > seq;
+    run->older_remain = true;
+    run->adopted = run->record.epoch;
+    run->seq_tried = acked > seq ? acked : seq;
+    run->turn_adopted = run->record.turn_max;
+    ckpt__plan *plan = ckpt__plan_begin(run);
+    plan->attempt = attempt;
+    plan->outcome = outcome;
+    // An owner that crashed left no reason; clear the one of an earlier exit.
+    plan->set_reason = run->record.outcome == CKPT_RUNNING;
+}
+
+// Publishes the newest generation under our own epoch, before any work; then
+// sets aside what was damaged (R4).
+static ckpt_code ckpt__adopt(ckpt__run *run, uint32_t attempt,
+                             ckpt_outcome outcome)
+{
+    ckpt__plan_adopt(run, attempt, outcome);
+    ckpt_code rc = ckpt__publish_now(run);
+    if (rc == CKPT_ERR_NO_SPACE && run->adopted > 1) {
+        // Claimants that crashed as soon as they had adopted left what they
+        // would have removed.
+        CKPT__TRY(ckpt__lose(run, ckpt__look_mine(run)));
+        ckpt__drop_older(run);
+        rc = ckpt__publish_now(run);
+    }
+    if (rc == CKPT_OK) {
+        // What cannot be set aside now is removed with the older ones.
+        (void)ckpt__set_aside(run);
+    }
+    return rc;
+}
+
+// Judges a run under our claim (R4). The claimant looks before it reads: an
+// owner that finishes meanwhile removes the files of lower epochs, and we would
+// call the run empty. And it concludes nothing before it has looked once more.
+static ckpt_code ckpt__judge_claimed(ckpt__run *run, ckpt_code *judged)
+{
+    ckpt__place *p = &run->place;
+    const ckpt__into into = ckpt__into_run(run);
+    CKPT__TRY(ckpt__fence(run));
+    for (int tries = 0; tries < 9; tries++) {   // an old owner may still write
+        *judged = ckpt__judge(p, run->view->id, run->epoch, &into);
+        if (*judged != CKPT_ERR_STALE) break;
+    }
+    run->view->error = p->error;
+    CKPT__TRY(ckpt__fence(run));
+    // Of the owner before us.
+    CKPT__TRY(ckpt__store_alive(p, p->facts.highest, &p->life));
+    p->facts.epoch = *judged == CKPT_OK ? run->record.epoch : p->newest;
+    CKPT__TRY(ckpt__count_claims(p));
+    p->error = run->view->error;
+    return CKPT_OK;
+}
+
+// Whether a run is no more what it was when it was chosen to be pruned. The age
+// that was judged may be that of a lower claim.
+static bool ckpt__is_changed(const ckpt__run *run, const ckpt_run_info *info)
+{
+    const ckpt_life *life = &run->place.life;
+    return run->record.epoch != info->epoch || run->record.seq != info->seq ||
+           life->now_ms - life->beat_ms < info->beat_age_ms;
+}
+
+// Removes a run that is claimed for that. An outcome comes first, so that no
+// later claimant hands out what is half removed (R8).
+static ckpt_code ckpt__take_to_remove(ckpt__run *run, ckpt_code judged,
+                                      uint32_t purpose)
+{
+    const ckpt__record *rec = &run->record;
+    const bool prunes = (purpose & CKPT__FOR_PRUNING) != 0;
+    if (!prunes && (judged == CKPT_ERR_DAMAGED || judged == CKPT_ERR_FOREIGN)) {
+        return ckpt__remove_run(run, CKPT_REMOVED, NULL);
+    }
+    CKPT__TRY(judged);
+    if (prunes && ckpt__is_changed(run, &run->ctx->info)) return CKPT_ERR_BUSY;
+    if (rec->section[CKPT__HELD].count > 0) return CKPT_ERR_HELD;
+    if (!ckpt__is_final(rec->outcome)) {
+        ckpt__plan_adopt(run, rec->attempt, CKPT_REMOVED);
+        CKPT__TRY(ckpt__end(run, CKPT_REMOVED, ckpt__publish_now));
+    }
+    return ckpt__remove_run(run, CKPT_REMOVED, &run->place.gen);
+}
+
+// Finishes the removal of a run. It was not there unless its work was
+// completed.
+static ckpt_code ckpt__take_half_removed(ckpt__run *run, uint32_t purpose)
+{
+    const ckpt_outcome outcome = run->record.outcome;
+    const ckpt_code rc = ckpt__remove_run(run, outcome, &run->place.gen);
+    if (outcome == CKPT_COMPLETED &&            // its work is done in any case
+        (rc == CKPT_OK || !(purpose & CKPT__FOR_BEGIN))) {
+        return CKPT_FINISHED;
+    }
+    return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
+}
+
+// Gives a run its attempts back, and lets it go. Another process may have done
+// so, or may have resumed it, since it was observed.
+static ckpt_code ckpt__take_to_retry(ckpt__run *run)
+{
+    const ckpt__record *rec = &run->record;
+    if (rec->outcome == CKPT_DONE) return CKPT_FINISHED;
+    if (rec->lost) return CKPT_ERR_DAMAGED;
+    if (rec->outcome != CKPT_DEAD &&
+        run->place.facts.died <= CKPT_CLAIMS_MAX &&
+        !ckpt__is_exhausted(rec->attempt, run->ctx->desc.resume_max)) {
+        return CKPT_ERR_EXISTS;
+    }
+    return ckpt__adopt(run, 0, CKPT_INTERRUPTED);
+}
+
+// Takes a run to work on it: this decides that a run is resumed. It is not
+// known of an exhausted one whether it still was one when it was claimed.
+static ckpt_code ckpt__take_to_work(ckpt__run *run, uint32_t purpose)
+{
+    const uint32_t attempt = run->record.attempt;
+    if (run->handed == CKPT__HANDED_EXHAUSTED ||
+        ckpt__is_exhausted(attempt, run->ctx->desc.resume_max)) {
+        if (!(purpose & CKPT__FOR_FALLBACK)) return CKPT_ERR_EXHAUSTED;
+        run->handed = CKPT__HANDED_EXHAUSTED;
+    }
+    CKPT__TRY(ckpt__adopt(run, attempt < UINT32_MAX ? attempt + 1 : attempt,
+                          CKPT_RUNNING));
+    memset(run->skippable, 0xff, sizeof(run->skippable));
+    run->phases_adopted = run->record.section[CKPT__PHASES].count;
+    return CKPT_OK;
+}
+
+// What a claimant does with what it finds once it holds the claim.
+static ckpt_code ckpt__take_claimed(ckpt__run *run, uint32_t purpose)
+{
+    ckpt_code judged;
+    CKPT__TRY(ckpt__judge_claimed(run, &judged));
+    if (judged == CKPT_ERR_NOT_FOUND) {         // a leftover
+        CKPT__TRY(ckpt__remove_run(run, CKPT_REMOVED, NULL));
+        return CKPT_ERR_NOT_FOUND;
+    }
+    if (purpose & CKPT__FOR_REMOVAL) {
+        return ckpt__take_to_remove(run, judged, purpose);
+    }
+    if (judged == CKPT_ERR_DAMAGED && (purpose & CKPT__FOR_FALLBACK)) {
+        memset(&run->record, 0, sizeof(run->record));
+        run->handed = CKPT__HANDED_DAMAGED;
+        return CKPT_OK;
+    }
+    CKPT__TRY(judged);
+    if (ckpt__is_final(run->record.outcome)) {
+        return ckpt__take_half_removed(run, purpose);
+    }
+    if (purpose & CKPT__FOR_RETRY) return ckpt__take_to_retry(run);
+    if (ckpt__is_kept(run->record.outcome)) {
+        return ckpt__kept_code(run->record.outcome, purpose);
+    }
+    return purpose & CKPT__FOR_BEGIN ? CKPT_ERR_BUSY
+                                     : ckpt__take_to_work(run, purpose);
+}
+
+// Looks at a run and decides whether to claim it: who only looks claims
+// nothing in vain.
+static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx, ckpt__run *run,
+                                         uint32_t purpose)
+{
+    const ckpt_desc *d = &ctx->desc;
+    ckpt__place *p = &run->place;
+    const ckpt__facts *f = &p->facts;
+    const ckpt__into into = { &run->record, &run->found, NULL, NULL };
+    CKPT__TRY(ckpt__observe(ctx, p, run->view->id, &into));
+    const ckpt_run_state state = ckpt__classify(f, d, &p->error.wait_ms);
+    if (state == CKPT_STATE_EXHAUSTED) {
+        run->handed = CKPT__HANDED_EXHAUSTED;
+    }
+    if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
+        !(purpose & CKPT__FOR_FORCE)) {
+        return CKPT_ERR_BUSY;                   // its owner is removing it
+    }
+    if (!ckpt__may_claim(state, purpose)) {
+        return state == CKPT_STATE_DONE || state == CKPT_STATE_FAILED ?
+            ckpt__kept_code(f->outcome, purpose) :
+            ckpt__state_code(state, f->judged);
+    }
+    if ((purpose & CKPT__FOR_REMOVAL) && f->held) return CKPT_ERR_HELD;
+    if (state == CKPT_STATE_FAILED && (purpose & CKPT__FOR_RETRY) && f->lost) {
+        return CKPT_ERR_DAMAGED;
+    }
+    return f->highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED : CKPT_OK;
+}
+
+// Claims a run that exists, for that purpose.
+static ckpt_code ckpt__take(ckpt__ctx *ctx, ckpt__run *run, const char *id,
+                            uint32_t purpose)
+{
+    ckpt__place *p = &run->place;
+    CKPT__TRY(ckpt__run_init(ctx, run, id));
+    CKPT__TRY(ckpt__store_open(p, &ctx->desc, id, CKPT_HOW_FIND));
+    ckpt_code rc = ckpt__look_before_claim(ctx, run, purpose);
+    bool claimed = false;
+    if (rc == CKPT_OK) {
+        rc = ckpt__make_claim(run, p->facts.highest + 1);
+        claimed = rc == CKPT_OK;
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__take_claimed(run, purpose);
+    }
+    if (rc != CKPT_OK) {
+        ckpt__store_close(p, claimed);
+    }
+    // Another one may have claimed first, or above us.
+    return rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
+}
+
+// Takes a run to hand it out.
+static ckpt_code ckpt__take_run_over(ckpt__ctx *ctx, ckpt__run *run,
+                                     const char *id, const char *fingerprint,
+                                     uint32_t purpose)
+{
+    CKPT__TRY(ckpt__take(ctx, run, id, purpose));
+    run->view->fingerprint_differs = fingerprint != NULL &&
+        run->record.fingerprint != ckpt__hash_text(fingerprint, CKPT__AS_TEXT);
+    ckpt__tell(run, run->handed == CKPT__HANDED_ON ? CKPT_EVENT_RESUMED
+                                                   : CKPT_EVENT_FALLBACK, NULL);
+    return CKPT_OK;
+}
+
+// Closes a run and leaves what callers may read.
+static void ckpt__close(ckpt__run *run)
+{
+    ckpt__store_close(&run->place, false);
+    run->stage = CKPT__CLOSED;
+    run->view->open = false;
+}
+
+// The reason of a finish: as much of it as fits, cut between characters.
+static void ckpt__plan_reason(ckpt__plan *plan, const char *reason)
+{
+    size_t n = reason != NULL ? strlen(reason) : 0;
+    if (n > CKPT_REASON_MAX) {
+        n = CKPT_REASON_MAX;
+        while (n > 0 && ((uint8_t)reason[n] & 0xc0) == 0x80) {
+            n--;
+        }
+    }
+    if (reason != NULL) {
+        plan->set_reason = true;
+        plan->reason = reason;
+        plan->reason_size = (uint32_t)n;
+    }
+}
+
+// Keeps a run of which no generation is whole: publishes an empty one that says
+// so. The damaged ones are set aside for people to look at.
+static ckpt_code ckpt__finish_lost(ckpt__run *run, const char *reason)
+{
+    ckpt_meta none;
+    memset(&none, 0, sizeof(none));
+    run->seq_tried = run->place.facts.acked;
+    ckpt__plan_first(run, &none, false);
+    run->plan.lost = true;
+    run->plan.outcome = CKPT_DEAD;
+    ckpt__plan_reason(&run->plan, reason);
+    const ckpt_code rc = ckpt__publish_now(run);
+    run->plan.begin = NULL;
+    if (rc == CKPT_OK) {
+        run->handed = CKPT__HANDED_ON;
+        run->stage = CKPT__ENDED;
+        (void)ckpt__set_aside(run);
+    }
+    return rc;
+}
+
+// Finishes a run that was claimed damaged; only an end is of any use to it.
+static ckpt_code ckpt__finish_damaged(ckpt__run *run, ckpt_outcome outcome,
+                                      const char *reason)
+{
+    CKPT__TRY(ckpt__lose(run, ckpt__fence(run)));
+    if (!ckpt__is_end(outcome)) return CKPT_OK;
+    if (outcome != CKPT_DEAD) return ckpt__remove_run(run, outcome, NULL);
+    CKPT__TRY(ckpt__finish_lost(run, reason));
+    return ckpt__remove_run(run, outcome, &run->place.gen);
+}
+
+// Publishes the outcome of a run that has some checkpoint.
+static ckpt_code ckpt__finish_save(ckpt__run *run, ckpt_outcome outcome,
+                                   const ckpt_finish_desc *desc)
+{
+    ckpt__plan *plan = ckpt__plan_begin(run);
+    ckpt_code rc = ckpt__plan_save(run, desc->save);
+    if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
+    if (ckpt__is_end(outcome) && outcome != CKPT_DEAD &&
+        run->record.section[CKPT__HELD].count > 0) {
+        return CKPT_ERR_HELD;
+    }
+    plan->outcome = outcome;
+    if (run->record.outcome != CKPT_INTERRUPTED) {      // given back once
+        plan->attempt = ckpt__next_attempt(plan->attempt, false, outcome);
+    }
+    ckpt__plan_reason(plan, desc->reason);
+    if (!ckpt__is_end(outcome)) return ckpt__save_planned(run);
+    CKPT__TRY(ckpt__end(run, outcome, ckpt__save_planned));
+    run->stage = CKPT__ENDED;
+    return CKPT_OK;
+}
+
+// The outcome that is written: of a run that is to be kept another one.
+static ckpt_outcome ckpt__outcome_of(const ckpt__run *run, ckpt_outcome outcome,
+                                     bool keep)
+{
+    if (outcome == CKPT_FAILED && keep) return CKPT_DEAD;
+    return outcome == CKPT_COMPLETED && run->record.once ? CKPT_DONE : outcome;
+}
+
+// Leaves a run. Once its outcome stands and was looked at, a run is only
+// removed, and that touches nothing that is not ours: no look is needed any
+// more.
+static ckpt_code ckpt__finish(ckpt__run *run, ckpt_outcome outcome,
+                              const ckpt_finish_desc *desc)
+{
+    memset(&run->place.error, 0, sizeof(run->place.error));
+    if (run->handed == CKPT__HANDED_DAMAGED && run->stage != CKPT__LOST) {
+        return ckpt__finish_damaged(run, outcome, desc->reason);
+    }
+    if (run->stage != CKPT__ENDED) {
+        CKPT__TRY(ckpt__ready(run));
+        CKPT__TRY(ckpt__finish_save(run, outcome, desc));
+    }
+    if (run->stage != CKPT__ENDED) return CKPT_OK;
+    return ckpt__remove_run(run, outcome, &run->place.gen);
+}
+
+//--- Entries ------------------------------------------------------------------
+
+// Of phases, effects and held environments alike: found by the hash of their
+// names, read where they stand.
+
+// Whether entry i of a list has that name; an effect also that turn, or, with
+// UINT64_MAX, one that has begun.
+static bool ckpt__entry_is(ckpt__run *run, uint32_t list, uint32_t i,
+                           uint64_t key, uint64_t turn)
+{
+    if (list == CKPT__PHASES) return run->tables.phases[i] == key;
+    const ckpt__entry *e = &ckpt__entries(&run->tables, list)[i];
+    if (list == CKPT__HELD) return e->key == key;
+    return e->key == key && (turn == UINT64_MAX ? !e->ended : e->turn == turn);
+}
+
+// The newest such entry; the number of entries if there is none.
+static uint32_t ckpt__entry_find(ckpt__run *run, uint32_t list,
+                                 const char *name, uint64_t turn)
+{
+    const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
+    const uint32_t n = run->record.section[list].count;
+    for (uint32_t i = n; i > 0; i--) {
+        if (ckpt__entry_is(run, list, i - 1, key, turn)) return i - 1;
+    }
+    return n;
+}
+
+// Puts the reader before entry i of a list and takes it: run->found tells of it
+// then.
+static ckpt_code ckpt__entry_take(ckpt__run *run, uint32_t list, uint32_t i)
+{
+    ckpt__reader *r = &run->place.reader;
+    uint32_t at = ckpt__section_at(&run->record, list);
+    for (uint32_t k = 0; k < i && list != CKPT__PHASES; k++) {
+        at += ckpt__entries(&run->tables, list)[k].size + 1;    // and a comma
+    }
+    ckpt__reader_store(r, &run->place, at);
+    for (uint32_t k = list == CKPT__PHASES ? 0 : i; k < i; k++) {
+        ckpt__take_entry(r, list, &run->found);     // sizes are not known
+        ckpt__take_byte(r, ',');
+    }
+    ckpt__take_entry(r, list, &run->found);
+    ckpt__store_read_end(&run->place);
+    return ckpt__is_syntax(r->rc) ? CKPT_ERR_DAMAGED : r->rc;
+}
+
+// Reads the name of entry i of a list.
+static ckpt_code ckpt__entry_name(ckpt__run *run, uint32_t list, uint32_t i,
+                                  char name[CKPT_NAME_MAX + 1])
+{
+    // Escaped it may be twice as long, and not longer: through the window.
+    ckpt__place *p = &run->place;
+    char *raw = (char *)p->window;
+    bool lone = false;
+    CKPT__TRY(ckpt__entry_take(run, list, i));
+    const ckpt__string s = run->found.string;
+    CKPT__TRY(ckpt__copy_out(p, s.from, s.size, raw, sizeof(p->window)));
+    const size_t n = ckpt__unescape(raw, raw, s.size, &lone);
+    if (n > CKPT_NAME_MAX) return CKPT_ERR_DAMAGED;
+    memcpy(name, raw, n);
+    name[n] = '\0';
+    return CKPT_OK;
+}
+
+// Copies the value of entry i of a list out; i is the number of entries if
+// there is none.
+static ckpt_code ckpt__entry_value(ckpt__run *run, uint32_t list, uint32_t i,
+                                   void *buf, size_t cap, size_t *size)
+{
+    if (i == run->record.section[list].count) return CKPT_ERR_NOT_FOUND;
+    CKPT__TRY(ckpt__entry_take(run, list, i));
+    const ckpt__span value = run->found.value;
+    *size = value.size;
+    return ckpt__copy_out(&run->place, value.from, value.size, buf, cap);
+}
+
+// Goes on to the next entry of a walk, *at being 0 before the first, else that
+// of the entry of this name and turn, which may be struck off since. Fills in
+// its name and entry.
+static ckpt_code ckpt__entry_next(ckpt__run *run, uint32_t list, uint32_t *at,
+                                  char name[CKPT_NAME_MAX + 1], uint64_t turn,
+                                  ckpt__entry *entry)
+{
+    CKPT__TRY(ckpt__ready(run));
+    const uint32_t n = run->record.section[list].count;
+    uint32_t i = *at;
+    if (i > 0) {
+        const uint32_t found = ckpt__entry_find(run, list, name, turn);
+        i = found < n ? found + 1 : i - 1;
+    }
+    if (i >= n || !run->view->durable) return CKPT_END;
+    *entry = ckpt__entries(&run->tables, list)[i];
+    *at = i + 1;
+    name[0] = '\0';
+    return ckpt__entry_name(run, list, i, name);
+}
+
+//--- Runs ---------------------------------------------------------------------
+
+CKPT_API ckpt_code ckpt_start(ckpt_ctx *ctx_view, ckpt_run *view,
+                              const ckpt_run_desc *desc)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
+    ckpt__run *run = ckpt__run_of(view);
+    // What is half removed is removed; anything else is in the way.
+    ckpt_code rc = ckpt__take(ctx, run, desc->id, CKPT__FOR_BEGIN);
+    switch (rc) {
+    case CKPT_ERR_NOT_FOUND: case CKPT_FINISHED:
+        rc = ckpt__begin(ctx, run, desc);
+        break;
+    case CKPT_ERR_LIVE: case CKPT_ERR_BUSY: case CKPT_ERR_EXHAUSTED:
+    case CKPT_ERR_DAMAGED: case CKPT_ERR_FORMAT: case CKPT_ERR_FOREIGN:
+    case CKPT_ERR_TOO_LARGE:
+        rc = CKPT_ERR_EXISTS;
+        break;
+    default:
+        break;
+    }
+    return ckpt__open_result(ctx, run, rc);
+}
+
+static ckpt_code ckpt__resume(ckpt__ctx *ctx, ckpt__run *run,
+                              const ckpt_run_desc *desc)
+{
+    return ckpt__take_run_over(ctx, run, desc->id, desc->meta.fingerprint,
+                               desc->force ? CKPT__FOR_FORCE : 0);
+}
+
+CKPT_API ckpt_code ckpt_resume(ckpt_ctx *ctx_view, ckpt_run *view,
+                               const ckpt_run_desc *desc)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
+    ckpt__run *run = ckpt__run_of(view);
+    return ckpt__open_result(ctx, run, ckpt__resume(ctx, run, desc));
+}
+
+// Takes a run, or begins it if there is none, which *found tells.
+static ckpt_code ckpt__open(ckpt__ctx *ctx, ckpt__run *run,
+                            const ckpt_run_desc *desc, bool *found)
+{
+    ckpt_code rc = CKPT_ERR_EXISTS;
+    // It may appear, or vanish, between the question and the answer.
+    for (int tries = 0; tries < 4 && (rc == CKPT_ERR_EXISTS ||
+                                      rc == CKPT_ERR_STALE); tries++) {
+        rc = ckpt__resume(ctx, run, desc);
+        *found = rc != CKPT_ERR_NOT_FOUND;
+        if (!*found) {
+            rc = ckpt__begin(ctx, run, desc);
+        }
+    }
+    return rc;
+}
+
+CKPT_API ckpt_code ckpt_open(ckpt_ctx *ctx_view, ckpt_run *view,
+                             const ckpt_run_desc *desc)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
+    ckpt__run *run = ckpt__run_of(view);
+    bool found;
+    return ckpt__open_result(ctx, run, ckpt__open(ctx, run, desc, &found));
+}
+
+// Cuts a NUL-terminated text out of the buffer: unescapes it where it stands.
+static const char *ckpt__text_at(char *buf, const ckpt__span *span)
+{
+    bool lone = false;
+    if (span->from == 0) return NULL;
+    char *text = buf + span->from;              // its closing quote is behind
+    text[ckpt__unescape(text, text, span->size, &lone)] = '\0';
+    return text;
+}
+
+// A section, and of a list the brackets that stand around it.
+static ckpt_bytes ckpt__bytes_at(const char *buf, const ckpt__into *into,
+                                 uint32_t i)
+{
+    const uint32_t bracket = i != CKPT__STATE;
+    ckpt_bytes bytes;
+    bytes.ptr = buf + into->found->at[i] - bracket;
+    bytes.len = into->rec->section[i].size + 2 * bracket;
+    return bytes;
+}
+
+// Fills in a checkpoint from a record that was read into buf.
+static void ckpt__checkpoint(ckpt_checkpoint *out, char *buf,
+                             const ckpt__into *into)
+{
+    const ckpt__record *rec = into->rec;
+    const ckpt__found *found = into->found;
+    memset(out, 0, sizeof(*out));
+    out->epoch = rec->epoch;
+    out->seq = rec->seq;
+    out->turn = rec->turn;
+    out->turn_max = rec->turn_max;
+    out->attempt = rec->attempt;
+    out->outcome = rec->outcome;
+    out->saved_at_ms = rec->saved_at_ms;
+    out->messages = ckpt__bytes_at(buf, into, CKPT__MESSAGES);
+    out->phases = ckpt__bytes_at(buf, into, CKPT__PHASES);
+    out->effects = ckpt__bytes_at(buf, into, CKPT__EFFECTS);
+    out->held = ckpt__bytes_at(buf, into, CKPT__HELD);
+    out->state = ckpt__bytes_at(buf, into, CKPT__STATE);
+    for (uint32_t i = 0; i < CKPT__META_COUNT; i++) {
+        *ckpt__meta_member(&out->meta, i) = ckpt__text_at(buf, &found->meta[i]);
+    }
+    out->reason = ckpt__text_at(buf, &found->reason);
+    out->birth = ckpt__text_at(buf, &found->birth);
+}
+
+// Reads the generation that stands, as a copy in buf. The tables stay as they
+// are; run->next is not needed between saves.
+static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
+                            size_t cap)
+{
+    ckpt__place *p = &run->place;
+    const ckpt__into into = { &run->next, &run->found, NULL, NULL };
+    const ckpt_bytes bytes = { buf, run->record.length };
+    uint32_t pos;
+    CKPT__TRY(ckpt__copy_out(p, 0, run->record.length, buf, cap));
+    ckpt__reader_memory(&p->reader, bytes);
+    const ckpt_code rc = ckpt__record_read(&p->reader, run->view->id,
+                                           p->size_max, p->head, &into, &pos);
+    p->error.pos = pos;
+    CKPT__TRY(rc);
+    if (run->next.epoch != run->epoch || run->next.seq != run->record.seq) {
+        return CKPT_ERR_STALE;
+    }
+    ckpt__checkpoint(out, (char *)buf, &into);
+    return CKPT_OK;
+}
+
+// Loads. What was published may not be what stands there: another owner's
+// generation is there, or ours was damaged, and the one before it is next.
+static ckpt_code ckpt__load_newest(ckpt__run *run, ckpt_checkpoint *out,
+                                   void *buf, size_t cap)
+{
+    const ckpt_code rc = ckpt__load(run, out, buf, cap);
+    if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_STALE) return rc;
+    CKPT__TRY(ckpt__lose(run, ckpt__fence(run)));
+    CKPT__TRY(ckpt__rejudge(run));
+    return ckpt__load(run, out, buf, cap);
+}
+
+CKPT_API ckpt_code ckpt_load(ckpt_run *view, ckpt_checkpoint *out, void *buf,
+                             size_t cap)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    memset(out, 0, sizeof(*out));
+    ckpt_code rc = ckpt__ready(run);
+    if (rc != CKPT_OK) return ckpt__run_result(run, rc);
+    rc = ckpt__run_result(run, ckpt__load_newest(run, out, buf, cap));
+    if (rc != CKPT_OK) {
+        ckpt__tell(run, CKPT_EVENT_LOAD_FAILED, &view->error);
+        return rc;
+    }
+    ckpt__tell(run, CKPT_EVENT_LOADED, NULL);
+    run->doubts &= ~(uint32_t)CKPT__DOUBT_CALLER;
+    return view->older ? CKPT_OLDER : CKPT_OK;
+}
+
+CKPT_API bool ckpt_due(ckpt_run *view, uint64_t turn)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt_moment now;
+    if (!ckpt__is_open(run)) return false;
+    return ckpt__now(run, &now) != CKPT_OK ||   // the save will say what it is
+           ckpt__is_due(&run->ctx->desc, run->saved_ms, now.mono_ms, turn);
+}
+
+CKPT_API ckpt_code ckpt_save(ckpt_run *view, const ckpt_save_desc *desc)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    if (ckpt__is_open(run) && run->stage != CKPT__LOST && !desc->force &&
+        !ckpt_due(view, desc->turn)) {
+        view->skipped++;
+        ckpt__tell(run, CKPT_EVENT_SKIPPED, NULL);
+        return CKPT_SKIPPED;
+    }
+    const ckpt_code rc = ckpt__save_begin(run, desc);
+    return rc == CKPT_OK ? ckpt__save_planned(run) : ckpt__save_failed(run, rc);
+}
+
+static ckpt_code ckpt__beat(ckpt__run *run)
+{
+    ckpt_moment now;
+    if (!ckpt__is_open(run) || run->stage == CKPT__LOST) {
+        return ckpt__ready(run);
+    }
+    CKPT__TRY(ckpt__now(run, &now));
+    CKPT__TRY(ckpt__touch(run, now.mono_ms));
+    return ckpt__fence(run);
+}
+
+CKPT_API ckpt_code ckpt_beat(ckpt_run *view)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt_code rc = ckpt__beat(run);
+    if (run->stage != CKPT__LOST) {
+        rc = ckpt__lose(run, rc);
+    }
+    return ckpt__run_result(run, rc);
+}
+
+CKPT_API ckpt_code ckpt_finish(ckpt_run *view, ckpt_outcome outcome,
+                               const ckpt_finish_desc *desc)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt_finish_desc none;
+    memset(&none, 0, sizeof(none));
+    desc = desc != NULL ? desc : &none;
+    if (!ckpt__is_open(run)) return ckpt__run_result(run, ckpt__ready(run));
+    if (outcome <= CKPT_RUNNING || outcome > CKPT_RETRY) {
+        return ckpt__run_result(run, CKPT_ERR_ARGUMENT);
+    }
+    outcome = ckpt__outcome_of(run, outcome, desc->keep);
+    if (run->stage == CKPT__ENDED && outcome != run->record.outcome) {
+        ckpt__close(run);
+        return CKPT_FINISHED;
+    }
+    const ckpt_code rc = ckpt__run_result(run, ckpt__finish(run, outcome,
+                                                            desc));
+    if (rc == CKPT_OK || rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_FORKED) {
+        ckpt__close(run);
+    }
+    return rc;
+}
+
+CKPT_API void ckpt_abandon(ckpt_run *view)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    if (ckpt__is_open(run)) {
+        ckpt__close(run);
+    }
+}
+
+//--- Phases -------------------------------------------------------------------
+
+CKPT_API bool ckpt_phase(ckpt_run *view, const char *name)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
+    const uint32_t n = ckpt__is_open(run) ? run->phases_adopted : 0;
+    if (run->stage == CKPT__OVER) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        const uint8_t bit = (uint8_t)(1U << i % 8);
+        if (run->tables.phases[i] == key && (run->skippable[i / 8] & bit)) {
+            run->skippable[i / 8] &= (uint8_t)~bit;
+            return false;
+        }
+    }
+    return true;
+}
+
+CKPT_API ckpt_code ckpt_phase_output(ckpt_run *view, const char *name,
+                                     void *buf, size_t cap, size_t *size)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    *size = 0;
+    ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK) {
+        rc = ckpt__entry_value(run, CKPT__PHASES,
+                               ckpt__entry_find(run, CKPT__PHASES, name, 0),
+                               buf, cap, size);
+    }
+    return ckpt__run_result(run, rc);
+}
+
+// Plans the end of a phase.
+static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
+                                  ckpt_bytes output, const ckpt_save_desc *save)
+{
+    ckpt__plan *plan = &run->plan;
+    CKPT__TRY(ckpt__save_begin(run, save));
+    CKPT__TRY(ckpt__name_check(name, &run->place.error));
+    if (run->record.section[CKPT__PHASES].count == CKPT_PHASES_MAX) {
+        return CKPT_ERR_PHASES;
+    }
+    plan->name = name;
+    plan->end_phase = true;
+    plan->attempt = 0;                          // progress (R6)
+    return ckpt__plan_value(run, output);
+}
+
+CKPT_API ckpt_code ckpt_phase_end(ckpt_run *view, const char *name,
+                                  ckpt_bytes output,
+                                  const ckpt_save_desc *save)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    const ckpt_code rc = ckpt__plan_phase(run, name, output, save);
+    return rc == CKPT_OK ? ckpt__save_planned(run) : ckpt__save_failed(run, rc);
+}
+
+//--- Effects ------------------------------------------------------------------
+
+// Tells what stands about an effect.
+static void ckpt__effect_fill(const ckpt__entry *e, ckpt_effect *effect)
+{
+    effect->turn = e->turn;
+    effect->state = e->ended ? CKPT_EFFECT_ENDED : CKPT_EFFECT_UNCERTAIN;
+    effect->result_size = e->value_size;
+}
+
+// Whether the tables still have room for one more effect, once what this save
+// drops is dropped.
+static bool ckpt__effect_fits(const ckpt__run *run)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < run->record.section[CKPT__EFFECTS].count; i++) {
+        n += ckpt__entry_fate(&run->plan, CKPT__EFFECTS, i) != CKPT__DROP;
+    }
+    return n < CKPT_EFFECTS_MAX;
+}
+
+// Whether an effect that stands answers for itself. One that was to begin in
+// this very claim but could not be acknowledged was not run: it is still new.
+static bool ckpt__effect_stands(const ckpt__run *run, const ckpt__entry *e,
+                                uint64_t key)
+{
+    return e->ended || e->epoch != run->epoch || run->begin_again != key;
+}
+
+// Plans the begin of an effect. *stands: there is one already.
+static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
+                                   uint64_t turn, bool *stands,
+                                   ckpt_effect *effect)
+{
+    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ turn;
+    const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, turn);
+    const ckpt__entry *e = &run->tables.effects[at];
+    const bool again = at < run->record.section[CKPT__EFFECTS].count;
+    *stands = again && ckpt__effect_stands(run, e, key);
+    if (*stands) {
+        ckpt__effect_fill(e, effect);
+        return CKPT_OK;
+    }
+    if (!again && !ckpt__effect_fits(run)) return CKPT_ERR_EFFECTS;
+    if (!again) {
+        ckpt__plan_entry(run, CKPT__EFFECTS, at, CKPT__WRITE);
+    }
+    run->plan.name = id;
+    run->begin_again = key;
+    return CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
+                                     const ckpt_save_desc *save,
+                                     ckpt_effect *effect)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    bool stands = false;
+    memset(effect, 0, sizeof(*effect));
+    effect->state = CKPT_EFFECT_UNCERTAIN;      // until it is known better
+    ckpt_code rc = save == NULL ? CKPT_ERR_ARGUMENT
+                                : ckpt__save_begin(run, save);
+    if (rc == CKPT_FINISHED) {
+        effect->state = CKPT_EFFECT_ENDED;
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__name_check(id, &run->place.error);
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__plan_effect(run, id, save->turn, &stands, effect);
+    }
+    if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
+    if (!stands) {
+        CKPT__TRY(ckpt__save_planned(run));
+        run->begin_again = 0;
+        effect->state = CKPT_EFFECT_NEW;
+        effect->turn = save->turn;
+    }
+    memcpy(effect->id, id, strlen(id) + 1);
+    return CKPT_OK;
+}
+
+// Plans the end of an effect.
+static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *id,
+                                       ckpt_bytes result)
+{
+    CKPT__TRY(ckpt__save_begin(run, NULL));
+    CKPT__TRY(ckpt__name_check(id, &run->place.error));
+    const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, UINT64_MAX);
+    if (at == run->record.section[CKPT__EFFECTS].count) {
+        return CKPT_ERR_NOT_FOUND;
+    }
+    ckpt__plan_entry(run, CKPT__EFFECTS, at,
+                     result.ptr != NULL ? CKPT__WRITE : CKPT__DROP);
+    run->plan.name = id;
+    return ckpt__plan_value(run, result);
+}
+
+CKPT_API ckpt_code ckpt_effect_end(ckpt_run *view, const char *id,
+                                   ckpt_bytes result)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    const ckpt_code rc = ckpt__plan_effect_end(run, id, result);
+    return rc == CKPT_OK ? ckpt__save_planned(run) : ckpt__save_failed(run, rc);
+}
+
+CKPT_API ckpt_code ckpt_effect_result(ckpt_run *view, const ckpt_effect *effect,
+                                      void *buf, size_t cap, size_t *size)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    *size = 0;
+    ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK) {
+        const uint32_t n = run->record.section[CKPT__EFFECTS].count;
+        uint32_t i = ckpt__entry_find(run, CKPT__EFFECTS, effect->id,
+                                      effect->turn);
+        i = i < n && run->tables.effects[i].ended ? i : n;
+        rc = ckpt__entry_value(run, CKPT__EFFECTS, i, buf, cap, size);
+    }
+    return ckpt__run_result(run, rc);
+}
+
+CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt__entry e;
+    const ckpt_code rc = ckpt__entry_next(run, CKPT__EFFECTS, &effect->at,
+                                          effect->id, effect->turn, &e);
+    if (rc == CKPT_OK) {
+        ckpt__effect_fill(&e, effect);
+    }
+    return ckpt__run_result(run, rc);
+}
+
+//--- Notes --------------------------------------------------------------------
+
+// The note is put together from text that needs no escapes, and from what
+// stands escaped already.
+
+static void ckpt__note_text(ckpt_json *w, const char *text)
+{
+    ckpt__json_put(w, text, strlen(text));
+}
+
+static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
+{
+    char number[20];
+    ckpt__note_text(w, text);
+    ckpt__json_put(w, number, ckpt__number(number, value, 1, '0'));
+}
+
+// Adds the reason as it stands in the record, without its quotes.
+CKPT__APART static ckpt_code ckpt__note_reason(ckpt__run *run, ckpt_json *w)
+{
+    const ckpt__record *rec = &run->record;
+    const uint32_t size = rec->section[CKPT__REASON].size - 2;
+    ckpt__note_text(w, " Why it was left: ");
+    const size_t room = w->len < w->cap ? w->cap - w->len : 0;
+    CKPT__TRY(ckpt__copy_out(&run->place,
+                             ckpt__section_at(rec, CKPT__REASON) + 1, size,
+                             w->buf + (room > 0 ? w->len : 0), room));
+    w->len += size;
+    ckpt__note_text(w, ".");
+    return CKPT_OK;
+}
+
+// Adds the effects that were begun before this claim and have not ended.
+CKPT__APART static ckpt_code ckpt__note_effects(ckpt__run *run, ckpt_json *w,
+                                                ckpt_note_info *note)
+{
+    for (uint32_t i = 0; i < run->record.section[CKPT__EFFECTS].count; i++) {
+        const ckpt__entry *e = &run->tables.effects[i];
+        char id[CKPT_NAME_MAX + 1];
+        if (e->ended || e->epoch >= run->epoch) continue;
+        note->uncertain++;
+        CKPT__TRY(ckpt__entry_name(run, CKPT__EFFECTS, i, id));
+        ckpt__note_number(w, " Of turn ", e->turn);
+        ckpt__note_text(w, ", the call ");
+        ckpt__json_piece(w, ckpt_text(id));
+        ckpt__note_text(w, " was begun and may have run; check before you "
+                           "repeat it.");
+    }
+    return CKPT_OK;
+}
+
+static ckpt_code ckpt__note(ckpt__run *run, ckpt_note_info *note,
+                            ckpt_json *w)
+{
+    CKPT__TRY(ckpt__ready(run));
+    if (!run->view->resumed) return CKPT_ERR_NOT_FOUND;
+    const ckpt__record *rec = &run->record;
+    note->turn = rec->turn;
+    note->attempt = rec->attempt;
+    note->phases = rec->section[CKPT__PHASES].count;
+    ckpt__note_number(w, "{\"role\":\"system\",\"content\":\"This run was "
+                      "interrupted and is resumed from turn ", note->turn);
+    ckpt__note_number(w, " (attempt ", note->attempt);
+    ckpt__note_number(w, "). Phases complete: ", note->phases);
+    ckpt__note_text(w, ".");
+    if (rec->section[CKPT__REASON].size != 4) {     // null
+        CKPT__TRY(ckpt__note_reason(run, w));
+    }
+    CKPT__TRY(ckpt__note_effects(run, w, note));
+    ckpt__note_text(w, " Review progress and continue.\"}");
+    return w->len > w->cap ? CKPT_ERR_BUFFER : CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_note(ckpt_run *view, ckpt_note_info *note, void *buf,
+                             size_t cap)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt_json w;
+    memset(note, 0, sizeof(*note));
+    ckpt_json_init(&w, buf, cap);
+    const ckpt_code rc = ckpt__note(run, note, &w);
+    if (rc == CKPT_OK) {
+        note->message.ptr = buf;
+        note->message.len = w.len;
+    }
+    return ckpt__run_result(run, rc);
+}
+
+//--- Environments -------------------------------------------------------------
+
+static void ckpt__janitor_remove(ckpt_janitor *j, const ckpt_env *env)
+{
+    for (size_t i = 0; j != NULL && i < j->count; i++) {
+        if (j->envs[i] == env) {
+            memmove(&j->envs[i], &j->envs[i + 1],
+                    (j->count - i - 1) * sizeof(j->envs[0]));
+            j->count--;
+            return;
+        }
+    }
+}
+
+// Plans that the run holds an environment. *held: it does already.
+static ckpt_code ckpt__plan_hold(ckpt__run *run, const ckpt_env_desc *desc,
+                                 bool *held)
+{
+    const uint32_t n = run->record.section[CKPT__HELD].count;
+    const uint64_t key = ckpt__hash_text(desc->id, CKPT__AS_TEXT);
+    CKPT__TRY(ckpt__save_begin(run, NULL));
+    const bool again = ckpt__entry_find(run, CKPT__HELD, desc->id, 0) < n;
+    // One that could not be acknowledged is saved once more: it is visible, but
+    // may not be durable.
+    *held = again && run->hold_again != key;
+    if (*held) return CKPT_OK;
+    if (!again) {
+        if (n == CKPT_HELD_MAX) return CKPT_ERR_HELD;
+        CKPT__TRY(ckpt__plan_value(run, desc->timestep));
+        ckpt__plan_entry(run, CKPT__HELD, n, CKPT__WRITE);
+    }
+    run->plan.name = desc->id;
+    run->plan.steps = desc->step_count;
+    run->hold_again = key;
+    return CKPT_OK;
+}
+
+// Saves that the run holds it, unless it does already.
+static ckpt_code ckpt__hold(ckpt__run *run, const ckpt_env_desc *desc)
+{
+    bool held = false;
+    const ckpt_code rc = ckpt__plan_hold(run, desc, &held);
+    if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
+    if (!held) {
+        CKPT__TRY(ckpt__save_planned(run));
+        run->hold_again = 0;
+    }
+    return CKPT_OK;
+}
+
+// Strikes it off the run, if it is there.
+static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
+{
+    const ckpt_code rc = ckpt__save_begin(run, NULL);
+    if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
+    const uint32_t at = ckpt__entry_find(run, CKPT__HELD, id, 0);
+    if (at == run->record.section[CKPT__HELD].count) return CKPT_OK;
+    ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP);
+    return ckpt__save_planned(run);
+}
+
+CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
+{
+    ckpt_janitor *j = desc->janitor;
+    ckpt_error err;
+    memset(env, 0, sizeof(*env));
+    CKPT__TRY(ckpt__name_check(desc->id, &err));
+    if (desc->restore == NULL || (j != NULL && j->count == j->cap)) {
+        return CKPT_ERR_ARGUMENT;
+    }
+    if (desc->timestep.ptr != NULL) {
+        CKPT__TRY(ckpt_json_check(desc->timestep, NULL));
+    }
+    if (desc->run != NULL) {
+        CKPT__TRY(ckpt__hold(ckpt__run_of(desc->run), desc));
+        env->priv.run = ckpt__hash_text(desc->run->id, CKPT__AS_ID);
+        env->priv.epoch = desc->run->epoch;
+    }
+    memcpy(env->id, desc->id, strlen(desc->id) + 1);
+    env->step_count = desc->step_count;
+    env->timestep = desc->timestep;
+    env->priv.desc = *desc;
+    env->priv.desc.id = NULL;
+    env->priv.open = true;
+    if (j != NULL) {
+        j->envs[j->count++] = env;
+    }
+    return CKPT_OK;
+}
+
+CKPT_API bool ckpt_env_released(const ckpt_env *env)
+{
+    return !env->priv.open || env->priv.released;
+}
+
+CKPT_API ckpt_code ckpt_env_restore(ckpt_env *env, void *out,
+                                    ckpt_bytes *timestep, int *failure)
+{
+    const ckpt_env_desc *desc = &env->priv.desc;
+    if (ckpt_env_released(env)) return CKPT_ERR_RELEASED;
+    if (env->priv.releasing) return CKPT_ERR_RELEASING;
+    const int failed = desc->restore(desc->user, env, out);
+    if (failure != NULL) {
+        *failure = failed;
+    }
+    if (failed == 0 && timestep != NULL) {
+        *timestep = env->timestep;
+    }
+    return failed == 0 ? CKPT_OK : CKPT_ERR_IO;
+}
+
+// Makes sure that the run that an environment belongs to is still the caller's:
+// whoever lost the run has lost its environments, too.
+static ckpt_code ckpt__env_is_ours(const ckpt_env *env)
+{
+    ckpt_run *view = env->priv.desc.run;
+    ckpt__run *run = ckpt__run_of(view);
+    if (view->epoch != env->priv.epoch ||
+        ckpt__hash_text(view->id, CKPT__AS_ID) != env->priv.run) {
+        return CKPT_ERR_CLOSED;
+    }
+    ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK) {
+        rc = ckpt__lose(run, ckpt__look_mine(run));
+    }
+    return ckpt__run_result(run, rc);
+}
+
+CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
+{
+    const ckpt_env_desc *desc = &env->priv.desc;
+    int failed = 0;
+    if (failure != NULL) {
+        *failure = 0;
+    }
+    if (!env->priv.open || (env->priv.released && env->priv.struck)) {
+        return CKPT_OK;
+    }
+    if (env->priv.releasing) return CKPT_ERR_RELEASING;
+    if (desc->run != NULL) {
+        CKPT__TRY(ckpt__env_is_ours(env));
+    }
+    if (!env->priv.released && desc->release != NULL) {
+        env->priv.releasing = true;
+        failed = desc->release(desc->user, env);
+        env->priv.releasing = false;
+    }
+    if (failure != NULL) {
+        *failure = failed;
+    }
+    if (failed != 0) return CKPT_ERR_IO;
+    env->priv.released = true;
+    ckpt__janitor_remove(desc->janitor, env);
+    if (desc->run != NULL) {
+        CKPT__TRY(ckpt__unhold(ckpt__run_of(desc->run), env->id));
+    }
+    env->priv.struck = true;
+    return CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_held_next(ckpt_run *view, ckpt_held *held)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt__entry e;
+    const ckpt_code rc = ckpt__entry_next(run, CKPT__HELD, &held->at, held->id,
+                                          0, &e);
+    if (rc == CKPT_OK) {
+        held->step_count = (int64_t)e.turn;
+        held->timestep_size = e.value_size;
+    }
+    return ckpt__run_result(run, rc);
+}
+
+CKPT_API ckpt_code ckpt_held_timestep(ckpt_run *view, const char *id, void *buf,
+                                      size_t cap, size_t *size)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    *size = 0;
+    ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK) {
+        rc = ckpt__entry_value(run, CKPT__HELD,
+                               ckpt__entry_find(run, CKPT__HELD, id, 0), buf,
+                               cap, size);
+    }
+    return ckpt__run_result(run, rc);
+}
+
+CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
+                                size_t cap, ckpt_event_fn *event, void *user)
+{
+    janitor->envs = envs;
+    janitor->cap = cap;
+    janitor->count = 0;
+    janitor->event = event;
+    janitor->event_user = user;
+}
+
+CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count)
+{
+    size_t failures = 0, n = 0;
+    while (janitor->count > 0) {
+        ckpt_env *env = janitor->envs[--janitor->count];
+        ckpt_desc desc;
+        ckpt_error err;
+        memset(&desc, 0, sizeof(desc));
+        memset(&err, 0, sizeof(err));
+        desc.event = janitor->event;
+        desc.event_user = janitor->event_user;
+        const ckpt_code rc = ckpt_env_release(env, &err.sys);
+        (void)ckpt__fill_error(&err, rc);
+        env->priv.released = true;
+        env->priv.struck = true;
+        failures += rc != CKPT_OK;
+        n++;
+        ckpt__event(&desc, rc == CKPT_OK ? CKPT_EVENT_ENV_RELEASED
+                                         : CKPT_EVENT_ENV_FAILED, env->id,
+                    NULL, rc == CKPT_OK ? NULL : &err);
+    }
+    if (count != NULL) {
+        *count = n;
+    }
+    return failures;
+}
+
+//--- Execute ------------------------------------------------------------------
+
+// Does the work and finishes the run, unless the work has done so.
+static ckpt_code ckpt__work(ckpt__run *run, ckpt_work_fn *work, void *user,
+                            ckpt_finish_desc *finish, ckpt_outcome *outcome)
+{
+    *outcome = work(run->view, user, finish);
+    if (*outcome <= CKPT_RUNNING || *outcome > CKPT_RETRY) {
+        *outcome = CKPT_INTERRUPTED;
+    }
+    return ckpt__is_open(run) ? ckpt_finish(run->view, *outcome, finish)
+                              : CKPT_OK;
+}
+
+// Goes on without checkpoints, and says why.
+CKPT__APART static void ckpt__degrade(ckpt__run *run, ckpt_code rc)
+{
+    (void)ckpt__fill_error(&run->place.error, rc);
+    ckpt__tell(run, CKPT_EVENT_DEGRADED, &run->place.error);
+    run->none = ckpt_store_none();
+    run->place.store = &run->none;
+    run->epoch = run->view->epoch = 1;
+    memcpy(run->view->birth, "0", 2);
+    run->view->durable = false;
+    run->seq_tried = 0;
+}
+
+CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx_view, ckpt_run *view,
+                                const ckpt_run_desc *desc, ckpt_work_fn *work,
+                                void *user)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt_finish_desc finish;
+    ckpt_outcome outcome;
+    bool found;
+    ckpt_code rc = ckpt__open(ctx, run, desc, &found);
+    if (!found && (rc == CKPT_ERR_IO || rc == CKPT_ERR_NO_SPACE ||
+                   rc == CKPT_ERR_ACCESS || rc == CKPT_ERR_RESOURCE)) {
+        ckpt__degrade(run, rc);
+        rc = CKPT_OK;
+    }
+    CKPT__TRY(ckpt__open_result(ctx, run, rc));
+    memset(&finish, 0, sizeof(finish));
+    return ckpt__work(run, work, user, &finish, &outcome);
+}
+
+//--- Supervising --------------------------------------------------------------
+
+// Fills in what a record says about a run.
+static void ckpt__info_record(ckpt_run_info *info, const ckpt__record *rec)
+{
+    info->outcome = rec->outcome;
+    info->epoch = rec->epoch;
+    info->seq = rec->seq;
+    info->turn = rec->turn;
+    info->turn_max = rec->turn_max;
+    info->size = rec->length;
+    info->attempt = rec->attempt;
+    info->once = rec->once;
+    info->lost = rec->lost;
+    memcpy(info->birth, rec->birth, sizeof(info->birth));
+    info->messages = rec->section[CKPT__MESSAGES].count;
+    info->phases = rec->section[CKPT__PHASES].count;
+    info->uncertain = rec->uncertain;
+    info->held = rec->section[CKPT__HELD].count;
+    info->saved_at_ms = rec->saved_at_ms;
+}
+
+// Fills in what the claims say about a run.
+static void ckpt__info_life(ckpt_run_info *info, const ckpt__place *p)
+{
+    info->beat_age_ms = p->facts.age_ms < 0 ? 0 : p->facts.age_ms;
+    if (p->life.beat_ms == 0) {
+        info->beat_age_ms = -1;
+    }
+    memcpy(info->owner, p->life.owner, sizeof(info->owner));
+    info->owner[sizeof(info->owner) - 1] = '\0';
+}
+
+// Describes a run. CKPT_ERR_NOT_FOUND if it is not there.
+static ckpt_code ckpt__describe(ckpt__ctx *ctx, const char *id,
+                                ckpt_run_info *info)
+{
+    ckpt__place *p = &ctx->place;
+    ckpt__facts *f = &p->facts;
+    const ckpt__into into = ckpt__into_info(ctx, info);
+    memset(info, 0, sizeof(*info));
+    memset(f, 0, sizeof(*f));
+    memcpy(info->id, id, strlen(id) + 1);
+    info->beat_age_ms = -1;
+    ckpt_code rc = ckpt__store_open(p, &ctx->desc, id, CKPT_HOW_FIND);
+    if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_ARGUMENT) return rc;
+    if (rc == CKPT_OK) {
+        rc = ckpt__observe(ctx, p, id, &into);
+        ckpt__store_close(p, false);
+    }
+    if (rc == CKPT_OK) {
+        ckpt__info_life(info, p);
+    } else {
+        f->judged = rc;
+    }
+    info->state = ckpt__classify(f, &ctx->desc, &info->wait_ms);
+    if (f->judged == CKPT_OK) {
+        ckpt__info_record(info, &ctx->record);
+        info->older = p->bad_count > 0 || f->acked > ctx->record.seq;
+    } else {
+        info->error = p->error;
+        (void)ckpt__fill_error(&info->error, f->judged);
+    }
+    return CKPT_OK;
+}
+
+static bool ckpt__is_id(const char *id)
+{
+    const size_t n = id != NULL ? strlen(id) : 0;
+    return n > 0 && n <= CKPT_ID_MAX;
+}
+
+CKPT_API ckpt_code ckpt_query(ckpt_ctx *view, const char *id,
+                              ckpt_run_info *info)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    return ckpt__ctx_result(ctx, ckpt__is_id(id) ? ckpt__describe(ctx, id, info)
+                                                 : CKPT_ERR_ARGUMENT);
+}
+
+// Reads every generation of a run, and gives the first fault.
+static ckpt_code ckpt__verify_all(ckpt__ctx *ctx, const char *id)
+{
+    ckpt__place *p = &ctx->place;
+    const ckpt__into into = ckpt__into_info(ctx, NULL);
+    ckpt_code worst = CKPT_OK;
+    ckpt_error first;
+    memset(&first, 0, sizeof(first));
+    for (uint64_t epoch_max = CKPT_TURN_MAX; epoch_max > 0; ) {
+        CKPT__TRY(ckpt__store_look(p, epoch_max));
+        if (p->look.count == 0) break;
+        for (unsigned i = 0; i < p->look.count; i++) {
+            uint32_t pos;
+            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i], &into,
+                                                 &pos);
+            if (rc != CKPT_OK && rc != CKPT_ERR_DAMAGED) return rc;
+            if (worst == CKPT_OK && rc != CKPT_OK) {
+                worst = rc;
+                first.pos = pos;
+            }
+        }
+        epoch_max = p->look.gens[p->look.count - 1].epoch - 1;
+    }
+    p->error = worst != CKPT_OK ? first : p->error;
+    return worst;
+}
+
+// Describes a run, and then reads it whole.
+static ckpt_code ckpt__verify(ckpt__ctx *ctx, const char *id,
+                              ckpt_run_info *info)
+{
+    CKPT__TRY(ckpt__describe(ctx, id, info));
+    CKPT__TRY(ckpt__store_open(&ctx->place, &ctx->desc, id, CKPT_HOW_FIND));
+    const ckpt_code rc = ckpt__verify_all(ctx, id);
+    ckpt__store_close(&ctx->place, false);
+    if (rc == CKPT_OK && info->error.code != CKPT_OK) {
+        ctx->place.error = info->error;         // the info and the code agree
+        return info->error.code;
+    }
+    return rc == CKPT_OK && info->older ? CKPT_ERR_DAMAGED : rc;
+}
+
+CKPT_API ckpt_code ckpt_verify(ckpt_ctx *view, const char *id,
+                               ckpt_run_info *info)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    ckpt_code rc = CKPT_ERR_STALE;
+    info = info != NULL ? info : &ctx->info;
+    memset(info, 0, sizeof(*info));
+    if (!ckpt__is_id(id)) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    for (int tries = 0; tries < 8 && rc == CKPT_ERR_STALE; tries++) {
+        rc = ckpt__verify(ctx, id, info);
+    }
+    rc = ckpt__ctx_result(ctx, rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc);
+    if (rc != CKPT_OK) {
+        info->error = ctx->place.error;
+    }
+    return rc;
+}
+
+static ckpt_code ckpt__list_next(ckpt__ctx *ctx, ckpt_where where,
+                                 ckpt_cursor *cursor, char *id)
+{
+    return ckpt__store_list(ctx->desc.store, where, cursor, id,
+                            &ctx->place.error);
+}
+
+// Ends a walk: a cursor that was not walked to its end is freed.
+static ckpt_code ckpt__list_end(ckpt__ctx *ctx, ckpt_where where,
+                                ckpt_cursor *cursor, ckpt_code rc)
+{
+    if (rc == CKPT_OK) {
+        (void)ckpt__list_next(ctx, where, cursor, NULL);
+    }
+    return rc == CKPT_END ? CKPT_OK : rc;
+}
+
+// Describes all runs to fn.
+static ckpt_code ckpt__scan(ckpt__ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
+                            void *user)
+{
+    ckpt_run_info *info = &ctx->info;
+    ckpt_cursor cursor;
+    ckpt_code rc = CKPT_OK;
+    bool more = true;
+    memset(&cursor, 0, sizeof(cursor));
+    while (more && (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor,
+                                         ctx->id)) == CKPT_OK) {
+        if (ckpt__describe(ctx, ctx->id, info) == CKPT_OK &&
+            ((uint32_t)info->state & states)) {
+            more = fn(user, info);
+        }
+    }
+    return ckpt__list_end(ctx, CKPT_AT_RUNS, &cursor, rc);
+}
+
+CKPT_API ckpt_code ckpt_scan(ckpt_ctx *view, uint32_t states, ckpt_scan_fn *fn,
+                             void *user)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    states = states != 0 ? states : (uint32_t)CKPT_STATE_ALL;
+    return ckpt__ctx_result(ctx, ckpt__scan(ctx, states, fn, user));
+}
+
+// Runs that have not ended.
+#define CKPT__STATES_OPEN                                                      \
+    ((uint32_t)CKPT_STATE_ALL & ~((uint32_t)CKPT_STATE_FINISHED |              \
+                                  (uint32_t)CKPT_STATE_DONE |                  \
+                                  (uint32_t)CKPT_STATE_FAILED))
+
+// What ckpt_latest() looks for, and has found.
+typedef struct ckpt__latest {
+    const ckpt__found *is;              // of the run that is looked at
+    uint64_t           agent, task;     // hashes, 0: any
+    ckpt_run_info     *best;
+    bool               found;
+} ckpt__latest;
+
+static bool ckpt__latest_visit(void *user, const ckpt_run_info *info)
+{
+    ckpt__latest *l = (ckpt__latest *)user;
+    if ((l->agent == 0 || l->agent == l->is->agent) &&
+        (l->task == 0 || l->task == l->is->task) && info->seq > 0 &&
+        (!l->found || ckpt__is_later(info, l->best))) {
+        *l->best = *info;
+        l->found = true;
+    }
+    return true;
+}
+
+CKPT_API ckpt_code ckpt_latest(ckpt_ctx *view, const char *agent_id,
+                               const char *task_id, ckpt_run_info *info)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    ckpt__latest l;
+    memset(&l, 0, sizeof(l));
+    memset(info, 0, sizeof(*info));
+    if (agent_id == NULL && task_id == NULL) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    l.is = &ctx->found;
+    l.agent = agent_id == NULL ? 0 : ckpt__hash_text(agent_id, CKPT__AS_TEXT);
+    l.task = task_id == NULL ? 0 : ckpt__hash_text(task_id, CKPT__AS_TEXT);
+    l.best = info;
+    const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__latest_visit,
+                                    &l);
+    return ckpt__ctx_result(ctx, rc != CKPT_OK || l.found ? rc
+                                                          : CKPT_ERR_NOT_FOUND);
+}
+
+// What ckpt_stale() has found: the oldest, in order.
+typedef struct ckpt__stale {
+    int64_t        age_ms;
+    ckpt_run_info *infos;
+    size_t         cap, count;
+} ckpt__stale;
+
+static bool ckpt__stale_visit(void *user, const ckpt_run_info *info)
+{
+    ckpt__stale *s = (ckpt__stale *)user;
+    size_t i = s->count;
+    if (info->beat_age_ms <= s->age_ms) return true;
+    while (i > 0 && (s->infos[i - 1].beat_age_ms < info->beat_age_ms ||
+                     (s->infos[i - 1].beat_age_ms == info->beat_age_ms &&
+                      strcmp(s->infos[i - 1].id, info->id) > 0))) {
+        i--;
+    }
+    if (i < s->cap) {
+        s->count += s->count < s->cap;
+        memmove(&s->infos[i + 1], &s->infos[i],
+                (s->count - i - 1) * sizeof(*info));
+        s->infos[i] = *info;
+    }
+    return true;
+}
+
+CKPT_API ckpt_code ckpt_stale(ckpt_ctx *view, int64_t age_ms,
+                              ckpt_run_info *infos, size_t cap, size_t *count)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    ckpt__stale s = { age_ms, infos, cap, 0 };
+    *count = 0;
+    if (age_ms < 0 || (cap > 0 && infos == NULL)) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__stale_visit,
+                                    &s);
+    *count = s.count;
+    return ckpt__ctx_result(ctx, rc);
+}
+
+CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
+                                    ckpt_cursor *cursor)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt_code rc;
+    while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, ctx->id)) ==
+           CKPT_OK) {
+        run->view = view;
+        rc = ckpt__take_run_over(ctx, run, ctx->id, NULL, 0);
+        if (ckpt__open_result(ctx, run, rc) == CKPT_OK) return CKPT_OK;
+    }
+    memset(view, 0, sizeof(*view));
+    return ckpt__ctx_result(ctx, rc);
+}
+
+CKPT_API void ckpt_cursor_close(ckpt_ctx *ctx, ckpt_cursor *cursor)
+{
+    (void)ckpt__list_next(ckpt__ctx_of(ctx), CKPT_AT_RUNS, cursor, NULL);
+}
+
+// Resumes a run that is claimed, or hands it to the fallback, a bounded number
+// of times. A damaged run cannot be adopted, but each hand-out of it leaves its
+// claim.
+CKPT__APART static ckpt_code ckpt__recover_one(ckpt__run *run,
+                                               const ckpt_recover_desc *desc,
+                                               ckpt_recover_info *info)
+{
+    const bool damaged = run->handed == CKPT__HANDED_DAMAGED;
+    const int32_t max = desc->fallback_max != 0 ? desc->fallback_max : 3;
+    const uint64_t times = damaged ? run->epoch - run->place.newest :
+        ckpt__fallback_count(run->record.attempt, run->ctx->desc.resume_max);
+    ckpt_finish_desc finish;
+    ckpt_outcome outcome = CKPT_FAILED;
+    ckpt_code rc;
+    memset(&finish, 0, sizeof(finish));
+    if (run->handed == CKPT__HANDED_ON) {
+        info->resumed++;
+        return ckpt__work(run, desc->resume, desc->user, &finish, &outcome);
+    }
+    finish.keep = true;
+    finish.reason = damaged ? "no checkpoint of it is whole"
+                            : "no resume attempt was left";
+    if (desc->fallback == NULL || times > (uint64_t)max) {
+        rc = ckpt_finish(run->view, CKPT_FAILED, &finish);
+    } else {
+        info->fallen_back++;
+        rc = ckpt__work(run, desc->fallback, desc->user, &finish, &outcome);
+    }
+    info->dead_letters += rc == CKPT_OK && outcome == CKPT_FAILED &&
+                          finish.keep;
+    return rc;
+}
+
+// Takes a run that a recovery meets, and counts what became of it.
+static void ckpt__recover_next(ckpt__ctx *ctx, ckpt__run *run,
+                               const ckpt_recover_desc *desc,
+                               ckpt_recover_info *info)
+{
+    ckpt_code rc = ckpt__take_run_over(ctx, run, ctx->id, NULL,
+                                       CKPT__FOR_FALLBACK);
+    rc = ckpt__open_result(ctx, run, rc);
+    switch (rc) {
+    case CKPT_OK:
+        rc = ckpt__recover_one(run, desc, info);
+        ckpt_abandon(run->view);                // if it could not be finished
+        info->failed += rc != CKPT_OK;
+        break;
+    case CKPT_FINISHED:
+        info->finished++;
+        break;
+    case CKPT_SKIPPED: case CKPT_ERR_LIVE: case CKPT_ERR_BUSY:
+    case CKPT_ERR_NOT_FOUND:
+        break;
+    default:
+        info->failed++;
+        ckpt__event(&ctx->desc, CKPT_EVENT_LOAD_FAILED, ctx->id, NULL,
+                    &ctx->place.error);
+        break;
+    }
+}
+
+CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx_view, ckpt_run *view,
+                                const ckpt_recover_desc *desc,
+                                ckpt_recover_info *info)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
+    ckpt_recover_info counted;
+    ckpt_cursor cursor;
+    ckpt_code rc;
+    memset(&counted, 0, sizeof(counted));
+    memset(&cursor, 0, sizeof(cursor));
+    while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->id)) ==
+           CKPT_OK) {
+        ckpt__recover_next(ctx, ckpt__run_of(view), desc, &counted);
+    }
+    if (info != NULL) {
+        *info = counted;
+    }
+    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
+}
+
+// Takes a run for what has nothing to hand out, and lets it go again.
+static ckpt_code ckpt__use(ckpt__ctx *ctx, ckpt_run *view, const char *id,
+                           uint32_t purpose)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt_code rc = ckpt__take(ctx, run, id, purpose);
+    if (rc == CKPT_OK) {
+        ckpt__store_close(&run->place, false);
+    } else {
+        ctx->place.error = run->place.error;
+    }
+    memset(view, 0, sizeof(*view));
+    return ckpt__ctx_result(ctx, rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc);
+}
+
+CKPT_API ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run, const char *id)
+{
+    return ckpt__use(ckpt__ctx_of(ctx), run, id, CKPT__FOR_REMOVAL);
+}
+
+CKPT_API ckpt_code ckpt_retry(ckpt_ctx *view, ckpt_run *run, const char *id)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    const ckpt_code rc = ckpt__use(ctx, run, id, CKPT__FOR_RETRY);
+    return rc == CKPT_ERR_LIVE ? ckpt__ctx_result(ctx, CKPT_ERR_EXISTS) : rc;
+}
+
+// Removes one run that is old enough, or only counts it. False: fn has enough.
+static bool ckpt__prune_one(ckpt__ctx *ctx, ckpt_run *run,
+                            const ckpt_prune_desc *desc, uint32_t *count)
+{
+    ckpt_run_info *info = &ctx->info;
+    const uint32_t states = desc->states != 0 ? desc->states :
+        (uint32_t)CKPT_STATE_DONE | (uint32_t)CKPT_STATE_FAILED;
+    ckpt_code rc = ckpt__describe(ctx, ctx->id, info);
+    if (rc != CKPT_OK || ((uint32_t)info->state & states) == 0 ||
+        info->beat_age_ms <= desc->age_ms || info->held > 0) {
+        return true;
+    }
+    if (desc->fn != NULL && !desc->fn(desc->user, info)) return false;
+    if (!desc->dry_run) {
+        rc = ckpt__use(ctx, run, info->id,
+                       CKPT__FOR_REMOVAL | CKPT__FOR_PRUNING);
+    }
+    *count += rc == CKPT_OK;
+    if (rc < 0 && rc != CKPT_ERR_BUSY && rc != CKPT_ERR_LIVE &&
+        rc != CKPT_ERR_NOT_FOUND) {
+        ckpt__event(&ctx->desc, CKPT_EVENT_DELETE_FAILED, info->id, NULL,
+                    &ctx->place.error);
+    }
+    return true;
+}
+
+CKPT_API ckpt_code ckpt_prune(ckpt_ctx *view, ckpt_run *run,
+                              const ckpt_prune_desc *desc, uint32_t *count)
+{
+    const uint32_t allowed = CKPT_STATE_DONE | CKPT_STATE_FAILED |
+                             CKPT_STATE_INTERRUPTED | CKPT_STATE_EXHAUSTED;
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    ckpt_cursor cursor;
+    ckpt_code rc = CKPT_OK;
+    uint32_t n = 0;
+    bool more = true;
+    memset(&cursor, 0, sizeof(cursor));
+    if (desc->age_ms < 1 || (desc->states & ~allowed) != 0) {
+        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    }
+    while (more && (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor,
+                                         ctx->id)) == CKPT_OK) {
+        more = ckpt__prune_one(ctx, run, desc, &n);
+    }
+    memset(run, 0, sizeof(*run));
+    if (count != NULL) {
+        *count = n;
+    }
+    return ckpt__ctx_result(ctx, ckpt__list_end(ctx, CKPT_AT_RUNS, &cursor,
+                                                rc));
+}
+
+// Whether the maker of a run that was never shown is gone.
+static bool ckpt__maker_is_gone(const ckpt__ctx *ctx, ckpt__place *p)
+{
+    ckpt__facts *f = &p->facts;
+    memset(f, 0, sizeof(*f));
+    if (ckpt__store_look(p, 0) != CKPT_OK ||
+        ckpt__store_alive(p, p->look.epoch, &p->life) != CKPT_OK) {
+        return false;
+    }
+    f->verdict = p->life.verdict;
+    f->age_ms = p->life.now_ms - p->life.beat_ms;
+    return ckpt__is_gone(f, &ctx->desc);
+}
+
+// Removes a run that was never shown, if its maker is gone. It is claimed above
+// its maker: should that live, it finds the claim.
+static bool ckpt__sweep_aside(ckpt__ctx *ctx, ckpt__run *run)
+{
+    ckpt__place *p = &run->place;
+    if (ckpt__store_open(p, &ctx->desc, run->view->id, CKPT_HOW_LEFTOVER) !=
+        CKPT_OK) {
+        return false;
+    }
+    const bool removed = ckpt__maker_is_gone(ctx, p) &&
+        ckpt__make_claim(run, p->look.epoch + 1) == CKPT_OK &&
+        ckpt__fence(run) == CKPT_OK &&
+        ckpt__remove_run(run, CKPT_REMOVED, NULL) == CKPT_OK;
+    ckpt__store_close(p, false);
+    return removed;
+}
+
+CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
+                              uint32_t *count)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt_cursor cursor;
+    ckpt_code rc;
+    uint32_t n = 0;
+    memset(&cursor, 0, sizeof(cursor));
+    while ((rc = ckpt__list_next(ctx, CKPT_AT_LEFTOVERS, &cursor, ctx->id)) ==
+           CKPT_OK) {
+        (void)ckpt__run_init(ctx, run, ctx->id);
+        n += ckpt__sweep_aside(ctx, run);
+    }
+    memset(&cursor, 0, sizeof(cursor));
+    while (rc == CKPT_END &&
+           (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->id)) ==
+           CKPT_OK) {
+        rc = ckpt__take(ctx, run, ctx->id, CKPT__FOR_BEGIN);
+        // Claimed, and so removed by us: else it was gone already.
+        n += (rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND) &&
+             run->epoch > 0;
+        rc = CKPT_END;
+    }
+    memset(view, 0, sizeof(*view));
+    if (count != NULL) {
+        *count = n;
+    }
+    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
 }
 
 //--- End of the implementation ------------------------------------------------
@@ -6779,14 +6866,26 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 #undef CKPT__CRC_AT
 #undef CKPT__CRC_POLY
 #undef CKPT__DAY_MS
-#undef CKPT__HASH_EMPTY
+#undef CKPT__FLAG_WIDTH
 #undef CKPT__FRONT_AT
+#undef CKPT__HASH_EMPTY
+#undef CKPT__HIGH1
+#undef CKPT__HIGH2
+#undef CKPT__HIGH3
+#undef CKPT__HIGH4
+#undef CKPT__LOW1
+#undef CKPT__LOW2
+#undef CKPT__LOW3
+#undef CKPT__LOW4
 #undef CKPT__HEAD_SIZE
+#undef CKPT__META_MAP
 #undef CKPT__NUMBER_WIDTH
 #undef CKPT__OUTCOME_MAX
-#undef CKPT__STATES_ENDED
+#undef CKPT__STATES_OPEN
 #undef CKPT__SUM_AT
 #undef CKPT__TIME_MAX
+#undef CKPT__TIME_SIZE
+#undef CKPT__TRY
 
 #endif /* CKPT_IMPLEMENTATION_DONE */
 #endif /* CKPT_IMPLEMENTATION */

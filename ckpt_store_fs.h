@@ -337,21 +337,15 @@ static int ckpt__sys_sync(void *u, int fd)
     (void)u;
 #ifdef F_FULLFSYNC
     // On Darwin fsync() leaves the data in the cache of the disk: fsync(2).
-    if (fcntl(fd, F_FULLFSYNC) == 0) {
-        return 0;
-    }
-    if (errno != ENOTSUP && errno != EINVAL && errno != ENOTTY) {
-        return -errno;
-    }
+    if (fcntl(fd, F_FULLFSYNC) == 0) return 0;
+    if (errno != ENOTSUP && errno != EINVAL && errno != ENOTTY) return -errno;
 #endif
     return ckpt__sys_result(fsync(fd));
 }
 
 static int ckpt__sys_fill(int r, const struct stat *from, ckpt_fs_stat *st)
 {
-    if (r < 0) {
-        return -errno;
-    }
+    if (r < 0) return -errno;
 #ifdef __APPLE__
     const struct timespec *mtime = &from->st_mtimespec;
 #else
@@ -434,9 +428,7 @@ static int ckpt__sys_touch(void *u, int fd)
 static int ckpt__sys_dir_open(void *u, int dir, void **walk)
 {
     const int fd = ckpt__sys_open(u, dir, ".", CKPT_FS_DIR);
-    if (fd < 0) {
-        return fd;
-    }
+    if (fd < 0) return fd;
     *walk = fdopendir(fd);
     if (*walk == NULL) {
         const int r = -errno;
@@ -452,9 +444,7 @@ static int ckpt__sys_dir_next(void *u, void *walk, char name[256])
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir((DIR *)walk);
-        if (entry == NULL) {
-            return -errno;                      // 0 at the end
-        }
+        if (entry == NULL) return -errno;       // 0 at the end
         const size_t n = strlen(entry->d_name);
         if (n < 256) {
             memcpy(name, entry->d_name, n + 1);
@@ -484,21 +474,15 @@ static int ckpt__sys_local(void *u, int fd)
         0x01021994, 0x858458f6          // tmpfs, ramfs
     };
     struct statfs fs;
-    if (fstatfs(fd, &fs) != 0) {
-        return -errno;
-    }
+    if (fstatfs(fd, &fs) != 0) return -errno;
     const uint32_t type = (uint32_t)fs.f_type;
     for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
-        if (type == local[i]) {
-            return 1;
-        }
+        if (type == local[i]) return 1;
     }
     return 0;
 #elif defined(__APPLE__) || defined(__FreeBSD__)
     struct statfs fs;
-    if (fstatfs(fd, &fs) != 0) {
-        return -errno;
-    }
+    if (fstatfs(fd, &fs) != 0) return -errno;
     return (fs.f_flags & MNT_LOCAL) != 0;
 #else
     (void)fd;
@@ -555,12 +539,8 @@ static int ckpt__sys_gone(void *u, int64_t pid, uint64_t start)
 {
     char text[24];
     (void)u;
-    if (pid <= 0) {
-        return 0;
-    }
-    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) {
-        return 1;
-    }
+    if (pid <= 0) return 0;
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return 1;
     ckpt__stb_sprintf(text, "%lld", (long long)pid);
     const uint64_t now = ckpt__sys_start(text);
     return now != 0 && start != 0 && now != start;
@@ -595,14 +575,10 @@ static int ckpt__sys_random(void *u, void *buf, size_t n)
 {
     (void)u;
 #if defined(__linux__)
-    if (getrandom(buf, n, 0) == (ssize_t)n) {
-        return 0;
-    }
+    if (getrandom(buf, n, 0) == (ssize_t)n) return 0;
 #endif
     const int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return -errno;
-    }
+    if (fd < 0) return -errno;
     const bool filled = read(fd, buf, n) == (ssize_t)n;
     (void)close(fd);
     return filled ? 0 : -EIO;
@@ -640,14 +616,11 @@ static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
     case EDQUOT:
 #endif
         return CKPT_ERR_NO_SPACE;
-    case EMFILE: case ENFILE: case ENOMEM:
-        return CKPT_ERR_RESOURCE;
-    case EACCES: case EPERM: case EROFS:
-        return CKPT_ERR_ACCESS;
+    case EMFILE: case ENFILE: case ENOMEM: return CKPT_ERR_RESOURCE;
+    case EACCES: case EPERM: case EROFS: return CKPT_ERR_ACCESS;
     case ELOOP: case ENOTDIR:
         return CKPT_ERR_FOREIGN;        // somebody planted it there
-    default:
-        return CKPT_ERR_IO;
+    default: return CKPT_ERR_IO;
     }
 }
 
@@ -711,9 +684,7 @@ static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
     int r = 0;
     if (*spoiled) {
         const int fresh = ckpt__fs_open(fs, *dir, ".", CKPT_FS_DIR);
-        if (fresh < 0) {
-            return fresh;
-        }
+        if (fresh < 0) return fresh;
         ckpt__fs_close(fs, dir);
         *dir = fresh;
     }
@@ -741,12 +712,8 @@ static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
         const size_t n = size < most ? (size_t)size : most;
         CKPT__FS_CALL(r, fs->priv.calls->write(fs->priv.user, fd, p, n,
                                                offset));
-        if (r < 0) {
-            return (int)r;
-        }
-        if (r == 0 && ++idle == 2) {
-            return -EIO;
-        }
+        if (r < 0) return (int)r;
+        if (r == 0 && ++idle == 2) return -EIO;
         p += r;
         offset += (uint64_t)r;
         size -= (uint64_t)r;
@@ -764,9 +731,7 @@ static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
         CKPT__FS_CALL(r, fs->priv.calls->read(fs->priv.user, fd,
                                               (uint8_t *)buf + got, n - got,
                                               offset + got));
-        if (r <= 0) {
-            return r < 0 ? r : (int64_t)got;
-        }
+        if (r <= 0) return r < 0 ? r : (int64_t)got;
         got += (size_t)r;
     }
     return (int64_t)got;
@@ -803,17 +768,13 @@ static bool ckpt__fs_base32_read(char *out, size_t cap, const char *p)
     size_t n = 0;
     for (; *p != '\0'; p++) {
         const char *digit = strchr(ckpt__fs_base32, *p);
-        if (digit == NULL || n == cap) {
-            return false;
-        }
+        if (digit == NULL || n == cap) return false;
         bits = bits << 5 | (uint32_t)(digit - ckpt__fs_base32);
         have += 5;
         if (have >= 8) {
             have -= 8;
             out[n] = (char)(uint8_t)(bits >> have & 0xff);
-            if (out[n++] == '\0') {
-                return false;
-            }
+            if (out[n++] == '\0') return false;
         }
     }
     out[n < cap ? n : cap - 1] = '\0';
@@ -865,22 +826,16 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
         return false;
     }
     for (const char *p = name + 2; name[0] == 'r' && *p != '\0'; p++) {
-        if (n == CKPT_ID_MAX) {
-            return false;
-        }
+        if (n == CKPT_ID_MAX) return false;
         if (*p == '%') {
-            if (!ckpt__is_hex(p[1]) || !ckpt__is_hex(p[2])) {
-                return false;
-            }
+            if (!ckpt__is_hex(p[1]) || !ckpt__is_hex(p[2])) return false;
             char pair[4] = { '0', '0', p[1], p[2] };
             id[n] = (char)(uint8_t)ckpt__hex4(pair);
             p += 2;
         } else {
             id[n] = *p;
         }
-        if (id[n++] == '\0') {
-            return false;
-        }
+        if (id[n++] == '\0') return false;
     }
     if (name[0] == 'r') {
         id[n] = '\0';
@@ -908,14 +863,10 @@ static bool ckpt__fs_prefix(const char **p, const char *prefix)
 static bool ckpt__fs_epoch(const char **p, uint64_t *epoch)
 {
     *epoch = 0;
-    if (**p < '1' || **p > '9') {
-        return false;
-    }
+    if (**p < '1' || **p > '9') return false;
     for (; **p >= '0' && **p <= '9'; (*p)++) {
         *epoch = *epoch * 10 + (uint64_t)(**p - '0');
-        if (*epoch > CKPT_TURN_MAX) {
-            return false;
-        }
+        if (*epoch > CKPT_TURN_MAX) return false;
     }
     return true;
 }
@@ -929,9 +880,7 @@ static ckpt__fs_kind ckpt__fs_parse(const char *name, uint64_t *epoch)
                                                        : CKPT__FS_OTHER;
     }
     if (ckpt__fs_prefix(&p, "checkpoint.")) {
-        if (!ckpt__fs_epoch(&p, epoch)) {
-            return CKPT__FS_OTHER;
-        }
+        if (!ckpt__fs_epoch(&p, epoch)) return CKPT__FS_OTHER;
         return strcmp(p, ".json") == 0 ? CKPT__FS_CURRENT :
                strcmp(p, ".prev.json") == 0 ? CKPT__FS_PREV : CKPT__FS_OTHER;
     }
@@ -1027,15 +976,11 @@ static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
     char random[CKPT__FS_RANDOM + 1];
     for (int tries = 0; tries < 8; tries++) {
         int r = ckpt__fs_random(fs, random);
-        if (r < 0) {
-            return ckpt__fs_fail(err, "get random bytes", r);
-        }
+        if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
         ckpt__stb_sprintf(p->aside_name, ".new-%s", random);
         CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
                                                p->aside_name));
-        if (r == -EEXIST) {
-            continue;
-        }
+        if (r == -EEXIST) continue;
         p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->aside_name,
                                            CKPT_FS_DIR);
         p->aside = p->dir >= 0;
@@ -1170,9 +1115,7 @@ static ckpt_code ckpt__fs_look_gens(ckpt_store_fs *fs, int dir, uint64_t epoch,
         rc = ckpt__fs_look_epoch(fs, dir, epoch, look, err);
         misses = look->count > before ? 0 : misses + 1;
         epoch--;
-        if (misses > CKPT_CLAIMS_MAX && epoch < listed) {
-            break;
-        }
+        if (misses > CKPT_CLAIMS_MAX && epoch < listed) break;
         if (misses > CKPT_CLAIMS_MAX) {
             epoch = listed;
             misses = 0;
@@ -1192,9 +1135,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->in);
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
+    if (rc != CKPT_OK) return rc;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
@@ -1207,16 +1148,12 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
             listed = epoch;
         }
     }
-    if (w.r < 0) {
-        return ckpt__fs_fail(err, "list the directory of a run", w.r);
-    }
+    if (w.r < 0) return ckpt__fs_fail(err, "list the directory of a run", w.r);
     // The own claim after the higher ones: in the other order a whole finish
     // fits between the two.
     if (p->epoch != 0) {
         const int r = ckpt__fs_stat(fs, p->claim, &st);
-        if (r < 0) {
-            return ckpt__fs_fail(err, "look at the claim", r);
-        }
+        if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
         look->mine = st.nlink > 0;
     }
     return ckpt__fs_look_gens(fs, p->dir, epoch_max < look->epoch ?
@@ -1232,15 +1169,11 @@ static int ckpt__fs_temp(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
     int r = 0;
     for (int tries = 0; tries < 8; tries++) {
         r = ckpt__fs_random(fs, random);
-        if (r < 0) {
-            return r;
-        }
+        if (r < 0) return r;
         ckpt__stb_sprintf(p->out_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
         r = ckpt__fs_open(fs, p->dir, p->out_name,
                           CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
-        if (r >= 0) {
-            return r;
-        }
+        if (r >= 0) return r;
         if (r != -EEXIST) {             // it may be there all the same
             (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
             break;
@@ -1302,9 +1235,7 @@ static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
     }
     ckpt_json_string(&w, shown);
     ckpt_json_close(&w);
-    if (ckpt_json_done(&w, &line) != CKPT_OK) {
-        return CKPT_ERR_ARGUMENT;
-    }
+    if (ckpt_json_done(&w, &line) != CKPT_OK) return CKPT_ERR_ARGUMENT;
     memcpy(buf, front, behind + 1);
     if (fs->priv.locks) {
         memcpy(buf + CKPT__FS_LOCKED_AT, "true ", 5);
@@ -1335,9 +1266,7 @@ static int ckpt__fs_claim_is(ckpt_store_fs *fs, int dir, const char *name,
     ckpt_fs_stat st;
     ckpt_bytes line;
     int fd = ckpt__fs_open_ours(fs, dir, name, &st);
-    if (fd < 0) {
-        return fd;
-    }
+    if (fd < 0) return fd;
     line.ptr = buf;
     line.len = ckpt__fs_claim_read(fs, fd, buf, sizeof(buf));
     ckpt__fs_close(fs, &fd);
@@ -1390,17 +1319,11 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     char line[1024];
     size_t n = 0;
     ckpt_code rc = ckpt__fs_check_pid(fs, p);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
+    if (rc != CKPT_OK) return rc;
     int r = ckpt__fs_random(fs, p->nonce);
-    if (r < 0) {
-        return ckpt__fs_fail(err, "get random bytes", r);
-    }
+    if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
     rc = ckpt__fs_claim_line(fs, p->nonce, owner, line, sizeof(line), &n);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
+    if (rc != CKPT_OK) return rc;
     int fd = ckpt__fs_temp(fs, p, epoch);
     if (fd < 0) {
         rc = ckpt__fs_fail(err, "make the claim", fd);
@@ -1476,17 +1399,13 @@ static bool ckpt__fs_claim_says(ckpt_bytes line, const char *key)
 static ckpt_verdict ckpt__fs_verdict(ckpt_store_fs *fs, int fd, ckpt_bytes line)
 {
     int r;
-    if (!fs->priv.locks) {
-        return CKPT_LIFE_UNKNOWN;
-    }
+    if (!fs->priv.locks) return CKPT_LIFE_UNKNOWN;
     CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, false));
     if (r == 0) {                               // closing fd gives it back
         return ckpt__fs_claim_says(line, "locked") ? CKPT_LIFE_GONE
                                                    : CKPT_LIFE_UNKNOWN;
     }
-    if (r != -EWOULDBLOCK) {
-        return CKPT_LIFE_UNKNOWN;
-    }
+    if (r != -EWOULDBLOCK) return CKPT_LIFE_UNKNOWN;
     return ckpt__fs_inherited(fs, line) ? CKPT_LIFE_GONE : CKPT_LIFE_LIVE;
 }
 
@@ -1535,9 +1454,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
         }
         return CKPT_OK;
     }
-    if (fd < 0) {
-        return ckpt__fs_fail(err, "open the heartbeat", fd);
-    }
+    if (fd < 0) return ckpt__fs_fail(err, "open the heartbeat", fd);
     life->beat_ms = st.mtime_ns / 1000000;
     life->now_ms = life->now_ms != 0 ? life->now_ms : life->beat_ms;
     line.ptr = buf;
@@ -1563,9 +1480,7 @@ static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
     ckpt_fs_stat st;
     int r = -EAGAIN;
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
+    if (rc != CKPT_OK) return rc;
     if (acked != p->acked) {
         (void)ckpt__number(digits, acked, CKPT__FS_ACKED_SIZE, ' ');
         r = ckpt__fs_write(fs, p->claim, digits, CKPT__FS_ACKED_SIZE,
@@ -1576,9 +1491,7 @@ static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
         CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, p->claim));
     }
     r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
-    if (r < 0) {
-        return ckpt__fs_fail(err, "touch the heartbeat", r);
-    }
+    if (r < 0) return ckpt__fs_fail(err, "touch the heartbeat", r);
     return st.nlink > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
 }
 
@@ -1594,9 +1507,7 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
         ckpt_fs_stat st;
         ckpt__fs_gen_name(name, gen->epoch, i == 1);
         int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
-        if (fd >= 0 && ckpt__fs_token(&st) == gen->token) {
-            return fd;
-        }
+        if (fd >= 0 && ckpt__fs_token(&st) == gen->token) return fd;
         r = fd < 0 && fd != -ENOENT ? fd : r;
         ckpt__fs_close(fs, &fd);
     }
@@ -1607,9 +1518,7 @@ static ckpt_code ckpt__fs_open_in(ckpt_store_fs *fs, ckpt__fs_place *p,
                                   const ckpt_gen *gen, ckpt_error *err)
 {
     char name[256];
-    if (p->in >= 0 && p->in_token == gen->token) {
-        return CKPT_OK;
-    }
+    if (p->in >= 0 && p->in_token == gen->token) return CKPT_OK;
     ckpt__fs_close(fs, &p->in);
     p->in = ckpt__fs_open_gen(fs, p, gen, name);
     p->in_token = gen->token;
@@ -1630,9 +1539,7 @@ static ckpt_code ckpt__fs_gen_read(ckpt_store *s, void *place,
         return CKPT_OK;
     }
     const ckpt_code rc = ckpt__fs_open_in(fs, p, gen, err);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
+    if (rc != CKPT_OK) return rc;
     const int64_t r = ckpt__fs_read(fs, p->in, buf, n, offset);
     if (r < 0) {
         ckpt__fs_close(fs, &p->in);
@@ -1666,17 +1573,13 @@ static ckpt_code ckpt__fs_copy(ckpt_store_fs *fs, ckpt__fs_place *p,
         const size_t n = left < sizeof(buf) ? (size_t)left : sizeof(buf);
         const int64_t got = ckpt__fs_read(fs, p->in, buf, n,
                                           part->offset + done);
-        if (got < 0) {
-            return ckpt__fs_fail(err, "read the last checkpoint", got);
-        }
+        if (got < 0) return ckpt__fs_fail(err, "read the last checkpoint", got);
         if ((size_t)got < n) {
             return CKPT_ERR_DAMAGED;            // shorter than it was
         }
         crc = ckpt_crc32c(crc, buf, n);
         const int r = ckpt__fs_write(fs, p->out, buf, n, p->out_size + done);
-        if (r < 0) {
-            return ckpt__fs_fail(err, "write a checkpoint", r);
-        }
+        if (r < 0) return ckpt__fs_fail(err, "write a checkpoint", r);
         done += n;
     }
     return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
@@ -1688,9 +1591,7 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
     ckpt_store_fs *fs = ckpt__fs(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt_code rc = ckpt__fs_check_pid(fs, p);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
+    if (rc != CKPT_OK) return rc;
     if (p->out < 0) {
         p->out_size = 0;
         p->out = ckpt__fs_temp(fs, p, p->epoch);
@@ -1720,9 +1621,7 @@ static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
                                 ckpt_fs_stat *st, ckpt_error *err)
 {
     int r = ckpt__fs_sync(fs, p->out);
-    if (r < 0) {
-        return ckpt__fs_fail(err, "sync a checkpoint", r);
-    }
+    if (r < 0) return ckpt__fs_fail(err, "sync a checkpoint", r);
     r = ckpt__fs_stat(fs, p->out, st);
     if (r < 0 || st->size != p->out_size) {
         return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
@@ -1745,16 +1644,10 @@ static int ckpt__fs_rename(ckpt_store_fs *fs, const ckpt__fs_place *p,
     const int r = fs->priv.calls->rename(fs->priv.user, p->dir, from, p->dir,
                                          to);
     *sys = r;
-    if (r >= 0) {
-        return 0;
-    }
+    if (r >= 0) return 0;
     const int seen = ckpt__fs_stat_at(fs, p->dir, to, &st);
-    if (seen >= 0 && ckpt__fs_same(&st, what)) {
-        return 0;
-    }
-    if (seen >= 0 || seen == -ENOENT) {
-        return 1;
-    }
+    if (seen >= 0 && ckpt__fs_same(&st, what)) return 0;
+    if (seen >= 0 || seen == -ENOENT) return 1;
     return 2;
 }
 
@@ -1769,17 +1662,13 @@ static ckpt_code ckpt__fs_link_prev(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt_fs_stat st;
     temp[0] = '\0';
     int r = ckpt__fs_stat_at(fs, p->dir, current, now);
-    if (r == -ENOENT) {
-        return CKPT_OK;                         // the first one
-    }
+    if (r == -ENOENT) return CKPT_OK;           // the first one
     r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, prev, &st);
     if (r >= 0 && ckpt__fs_same(&st, now)) {
         return CKPT_OK;                         // a failed save got so far
     }
     r = r == -ENOENT || r >= 0 ? ckpt__fs_random(fs, random) : r;
-    if (r < 0) {
-        return ckpt__fs_fail(err, "look at the last checkpoint", r);
-    }
+    if (r < 0) return ckpt__fs_fail(err, "look at the last checkpoint", r);
     ckpt__stb_sprintf(temp, ".t.%llu.%s", (ckpt__ull)p->epoch, random);
     r = fs->priv.calls->link(fs->priv.user, p->dir, current, p->dir, temp);
     if (r < 0 && (ckpt__fs_stat_at(fs, p->dir, temp, &st) < 0 ||
@@ -1843,9 +1732,7 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
 {
     ckpt_fs_stat st, own;
     const ckpt_code rc = ckpt__fs_check_claim(fs, p, err);
-    if (rc != CKPT_OK) {
-        return rc;                              // swept meanwhile
-    }
+    if (rc != CKPT_OK) return rc;               // swept meanwhile
     int r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->aside_name,
                                    fs->priv.root, p->name);
     if (r < 0) {
@@ -1877,9 +1764,7 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt_fs_stat st;
     ckpt_code rc = ckpt__fs_check_pid(fs, p);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
+    if (rc != CKPT_OK) return rc;
     ckpt__fs_close(fs, &p->in);
     rc = ckpt__fs_flush(fs, p, &st, err);
     if (rc != CKPT_OK) {
@@ -1888,9 +1773,7 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
     } else {
         rc = ckpt__fs_switch(fs, p, &st, err);
     }
-    if (rc != CKPT_OK) {
-        return rc;
-    }
+    if (rc != CKPT_OK) return rc;
     gen->token = ckpt__fs_token(&st);
     const int r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
     if (r < 0) {
@@ -1913,13 +1796,9 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
     ckpt_fs_stat st;
     ckpt__fs_close(fs, &p->in);
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
+    if (rc != CKPT_OK) return rc;
     int r, fd = ckpt__fs_open_gen(fs, p, gen, name);
-    if (fd == -ESTALE) {
-        return CKPT_OK;                         // it is gone already
-    }
+    if (fd == -ESTALE) return CKPT_OK;          // it is gone already
     r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, &st);
     ckpt__fs_close(fs, &fd);
     for (uint32_t n = 1; r >= 0 && n <= CKPT__FS_BAD_MAX; n++) {
@@ -1996,9 +1875,7 @@ static int ckpt__fs_drop_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
             ckpt__fs_claim_name(name, lowest[i]);
             CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
                                                     name));
-            if (r < 0 && r != -ENOENT) {
-                return r;
-            }
+            if (r < 0 && r != -ENOENT) return r;
             removed += r >= 0;
         }
     } while (n == CKPT__FS_BATCH && removed > 0);
@@ -2024,9 +1901,7 @@ static int ckpt__fs_drop_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
             failed = r < 0 && r != -ENOENT ? r : failed;
         }
     }
-    if (w.r < 0) {
-        return w.r;
-    }
+    if (w.r < 0) return w.r;
     return failed < 0 ? failed : n;
 }
 
@@ -2088,9 +1963,7 @@ static ckpt_code ckpt__fs_drop_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
         memset(&now, 0, sizeof(now));
         const ckpt_code rc = ckpt__fs_look_epoch(fs, p->dir, gen->epoch, &now,
                                                  err);
-        if (rc != CKPT_OK) {
-            return rc;
-        }
+        if (rc != CKPT_OK) return rc;
         return now.count > 0 ? CKPT_ERR_STALE : CKPT_OK;
     }
     r = ckpt__fs_clear(fs, p, p->epoch + 1, name);
@@ -2106,9 +1979,7 @@ static int ckpt__fs_remove_aside(ckpt_store_fs *fs, ckpt__fs_place *p)
     int r = ckpt__fs_stat(fs, p->dir, &own);
     r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->aside_name, &st);
     p->aside = false;
-    if (r == -ENOENT || (r >= 0 && !ckpt__fs_same(&st, &own))) {
-        return 0;
-    }
+    if (r == -ENOENT || (r >= 0 && !ckpt__fs_same(&st, &own))) return 0;
     // Our own claim last: should its maker live after all, it finds that.
     const uint64_t most = CKPT_TURN_MAX + 1;
     char claim[64];
@@ -2130,9 +2001,7 @@ static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
     int r = 0;
     ckpt__fs_close(fs, &p->in);
     const ckpt_code rc = ckpt__fs_check_pid(fs, p);
-    if (rc != CKPT_OK) {
-        return rc;
-    }
+    if (rc != CKPT_OK) return rc;
     if (p->how == CKPT_HOW_LEFTOVER) {
         r = ckpt__fs_remove_aside(fs, p);
         return r < 0 ? ckpt__fs_fail(err, "remove a leftover", r) : CKPT_OK;
@@ -2143,9 +2012,7 @@ static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
                      : CKPT_OK;
     }
     r = ckpt__fs_find_gen(fs, p, gen, name);
-    if (r < 0) {
-        return ckpt__fs_fail(err, "look at the last checkpoint", r);
-    }
+    if (r < 0) return ckpt__fs_fail(err, "look at the last checkpoint", r);
     if (extent == CKPT_DROP_REST) {
         return ckpt__fs_drop_rest(fs, p, gen, name, err);
     }
@@ -2203,12 +2070,8 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
     while (r >= 0) {
         CKPT__FS_CALL(r, fs->priv.calls->dir_next(fs->priv.user, cursor->priv,
                                                   name));
-        if (r <= 0) {
-            break;
-        }
-        if (where == CKPT_AT_RUNS && ckpt_store_fs_id(name, id)) {
-            return CKPT_OK;
-        }
+        if (r <= 0) break;
+        if (where == CKPT_AT_RUNS && ckpt_store_fs_id(name, id)) return CKPT_OK;
         if (where == CKPT_AT_LEFTOVERS && strncmp(name, ".new-", 5) == 0 &&
             strlen(name) < 40) {
             memcpy(id, name, strlen(name) + 1);
@@ -2225,9 +2088,7 @@ static ckpt_code ckpt__fs_env(ckpt_store *s, void *place, ckpt_moment *now,
     ckpt_store_fs *fs = ckpt__fs(s);
     if (place != NULL) {
         const ckpt_code rc = ckpt__fs_check_pid(fs, ckpt__fs_place_of(place));
-        if (rc != CKPT_OK) {
-            return rc;
-        }
+        if (rc != CKPT_OK) return rc;
     }
     const int r = fs->priv.calls->clock(fs->priv.user, now);
     return r < 0 ? ckpt__fs_fail(err, "read the clock", r) : CKPT_OK;
@@ -2248,14 +2109,10 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     char parent[4096];
     int r;
     size_t n = strlen(dir);
-    if (n >= sizeof(parent) - 2) {
-        return -ENAMETOOLONG;
-    }
+    if (n >= sizeof(parent) - 2) return -ENAMETOOLONG;
     CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, -1, dir));
     const bool there = r == -EEXIST;
-    if (r < 0 && !there) {
-        return r;
-    }
+    if (r < 0 && !there) return r;
     memcpy(parent, dir, n + 1);
     while (n > 1 && parent[n - 1] == '/') {
         n--;
@@ -2282,17 +2139,11 @@ static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
         CKPT__FS_CALL(local, fs->priv.calls->local(fs->priv.user,
                                                    fs->priv.root));
     }
-    if (local < 0) {
-        return ckpt__fs_fail(err, "look at the store", local);
-    }
+    if (local < 0) return ckpt__fs_fail(err, "look at the store", local);
     fs->priv.uid = st.uid;
     err->op = "look at the store";
-    if (st.uid != (uint32_t)geteuid()) {
-        return CKPT_ERR_FOREIGN;
-    }
-    if (st.mode & 022) {
-        return CKPT_ERR_UNSAFE;
-    }
+    if (st.uid != (uint32_t)geteuid()) return CKPT_ERR_FOREIGN;
+    if (st.mode & 022) return CKPT_ERR_UNSAFE;
     if (desc->liveness == CKPT_STORE_FS_LOCKS && local == 0) {
         return CKPT_ERR_ARGUMENT;
     }

@@ -537,7 +537,7 @@ static ckpt_code op_open_done(actor *a, fact *f)
     const ckpt_save_desc save = save_of(9);
     (void)f;
     const ckpt_code rc = open_run(a, ID);
-    a->odd = a->odd || rc == CKPT_OK || a->run.priv.open ||
+    a->odd = a->odd || rc == CKPT_OK || a->run.open ||
              (rc == CKPT_FINISHED &&
               (ckpt_phase(&a->run, "more") ||
                ckpt_save(&a->run, &save) != CKPT_FINISHED));
@@ -805,11 +805,11 @@ static const char *go_on(actor *a, const call *op, ckpt_code rc, fact *f)
 {
     if (op->how & ENDS) {
         if (rc == CKPT_OK) {
-            return a->run.priv.open ? "it is finished and open" : NULL;
+            return a->run.open ? "it is finished and open" : NULL;
         }
         fact again = *f;
         again.turn = a->run.turn;
-        if (!a->run.priv.open) {
+        if (!a->run.open) {
             return "it failed and is closed";
         }
         rc = op->run(a, &again);
@@ -819,7 +819,7 @@ static const char *go_on(actor *a, const call *op, ckpt_code rc, fact *f)
     }
     sim_advance(a->disk, 10000);
     if (op->how & OPENS) {
-        if (rc != CKPT_OK && (a->run.priv.open || a->run.id[0] != '\0')) {
+        if (rc != CKPT_OK && (a->run.open || a->run.id[0] != '\0')) {
             return "a run that did not open is not zeroed";
         }
         if (rc != CKPT_OK && open_run(a, ID) != CKPT_OK) {

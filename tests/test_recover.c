@@ -2146,8 +2146,10 @@ static void what_is_skipped_is_refused_in_a_forked_child_too(void)
     if (!begin()) {
         return;
     }
+    CHECK_INT(ckpt_init(&t.ctx, &(ckpt_desc){
+        .store = &t.fs.base, .throttle_ms = HOUR * 1000,
+        .beat_ms = HOUR * 1000, .lease_ms = 2 * HOUR * 1000 }), CKPT_OK);
     CHECK_INT(start("a"), CKPT_OK);
-    t.ctx.priv.desc.throttle_ms = t.ctx.priv.desc.beat_ms = HOUR * 1000;
     CHECK_INT(save(1), CKPT_OK);
     CHECK_INT(child_run(call_skipped, NULL), 0);
     end();

@@ -79,10 +79,10 @@ static ckpt_desc defaults(void)
 static void the_first_save_is_never_throttled(void)
 {
     ckpt_desc d = defaults();
-    CHECK(ckpt__is_due(&d, false, 0, 0, 0));
-    CHECK(ckpt__is_due(&d, false, INT64_MAX, 0, 1));
+    CHECK(ckpt__is_due(&d, -1, 0, 0));
+    CHECK(ckpt__is_due(&d, -1, 0, 1));
     d.throttle_ms = INT64_MAX;
-    CHECK(ckpt__is_due(&d, false, 0, 0, 7));
+    CHECK(ckpt__is_due(&d, -1, 0, 7));
 }
 
 // ET3, E04: strictly less is skipped, exactly the throttle is allowed
@@ -90,11 +90,11 @@ static void a_save_inside_the_throttle_is_skipped_and_at_it_is_due(void)
 {
     const ckpt_desc d = defaults();
     CHECK_INT(d.throttle_ms, 1000);
-    CHECK(!ckpt__is_due(&d, true, 5000, 5000, 1));
-    CHECK(!ckpt__is_due(&d, true, 5000, 5001, 1));
-    CHECK(!ckpt__is_due(&d, true, 5000, 5999, 1));
-    CHECK(ckpt__is_due(&d, true, 5000, 6000, 1));
-    CHECK(ckpt__is_due(&d, true, 5000, 6001, 1));
+    CHECK(!ckpt__is_due(&d, 5000, 5000, 1));
+    CHECK(!ckpt__is_due(&d, 5000, 5001, 1));
+    CHECK(!ckpt__is_due(&d, 5000, 5999, 1));
+    CHECK(ckpt__is_due(&d, 5000, 6000, 1));
+    CHECK(ckpt__is_due(&d, 5000, 6001, 1));
 }
 
 // ET4, E05. We differ on purpose in how it is said: 0 means the default, and
@@ -107,7 +107,7 @@ static void without_a_throttle_every_save_is_due(void)
     d = ckpt_desc_defaults(&d);
     CHECK_INT(d.throttle_ms, 0);
     for (int64_t now = 0; now < 5; now++) {
-        CHECK(ckpt__is_due(&d, true, now, now, (uint64_t)now));
+        CHECK(ckpt__is_due(&d, now, now, (uint64_t)now));
     }
 }
 
@@ -115,9 +115,9 @@ static void without_a_throttle_every_save_is_due(void)
 static void a_clock_that_goes_back_throttles_and_never_overflows(void)
 {
     const ckpt_desc d = defaults();
-    CHECK(!ckpt__is_due(&d, true, 5000, 4000, 1));
-    CHECK(!ckpt__is_due(&d, true, 5000, 0, 1));
-    CHECK(ckpt__is_due(&d, true, 0, INT64_MAX, 1));
+    CHECK(!ckpt__is_due(&d, 5000, 4000, 1));
+    CHECK(!ckpt__is_due(&d, 5000, 0, 1));
+    CHECK(ckpt__is_due(&d, 0, INT64_MAX, 1));
 }
 
 typedef struct every_case {
@@ -141,13 +141,13 @@ static void only_every_nth_turn_is_due_and_never_turn_0(void)
         d.every_turns = cases[i].every;
         d = ckpt_desc_defaults(&d);
         CHECK_INT(d.throttle_ms, 0);        // off, unless it is set, too
-        CHECK_INT(ckpt__is_due(&d, false, 0, 0, cases[i].turn), cases[i].due);
-        CHECK_INT(ckpt__is_due(&d, true, 9, 9, cases[i].turn), cases[i].due);
+        CHECK_INT(ckpt__is_due(&d, -1, 0, cases[i].turn), cases[i].due);
+        CHECK_INT(ckpt__is_due(&d, 9, 9, cases[i].turn), cases[i].due);
     }
     ckpt_desc d = defaults();
-    CHECK(ckpt__is_due(&d, false, 0, 0, 0));    // turn 0 counts without it
+    CHECK(ckpt__is_due(&d, -1, 0, 0));    // turn 0 counts without it
     d.every_turns = INT64_MAX;
-    CHECK(!ckpt__is_due(&d, false, 0, 0, CKPT_TURN_MAX));
+    CHECK(!ckpt__is_due(&d, -1, 0, CKPT_TURN_MAX));
 }
 
 // DESIGN 8: "by time, by every N turns, or both"
@@ -159,9 +159,9 @@ static void throttle_and_every_n_turns_must_both_agree(void)
     d.throttle_ms = 100;
     d = ckpt_desc_defaults(&d);
     CHECK_INT(d.throttle_ms, 100);
-    CHECK(!ckpt__is_due(&d, true, 0, 99, 2));
-    CHECK(!ckpt__is_due(&d, true, 0, 100, 3));
-    CHECK(ckpt__is_due(&d, true, 0, 100, 2));
+    CHECK(!ckpt__is_due(&d, 0, 99, 2));
+    CHECK(!ckpt__is_due(&d, 0, 100, 3));
+    CHECK(ckpt__is_due(&d, 0, 100, 2));
 }
 
 // S08 (their defaults were 1, 30.0 and 2)
@@ -531,13 +531,15 @@ static void claimant(uint64_t epoch, uint64_t acked, bool gave_up)
 // What a look at the run finds out.
 static const ckpt__facts *observe(void)
 {
-    ckpt__record rec;
-    ckpt__io *io = &mem.ctx.priv.io;
-    CHECK_INT(ckpt__io_open(io, &mem.ctx.priv.desc, "job", CKPT_HOW_FIND),
+    ckpt__ctx *ctx = ckpt__ctx_of(&mem.ctx);
+    ckpt__place *place = &ctx->place;
+    const ckpt__into into = ckpt__into_info(ctx, NULL);
+    CHECK_INT(ckpt__store_open(place, &ctx->desc, "job", CKPT_HOW_FIND),
               CKPT_OK);
-    CHECK_INT(ckpt__observe(&mem.ctx, io, "job", &rec), CKPT_OK);
-    ckpt__io_close(io, false);
-    return &io->facts;
+    CHECK_INT(ckpt__observe(ctx, place, "job", &into), CKPT_OK);
+    ckpt__store_close(place, false);
+    CHECK_INT(ctx->record.seq, 2);
+    return &place->facts;
 }
 
 static ckpt_run_state look_at_job(void)
@@ -555,7 +557,7 @@ static void claims_above_the_newest_generation_are_claimants_that_died(void)
             claimant(1 + (uint64_t)n, 0, false);
         }
         const ckpt__facts *f = observe();
-        CHECK(f->judged == CKPT_OK && f->epoch == 1 && f->seq == 2);
+        CHECK(f->judged == CKPT_OK && f->epoch == 1);
         CHECK_INT(f->highest, 1 + n);
         CHECK_INT(f->died, n);
         CHECK_INT(look_at_job(), n <= 3 ? CKPT_STATE_INTERRUPTED :
@@ -721,15 +723,15 @@ static void a_kept_run_that_is_not_taken_says_so_to_each_in_its_way(void)
 {
     CHECK_INT(ckpt__kept_code(CKPT_DONE, 0), CKPT_FINISHED);
     CHECK_INT(ckpt__kept_code(CKPT_DEAD, 0), CKPT_ERR_FAILED);
-    CHECK_INT(ckpt__kept_code(CKPT_DONE, CKPT__TAKE_RETRY), CKPT_FINISHED);
-    CHECK_INT(ckpt__kept_code(CKPT_DONE, CKPT__TAKE_FORCE), CKPT_FINISHED);
-    CHECK_INT(ckpt__kept_code(CKPT_DEAD, CKPT__TAKE_FORCE), CKPT_ERR_FAILED);
-    CHECK_INT(ckpt__kept_code(CKPT_DONE, CKPT__TAKE_FINISHED),
+    CHECK_INT(ckpt__kept_code(CKPT_DONE, CKPT__FOR_RETRY), CKPT_FINISHED);
+    CHECK_INT(ckpt__kept_code(CKPT_DONE, CKPT__FOR_FORCE), CKPT_FINISHED);
+    CHECK_INT(ckpt__kept_code(CKPT_DEAD, CKPT__FOR_FORCE), CKPT_ERR_FAILED);
+    CHECK_INT(ckpt__kept_code(CKPT_DONE, CKPT__FOR_BEGIN),
               CKPT_ERR_EXISTS);
-    CHECK_INT(ckpt__kept_code(CKPT_DEAD, CKPT__TAKE_FINISHED),
+    CHECK_INT(ckpt__kept_code(CKPT_DEAD, CKPT__FOR_BEGIN),
               CKPT_ERR_EXISTS);
-    CHECK_INT(ckpt__kept_code(CKPT_DONE, CKPT__TAKE_FALLEN), CKPT_SKIPPED);
-    CHECK_INT(ckpt__kept_code(CKPT_DEAD, CKPT__TAKE_FALLEN), CKPT_SKIPPED);
+    CHECK_INT(ckpt__kept_code(CKPT_DONE, CKPT__FOR_FALLBACK), CKPT_SKIPPED);
+    CHECK_INT(ckpt__kept_code(CKPT_DEAD, CKPT__FOR_FALLBACK), CKPT_SKIPPED);
 }
 
 static void what_may_be_claimed_depends_on_what_for(void)
@@ -753,13 +755,13 @@ static void what_may_be_claimed_depends_on_what_for(void)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const ckpt_run_state s = rows[i].state;
-        CHECK_INT(ckpt__may_take(s, 0), rows[i].plain);
-        CHECK_INT(ckpt__may_take(s, CKPT__TAKE_FORCE), rows[i].force);
-        CHECK_INT(ckpt__may_take(s, CKPT__TAKE_FALLEN), rows[i].fallen);
-        CHECK_INT(ckpt__may_take(s, CKPT__TAKE_FINISHED), rows[i].finished);
-        CHECK_INT(ckpt__may_take(s, CKPT__TAKE_REMOVE), rows[i].remove);
-        CHECK_INT(ckpt__may_take(s, CKPT__TAKE_RETRY), rows[i].retry);
-        CHECK_INT(ckpt__may_take(s, CKPT__TAKE_REMOVE | CKPT__TAKE_PRUNE),
+        CHECK_INT(ckpt__may_claim(s, 0), rows[i].plain);
+        CHECK_INT(ckpt__may_claim(s, CKPT__FOR_FORCE), rows[i].force);
+        CHECK_INT(ckpt__may_claim(s, CKPT__FOR_FALLBACK), rows[i].fallen);
+        CHECK_INT(ckpt__may_claim(s, CKPT__FOR_BEGIN), rows[i].finished);
+        CHECK_INT(ckpt__may_claim(s, CKPT__FOR_REMOVAL), rows[i].remove);
+        CHECK_INT(ckpt__may_claim(s, CKPT__FOR_RETRY), rows[i].retry);
+        CHECK_INT(ckpt__may_claim(s, CKPT__FOR_REMOVAL | CKPT__FOR_PRUNING),
                   rows[i].remove);
     }
 }
@@ -1042,7 +1044,7 @@ static void a_text_that_was_cut_shows_whole_characters(void)
     static const char raw[] = "a\\u20ac\xe2\x82\xac\\n\xf0\x9f\x98\x80z";
     for (size_t cut = 0; cut < sizeof(raw); cut++) {
         char buf[64];
-        ckpt__tap tap;
+        ckpt__string tap;
         ckpt_error err;
         memset(&tap, 0, sizeof(tap));
         memcpy(buf, raw, cut);
