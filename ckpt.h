@@ -5164,9 +5164,21 @@ static ckpt_code ckpt__adopt(ckpt__run *run, uint32_t attempt,
     return rc;
 }
 
-// Judges a run under our claim (R4). The claimant looks before it reads: an
+// Concludes a judgement under our claim: not before the claimant has looked
+// once more, for meanwhile another one may have taken the run away (R4).
+static ckpt_code ckpt__conclude(ckpt__run *run, ckpt_code judged)
+{
+    ckpt__place *p = &run->place;
+    CKPT__TRY(ckpt__fence(run));
+    // Of the owner before us.
+    CKPT__TRY(ckpt__store_alive(p, p->facts.highest, &p->life));
+    p->facts.epoch = judged == CKPT_OK ? run->record.epoch : p->newest;
+    return ckpt__count_claims(p);
+}
+
+// Judges a run under our claim. The claimant looks before it reads, too: an
 // owner that finishes meanwhile removes the files of lower epochs, and we would
-// call the run empty. And it concludes nothing before it has looked once more.
+// call the run empty (R4).
 static ckpt_code ckpt__judge_claimed(ckpt__run *run, ckpt_code *judged)
 {
     ckpt__place *p = &run->place;
@@ -5177,11 +5189,7 @@ static ckpt_code ckpt__judge_claimed(ckpt__run *run, ckpt_code *judged)
         if (*judged != CKPT_ERR_STALE) break;
     }
     run->view->error = p->error;
-    CKPT__TRY(ckpt__fence(run));
-    // Of the owner before us.
-    CKPT__TRY(ckpt__store_alive(p, p->facts.highest, &p->life));
-    p->facts.epoch = *judged == CKPT_OK ? run->record.epoch : p->newest;
-    CKPT__TRY(ckpt__count_claims(p));
+    CKPT__TRY(ckpt__conclude(run, *judged));
     p->error = run->view->error;
     return CKPT_OK;
 }
