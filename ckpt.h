@@ -3135,8 +3135,8 @@ static const char **ckpt__meta_member(ckpt_meta *meta, uint32_t key)
 #define CKPT_X(member) case CKPT__META_##member: return &meta->member;
     CKPT__META_MAP(CKPT_X)
 #undef CKPT_X
-    default: return NULL;
     }
+    return NULL;
 }
 
 // Where a section of a record begins.
@@ -5261,8 +5261,7 @@ static ckpt_code ckpt__take_to_work(ckpt__run *run, uint32_t purpose)
         if (!(purpose & CKPT__FOR_FALLBACK)) return CKPT_ERR_EXHAUSTED;
         run->handed = CKPT__HANDED_EXHAUSTED;
     }
-    CKPT__TRY(ckpt__adopt(run, attempt < UINT32_MAX ? attempt + 1 : attempt,
-                          CKPT_RUNNING));
+    CKPT__TRY(ckpt__adopt(run, attempt + (attempt + 1 > 0), CKPT_RUNNING));
     memset(run->skippable, 0xff, sizeof(run->skippable));
     run->phases_adopted = run->record.section[CKPT__PHASES].count;
     return CKPT_OK;

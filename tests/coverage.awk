@@ -66,16 +66,16 @@ function outcome(name, key, what, count,    f, entry) {
     }
 }
 
-function file(path,    name, i, n) {
-    n = split(path, part, "/")
-    name = part[n]
+function file(path,    name, i, n, k) {
     for (i = 2; i < ARGC; i++) {
-        if (ARGV[i] == name) {
+        name = ARGV[i]
+        n = length(path) - length(name)
+        if (n >= 0 && substr(path, n + 1) == name) {
             files[name] = 1
-            for (n = 1; n <= keys; n++) {
-                found[name, n] = order[n]
-                count_yes[name, n] = yes[order[n]]
-                count_no[name, n] = no[order[n]]
+            for (k = 1; k <= keys; k++) {
+                found[name, k] = order[k]
+                count_yes[name, k] = yes[order[k]]
+                count_no[name, k] = no[order[k]]
             }
             total[name] = keys
         }

@@ -50,6 +50,7 @@
     X(an_environment_does_not_pass_to_another_run)                             \
     X(a_forked_child_releases_nothing)                                         \
     X(a_strike_that_failed_can_be_repeated)                                    \
+    X(a_timestep_that_no_checkpoint_can_hold_is_refused)                       \
     X(a_hold_that_failed_holds_nothing)                                        \
     X(a_hold_that_is_not_durable_is_saved_again)                               \
     X(a_walk_of_what_is_held_may_release)                                      \
@@ -895,6 +896,27 @@ static void a_strike_that_failed_can_be_repeated(void)
     CHECK_INT(ckpt_env_release(&env, NULL), CKPT_OK);
     CHECK_INT(count_held(&s->a.run), 0);
     CHECK_INT(f.releases, 1);
+    end(s);
+}
+
+static void a_timestep_that_no_checkpoint_can_hold_is_refused(void)
+{
+    static char timestep[4096];
+    sides   *s = begin();
+    ckpt_env env;
+    const ckpt_env_desc desc = { .id = "e", .restore = fake_restore,
+                                 .timestep = { timestep, sizeof(timestep) },
+                                 .run = &s->a.run };
+    memset(timestep, ' ', sizeof(timestep));
+    timestep[0] = '1';
+    ckpt_abandon(&s->a.run);
+    CHECK_INT(ckpt_init(&s->a.ctx, &(ckpt_desc){
+        .store = &s->a.fault.base, .size_max = 2048 }), CKPT_OK);
+    CHECK_INT(ckpt_start(&s->a.ctx, &s->a.run, &(ckpt_run_desc){ .id = "x" }),
+              CKPT_OK);
+    CHECK_INT(ckpt_env_init(&env, &desc), CKPT_ERR_TOO_LARGE);
+    CHECK(ckpt_env_released(&env));
+    CHECK_INT(count_held(&s->a.run), 0);
     end(s);
 }
 

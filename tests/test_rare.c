@@ -59,6 +59,7 @@
     X(start_removes_what_was_finished)                                         \
     X(a_finish_that_cannot_remove_refuses_all_but_itself)                      \
     X(force_completes_what_a_live_owner_finished)                              \
+    X(who_has_ended_a_run_goes_on_removing_it)                                 \
     X(retry_brings_back_what_is_not_wholly_kept_yet)                           \
     X(eight_future_beats_are_watched_at_a_time)                                \
     X(a_future_beat_is_not_watched_without_a_clock)                            \
@@ -87,6 +88,7 @@
     X(two_pruners_count_a_run_once)                                            \
     X(a_finisher_that_is_fenced_while_it_keeps_removes_nothing)                \
     X(a_claimant_of_a_run_that_is_being_kept_hands_out_nothing)                \
+    X(a_run_that_goes_while_it_is_verified_is_not_found)                       \
     X(a_sweep_does_not_count_what_another_one_removed)                         \
     X(where_there_is_one_process_an_unknown_owner_is_gone)                     \
     X(a_claimant_that_gave_up_is_no_owner)
@@ -1343,6 +1345,19 @@ static void force_completes_what_a_live_owner_finished(void)
     ckpt_abandon(&t.run);
 }
 
+// A claimant is removing the run as well, and its claim is seen by a beat.
+static void who_has_ended_a_run_goes_on_removing_it(void)
+{
+    begin();
+    finish_half(CKPT_COMPLETED, false);
+    add_claim(2, &t.other);
+    mem_tick(&t.world, 3600000);
+    CHECK_INT(ckpt_beat(&t.run), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(save(3), CKPT_FINISHED);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK(!t.run.open);
+}
+
 // Its owner died before it had removed the generation before.
 static void retry_brings_back_what_is_not_wholly_kept_yet(void)
 {
@@ -2061,6 +2076,16 @@ static void remove_it(void)
 {
     other.done = true;
     CHECK_INT(ckpt_remove(&t.ctx2, &t.run2, "job"), CKPT_OK);
+}
+
+static void a_run_that_goes_while_it_is_verified_is_not_found(void)
+{
+    begin();
+    ckpt_abandon(&t.run);
+    memset(&other, 0, sizeof(other));
+    race(FAULT_OPEN, 2, remove_it);             // it was described before
+    CHECK_INT(ckpt_verify(&t.ctx, "job", NULL), CKPT_ERR_NOT_FOUND);
+    CHECK(met());
 }
 
 // "Loops count only what they really removed."
