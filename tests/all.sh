@@ -41,7 +41,7 @@ limit() {
 part suites limit 270 tests/run_all
 # The values of a makefile come before those of the environment.
 part storm limit 270 sh -c '${MAKE:-make} -s B="$B" ${CC:+CC="$CC"} \
-    ${STB:+STB="$STB"} "$B/storm" && exec "$B/storm"'
+    ${STB:+STB="$STB"} "$B/storm" && exec "$B/storm" -t 10'
 part form limit 270 sh tests/form.sh
 part protocol limit 270 sh tests/spin/run.sh quick
 
