@@ -1594,6 +1594,9 @@ static void life_change(kit *k, uint32_t what)
     const uint32_t at = life_write((life_line){ .what = what, .id = number });
     const ckpt_code rc = what == REMOVES ? ckpt_remove(&k->ctx, &k->run, id)
                                          : ckpt_retry(&k->ctx, &k->run, id);
+    if (at < LIFE_ENTRIES) {
+        life->line[at].outcome = (uint32_t)rc;
+    }
     life_close(at);
     if (life_took(k, what == REMOVES ? "ckpt_remove" : "ckpt_retry", rc)) {
         if (what == REMOVES) {
@@ -1767,17 +1770,29 @@ static uint32_t life_at(const life_line *line)
     return (uint32_t)(line - life->line);
 }
 
+static void life_print_line(const life_line *l)
+{
+    printf("       line %" PRIu32 ": kind %" PRIu32 ", birth %" PRIx64
+           ", epoch %" PRIu32 ", owner %" PRIu32 ", step %" PRIu32
+           ", outcome %" PRId32 ", begun at %" PRIu32 ", ended at %" PRIu32
+           "\n", life_at(l), l->what, l->birth, l->epoch, l->owner, l->n,
+           (int32_t)l->outcome, l->begun, l->end);
+}
+
+// Counts a fault, and prints what happened to the run around its two lines.
 static void life_fault(int *count, const char *what, const life_line *a,
                        const life_line *b)
 {
-    if (++*count <= 3) {
-        printf("     run %" PRIu32 ": %s\n", a->id, what);
-        for (const life_line *l = a; l != NULL; l = l == a ? b : NULL) {
-            printf("       line %" PRIu32 ": kind %" PRIu32 ", birth %" PRIx64
-                   ", epoch %" PRIu32 ", owner %" PRIu32 ", step %" PRIu32
-                   ", outcome %" PRIu32 ", begun at %" PRIu32 "\n", life_at(l),
-                   l->what, l->birth, l->epoch, l->owner, l->n, l->outcome,
-                   l->begun);
+    if (++*count > 3) {
+        return;
+    }
+    const life_line *from = a < b ? a : b, *to = a < b ? b : a;
+    printf("     run %" PRIu32 ": %s (line %" PRIu32 ", then %" PRIu32 ")\n",
+           a->id, what, life_at(a), life_at(b));
+    from = life_at(from) > 100 ? from - 100 : life->line;
+    for (to = to + 10; from < to && life_at(from) < LIFE_ENTRIES; from++) {
+        if (from->what != 0 && from->id == a->id) {
+            life_print_line(from);
         }
     }
 }
