@@ -1817,7 +1817,7 @@ static bool life_was_settled(life_line *const *lines, size_t count,
     for (size_t i = 0; i < count; i++) {
         const life_line *l = lines[i];
         if (l->what == SETTLES && l->n == a->n && life_at(l) < life_at(b) &&
-            (l->end == 0 || l->end > a->begun)) {
+            (l->end == 0 || l->end >= a->begun)) {
             return true;
         }
     }
@@ -1888,7 +1888,7 @@ static bool life_is_excused(life_line *const *lines, size_t count,
         const life_line *l = lines[i];
         if ((l->what == REMOVES ||
              (l->what == RETRIES && a->outcome == CKPT_DEAD)) &&
-            (l->end == 0 || l->end > a->begun)) {
+            (l->end == 0 || l->end >= a->begun)) {
             return true;
         }
     }
