@@ -2095,8 +2095,10 @@ static ckpt_code ckpt__fs_drop_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
         }
         // A higher owner removes our claim first: then it is still at that.
         rc = ckpt__fs_check_claim(fs, p, err);
-        return rc == CKPT_OK ? CKPT_ERR_STALE :
-               rc == CKPT_ERR_CLAIM_LOST ? CKPT_OK : rc;
+        if (rc == CKPT_ERR_CLAIM_LOST) {
+            return CKPT_OK;
+        }
+        return rc == CKPT_OK ? CKPT_ERR_STALE : rc;
     }
     r = ckpt__fs_clear(fs, p, p->epoch + 1, name);
     r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
