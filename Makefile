@@ -77,6 +77,10 @@ $(B)/storm: tests/storm.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 $(B)/storm_explore: tests/storm_explore.c $(B)/go_explore $(B)/flags
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ tests/storm_explore.c $(LDLIBS)
 
+$(B)/bench: tests/bench/resumes.c $(B)/libckpt.a $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ tests/bench/resumes.c \
+	    $(B)/libckpt.a $(LDLIBS)
+
 # Kills an agent again and again, and compares its report with that of an
 # undisturbed run.
 demo: deps-demo
@@ -119,6 +123,13 @@ coverage: deps-all
 mutate: deps
 	@CC='$(CC)' STB='$(STB)' B='$(B)' JOBS=2 sh tests/proof/mutate.sh
 
+# What a run costs that is resumed for ever, and a scan of many: in BENCH, or
+# where a sync costs nothing.
+bench: deps-demo
+	+@$(MAKE) -s $(B)/bench
+	@d='$(BENCH)'; [ -n "$$d" ] || d=/dev/shm; [ -w "$$d" ] || d='$(B)'; \
+	    $(B)/bench "$$d"
+
 # The core for a microcontroller, and other figures.
 size: deps
 	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/size.sh
@@ -159,6 +170,7 @@ help:
 	@echo 'make coverage   what of the headers no test reaches'
 	@echo 'make mutate     what no test would miss'
 	@echo 'make test-all   all of these, and one table at the end'
+	@echo 'make bench      what resumes and scans cost'
 	@echo 'make size       how large the core is on a microcontroller'
 	@echo 'make deps       install what is missing (Debian, as root)'
 	@echo 'make install    headers and library to $(DESTDIR)$(PREFIX)'
@@ -169,5 +181,5 @@ help:
 FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
-        sanitize size deps deps-demo deps-fuzz deps-all install uninstall \
-        clean help FORCE
+        sanitize bench size deps deps-demo deps-fuzz deps-all install \
+        uninstall clean help FORCE

@@ -1375,7 +1375,8 @@ typedef struct ckpt_store_methods {
     //                    the claim's left half written
     //   CKPT_DROP_REST   everything but gen (NULL: no generation stays) and the
     //                    claim that is held. ERR_STALE, and nothing is removed,
-    //                    if gen is not there and another one of its epoch is
+    //                    if gen is not there, but another one of its epoch and
+    //                    the claim are
     //   CKPT_DROP_ALL    the same, durably, then gen, then the claim, then the
     //                    name of the run: no crash in between can bring an
     //                    older generation back

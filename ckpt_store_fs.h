@@ -983,6 +983,9 @@ static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
         if (r == -EEXIST) continue;
         p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->aside_name,
                                            CKPT_FS_DIR);
+        if (r >= 0 && p->dir == -ENOENT) {
+            continue;                   // swept meanwhile: its maker was slow
+        }
         p->aside = p->dir >= 0;
         if (!p->aside) {                // it may be there all the same
             (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
@@ -1961,10 +1964,12 @@ static ckpt_code ckpt__fs_drop_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
         // It is not there, so a higher owner has removed it, with the rest; or
         // another file stands in its place, and nothing is known of that.
         memset(&now, 0, sizeof(now));
-        const ckpt_code rc = ckpt__fs_look_epoch(fs, p->dir, gen->epoch, &now,
-                                                 err);
-        if (rc != CKPT_OK) return rc;
-        return now.count > 0 ? CKPT_ERR_STALE : CKPT_OK;
+        ckpt_code rc = ckpt__fs_look_epoch(fs, p->dir, gen->epoch, &now, err);
+        if (rc != CKPT_OK || now.count == 0) return rc;
+        // A higher owner removes our claim first: then it is still at that.
+        rc = ckpt__fs_check_claim(fs, p, err);
+        if (rc == CKPT_ERR_CLAIM_LOST) return CKPT_OK;
+        return rc == CKPT_OK ? CKPT_ERR_STALE : rc;
     }
     r = ckpt__fs_clear(fs, p, p->epoch + 1, name);
     r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);

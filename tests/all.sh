@@ -41,7 +41,9 @@ limit() {
 part suites limit 270 tests/run_all
 # The values of a makefile come before those of the environment.
 part storm limit 270 sh -c '${MAKE:-make} -s B="$B" ${CC:+CC="$CC"} \
-    ${STB:+STB="$STB"} "$B/storm" && exec "$B/storm"'
+    ${STB:+STB="$STB"} "$B/storm" &&
+    exec "$B/storm" recover fence kill save finish rise begin'
+part life limit 270 "$B/storm" -t 10 life
 part form limit 270 sh tests/form.sh
 part protocol limit 270 sh tests/spin/run.sh quick
 

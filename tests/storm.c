@@ -3,7 +3,8 @@
 
         cc -std=c99 -I. -I/usr/include/stb -o build/storm tests/storm.c ckpt.o
         build/storm [-s seed] [-d directory] [-n runs] [-p processes]
-                    [-k kills] [-m moments] [-e stride] [mode ...]
+                    [-k kills] [-m moments] [-e stride] [-t seconds]
+                    [mode ...]
 
     recover   processes recover runs while they are killed at random (-n -p -k)
     fence     the same, but every owner is taken for dead all the time
@@ -15,6 +16,9 @@
               run stops at every call of that, too (every -e-th pair): what
               was finished must not rise again
     begin     the same for one that begins a run and one that sweeps
+    life      six processes begin runs, save, call tools, finish with every
+              outcome, resume, recover, retry, prune, remove and sweep, and are
+              killed and stopped at random, for some time (-t 60, -n 12)
 
     A scan of 10,000 runs is CKPT_TEST_RUNS=10000 tests/run_all one_scan.
     Without a mode it does all. What was acknowledged is written down after the
@@ -23,6 +27,7 @@
     is "N passed, N failed".
 */
 #define _XOPEN_SOURCE 700
+#define _DEFAULT_SOURCE                 // MAP_ANONYMOUS
 
 #include "ckpt_store_fs.h"
 
@@ -35,6 +40,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -54,11 +60,12 @@ enum {
 static struct {
     uint64_t random;
     char     base[512], dir[600];
-    int      runs, processes, kills, moments, stride;
+    int      runs, processes, kills, moments, stride, seconds;
+    int      ids;                       // -n, if it is given
     bool     age;                       // tells who is dead; else locks do
     unsigned passed, failed;
 } storm = { .runs = 100, .processes = 8, .kills = 150, .moments = 200,
-            .stride = 5 };
+            .stride = 5, .seconds = 60 };
 
 // -- Small things --
 
@@ -605,6 +612,7 @@ static void storm_kill(void)
 // `at` the process stops itself. Calls that touch nothing shared do not count.
 static struct {
     int         at, count;
+    void      (*each)(void);            // before every call, if not NULL
     const char *names[CALLS_MAX];
 } trap_state = { .at = NEVER };
 
@@ -613,6 +621,9 @@ static const ckpt_fs_calls *sys;
 static void trap(const char *name)
 {
     const int n = trap_state.count++;
+    if (trap_state.each != NULL) {
+        trap_state.each();
+    }
     if (trap_state.at != NEVER && n < CALLS_MAX) {
         trap_state.names[n] = name;
     }
@@ -1019,6 +1030,1027 @@ static void storm_begin(void)
             "begun whole, or its maker is told");
 }
 
+// -- life: everything at once, killed and stopped, and judged by a ledger --
+
+// A run has LIFE_STEPS steps. Step n is an effect of turn n, and then a save
+// of turn n; the save of an even step ends a phase. An id begins each run with
+// .once, or none.
+enum {
+    LIFE_PROCESSES = 6,
+    LIFE_IDS       = 12,                // unless -n says more
+    LIFE_IDS_MAX   = 64,                // and at most
+    LIFE_STEPS     = 12,
+    LIFE_LEASE     = 100,               // ms
+    LIFE_ENTRIES   = 4 << 20
+};
+
+// What a line of the ledger says. A line is written after the call returned,
+// but for the last three, which are there before: what they are about to do
+// happens between their number and `end`.
+enum {
+    OPENED = 1,                         // it has step n, and went on from it
+    SAVED,                              // step n was acknowledged
+    ALLOWED,                            // the effect of step n was told new
+    ENDED,                              // its end was acknowledged
+    RAN,                                // it was called
+    LEFT,                               // a finish was acknowledged: outcome
+    SETTLES, RETRIES, REMOVES
+};
+
+// The number of a line is its place: a line that was there before a call began
+// has a number below the count of lines at that time.
+typedef struct life_line {
+    uint32_t what, id;
+    uint64_t birth;                     // hash of the nonce of the incarnation
+    uint32_t epoch, owner, n, outcome;
+    uint32_t begun;                     // the count of lines before the call
+    uint32_t end;                       // 0: still at it, or died meanwhile
+} life_line;
+
+// What happened. Each must, or the storm was none.
+#define LIFE_COUNTS(X)                                                         \
+    X(begun) X(resumed) X(saves) X(phases) X(effects) X(ended_before)          \
+    X(uncertain) X(settled) X(completed) X(receipts) X(failed) X(kept)         \
+    X(interrupted) X(retry) X(abandoned) X(fenced) X(finished_before)          \
+    X(refused_failed) X(refused_live) X(exhausted) X(recovered) X(fallbacks)   \
+    X(retries) X(removes) X(prunes) X(sweeps) X(stalls) X(kills) X(stops)
+
+// What must not happen, found where it happened.
+#define LIFE_FAULTS(X)                                                         \
+    X(unloaded) X(foreign) X(mixed) X(phase_again) X(wrong_result) X(odd)
+
+#define LIFE_FIELD(name) uint32_t name;
+
+// Shared by all processes: a kill takes nothing of it.
+typedef struct life_shared {
+    uint32_t  stop, owners, lines;
+    struct { LIFE_COUNTS(LIFE_FIELD) } count;
+    struct { LIFE_FAULTS(LIFE_FIELD) } fault;
+    uint32_t  pending[LIFE_PROCESSES];  // the line of what it is about to do
+    life_line line[LIFE_ENTRIES];
+} life_shared;
+
+static life_shared *life;
+static int life_slot;                   // of this process
+static uint32_t life_ids;
+
+#define LIFE_ADD(counter) __atomic_fetch_add(&(counter), 1, __ATOMIC_SEQ_CST)
+#define LIFE_GET(counter) __atomic_load_n(&(counter), __ATOMIC_SEQ_CST)
+#define LIFE_SET(place, value) \
+    __atomic_store_n(&(place), (value), __ATOMIC_SEQ_CST)
+
+static uint32_t life_now(void)
+{
+    return LIFE_GET(life->lines);
+}
+
+// Writes a line; what it says last, so that a kill leaves none or all of it.
+static uint32_t life_write(life_line line)
+{
+    const uint32_t at = LIFE_ADD(life->lines);
+    if (at >= LIFE_ENTRIES) {
+        LIFE_SET(life->stop, 1);
+        return at;
+    }
+    if (line.what >= SETTLES) {
+        LIFE_SET(life->pending[life_slot], at);
+    }
+    const uint32_t what = line.what;
+    line.what = 0;
+    life->line[at] = line;
+    LIFE_SET(life->line[at].what, what);
+    return at;
+}
+
+// The call of the line at `at` has returned, or its process is dead.
+static void life_close(uint32_t at)
+{
+    if (at < LIFE_ENTRIES && LIFE_GET(life->line[at].end) == 0) {
+        LIFE_SET(life->line[at].end, LIFE_ADD(life->lines));
+    }
+}
+
+// One that owns a run.
+typedef struct life_owner {
+    kit     *k;
+    uint32_t id, owner;
+    uint64_t birth;
+    uint32_t n;                         // steps that are saved
+} life_owner;
+
+static void life_note(const life_owner *o, uint32_t what, uint32_t n,
+                      uint32_t outcome, uint32_t begun)
+{
+    life_write((life_line){ .what = what, .id = o->id, .birth = o->birth,
+        .epoch = (uint32_t)o->k->run.epoch, .owner = o->owner, .n = n,
+        .outcome = outcome, .begun = begun });
+}
+
+static uint64_t life_hash(const char *nonce)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *nonce != '\0'; nonce++) {
+        hash = (hash ^ (uint8_t)*nonce) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+// Before some system calls a process sleeps, and now and then until it is taken
+// for dead: what others do meanwhile falls between two calls.
+static void life_stall(void)
+{
+    const uint64_t way = next_random(20000);
+    if (way < 60) {
+        wait_us(next_random(2000));
+    } else if (way == 60) {
+        LIFE_ADD(life->count.stalls);
+        wait_us(LIFE_LEASE * 1000 + next_random(LIFE_LEASE * 2000));
+    }
+}
+
+// Odd processes tell by age who is dead, even ones by locks where they can.
+static kit *open_life_kit(void)
+{
+    static ckpt_fs_calls calls;
+    calls = trap_calls();
+    trap_state.each = life_stall;
+    kit *k = open_kit_by(&calls, false, life_slot % 2 == 1);
+    if (ckpt_init(&k->ctx, &(ckpt_desc){
+            .store = &k->fs.base, .beat_ms = CKPT_OFF,
+            .lease_ms = LIFE_LEASE, .resume_max = 1 }) != CKPT_OK) {
+        die("open a context");
+    }
+    return k;
+}
+
+// True for CKPT_OK. A code that other processes cannot cause is a fault; of the
+// codes they can, an owner is only told the first two.
+static bool life_answer(const char *call, ckpt_code rc, bool owner,
+                        const ckpt_error *error)
+{
+    static const ckpt_code causes[] = {
+        CKPT_OK, CKPT_ERR_CLAIM_LOST, CKPT_FINISHED, CKPT_ERR_NOT_FOUND,
+        CKPT_ERR_EXISTS, CKPT_ERR_LIVE, CKPT_ERR_BUSY, CKPT_ERR_EXHAUSTED,
+        CKPT_ERR_FAILED
+    };
+    const size_t count = owner ? 2 : sizeof(causes) / sizeof(causes[0]);
+    bool known = false;
+    for (size_t i = 0; i < count; i++) {
+        known = known || rc == causes[i];
+    }
+    if (!known && LIFE_ADD(life->fault.odd) < 5) {
+        printf("     %s: %d, %s (%s, %d)\n", call, rc, ckpt_code_message(rc),
+               error->op != NULL ? error->op : "", error->sys);
+        fflush(stdout);
+    }
+    if (rc == CKPT_ERR_CLAIM_LOST) {
+        LIFE_ADD(life->count.fenced);
+    }
+    return rc == CKPT_OK;
+}
+
+static bool life_took(kit *k, const char *call, ckpt_code rc)
+{
+    return life_answer(call, rc, false, ckpt_last_error(&k->ctx));
+}
+
+static bool life_owns(life_owner *o, const char *call, ckpt_code rc)
+{
+    return life_answer(call, rc, true, &o->k->run.error);
+}
+
+// The save of step n, and what it is made of.
+typedef struct life_save {
+    char           message[64], state[128];
+    ckpt_save_desc desc;
+} life_save;
+
+static const ckpt_save_desc *life_step(life_save *s, const life_owner *o,
+                                       uint32_t n)
+{
+    snprintf(s->message, sizeof(s->message), "[{\"n\":%" PRIu32 "}]", n);
+    snprintf(s->state, sizeof(s->state), "{\"n\":%" PRIu32 ",\"birth\":\"%s\"}",
+             n, o->k->run.birth);
+    s->desc = (ckpt_save_desc){
+        .turn = n, .messages = ckpt_text(s->message), .append_at = n - 1,
+        .state = ckpt_text(s->state), .force = true };
+    return &s->desc;
+}
+
+// Calls the tool of step n, and says so. False if the run is lost.
+static bool life_end_effect(life_owner *o, const char *name, uint32_t n,
+                            bool call)
+{
+    char result[128];
+    snprintf(result, sizeof(result), "{\"n\":%" PRIu32 ",\"birth\":\"%s\"}",
+             n, o->k->run.birth);
+    if (call) {
+        LIFE_ADD(life->count.effects);
+        life_note(o, RAN, n, 0, 0);
+    }
+    const uint32_t begun = life_now();
+    const bool ok = life_owns(o, "ckpt_effect_end", ckpt_effect_end(
+        &o->k->run, name, ckpt_text(result)));
+    if (ok) {
+        life_note(o, ENDED, n, 0, begun);
+    }
+    return ok;
+}
+
+// The effect may have run: says that it did, calls it again, or strikes it off
+// and begins anew. False if the run is lost; *again: begin it once more.
+static bool life_settle(life_owner *o, const char *name, uint32_t n,
+                        bool *again)
+{
+    const uint64_t way = next_random(4);
+    LIFE_ADD(life->count.uncertain);
+    if (way < 2) {
+        return life_end_effect(o, name, n, way == 0);
+    }
+    const uint32_t at = life_write((life_line){
+        .what = SETTLES, .id = o->id, .birth = o->birth, .n = n });
+    const ckpt_code rc = ckpt_effect_end(&o->k->run, name,
+                                         (ckpt_bytes){ .len = 0 });
+    life_close(at);
+    *again = life_owns(o, "ckpt_effect_end", rc);
+    if (*again) {
+        LIFE_ADD(life->count.settled);
+    }
+    return *again;
+}
+
+// An effect that has ended has the result that it ended with.
+static bool life_check_result(life_owner *o, const ckpt_effect *effect,
+                              uint32_t n)
+{
+    char result[128] = "", want[128];
+    size_t size = 0;
+    const ckpt_code rc = ckpt_effect_result(&o->k->run, effect, result,
+                                            sizeof(result) - 1, &size);
+    LIFE_ADD(life->count.ended_before);
+    if (rc != CKPT_OK && ckpt_beat(&o->k->run) == CKPT_ERR_CLAIM_LOST) {
+        return false;                   // another one has removed it meanwhile
+    }
+    snprintf(want, sizeof(want), "{\"n\":%" PRIu32 ",\"birth\":\"%s\"}", n,
+             o->k->run.birth);
+    if (strcmp(result, want) != 0) {
+        LIFE_ADD(life->fault.wrong_result);
+    }
+    return true;
+}
+
+// The effect of step n, once or not at all. False if the run is lost, or is
+// to be left as by a crash before the tool ran or after.
+static bool life_effect(life_owner *o, uint32_t n)
+{
+    char name[32], state[128];
+    bool again = true;
+    snprintf(name, sizeof(name), "call-%" PRIu32, n);
+    snprintf(state, sizeof(state), "{\"n\":%" PRIu32 ",\"birth\":\"%s\"}",
+             n - 1, o->k->run.birth);
+    while (again) {
+        ckpt_effect effect = { .turn = 0 };
+        const uint32_t begun = life_now();
+        again = false;
+        if (!life_owns(o, "ckpt_effect_begin", ckpt_effect_begin(
+                &o->k->run, name, &(ckpt_save_desc){
+                    .turn = n, .state = ckpt_text(state) }, &effect))) {
+            return false;
+        }
+        switch (effect.state) {
+        case CKPT_EFFECT_NEW:
+            life_note(o, ALLOWED, n, 0, begun);
+            return next_random(16) != 0 &&
+                   life_end_effect(o, name, n, true) && next_random(16) != 0;
+        case CKPT_EFFECT_ENDED:
+            return life_check_result(o, &effect, n);
+        case CKPT_EFFECT_UNCERTAIN:
+            if (!life_settle(o, name, n, &again)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+// Does the next step. False if the run is lost or to be left.
+static bool life_do_step(life_owner *o)
+{
+    const uint32_t n = o->n + 1;
+    char phase[32];
+    life_save s;
+    snprintf(phase, sizeof(phase), "phase-%" PRIu32, n);
+    const bool even = n % 2 == 0;
+    if (even && !ckpt_phase(&o->k->run, phase)) {
+        LIFE_ADD(life->fault.phase_again);
+    }
+    if (next_random(4) != 0 && !life_effect(o, n)) {
+        return false;
+    }
+    const uint32_t begun = life_now();
+    const ckpt_save_desc *desc = life_step(&s, o, n);
+    if (!life_owns(o, "a save", even
+            ? ckpt_phase_end(&o->k->run, phase, ckpt_text("{}"), desc)
+            : ckpt_save(&o->k->run, desc))) {
+        return false;
+    }
+    life_note(o, SAVED, n, 0, begun);
+    LIFE_ADD(life->count.saves);
+    if (even) {
+        LIFE_ADD(life->count.phases);
+    }
+    o->n = n;
+    return true;
+}
+
+// Loads a run that was just opened, and compares what it holds. False if it is
+// lost or wrong.
+static bool life_load(life_owner *o)
+{
+    kit *k = o->k;
+    int64_t n = 0;
+    char birth[CKPT_NONCE_MAX + 1] = "";
+    const ckpt_code rc = ckpt_load(&k->run, &k->last, k->buf, sizeof(k->buf));
+    if (rc != CKPT_OK || k->run.older) {
+        if (rc != CKPT_ERR_CLAIM_LOST && LIFE_ADD(life->fault.unloaded) < 5) {
+            printf("     run %s: load says %d, older %d\n", k->run.id, rc,
+                   k->run.older);
+            fflush(stdout);
+        }
+        return false;
+    }
+    const ckpt_bytes said = ckpt_json_get(k->last.state, "birth");
+    if (said.len > 0 && (ckpt_json_text(said, birth, sizeof(birth), NULL) !=
+                         CKPT_OK || strcmp(birth, k->run.birth) != 0)) {
+        LIFE_ADD(life->fault.foreign);
+    }
+    if (ckpt_json_number(ckpt_json_get(k->last.state, "n"), &n) != CKPT_OK) {
+        n = 0;                          // nothing was saved yet
+    }
+    o->n = (uint32_t)n;
+    if (k->run.messages != o->n ||
+        (k->last.turn != o->n && k->last.turn != o->n + 1)) {
+        LIFE_ADD(life->fault.mixed);
+    }
+    for (uint32_t i = 2; i <= o->n; i += 2) {
+        char phase[32];
+        snprintf(phase, sizeof(phase), "phase-%" PRIu32, i);
+        if (ckpt_phase(&k->run, phase)) {
+            LIFE_ADD(life->fault.phase_again);
+        }
+    }
+    return true;
+}
+
+// Notes that a run was opened, and what it was found at.
+static bool life_take(life_owner *o, kit *k, uint32_t begun)
+{
+    *o = (life_owner){ .k = k, .id = (uint32_t)atoi(k->run.id),
+                       .owner = 1 + LIFE_ADD(life->owners),
+                       .birth = life_hash(k->run.birth) };
+    const bool loaded = life_load(o);
+    // The handing out counts, too, where nothing could be loaded any more.
+    life_note(o, OPENED, loaded ? o->n : UINT32_MAX, k->run.resumed, begun);
+    if (k->run.resumed) {
+        LIFE_ADD(life->count.resumed);
+    } else {
+        LIFE_ADD(life->count.begun);
+    }
+    return loaded;
+}
+
+// Does some steps, or none. False if the run is lost or to be left.
+static bool life_work(life_owner *o)
+{
+    const uint64_t steps = next_random(4) == 0 ? 0 : next_random(8);
+    for (uint64_t i = steps; i > 0 && o->n < LIFE_STEPS; i--) {
+        if (!life_do_step(o)) {
+            return false;
+        }
+        if (next_random(4) == 0 &&
+            !life_owns(o, "ckpt_beat", ckpt_beat(&o->k->run))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// How to leave it: CKPT_RUNNING is a crash, *keep only goes with a failure.
+static ckpt_outcome life_choose(const life_owner *o, bool *keep)
+{
+    const uint64_t way = o->n >= LIFE_STEPS ? 12 : next_random(16);
+    *keep = way < 5;
+    return way < 5 ? CKPT_FAILED : way < 7 ? CKPT_FAILED :
+           way < 9 ? CKPT_INTERRUPTED : way < 11 ? CKPT_RETRY :
+           way < 14 ? CKPT_COMPLETED : CKPT_RUNNING;
+}
+
+static void life_count_left(const life_owner *o, ckpt_outcome outcome,
+                            bool keep)
+{
+    switch (outcome) {
+    case CKPT_COMPLETED:
+        if (o->id % 2 == 0) {
+            LIFE_ADD(life->count.receipts);
+        } else {
+            LIFE_ADD(life->count.completed);
+        }
+        break;
+    case CKPT_FAILED:
+        if (keep) {
+            LIFE_ADD(life->count.kept);
+        } else {
+            LIFE_ADD(life->count.failed);
+        }
+        break;
+    case CKPT_INTERRUPTED: LIFE_ADD(life->count.interrupted); break;
+    case CKPT_RETRY:       LIFE_ADD(life->count.retry); break;
+    default:               break;
+    }
+}
+
+// Owns a run that was opened after `begun`, until it leaves it.
+static void life_own(kit *k, uint32_t begun)
+{
+    life_owner o;
+    life_save s;
+    bool keep;
+    if (!life_take(&o, k, begun) || !life_work(&o)) {
+        ckpt_abandon(&k->run);
+        return;
+    }
+    const ckpt_outcome outcome = life_choose(&o, &keep);
+    const bool more = o.n < LIFE_STEPS && next_random(2) == 0 && o.n % 2 == 0;
+    if (outcome == CKPT_RUNNING) {
+        LIFE_ADD(life->count.abandoned);
+        ckpt_abandon(&k->run);
+        return;
+    }
+    begun = life_now();
+    if (life_owns(&o, "ckpt_finish", ckpt_finish(&k->run, outcome,
+            &(ckpt_finish_desc){ .keep = keep,
+                .save = more ? life_step(&s, &o, o.n + 1) : NULL }))) {
+        if (more) {
+            life_note(&o, SAVED, o.n + 1, 0, begun);
+        }
+        life_note(&o, LEFT, o.n, outcome == CKPT_COMPLETED && o.id % 2 == 0 ?
+                  CKPT_DONE : keep ? CKPT_DEAD : outcome, begun);
+        life_count_left(&o, outcome, keep);
+    }
+    ckpt_abandon(&k->run);
+}
+
+static void life_open(kit *k)
+{
+    char id[16];
+    const uint32_t number = (uint32_t)next_random(life_ids);
+    snprintf(id, sizeof(id), "%" PRIu32, number);
+    const ckpt_run_desc desc = { .id = id, .once = number % 2 == 0,
+                                 .force = next_random(6) == 0 };
+    const uint64_t way = next_random(4);
+    const uint32_t begun = life_now();
+    const ckpt_code rc = way == 0 ? ckpt_start(&k->ctx, &k->run, &desc) :
+                         way == 1 ? ckpt_resume(&k->ctx, &k->run, &desc) :
+                                    ckpt_open(&k->ctx, &k->run, &desc);
+    if (life_took(k, "opening", rc)) {
+        life_own(k, begun);
+        return;
+    }
+    switch (rc) {
+    case CKPT_FINISHED:      LIFE_ADD(life->count.finished_before); break;
+    case CKPT_ERR_FAILED:    LIFE_ADD(life->count.refused_failed); break;
+    case CKPT_ERR_LIVE:      LIFE_ADD(life->count.refused_live); break;
+    case CKPT_ERR_EXHAUSTED: LIFE_ADD(life->count.exhausted); break;
+    default: break;
+    }
+    ckpt_abandon(&k->run);
+}
+
+static void life_resume(kit *k)
+{
+    ckpt_cursor cursor = { .stage = 0 };
+    uint32_t begun = life_now();
+    ckpt_code rc;
+    while ((rc = ckpt_resume_next(&k->ctx, &k->run, &cursor)) == CKPT_OK) {
+        life_own(k, begun);
+        if (LIFE_GET(life->stop)) {
+            ckpt_cursor_close(&k->ctx, &cursor);
+            return;
+        }
+        begun = life_now();
+    }
+    (void)life_took(k, "ckpt_resume_next", rc == CKPT_END ? CKPT_OK : rc);
+}
+
+// What ckpt_recover calls; user is where the kit and the count of lines before
+// the run was opened are.
+typedef struct life_recovery {
+    kit     *k;
+    uint32_t begun;
+} life_recovery;
+
+static ckpt_outcome life_carry_on(ckpt_run *run, void *user,
+                                  ckpt_finish_desc *finish)
+{
+    life_recovery *r = user;
+    life_owner o;
+    (void)run;
+    LIFE_ADD(life->count.recovered);
+    ckpt_outcome outcome = CKPT_INTERRUPTED;
+    if (life_take(&o, r->k, r->begun) && life_work(&o)) {
+        outcome = life_choose(&o, &finish->keep);
+    }
+    r->begun = life_now();
+    return outcome;
+}
+
+static ckpt_outcome life_fall_back(ckpt_run *run, void *user,
+                                   ckpt_finish_desc *finish)
+{
+    life_recovery *r = user;
+    (void)finish;
+    LIFE_ADD(life->count.fallbacks);
+    if (run->seq == 0) {                // nothing of it is whole
+        LIFE_ADD(life->fault.unloaded);
+    }
+    r->begun = life_now();
+    return next_random(2) == 0 ? CKPT_FAILED : CKPT_RETRY;
+}
+
+static void life_recover(kit *k)
+{
+    life_recovery r = { .k = k, .begun = life_now() };
+    (void)life_took(k, "ckpt_recover", ckpt_recover(&k->ctx, &k->run,
+        &(ckpt_recover_desc){ .resume = life_carry_on,
+            .fallback = life_fall_back, .user = &r }, NULL));
+}
+
+// Retries or removes a run.
+static void life_change(kit *k, uint32_t what)
+{
+    char id[16];
+    const uint32_t number = (uint32_t)next_random(life_ids);
+    snprintf(id, sizeof(id), "%" PRIu32, number);
+    const uint32_t at = life_write((life_line){ .what = what, .id = number });
+    const ckpt_code rc = what == REMOVES ? ckpt_remove(&k->ctx, &k->run, id)
+                                         : ckpt_retry(&k->ctx, &k->run, id);
+    if (at < LIFE_ENTRIES) {
+        life->line[at].outcome = (uint32_t)rc;
+    }
+    life_close(at);
+    if (life_took(k, what == REMOVES ? "ckpt_remove" : "ckpt_retry", rc)) {
+        if (what == REMOVES) {
+            LIFE_ADD(life->count.removes);
+        } else {
+            LIFE_ADD(life->count.retries);
+        }
+    }
+}
+
+// Told of each run that is about to be pruned.
+static bool life_prune_one(void *user, const ckpt_run_info *info)
+{
+    uint32_t *at = user;
+    life_close(*at);
+    *at = life_write((life_line){ .what = REMOVES,
+                                  .id = (uint32_t)atoi(info->id) });
+    return true;
+}
+
+static void life_prune(kit *k)
+{
+    uint32_t at = LIFE_ENTRIES, count = 0;
+    const ckpt_code rc = ckpt_prune(&k->ctx, &k->run, &(ckpt_prune_desc){
+        .age_ms = 1 + (int64_t)next_random(400), .fn = life_prune_one,
+        .states = next_random(8) == 0 ? CKPT_STATE_INTERRUPTED : 0,
+        .user = &at }, &count);
+    life_close(at);
+    if (life_took(k, "ckpt_prune", rc) && count > 0) {
+        LIFE_ADD(life->count.prunes);
+    }
+}
+
+static void life_sweep(kit *k)
+{
+    if (life_took(k, "ckpt_sweep", ckpt_sweep(&k->ctx, &k->run, NULL))) {
+        LIFE_ADD(life->count.sweeps);
+    }
+}
+
+// A process: one thing after the other, until it is told to stop.
+static void life_process(int slot)
+{
+    life_slot = slot;
+    storm.random = storm.random * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    kit *k = open_life_kit();
+    while (!LIFE_GET(life->stop)) {
+        const uint64_t way = next_random(100);
+        if (way < 66) {
+            life_open(k);
+        } else if (way < 74) {
+            life_resume(k);
+        } else if (way < 80) {
+            life_recover(k);
+        } else if (way < 91) {
+            life_change(k, RETRIES);
+        } else if (way < 94) {
+            life_change(k, REMOVES);
+        } else if (way < 97) {
+            life_prune(k);
+        } else {
+            life_sweep(k);
+        }
+    }
+    close_kit(k);
+    _exit(0);
+}
+
+static pid_t life_start(int slot)
+{
+    fflush(stdout);
+    (void)next_random(2);               // else all do the same
+    const pid_t pid = fork();
+    if (pid == 0) {
+        life_process(slot);
+    }
+    if (pid < 0) {
+        die("fork");
+    }
+    return pid;
+}
+
+static int64_t life_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+// Whether everything happened that a life is made of.
+static bool life_has_all(void)
+{
+    bool all = true;
+#define LIFE_IS_THERE(name) all = all && LIFE_GET(life->count.name) > 0;
+    LIFE_COUNTS(LIFE_IS_THERE)
+#undef LIFE_IS_THERE
+    return all;
+}
+
+// Whether to go on: for some time, and on a slow machine a few times as long
+// until everything happened.
+static bool life_goes_on(int64_t since)
+{
+    const int64_t ms = life_ms() - since, most = (int64_t)storm.seconds * 1000;
+    return !LIFE_GET(life->stop) &&
+           (ms < most || (ms < 6 * most && !life_has_all()));
+}
+
+// Kills processes and starts others for them; stops some until they are taken
+// for dead, and lets them go on.
+static void life_torment(void)
+{
+    const int64_t since = life_ms();
+    pid_t pids[LIFE_PROCESSES];
+    int64_t asleep[LIFE_PROCESSES] = { 0 };     // until when; 0: it runs
+    for (int i = 0; i < LIFE_PROCESSES; i++) {
+        pids[i] = life_start(i);
+    }
+    while (life_goes_on(since)) {
+        wait_us(next_random(40000));
+        const int at = (int)next_random(LIFE_PROCESSES);
+        if (next_random(3) == 0 && asleep[at] == 0) {
+            kill(pids[at], SIGSTOP);
+            asleep[at] = life_ms() + LIFE_LEASE + (int64_t)next_random(400);
+            LIFE_ADD(life->count.stops);
+        } else if (next_random(2) == 0) {
+            kill(pids[at], SIGKILL);
+            waitpid(pids[at], NULL, 0);
+            life_close(life->pending[at]);
+            pids[at] = life_start(at);
+            asleep[at] = 0;
+            LIFE_ADD(life->count.kills);
+        }
+        for (int i = 0; i < LIFE_PROCESSES; i++) {
+            if (asleep[i] != 0 && asleep[i] < life_ms()) {
+                kill(pids[i], SIGCONT);
+                asleep[i] = 0;
+            }
+        }
+    }
+    LIFE_SET(life->stop, 1);
+    for (int i = 0; i < LIFE_PROCESSES; i++) {
+        int status = 0;
+        kill(pids[i], SIGCONT);
+        waitpid(pids[i], &status, 0);
+        if (status != 0) {
+            LIFE_ADD(life->fault.odd);
+            printf("     a process ended with status %d\n", status);
+        }
+    }
+}
+
+// -- life: the judgement --
+
+// What the ledger must not show, counted.
+typedef struct life_verdicts {
+    int risen, once, kept, lost, again, begun_again, owners, late;
+} life_verdicts;
+
+static int life_by_birth(const void *a, const void *b)
+{
+    const life_line *const *x = a, *const *y = b;
+    if ((*x)->birth != (*y)->birth) {
+        return (*x)->birth < (*y)->birth ? -1 : 1;
+    }
+    return *x < *y ? -1 : *x > *y;
+}
+
+static uint32_t life_at(const life_line *line)
+{
+    return (uint32_t)(line - life->line);
+}
+
+static void life_print_line(const life_line *l)
+{
+    printf("       line %" PRIu32 ": kind %" PRIu32 ", birth %" PRIx64
+           ", epoch %" PRIu32 ", owner %" PRIu32 ", step %" PRIu32
+           ", outcome %" PRId32 ", begun at %" PRIu32 ", ended at %" PRIu32
+           "\n", life_at(l), l->what, l->birth, l->epoch, l->owner, l->n,
+           (int32_t)l->outcome, l->begun, l->end);
+}
+
+// Counts a fault, and prints what happened to the run around its two lines.
+static void life_fault(int *count, const char *what, const life_line *a,
+                       const life_line *b)
+{
+    if (++*count > 3) {
+        return;
+    }
+    const life_line *from = a < b ? a : b, *to = a < b ? b : a;
+    printf("     run %" PRIu32 ": %s (line %" PRIu32 ", then %" PRIu32 ")\n",
+           a->id, what, life_at(a), life_at(b));
+    from = life_at(from) > 100 ? from - 100 : life->line;
+    for (to = to + 10; from < to && life_at(from) < LIFE_ENTRIES; from++) {
+        if (from->what != 0 && from->id == a->id) {
+            life_print_line(from);
+        }
+    }
+}
+
+// Whether what a says must be known to whoever b is: it was acknowledged to an
+// earlier epoch, or before the call of b began.
+static bool life_before(const life_line *a, const life_line *b)
+{
+    return a->epoch < b->epoch || life_at(a) < b->begun;
+}
+
+static bool life_is_acked(const life_line *l)
+{
+    return l->what == SAVED || l->what == ALLOWED || l->what == ENDED ||
+           l->what == LEFT;
+}
+
+// An effect that was begun is new again only if somebody struck it off.
+static bool life_was_settled(life_line *const *lines, size_t count,
+                             const life_line *a, const life_line *b)
+{
+    for (size_t i = 0; i < count; i++) {
+        const life_line *l = lines[i];
+        if (l->what == SETTLES && l->n == a->n && life_at(l) < life_at(b) &&
+            (l->end == 0 || l->end >= a->begun)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Judges two lines of one incarnation.
+static void life_judge_pair(life_line *const *lines, size_t count,
+                            const life_line *a, const life_line *b,
+                            life_verdicts *v)
+{
+    const bool effect = b->what == ALLOWED && a->n == b->n;
+    if (a->what == LEFT && (b->what == OPENED || life_is_acked(b)) &&
+        a->owner != b->owner && life_before(a, b) &&
+        (a->outcome == CKPT_COMPLETED || a->outcome == CKPT_DONE ||
+         a->outcome == CKPT_FAILED)) {
+        life_fault(&v->risen, "it ended, and came back", a, b);
+    }
+    if (a->what == SAVED && b->what == OPENED && life_before(a, b) &&
+        b->n < a->n) {
+        life_fault(&v->lost, "a save was acknowledged, and is lost", a, b);
+    }
+    if (a->what == ENDED && effect && life_before(a, b)) {
+        life_fault(&v->again, "an effect had ended, and is new again", a, b);
+    }
+    if (a->what == ALLOWED && effect && life_before(a, b) &&
+        !life_was_settled(lines, count, a, b)) {
+        life_fault(&v->begun_again, "an effect was begun, and is new again", a,
+                   b);
+    }
+    if (life_is_acked(a) && life_is_acked(b) && a->epoch == b->epoch &&
+        a->owner < b->owner) {
+        life_fault(&v->owners, "two owners of one epoch", a, b);
+    }
+    if (a->what == OPENED && life_is_acked(b) && b->epoch < a->epoch &&
+        life_at(a) < b->begun) {
+        life_fault(&v->late, "a later claim was handed out, and then an "
+                   "earlier one had a save acknowledged", a, b);
+    }
+}
+
+static void life_judge_births(life_line **lines, size_t count,
+                              life_verdicts *v)
+{
+    qsort(lines, count, sizeof(lines[0]), life_by_birth);
+    for (size_t from = 0, to; from < count; from = to) {
+        for (to = from; to < count && lines[to]->birth == lines[from]->birth;
+             to++) {
+        }
+        for (size_t i = from; lines[from]->birth != 0 && i < to; i++) {
+            for (size_t j = from; j < to; j++) {
+                if (i != j) {
+                    life_judge_pair(lines + from, to - from, lines[i],
+                                    lines[j], v);
+                }
+            }
+        }
+    }
+}
+
+// Whether somebody may have removed (or retried) what a left, before b opened.
+// Whatever the call answered: one whose outcome stands, and that is overtaken
+// before it looks, answers what it finds then.
+static bool life_is_excused(life_line *const *lines, size_t count,
+                            const life_line *a, const life_line *b)
+{
+    for (size_t i = 0; i < count && lines[i] < b; i++) {
+        const life_line *l = lines[i];
+        if ((l->what == REMOVES ||
+             (l->what == RETRIES && a->outcome == CKPT_DEAD)) &&
+            (l->end == 0 || l->end >= a->begun)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Judges all lines of an id, in their order: what was kept stands.
+static void life_judge_id(life_line *const *lines, size_t count,
+                          life_verdicts *v)
+{
+    for (size_t i = 0; i < count; i++) {
+        const life_line *a = lines[i], *b = NULL;
+        if (a->what != LEFT ||
+            (a->outcome != CKPT_DONE && a->outcome != CKPT_DEAD)) {
+            continue;
+        }
+        for (size_t j = i + 1; j < count && b == NULL; j++) {
+            if (lines[j]->what == OPENED && lines[j]->begun > life_at(a)) {
+                b = lines[j];
+            }
+        }
+        if (b != NULL && !life_is_excused(lines, count, a, b)) {
+            life_fault(a->outcome == CKPT_DONE ? &v->once : &v->kept,
+                       "it was kept, and yet somebody opened it", a, b);
+        }
+    }
+}
+
+static void life_judge(life_verdicts *v)
+{
+    const uint32_t all = life_now() < LIFE_ENTRIES ? life_now() : LIFE_ENTRIES;
+    life_line **lines = malloc((all + 1) * sizeof(life_line *));
+    if (lines == NULL) {
+        die("judge");
+    }
+    for (uint32_t id = 0; id < life_ids; id++) {
+        size_t count = 0;
+        for (uint32_t i = 0; i < all; i++) {
+            life_line *l = &life->line[i];
+            if (l->what != 0 && l->what != RAN && l->id == id) {
+                lines[count++] = l;
+            }
+        }
+        life_judge_id(lines, count, v);
+        life_judge_births(lines, count, v);
+    }
+    free(lines);
+}
+
+static bool life_see_one(void *user, const ckpt_run_info *info)
+{
+    int *wrong = user;
+    const uint32_t good = CKPT_STATE_INTERRUPTED | CKPT_STATE_EXHAUSTED |
+                          CKPT_STATE_FAILED | CKPT_STATE_DONE |
+                          CKPT_STATE_FINISHED | CKPT_STATE_BUSY;
+    if ((info->state & good) == 0 || info->older || info->lost) {
+        (*wrong)++;
+        printf("     run %s is in state %d, older %d, lost %d\n", info->id,
+               (int)info->state, info->older, info->lost);
+    }
+    return true;
+}
+
+// When all is quiet: opens every run once more, for the ledger, and looks at
+// what is left.
+static int life_look_back(void)
+{
+    int wrong = 0;
+    wait_us(2 * LIFE_LEASE * 1000);
+    kit *k = open_life_kit();
+    if (ckpt_sweep(&k->ctx, &k->run, NULL) != CKPT_OK ||
+        ckpt_scan(&k->ctx, 0, life_see_one, &wrong) != CKPT_OK) {
+        wrong++;
+    }
+    for (uint32_t i = 0; i < life_ids; i++) {
+        char id[16];
+        life_owner o;
+        snprintf(id, sizeof(id), "%" PRIu32, i);
+        const ckpt_code whole = ckpt_verify(&k->ctx, id, NULL);
+        if (whole != CKPT_OK && whole != CKPT_ERR_NOT_FOUND) {
+            printf("     verifying run %s: %d\n", id, whole);
+            wrong++;
+        }
+        const uint32_t begun = life_now();
+        const ckpt_code rc = ckpt_open(&k->ctx, &k->run, &(ckpt_run_desc){
+            .id = id, .once = i % 2 == 0 });
+        if (rc == CKPT_OK && !life_take(&o, k, begun)) {
+            wrong++;
+        }
+        ckpt_abandon(&k->run);
+    }
+    close_kit(k);
+    trap_state.each = NULL;
+    return wrong;
+}
+
+static void life_print_counts(void)
+{
+    int column = 0;
+#define LIFE_PRINT(name)                                                       \
+    if (column + (int)sizeof(#name) + 10 > 74) {                               \
+        column = 0;                                                            \
+    }                                                                          \
+    column += printf("%s%s %" PRIu32, column == 0 ? "\n     " : ", ", #name,   \
+                     life->count.name);
+    printf("     %" PRIu32 " lines of %d processes and %" PRIu32 " ids",
+           life_now(), LIFE_PROCESSES, life_ids);
+    LIFE_COUNTS(LIFE_PRINT)
+    printf("\n");
+#undef LIFE_PRINT
+    if (life_now() >= LIFE_ENTRIES) {
+        printf("     the ledger is full: it ended early\n");
+    }
+}
+
+static void life_tell(const life_verdicts *v, int wrong)
+{
+    life_print_counts();
+    verdict(life_has_all(), "everything happened that a life is made of");
+    verdict(v->risen == 0 && v->once == 0, "no completed run comes back: what "
+            "is done is not begun again before it was removed");
+    verdict(v->kept == 0, "a failed run that is kept stays until it is retried "
+                          "or removed");
+    verdict(v->lost == 0, "no acknowledged save is lost: whoever resumes a run "
+                          "finds it");
+    verdict(v->again == 0 && v->begun_again == 0, "no effect whose end was "
+            "acknowledged, or that was begun and not settled, is new again");
+    verdict(v->owners == 0, "no two owners have a save acknowledged in one "
+                            "epoch");
+    verdict(v->late == 0, "who was taken for dead has no save acknowledged "
+                          "after its run was handed out");
+    const uint32_t mixed = life->fault.unloaded + life->fault.foreign +
+                           life->fault.mixed + life->fault.phase_again +
+                           life->fault.wrong_result;
+    printf("     unloaded %" PRIu32 ", foreign %" PRIu32 ", mixed %" PRIu32
+           ", phases again %" PRIu32 ", wrong results %" PRIu32 "\n",
+           life->fault.unloaded, life->fault.foreign, life->fault.mixed,
+           life->fault.phase_again, life->fault.wrong_result);
+    verdict(mixed == 0, "every run loads as one whole save of its own");
+    verdict(life->fault.odd == 0 && wrong == 0, "kills and stops damage "
+            "nothing, and no call fails but for another process");
+}
+
+static void storm_life(void)
+{
+    life_verdicts v = { .lost = 0 };
+    life = mmap(NULL, sizeof(*life), PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (life == MAP_FAILED) {
+        die("mmap the ledger");
+    }
+    life->lines = 1;                    // so that no line has number 0
+    life_ids = storm.ids == 0 ? LIFE_IDS : storm.ids < LIFE_IDS_MAX ?
+               (uint32_t)storm.ids : LIFE_IDS_MAX;
+    fresh_dir("life");
+    life_torment();
+    const int wrong = life_look_back();
+    life_judge(&v);
+    life_tell(&v, wrong);
+    munmap(life, sizeof(*life));
+}
+
 // -- Modes --
 
 static void finish_complete(void)
@@ -1039,7 +2071,7 @@ static const struct {
     { "kill", storm_kill },       { "save", storm_save },
     { "finish", finish_complete }, { "finish", finish_keep },
     { "rise", rise_finished },    { "rise", rise_removed },
-    { "begin", storm_begin }
+    { "begin", storm_begin },     { "life", storm_life }
 };
 
 static bool wanted(const char *name, int argc, char **argv)
@@ -1057,16 +2089,17 @@ static bool read_options(int argc, char **argv)
     storm.random = (uint64_t)time(NULL);
     snprintf(storm.base, sizeof(storm.base), "%s",
              getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
-    for (int c; (c = getopt(argc, argv, "s:d:n:p:k:m:e:")) != -1; ) {
+    for (int c; (c = getopt(argc, argv, "s:d:n:p:k:m:e:t:")) != -1; ) {
         const int number = c == 'd' || c == '?' ? 1 : atoi(optarg);
         switch (c) {
         case 's': storm.random = strtoull(optarg, NULL, 10); break;
         case 'd': snprintf(storm.base, sizeof(storm.base), "%s", optarg); break;
-        case 'n': storm.runs = number; break;
+        case 'n': storm.runs = storm.ids = number; break;
         case 'p': storm.processes = number; break;
         case 'k': storm.kills = number; break;
         case 'm': storm.moments = number; break;
         case 'e': storm.stride = number; break;
+        case 't': storm.seconds = number; break;
         default: return false;
         }
         if (number < 0 || (number == 0 && c != 'k' && c != 's')) {
@@ -1081,8 +2114,8 @@ int main(int argc, char **argv)
     if (!read_options(argc, argv)) {
         fprintf(stderr, "usage: storm [-s seed] [-d directory] [-n runs] "
                 "[-p processes] [-k kills]\n             [-m moments] "
-                "[-e stride] [recover|fence|kill|save|finish|rise|begin ...]"
-                "\n");
+                "[-e stride] [-t seconds]\n             "
+                "[recover|fence|kill|save|finish|rise|begin|life ...]\n");
         return 2;
     }
     printf("seed %" PRIu64 "\n", storm.random);

@@ -102,6 +102,8 @@
     X(a_completed_run_that_cannot_be_removed_is_finished_all_the_same)         \
     X(verify_tells_of_a_look_that_fails)                                       \
     X(a_generation_that_goes_is_stale)                                         \
+    X(what_a_higher_owner_is_removing_is_no_failure)                           \
+    X(a_run_that_is_swept_while_it_is_made_is_made_anew)                       \
     X(a_generation_that_cannot_be_looked_at_keeps_its_run)                     \
     X(a_run_without_a_generation_is_removed_whole)                             \
     X(what_cannot_be_removed_is_told_and_goes_the_next_time)                   \
@@ -1068,6 +1070,30 @@ static void a_name_that_is_taken_is_drawn_again(void)
         plan("mkdir", ".new-", -EEXIST, 0, 99);
         CHECK_INT(start("other"), CKPT_ERR_IO);
         CHECK_INT(t.err.sys, EEXIST);
+        CHECK_INT(t.fault[0].hits, 8);
+    }
+    teardown();
+}
+
+static void sweep_aside(const char *name)
+{
+    char path[600];
+    path_of(path, name);
+    CHECK_INT(rmdir(path), 0);
+}
+
+// A sweeper takes the directory before its maker has opened it.
+static void a_run_that_is_swept_while_it_is_made_is_made_anew(void)
+{
+    if (setup(CKPT_STORE_FS_AUTO)) {
+        plan("open", ".new-", -ENOENT, 0, 1);
+        t.fault[0].race = sweep_aside;
+        CHECK_INT(start("job"), CKPT_OK);
+        CHECK_INT(t.fault[0].hits, 1);
+        CHECK_INT(names("", ".new-"), 0);
+        plan("open", ".new-", -ENOENT, 0, 99);
+        t.fault[0].race = sweep_aside;
+        CHECK_INT(start("other"), CKPT_ERR_IO); // it does not go on for ever
         CHECK_INT(t.fault[0].hits, 8);
     }
     teardown();
@@ -2185,6 +2211,31 @@ static void a_generation_that_goes_is_stale(void)
         CHECK_INT(M->read(&t.fs.base, t.place[0], &gen, 0, &byte, 1, &got,
                           &t.err), CKPT_ERR_STALE);
         CHECK_INT(got, 0);
+    }
+    end_claimed();
+}
+
+// A higher owner removes our claim first, and then the generations: while it is
+// at that, nothing is left for us to do.
+static void what_a_higher_owner_is_removing_is_no_failure(void)
+{
+    char path[600];
+    unsigned hits, k = 0;
+    if (begin_claimed()) {
+        ckpt_gen gen = t.look.gens[0];
+        gen.token++;
+        do {
+            plan("stat", "", -EIO, k++, 1);
+            const ckpt_code rc = drop(0, &gen, CKPT_DROP_REST);
+            hits = t.fault[0].hits;
+            CHECK_INT(rc, hits > 0 ? CKPT_ERR_IO : CKPT_ERR_STALE);
+        } while (hits > 0 && k < 20);
+        CHECK(k > 1 && k < 20);
+        no_plan();
+        path_of(path, "r-job/heartbeat.2");
+        CHECK_INT(unlink(path), 0);
+        CHECK_INT(drop(0, &gen, CKPT_DROP_REST), CKPT_OK);
+        CHECK_INT(names("r-job", "checkpoint."), 2);
     }
     end_claimed();
 }

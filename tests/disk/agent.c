@@ -6,27 +6,31 @@
         agent check dir marks power|process
 
     write goes through everything a run can do: begin, saves, phases, effects,
-    a resume, a clean interrupt, a finish, a dead letter and its retry, an id
-    used again. Before each step it writes into marks what it is about to do
-    (a small letter), after each what was acknowledged (the capital one):
+    a resume, a clean interrupt, a finish, an end that is kept, its retry, its
+    removal, an id used again. Before each step it writes into marks what it is
+    about to do (a small letter), after each what was acknowledged (the capital
+    one):
 
         b begin   s save   p phase end   c effect begin   e effect end
-        f finish  l finish with a dead letter   r retry of the letter
+        f finish  d finish, kept as done  k finish, kept as failed
+        r retry of what failed            x removal of what is kept
 
     with the id of the run and n, the number of the state. An error is tried
     again a few times, then left: what was not acknowledged is not asked for.
 
     storm is several processes in one store that do so again and again, under
     ids of their own, and are killed at random moments. Each begins by taking up
-    what its predecessors left: it resumes their runs, retries their letters,
-    saves, and finishes them. Here nothing may fail. It ends when marks takes no
-    more, which is the power cut, or after two seconds.
+    what its predecessors left: it retries what failed, resumes, saves and
+    finishes their runs, and removes what is done. Here nothing may fail. It
+    ends when marks takes no more, which is the power cut, or after two seconds.
 
     check is given what a crash left, and the marks that had been written. With
     power, or after a kill, it demands for every run that what stands is what
-    was acknowledged last or newer, whole, and never what was finished; that
-    phases and effects stand; and that one save more works. With process, after
-    a power cut, older or damaged is fine, wrong never is.
+    was acknowledged last or newer, whole; that one that was kept is there, as
+    failed or done, and can be retried or removed, and is in nobody's way before
+    that; that none that was finished or removed is there; that phases and
+    effects stand; and that one save more works. With process, after a power
+    cut, older or damaged is fine, wrong never is.
 
     All print what is wrong, and exit with 0 if nothing is.
 */
@@ -57,6 +61,7 @@ static struct {
     const char     *dir;
     int             marks;
     bool            power, sync, storm;
+    bool            again;              // an earlier try may have done it
     unsigned        steps, bad;
     char            own[16], life[24];  // how ids of this process begin
     ckpt_store_fs   fs;
@@ -198,19 +203,27 @@ static bool step(char what, step_fn *fn)
     mark(what);
     // Every try names the same place: what it adds may stand already.
     a.append_at = a.run.messages;
+    a.again = false;
     for (int i = 0; rc < 0 && i < tries(); i++) {
         rc = fn();
         if (rc == CKPT_ERR_BUSY) {
             wait_busy();
+        } else {
+            a.again = true;
         }
-        if (rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_DAMAGED ||
+        if (((rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_EXISTS) &&
+             strchr("rx", what) != NULL) ||     // what was kept is there
+            rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_DAMAGED ||
             rc == CKPT_ERR_FOREIGN || rc == CKPT_ERR_FORMAT ||
             rc == CKPT_ERR_LIVE || rc == CKPT_ERR_ARGUMENT ||
-            rc == CKPT_ERR_JSON || rc == CKPT_ERR_EXHAUSTED) {
+            rc == CKPT_ERR_JSON || rc == CKPT_ERR_EXHAUSTED ||
+            rc == CKPT_ERR_FAILED || rc == CKPT_ERR_HELD) {
             never(what, rc);
         }
     }
-    if (rc < 0 && a.storm) {
+    // Only an end may find that there is nothing to do.
+    if ((rc == CKPT_FINISHED && strchr("fd", what) == NULL) ||
+        (rc < 0 && a.storm)) {
         never(what, rc);
     }
     if (a.sync && ++a.steps % 5 == 0) {
@@ -222,11 +235,24 @@ static bool step(char what, step_fn *fn)
     return rc >= 0;
 }
 
-static ckpt_code do_open(void)
+static ckpt_code open_once(bool once)
 {
     ckpt_abandon(&a.run);
     return ckpt_open(&a.ctx, &a.run, &(ckpt_run_desc){
-        .id = a.id, .meta = { .agent_id = "disk", .prompt = a.id } });
+        .id = a.id, .once = once,
+        .meta = { .agent_id = "disk", .prompt = a.id } });
+}
+
+// What was completed may only now be removed: then once more.
+static ckpt_code do_open(void)
+{
+    const ckpt_code rc = open_once(false);
+    return rc == CKPT_FINISHED ? CKPT_ERR_BUSY : rc;
+}
+
+static ckpt_code do_open_once(void)
+{
+    return open_once(true);
 }
 
 static ckpt_code do_resume(void)
@@ -264,7 +290,7 @@ static ckpt_code do_finish(void)
     return ckpt_finish(&a.run, CKPT_COMPLETED, NULL);
 }
 
-static ckpt_code do_letter(void)
+static ckpt_code do_keep(void)
 {
     return ckpt_finish(&a.run, CKPT_FAILED,
                        &(ckpt_finish_desc){ .keep = true, .reason = "test" });
@@ -273,7 +299,13 @@ static ckpt_code do_letter(void)
 static ckpt_code do_retry(void)
 {
     const ckpt_code rc = ckpt_retry(&a.ctx, &a.run, a.id);
-    return rc == CKPT_ERR_EXISTS ? CKPT_OK : rc;    // an earlier try did it
+    return rc == CKPT_ERR_EXISTS && a.again ? CKPT_OK : rc;
+}
+
+static ckpt_code do_remove(void)
+{
+    const ckpt_code rc = ckpt_remove(&a.ctx, &a.run, a.id);
+    return rc == CKPT_ERR_NOT_FOUND && a.again ? CKPT_OK : rc;
 }
 
 static void begin(const char *name, unsigned n)
@@ -306,8 +338,81 @@ static ckpt_code again(const char *id, unsigned n)
             wait_busy();
         }
     }
-    a.n = rc >= 0 ? (unsigned)a.run.turn : a.n;
+    a.n = rc == CKPT_OK ? (unsigned)a.run.turn : a.n;
     return rc;
+}
+
+// What is about to be pruned, and then was.
+static struct { char id[32]; unsigned n; } pruned[8];
+static unsigned pruned_count;
+
+static bool is_pruned(void *user, const ckpt_run_info *info)
+{
+    (void)user;
+    if (pruned_count == sizeof(pruned) / sizeof(pruned[0])) {
+        return false;
+    }
+    strcpy(pruned[pruned_count].id, info->id);
+    a.id = pruned[pruned_count].id;
+    a.n = pruned[pruned_count++].n = (unsigned)info->turn;
+    mark('x');
+    return true;
+}
+
+// Prunes what is kept and old. All of it is gone only if all was told and
+// counted.
+static void prune(void)
+{
+    uint32_t count = 0;
+    const ckpt_prune_desc desc = { .age_ms = 3600 * 1000, .fn = is_pruned };
+    pruned_count = 0;
+    ckpt_abandon(&a.run);
+    be_patient();
+    if (ckpt_prune(&a.ctx, &a.run, &desc, &count) == CKPT_OK &&
+        count == pruned_count) {
+        for (unsigned i = 0; i < count; i++) {
+            a.id = pruned[i].id;
+            a.n = pruned[i].n;
+            mark('X');
+        }
+    }
+}
+
+// Runs that are kept: one is retried, one removed, others stay. Alone in the
+// store, what is kept until now is pruned first.
+static void play_kept(void)
+{
+    a.id = id_of("once");
+    a.n = 0;
+    step('b', do_open_once);
+    saves(2);
+    const bool done = step('d', do_finish);
+    if (done) {
+        const ckpt_code rc = open_once(false);
+        if (rc == CKPT_OK || (a.storm && rc != CKPT_FINISHED)) {
+            never('d', rc);                     // its work was done before
+        }
+    }
+    begin("waste", 0);
+    saves(1);
+    if (step('k', do_keep)) {
+        const ckpt_code rc = open_once(false);
+        if (rc >= 0 || (a.storm && rc != CKPT_ERR_FAILED)) {
+            never('k', rc);
+        }
+        step('x', do_remove);
+    }
+    if (!a.storm) {
+        prune();
+    }
+    a.id = id_of("receipt");
+    a.n = 0;
+    step('b', do_open_once);
+    saves(1);
+    step('d', do_finish);
+    begin("kept", 0);
+    saves(1);
+    step('k', do_keep);
 }
 
 static void play(void)
@@ -331,19 +436,19 @@ static void play(void)
         return;                         // else its first life would go on
     }
 
-    begin("letter", 0);
+    begin("failed", 0);
     saves(3);
-    const bool letter = step('l', do_letter);
+    const bool failed = step('k', do_keep);
 
     begin("gone", SECOND_LIFE);         // the id once more
     saves(1);
     (void)!ckpt_finish(&a.run, CKPT_INTERRUPTED, NULL);
     const unsigned second = a.n;
 
-    a.id = id_of("letter");
+    a.id = id_of("failed");
     a.n = 3;
-    if (letter && step('r', do_retry)) {
-        again(id_of("letter"), 3);
+    if (failed && step('r', do_retry)) {
+        again(id_of("failed"), 3);
         saves(2);
         ckpt_abandon(&a.run);
     }
@@ -358,9 +463,7 @@ static void play(void)
 
     again(id_of("gone"), second);
     saves(3);
-    begin("kept", 0);
-    saves(1);
-    step('l', do_letter);
+    play_kept();
     (void)!ckpt_sweep(&a.ctx, &a.run, NULL);
 }
 
@@ -368,54 +471,57 @@ static void play(void)
 
 // What the lives before this one left.
 static struct {
-    struct { char id[32]; bool letter; unsigned turn; } of[64];
+    struct { char id[32]; ckpt_run_state state; bool once; unsigned turn; }
+             of[64];
     unsigned n;
 } left;
 
 static bool find_left(void *user, const ckpt_run_info *info)
 {
     (void)user;
-    unsigned i = 0;
-    while (i < left.n && strcmp(left.of[i].id, info->id) != 0) {
-        i++;
-    }
-    if (strncmp(info->id, a.own, strlen(a.own)) != 0 || i == 64) {
-        return true;
-    }
-    if (i == left.n) {
-        left.n++;
-        left.of[i].letter = false;
-        strcpy(left.of[i].id, info->id);
-    }
-    if (info->state == CKPT_STATE_FAILED) {     // also beside a run of that id
-        left.of[i].letter = true;
-        left.of[i].turn = (unsigned)info->turn;
+    if (strncmp(info->id, a.own, strlen(a.own)) == 0 && left.n < 64) {
+        strcpy(left.of[left.n].id, info->id);
+        left.of[left.n].state = info->state;
+        left.of[left.n].once = info->once;
+        left.of[left.n++].turn = (unsigned)info->turn;
     }
     return true;
+}
+
+static void take_up_one(unsigned i)
+{
+    a.id = left.of[i].id;
+    a.n = left.of[i].turn;
+    if (left.of[i].state == CKPT_STATE_DONE) {
+        ckpt_abandon(&a.run);
+        step('x', do_remove);
+        return;
+    }
+    if (left.of[i].state == CKPT_STATE_FAILED) {
+        ckpt_abandon(&a.run);
+        step('r', do_retry);
+    }
+    const ckpt_code rc = again(left.of[i].id, left.of[i].turn);
+    if (rc < 0 && rc != CKPT_ERR_NOT_FOUND) {
+        never('-', rc);
+    }
+    if (rc == CKPT_OK) {
+        saves(a.n > 0);                 // else nobody knows its next number
+        step(left.of[i].once ? 'd' : 'f', do_finish);
+    }
 }
 
 static void take_up(void)
 {
     left.n = 0;
     be_patient();
-    ckpt_code rc = ckpt_scan(&a.ctx, 0, find_left, NULL);
+    const ckpt_code rc = ckpt_scan(&a.ctx, 0, find_left, NULL);
     if (rc != CKPT_OK) {
         a.id = a.own;
         never('-', rc);
     }
     for (unsigned i = 0; i < left.n; i++) {
-        rc = again(left.of[i].id, left.of[i].turn);
-        if (rc == CKPT_ERR_NOT_FOUND && left.of[i].letter &&
-            step('r', do_retry)) {
-            rc = again(left.of[i].id, 0);
-        }
-        if (rc < 0 && rc != CKPT_ERR_NOT_FOUND && rc != CKPT_ERR_FINISHED) {
-            never('-', rc);
-        }
-        if (rc >= 0) {
-            saves(a.n > 0);             // else nobody knows its next number
-            step('f', do_finish);
-        }
+        take_up_one(i);
     }
 }
 
@@ -481,12 +587,12 @@ static int storm(unsigned number)
 
 // -- The judge --
 
-enum { PRESENT = 1, ABSENT = 2, LETTER = 4 };
+enum { PRESENT = 1, ABSENT = 2, FAILED = 4, DONE = 8 };
 
 // What the marks say about a run. Every id begins absent.
 typedef struct story {
     char     id[32];
-    unsigned may;                       // PRESENT, ABSENT, LETTER
+    unsigned may;                       // PRESENT, ABSENT, FAILED, DONE
     unsigned acked, tried, low;         // states
     unsigned phases, phases_tried;
     char     last_tried, last_acked;
@@ -505,8 +611,10 @@ static void tell(story *s, char what, unsigned n)
     static const struct { char what; unsigned adds, sets; } rules[] = {
         { 'b', PRESENT, 0 }, { 'B', 0, PRESENT }, { 'S', 0, PRESENT },
         { 'f', ABSENT, 0 },  { 'F', 0, ABSENT },
-        { 'l', LETTER, 0 },  { 'L', 0, LETTER },
-        { 'r', PRESENT | LETTER, 0 }, { 'R', 0, PRESENT },
+        { 'k', FAILED, 0 },  { 'K', 0, FAILED },
+        { 'd', DONE, 0 },    { 'D', 0, DONE },
+        { 'r', PRESENT, 0 }, { 'R', 0, PRESENT },
+        { 'x', ABSENT, 0 },  { 'X', 0, ABSENT },
     };
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         if (rules[i].what == what) {
@@ -620,48 +728,34 @@ static void judge_lists(const story *s)
     }
 }
 
-static bool find_letter(void *user, const ckpt_run_info *info)
-{
-    story *s = user;
-    if (strcmp(info->id, s->id) == 0) {
-        a.info = *info;
-        s->id[31] = 1;                  // found
-        return false;
-    }
-    return true;
-}
-
-static bool is_letter(const story *s)
-{
-    story copy = *s;
-    copy.id[31] = 0;
-    const ckpt_code rc = ckpt_scan(&a.ctx, CKPT_STATE_FAILED, find_letter,
-                                   &copy);
-    if (rc != CKPT_OK) {
-        bad(s, "scan gives", rc, 0);
-    }
-    return copy.id[31] == 1;
-}
-
 static ckpt_code resume(const story *s)
 {
     ckpt_abandon(&a.run);
     return ckpt_resume(&a.ctx, &a.run, &(ckpt_run_desc){ .id = s->id });
 }
 
-// A run that stands: right, and able to go on.
-static void judge_present(const story *s)
+// A number that may stand: not older than what was acknowledged.
+static void judge_number(const story *s, uint64_t n)
 {
-    int64_t n = load_whole(s);
     const unsigned low = s->acked > s->low ? s->acked : s->low;
-    if (n < 0) {
-        return;
-    }
     if (n == 0 && s->acked == s->low) {
         n = s->low;                     // begun, not saved yet
     }
     if (n > s->tried || (a.power && n < low)) {
-        bad(s, "a state that is too old or too new", n, low);
+        bad(s, "a state that is too old or too new", (long long)n, low);
+    }
+}
+
+// A run that stands: right, and able to go on.
+static void judge_present(const story *s)
+{
+    int64_t n = load_whole(s);
+    if (n < 0) {
+        return;
+    }
+    judge_number(s, (uint64_t)n);
+    if (n == 0 && s->acked == s->low) {
+        n = s->low;                     // begun, not saved yet
     }
     if (a.power) {
         judge_lists(s);
@@ -678,36 +772,82 @@ static void judge_present(const story *s)
     }
 }
 
+// A run that is kept: it says so to everybody and in every way, and nobody
+// takes it up or begins it anew.
+static void judge_kept(const story *s, unsigned is)
+{
+    const ckpt_run_desc desc = { .id = s->id };
+    ckpt_code rc = ckpt_verify(&a.ctx, s->id, &a.info);
+    if (rc != CKPT_OK && (a.power || rc != CKPT_ERR_DAMAGED)) {
+        bad(s, "verify of a kept run gives", rc, ckpt_last_error(&a.ctx)->sys);
+    }
+    if (a.info.state != (is == DONE ? CKPT_STATE_DONE : CKPT_STATE_FAILED)) {
+        bad(s, "verify of a kept run tells state", a.info.state, is);
+    }
+    judge_number(s, a.info.turn);
+    if (a.info.messages % SECOND_LIFE != a.info.turn % SECOND_LIFE) {
+        bad(s, "messages of a kept run", (long long)a.info.messages, is);
+    }
+    rc = ckpt_open(&a.ctx, &a.run, &desc);
+    if (rc != (is == DONE ? CKPT_FINISHED : CKPT_ERR_FAILED)) {
+        bad(s, "open of a kept run gives", rc, is);
+    }
+    rc = ckpt_start(&a.ctx, &a.run, &desc);
+    if (rc != CKPT_ERR_EXISTS) {
+        bad(s, "start of a kept run gives", rc, is);
+    }
+}
+
+// One that failed can be retried, and goes on then.
+static void judge_failed(const story *s)
+{
+    judge_kept(s, FAILED);
+    ckpt_code rc = ckpt_retry(&a.ctx, &a.run, s->id);
+    rc = rc == CKPT_OK ? resume(s) : rc;
+    if (rc != CKPT_OK) {
+        bad(s, "retry, or resume after it, gives", rc,
+            ckpt_last_error(&a.ctx)->sys);
+    } else {
+        judge_present(s);
+    }
+}
+
+// One that is done cannot; it can be removed, and stays away.
+static void judge_done(const story *s)
+{
+    judge_kept(s, DONE);
+    ckpt_code rc = ckpt_retry(&a.ctx, &a.run, s->id);
+    if (rc != CKPT_FINISHED) {
+        bad(s, "retry of a run that is done gives", rc, 0);
+    }
+    rc = ckpt_remove(&a.ctx, &a.run, s->id);
+    rc = rc == CKPT_OK ? resume(s) : rc;
+    if (rc != CKPT_ERR_NOT_FOUND) {
+        bad(s, "resume after a removal gives", rc, 0);
+    }
+}
+
 static void judge(const story *s)
 {
-    bool letter = is_letter(s);
+    unsigned is = ABSENT;
     ckpt_code rc = resume(s);
-    if (rc == CKPT_ERR_FINISHED) {      // and only now it has been removed
-        rc = resume(s);
-        letter = is_letter(s);
-    }
-    const unsigned is = rc == CKPT_OK ? PRESENT : letter ? LETTER : ABSENT;
-    if (rc != CKPT_OK && rc != CKPT_ERR_NOT_FOUND &&
-        (a.power || rc != CKPT_ERR_DAMAGED)) {
+    if (rc == CKPT_FINISHED) {          // kept, or it has been removed only now
+        is = ckpt_query(&a.ctx, s->id, &a.info) == CKPT_OK ? DONE : ABSENT;
+    } else if (rc == CKPT_OK || rc == CKPT_ERR_FAILED) {
+        is = rc == CKPT_OK ? PRESENT : FAILED;
+    } else if (rc != CKPT_ERR_NOT_FOUND &&
+               (a.power || rc != CKPT_ERR_DAMAGED)) {
         bad(s, "resume gives", rc, ckpt_last_error(&a.ctx)->sys);
         return;
     }
     if (a.power && (s->may & is) == 0) {
         bad(s, "it is", is, rc);
     }
-    if (rc == CKPT_OK) {
-        judge_present(s);
-    }
-    if (rc == CKPT_ERR_NOT_FOUND && letter) {
-        rc = ckpt_retry(&a.ctx, &a.run, s->id);
-        if (rc != CKPT_OK && (a.power || rc != CKPT_ERR_DAMAGED)) {
-            bad(s, "retry of the letter gives", rc,
-                ckpt_last_error(&a.ctx)->sys);
-        } else if (rc == CKPT_OK && (rc = resume(s)) != CKPT_OK) {
-            bad(s, "resume after the retry gives", rc, 0);
-        } else if (rc == CKPT_OK) {
-            judge_present(s);
-        }
+    switch (is) {
+    case PRESENT: judge_present(s); break;
+    case FAILED:  judge_failed(s); break;
+    case DONE:    judge_done(s); break;
+    default:      break;
     }
     ckpt_abandon(&a.run);
 }

@@ -4,8 +4,9 @@
 // system call from now on fails, or kills the process; time passes; the power
 // goes. The model knows every content that may stand now, and every content
 // that may stand after a power cut: one, as long as every save was
-// acknowledged. Whatever is loaded must be one of them. In the end, when
-// nothing fails any more, the run can be opened, or is gone if that may be.
+// acknowledged. Whatever is loaded or described must be one of them, and a run
+// that is kept is that until it is retried or removed. In the end, when nothing
+// fails any more, the run can be opened, or is kept or gone if that may be.
 #include "fuzz.h"
 
 #define MESSAGES 24
@@ -24,7 +25,8 @@ typedef struct fx {
 
 // What a checkpoint says. Compared byte by byte.
 typedef struct content {
-    uint32_t none, final;               // there is no run; it is finished
+    uint32_t none, end;                 // there is no run; how it ended, or 0
+    uint32_t once, birth;               // birth: its hash, 0 if not known
     uint32_t turn, turn_max, state, held;
     uint32_t message_count, phase_count, effect_count;
     uint16_t messages[MESSAGES];
@@ -60,21 +62,18 @@ static void set_join(set *s, const set *more)
     s->full = s->full || more->full;
 }
 
+// A birth that is not known can be any.
+static bool same(const content *model, const content *c)
+{
+    content copy = *model;
+    copy.birth = copy.birth != 0 ? copy.birth : c->birth;
+    return memcmp(&copy, c, sizeof(copy)) == 0;
+}
+
 static bool set_has(const set *s, const content *c)
 {
     for (size_t i = 0; i < s->count; i++) {
-        if (memcmp(&s->at[i], c, sizeof(*c)) == 0) {
-            return true;
-        }
-    }
-    return s->full;
-}
-
-// Whether there may be no run to open.
-static bool set_may_end(const set *s)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->at[i].none || s->at[i].final) {
+        if (same(&s->at[i], c)) {
             return true;
         }
     }
@@ -89,6 +88,56 @@ static void set_none(set *s)
     set_add(s, &none);
 }
 
+// What a content stands for: one of these.
+enum {
+    NONE      = 1,                      // there is no run
+    RUNS      = 2,                      // it has not ended
+    COMPLETED = 4,                      // not wholly removed yet
+    LEAVES    = 8,                      // likewise, and its work is not done
+    FAILED    = 16,                     // kept
+    DONE      = 32,                     // kept
+    KEPT      = FAILED | DONE,
+    GONE      = NONE | COMPLETED | LEAVES
+};
+
+static unsigned stage(const content *c)
+{
+    if (c->none) {
+        return NONE;
+    }
+    switch (c->end) {
+    case CKPT_COMPLETED: return COMPLETED;
+    case CKPT_DONE:      return DONE;
+    case CKPT_DEAD:      return FAILED;
+    case 0:              return RUNS;
+    default:             return LEAVES;
+    }
+}
+
+// Whether it may be at one of these stages.
+static bool set_is(const set *s, unsigned stages)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (stage(&s->at[i]) & stages) {
+            return true;
+        }
+    }
+    return s->full;
+}
+
+// It has been seen that it is at one of these stages.
+static void set_keep(set *s, unsigned stages)
+{
+    size_t n = 0;
+    FUZZ_CHECK(set_is(s, stages));
+    for (size_t i = 0; i < s->count; i++) {
+        if (stage(&s->at[i]) & stages) {
+            s->at[n++] = s->at[i];
+        }
+    }
+    s->count = n;
+}
+
 //--- A change -----------------------------------------------------------------
 
 typedef enum what {
@@ -99,7 +148,8 @@ typedef struct change {
     what     what;
     bool     with_save, messages, state;
     uint32_t turn, append_at, count, value, id;
-    bool     final;
+    bool     ends, keep;                // of a finish
+    ckpt_outcome outcome;
 } change;
 
 // False if there is nothing to change in that content, or it cannot be.
@@ -165,12 +215,24 @@ static bool apply_end(content *c, const change *x)
     return true;
 }
 
+// How a finish leaves a run: as an outcome that is written, or 0.
+static uint32_t end_of(const content *c, const change *x)
+{
+    if (!x->ends) {
+        return 0;
+    }
+    if (x->outcome == CKPT_FAILED) {
+        return x->keep ? CKPT_DEAD : CKPT_FAILED;
+    }
+    return c->once ? CKPT_DONE : CKPT_COMPLETED;
+}
+
 static bool apply(content *c, const change *x)
 {
     if (c->none || !apply_save(c, x)) {
         return false;
     }
-    c->final = 0;
+    c->end = 0;
     switch (x->what) {
     case PHASE:
         if (c->phase_count == PHASES) {
@@ -191,7 +253,7 @@ static bool apply(content *c, const change *x)
     case END: case SETTLE: return apply_end(c, x);
     case HOLD:   c->held |= 1U << x->id; return true;
     case UNHOLD: c->held &= ~(1U << x->id); return true;
-    case FINISH: c->final = x->final; return true;
+    case FINISH: c->end = end_of(c, x); return true;
     default:     return true;
     }
 }
@@ -223,7 +285,6 @@ typedef struct world {
     int64_t       pid;
     bool          up;                   // the store is open
     set           now, later;           // what may stand; after a power cut
-    set           kept;                 // what was ever to be a dead letter
     uint32_t      pending, pending_turn;    // effect whose begin failed, + 1
 } world;
 
@@ -263,9 +324,11 @@ static void restart(void)
 static void account(ckpt_code rc, const change *x)
 {
     const set next = apply_all(&w.now, x);
-    if (w.p->dead || (rc < 0 && x->final)) {
+    const bool leaves = x->ends && set_is(&next, COMPLETED | LEAVES);
+    if (w.p->dead || (rc < 0 && x->ends && (leaves ||
+                                            rc != CKPT_ERR_NOT_DURABLE))) {
         set_join(&w.now, &next);
-        if (x->final) {
+        if (leaves) {
             set_none(&w.now);
         }
         set_join(&w.later, &w.now);
@@ -280,10 +343,41 @@ static void account(ckpt_code rc, const change *x)
         w.now = next;
         set_join(&w.later, &w.now);
     } else if (rc == CKPT_ERR_CLAIM_LOST) {
-        FUZZ_CHECK(set_may_end(&w.now));        // nobody else is there
+        FUZZ_CHECK(set_is(&w.now, GONE));       // nobody else is there
+    } else if (rc == CKPT_FINISHED) {
+        FUZZ_CHECK(set_is(&w.now, KEPT | GONE));
     } else {
-        FUZZ_CHECK(rc != CKPT_ERR_DAMAGED || set_may_end(&w.now));
+        FUZZ_CHECK(rc != CKPT_ERR_DAMAGED || set_is(&w.now, GONE));
     }
+}
+
+// Those of these stages that hold no environment may be gone, or about to be.
+static void may_go(unsigned stages)
+{
+    set gone;
+    memset(&gone, 0, sizeof(gone));
+    for (size_t i = 0; i < w.now.count; i++) {
+        content c = w.now.at[i];
+        if ((stage(&c) & stages & (RUNS | KEPT)) && c.held == 0) {
+            c.end = CKPT_REMOVED;
+            set_add(&gone, &c);
+        }
+        if ((stage(&c) & stages) && c.held == 0) {
+            set_none(&gone);
+        }
+    }
+    if (gone.count > 0) {
+        set_join(&w.now, &gone);
+        set_join(&w.later, &w.now);
+    }
+}
+
+// The run is gone, as far as one knows.
+static void gone(void)
+{
+    memset(&w.now, 0, sizeof(w.now));
+    set_none(&w.now);
+    w.later = w.now;
 }
 
 //--- What the library says ----------------------------------------------------
@@ -318,14 +412,24 @@ static void read_effect(content *c, ckpt_bytes item)
     }
 }
 
+static uint32_t birth_of(const char *birth)
+{
+    return (uint32_t)sim_hash_bytes(birth, strlen(birth), 1) | 1;
+}
+
 static void read_checkpoint(content *c, const ckpt_checkpoint *at)
 {
     ckpt_bytes item;
     memset(c, 0, sizeof(*c));
+    FUZZ_CHECK(strcmp(at->birth, w.run.birth) == 0);
+    c->birth = birth_of(at->birth);
+    c->once = w.run.priv.record.once;
     c->turn = (uint32_t)at->turn;
     c->turn_max = (uint32_t)at->turn_max;
-    c->final = at->outcome == CKPT_COMPLETED || at->outcome == CKPT_FAILED ||
-               at->outcome == CKPT_KEPT;
+    if (at->outcome != CKPT_RUNNING && at->outcome != CKPT_INTERRUPTED &&
+        at->outcome != CKPT_RETRY) {
+        c->end = at->outcome;
+    }
     for (size_t i = 0; ckpt_json_next(at->messages, &i, NULL, &item); ) {
         FUZZ_CHECK(c->message_count < MESSAGES);
         c->messages[c->message_count++] = (uint16_t)number(item);
@@ -352,14 +456,55 @@ static ckpt_code do_load(void)
     content c;
     const ckpt_code rc = ckpt_load(&w.run, &at, buf, sizeof(buf));
     FUZZ_CHECK(rc != CKPT_OLDER || w.now.count > 1 || w.now.full);
-    FUZZ_CHECK(rc != CKPT_ERR_DAMAGED || set_may_end(&w.now));
-    if (rc >= 0 && !w.p->dead) {
+    FUZZ_CHECK(rc != CKPT_ERR_DAMAGED || set_is(&w.now, GONE));
+    FUZZ_CHECK(rc != CKPT_FINISHED || !w.run.priv.open);
+    if (rc >= 0 && rc != CKPT_FINISHED && !w.p->dead) {
         read_checkpoint(&c, &at);
         FUZZ_CHECK(set_has(&w.now, &c));
         memset(&w.now, 0, sizeof(w.now));
         set_add(&w.now, &c);
     }
     return rc;
+}
+
+// Whether a run of that content is described so.
+static bool describes(const ckpt_run_info *info, const content *c)
+{
+    uint32_t begun = 0, held = 0;
+    for (size_t i = 0; i < c->effect_count; i++) {
+        begun += !c->effects[i].ended;
+    }
+    for (uint32_t bits = c->held; bits != 0; bits >>= 1) {
+        held += bits & 1;
+    }
+    return info->turn == c->turn && info->turn_max == c->turn_max &&
+           info->messages == c->message_count && info->held == held &&
+           info->phases == c->phase_count && info->uncertain == begun &&
+           info->once == (c->once != 0) && !info->lost &&
+           (c->birth == 0 || c->birth == birth_of(info->birth));
+}
+
+// What is described stands, and at the stage that is told.
+static void check_info(const ckpt_run_info *info)
+{
+    unsigned stages = GONE;
+    bool found = w.now.full || info->seq == 0;
+    switch (info->state) {
+    case CKPT_STATE_DONE:     stages = DONE; break;
+    case CKPT_STATE_FAILED:   stages = FAILED; break;
+    case CKPT_STATE_LIVE: case CKPT_STATE_STALLED: case CKPT_STATE_INTERRUPTED:
+        stages = RUNS;
+        break;
+    case CKPT_STATE_BUSY: case CKPT_STATE_UNREADABLE: return;
+    default: break;
+    }
+    FUZZ_CHECK(set_is(&w.now, stages));
+    for (size_t i = 0; i < w.now.count; i++) {
+        found = found || ((stage(&w.now.at[i]) & stages) &&
+                          describes(info, &w.now.at[i]));
+    }
+    FUZZ_CHECK(found);
+    FUZZ_CHECK(!info->older || w.now.count > 1 || w.now.full);
 }
 
 //--- The calls ----------------------------------------------------------------
@@ -469,6 +614,7 @@ static void do_begin(fuzz_in *in)
     if (rc == CKPT_OK && !w.p->dead) {
         check_effect(&effect, &x);
     }
+    FUZZ_CHECK(rc != CKPT_FINISHED || effect.state == CKPT_EFFECT_ENDED);
     if (rc != CKPT_OK || effect.state == CKPT_EFFECT_NEW) {
         account(rc, &x);
         w.pending = rc != CKPT_OK ? x.id + 1 : 0;
@@ -528,12 +674,14 @@ static void do_env(fuzz_in *in)
     account(ckpt_env_init(&w.envs[x.id], &desc), &x);
 }
 
-// The run is gone, as far as one knows.
-static void gone(void)
+static bool may_hold(void)
 {
-    memset(&w.now, 0, sizeof(w.now));
-    set_none(&w.now);
-    w.later = w.now;
+    for (size_t i = 0; i < w.now.count; i++) {
+        if (w.now.at[i].held != 0) {
+            return true;
+        }
+    }
+    return w.now.full;
 }
 
 static void do_finish(fuzz_in *in)
@@ -552,62 +700,126 @@ static void do_finish(fuzz_in *in)
         take_save(in, &save, &x, text);
         finish.save = &save;
     }
-    finish.keep = how & 4;
+    finish.keep = x.keep = how & 4;
     finish.reason = how & 8 ? "why" : NULL;
     x.what = FINISH;
-    x.final = (how & 2) != 0;
-    const ckpt_code rc = ckpt_finish(&w.run, outcomes[how & 3], &finish);
+    x.outcome = outcomes[how & 3];
+    x.ends = (how & 2) != 0;
+    const ckpt_code rc = ckpt_finish(&w.run, x.outcome, &finish);
+    FUZZ_CHECK(rc != CKPT_FINISHED || !w.run.priv.open);
     if (rc == CKPT_ERR_HELD) {
+        FUZZ_CHECK(may_hold());
         return;
     }
-    if ((how & 3) == 3 && finish.keep) {
-        const set next = apply_all(&w.now, &x);
-        set_join(&w.kept, &next);
-    }
-    // A finish that was final and failed is only gone on with by the next.
-    const bool may_end = set_may_end(&w.now);
-    if (rc == CKPT_OK && x.final && !w.p->dead) {
-        gone();
-    } else {
-        account(rc, &x);
-        if (may_end) {
-            set_none(&w.now);
-            set_none(&w.later);
-        }
+    account(rc, &x);
+    if (rc == CKPT_OK && x.ends && !w.p->dead &&
+        set_is(&w.now, COMPLETED | LEAVES)) {   // what is not kept is gone now
+        set_none(&w.now);
+        set_keep(&w.now, NONE | KEPT);
+        w.later = w.now;
     }
 }
 
-static ckpt_code do_open(void)
+// Whatever is asked of a run that was done before says so.
+static void check_over(void)
 {
-    static const ckpt_meta no_meta;
-    ckpt_run_desc desc;
+    ckpt_checkpoint at;
+    ckpt_effect effect;
+    ckpt_save_desc save;
+    size_t size;
+    memset(&save, 0, sizeof(save));
+    FUZZ_CHECK(!w.run.priv.open && strcmp(w.run.id, "job") == 0);
+    FUZZ_CHECK(!ckpt_phase(&w.run, "a") && !ckpt_due(&w.run, 7));
+    FUZZ_CHECK(ckpt_save(&w.run, &save) == CKPT_FINISHED);
+    FUZZ_CHECK(ckpt_beat(&w.run) == CKPT_FINISHED);
+    FUZZ_CHECK(ckpt_load(&w.run, &at, buf, sizeof(buf)) == CKPT_FINISHED);
+    FUZZ_CHECK(ckpt_phase_end(&w.run, "a", ckpt_text("1"), NULL) ==
+               CKPT_FINISHED);
+    FUZZ_CHECK(ckpt_phase_output(&w.run, "a", buf, sizeof(buf), &size) ==
+               CKPT_FINISHED);
+    FUZZ_CHECK(ckpt_effect_begin(&w.run, "a", &save, &effect) ==
+               CKPT_FINISHED && effect.state == CKPT_EFFECT_ENDED);
+    FUZZ_CHECK(ckpt_effect_end(&w.run, "a", ckpt_text("1")) == CKPT_FINISHED);
+    FUZZ_CHECK(ckpt_finish(&w.run, CKPT_INTERRUPTED, NULL) == CKPT_FINISHED);
+}
+
+// It was done before: it is kept, or has been removed, or is about to be.
+static void is_finished(void)
+{
+    set_keep(&w.now, DONE | COMPLETED);
+    may_go(COMPLETED);
+}
+
+// How a run is opened.
+enum { OPEN, ONCE = 4, START = 6, RESUME = 7 };
+
+static void opened(const ckpt_run_desc *desc, unsigned how)
+{
     content empty;
     memset(&empty, 0, sizeof(empty));
+    if (w.run.resumed) {
+        FUZZ_CHECK(how != START);
+        set_keep(&w.now, RUNS);
+        (void)do_load();
+    } else {
+        FUZZ_CHECK(how != RESUME && set_is(&w.now, GONE));
+        empty.once = desc->once;
+        empty.birth = birth_of(w.run.birth);
+        for (size_t i = 0; i < w.now.count; i++) {
+            FUZZ_CHECK(w.now.at[i].birth != empty.birth);
+        }
+        memset(&w.now, 0, sizeof(w.now));
+        set_add(&w.now, &empty);
+    }
+    w.later = w.now;
+}
+
+static void not_opened(const ckpt_run_desc *desc, unsigned how, ckpt_code rc)
+{
+    content empty;
+    memset(&empty, 0, sizeof(empty));
+    FUZZ_CHECK(rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN &&
+               rc != CKPT_ERR_FORMAT && rc != CKPT_ERR_EXHAUSTED);
+    FUZZ_CHECK(how != START || (rc != CKPT_FINISHED && rc != CKPT_ERR_FAILED));
+    if (rc == CKPT_FINISHED) {
+        is_finished();
+        check_over();
+        return;
+    }
+    if (rc == CKPT_ERR_FAILED) {
+        set_keep(&w.now, FAILED);
+        return;
+    }
+    FUZZ_CHECK(rc != CKPT_ERR_NOT_FOUND || (how == RESUME &&
+                                            set_is(&w.now, GONE)));
+    if (how != RESUME && set_is(&w.now, GONE)) {    // it may have been made
+        empty.once = desc->once;
+        set_add(&w.now, &empty);
+        set_none(&w.now);
+        set_join(&w.later, &w.now);
+    }
+    may_go(COMPLETED | LEAVES);
+}
+
+static ckpt_code do_open(unsigned how)
+{
+    ckpt_run_desc desc;
+    ckpt_code rc;
     memset(&desc, 0, sizeof(desc));
     desc.id = "job";
-    desc.meta = no_meta;
-    const bool may_end = set_may_end(&w.now);
-    const ckpt_code rc = ckpt_open(&w.ctx, &w.run, &desc);
+    desc.meta.agent_id = "a";
+    desc.once = how == ONCE || how == ONCE + 1;
+    switch (how) {
+    case START:  rc = ckpt_start(&w.ctx, &w.run, &desc); break;
+    case RESUME: rc = ckpt_resume(&w.ctx, &w.run, &desc); break;
+    default:     rc = ckpt_open(&w.ctx, &w.run, &desc); break;
+    }
     w.pending = 0;
     memset(w.envs, 0, sizeof(w.envs));
     if (rc == CKPT_OK && !w.p->dead) {
-        FUZZ_CHECK(w.run.resumed || may_end);
-        if (!w.run.resumed) {
-            memset(&w.now, 0, sizeof(w.now));
-            set_add(&w.now, &empty);
-        } else {
-            (void)do_load();
-        }
-        w.later = w.now;
+        opened(&desc, how);
     } else {
-        FUZZ_CHECK(rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN &&
-                   rc != CKPT_ERR_FORMAT && rc != CKPT_ERR_EXHAUSTED);
-        FUZZ_CHECK(rc != CKPT_ERR_FINISHED || may_end);
-        if (may_end) {                          // it may have been made
-            set_add(&w.now, &empty);
-            set_none(&w.now);
-            set_join(&w.later, &w.now);
-        }
+        not_opened(&desc, how, rc);
     }
     return rc;
 }
@@ -615,38 +827,153 @@ static ckpt_code do_open(void)
 static void do_remove(void)
 {
     const ckpt_code rc = ckpt_remove(&w.ctx, &w.run, "job");
-    set old = w.now;
     if (rc == CKPT_OK && !w.p->dead) {
         gone();
-    } else if (rc != CKPT_ERR_HELD) {
-        for (size_t i = 0; i < old.count; i++) {
-            old.at[i].final = !old.at[i].none;
-        }
-        set_join(&w.now, &old);
-        set_none(&w.now);
-        set_join(&w.later, &w.now);
+    } else if (rc == CKPT_ERR_HELD) {
+        FUZZ_CHECK(may_hold());
+    } else {
+        FUZZ_CHECK(rc != CKPT_ERR_NOT_FOUND || set_is(&w.now, GONE));
+        FUZZ_CHECK(rc != CKPT_FINISHED && rc != CKPT_ERR_FAILED);
+        may_go(RUNS | KEPT | GONE);
     }
 }
 
 static void do_retry(void)
 {
-    const bool may_end = set_may_end(&w.now);
+    set back = w.now;
+    const bool failed = set_is(&w.now, FAILED);
     const ckpt_code rc = ckpt_retry(&w.ctx, &w.run, "job");
-    FUZZ_CHECK(rc != CKPT_OK || may_end || w.p->dead);
-    if (may_end && rc != CKPT_ERR_EXISTS) {
-        set back = w.kept;
-        for (size_t i = 0; i < back.count; i++) {
-            back.at[i].final = 0;
-        }
-        if (rc == CKPT_OK && !w.p->dead) {
-            FUZZ_CHECK(back.count > 0 || back.full);
-            w.now = w.later = back;
-        } else {
+    if (failed) {
+        set_keep(&back, FAILED);
+    } else {
+        back.count = 0;
+    }
+    for (size_t i = 0; i < back.count; i++) {
+        back.at[i].end = 0;
+    }
+    if (rc == CKPT_OK && !w.p->dead) {
+        FUZZ_CHECK(failed);
+        w.now = w.later = back;
+    } else if (rc == CKPT_FINISHED) {
+        is_finished();
+    } else {
+        FUZZ_CHECK(rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FAILED);
+        FUZZ_CHECK(rc != CKPT_ERR_EXISTS || set_is(&w.now, RUNS | GONE));
+        FUZZ_CHECK(rc != CKPT_ERR_NOT_FOUND || set_is(&w.now, GONE));
+        if (back.count > 0) {
             set_join(&w.now, &back);
-            set_none(&w.now);
             set_join(&w.later, &w.now);
         }
+        may_go(COMPLETED | LEAVES);
     }
+}
+
+static bool told(void *user, const ckpt_run_info *info)
+{
+    FUZZ_CHECK(info->held == 0 && info->beat_age_ms > 1);
+    FUZZ_CHECK(strcmp(info->id, "job") == 0);
+    if (!w.p->dead) {
+        check_info(info);
+    }
+    ++*(unsigned *)user;
+    return true;
+}
+
+static void do_prune(unsigned how)
+{
+    const unsigned left = CKPT_STATE_INTERRUPTED | CKPT_STATE_EXHAUSTED;
+    const unsigned kept = CKPT_STATE_FAILED | CKPT_STATE_DONE;
+    ckpt_prune_desc desc;
+    uint32_t count = 0;
+    unsigned seen = 0, stages = KEPT;
+    memset(&desc, 0, sizeof(desc));
+    desc.fn = told;
+    desc.user = &seen;
+    desc.age_ms = how != 7;
+    desc.dry_run = how == 4;
+    if (how == 5 || how == 6) {
+        desc.states = how == 5 ? left : left | kept;
+        stages = how == 5 ? RUNS : RUNS | KEPT;
+    }
+    const ckpt_code rc = ckpt_prune(&w.ctx, &w.run, &desc, &count);
+    FUZZ_CHECK((how == 7) == (rc == CKPT_ERR_ARGUMENT));
+    if (rc == CKPT_ERR_ARGUMENT) {
+        return;
+    }
+    FUZZ_CHECK(count <= seen && seen <= 1);
+    FUZZ_CHECK(seen == 0 || w.p->dead || set_is(&w.now, stages));
+    if (!desc.dry_run && count == 1 && !w.p->dead) {
+        gone();
+    } else if (!desc.dry_run) {
+        may_go(stages);
+    }
+}
+
+// What recover resumes is right, and it leaves it as it is.
+static ckpt_outcome carry_on(ckpt_run *run, void *user,
+                             ckpt_finish_desc *finish)
+{
+    (void)finish;
+    FUZZ_CHECK(run == &w.run && run->resumed);
+    if (!w.p->dead) {
+        set_keep(&w.now, RUNS);
+        (void)do_load();
+        w.later = w.now;
+    }
+    ++*(unsigned *)user;
+    return CKPT_INTERRUPTED;
+}
+
+static void do_recover(bool sweep)
+{
+    ckpt_recover_desc desc;
+    ckpt_recover_info info;
+    unsigned resumed = 0;
+    memset(&desc, 0, sizeof(desc));
+    memset(&info, 0, sizeof(info));
+    desc.resume = carry_on;
+    desc.user = &resumed;
+    may_go(COMPLETED | LEAVES);
+    w.pending = 0;
+    memset(w.envs, 0, sizeof(w.envs));
+    if (sweep) {
+        (void)!ckpt_sweep(&w.ctx, &w.run, NULL);
+    } else {
+        (void)!ckpt_recover(&w.ctx, &w.run, &desc, &info);
+        FUZZ_CHECK(info.resumed == resumed && resumed <= 1);
+        FUZZ_CHECK(info.dead_letters == 0 && info.fallen_back == 0);
+    }
+}
+
+// Everything that only looks.
+static void do_look(unsigned how)
+{
+    ckpt_run_info info;
+    ckpt_code rc;
+    size_t n = 0;
+    memset(&info, 0, sizeof(info));
+    switch (how) {
+    case 0: case 1: rc = ckpt_query(&w.ctx, "job", &info); break;
+    case 2: case 3: rc = ckpt_latest(&w.ctx, "a", NULL, &info); break;
+    case 4:
+        rc = ckpt_stale(&w.ctx, 0, &info, 1, &n);
+        rc = rc == CKPT_OK && n == 0 ? CKPT_ERR_NOT_FOUND : rc;
+        break;
+    default: rc = ckpt_verify(&w.ctx, "job", &info); break;
+    }
+    if (w.p->dead) {
+        return;
+    }
+    FUZZ_CHECK(rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN &&
+               rc != CKPT_ERR_FORMAT);
+    if (rc == CKPT_OK) {
+        check_info(&info);
+        FUZZ_CHECK(how < 2 || how > 4 ||
+                   ((uint32_t)info.state & (CKPT_STATE_DONE |
+                    CKPT_STATE_FAILED | CKPT_STATE_FINISHED)) == 0);
+    }
+    FUZZ_CHECK(rc != CKPT_ERR_NOT_FOUND || (how >= 2 && how <= 4) ||
+               set_is(&w.now, GONE));
 }
 
 //--- What happens -------------------------------------------------------------
@@ -705,8 +1032,7 @@ static void crash(uint64_t seed)
 
 static void one_call(fuzz_in *in)
 {
-    ckpt_run_info info;
-    const unsigned order = fuzz_byte(in);
+    const unsigned order = fuzz_byte(in), how = order >> 5;
     const bool open = w.run.priv.open;
     switch (order & 31) {
     case 0: case 1: case 2: case 3: do_save(in, false); break;
@@ -721,16 +1047,18 @@ static void one_call(fuzz_in *in)
     case 18: restart(); break;
     case 19: crash(fuzz_byte(in)); break;
     case 20: case 21: case 22: case 23: take_fault(in); break;
-    case 24: sim_advance(w.disk, 1 << (order >> 5) * 3); break;
-    case 25: (void)!ckpt_query(&w.ctx, "job", &info); break;
-    case 26: if (!open) do_remove(); break;
-    case 27: if (!open) do_retry(); break;
-    case 28:
-        if (!open) {
-            (void)!ckpt_sweep(&w.ctx, &w.run, NULL);
+    case 24: sim_advance(w.disk, 1 << how * 3); break;
+    case 25: do_look(how); break;
+    case 26:
+        if (!open && how < 3) {
+            do_remove();
+        } else if (!open) {
+            do_prune(how);
         }
         break;
-    default: if (!open) (void)do_open(); break;
+    case 27: if (!open) do_retry(); break;
+    case 28: if (!open) do_recover(how < 4); break;
+    default: if (!open) (void)do_open(how); break;
     }
     if (w.p->dead) {
         restart();
@@ -739,39 +1067,91 @@ static void one_call(fuzz_in *in)
 
 //--- One input ----------------------------------------------------------------
 
+// Opens the run, whatever it takes: one that failed is retried first, one that
+// is done is removed.
+static void open_at_last(void)
+{
+    ckpt_code rc = CKPT_FINISHED;
+    for (int tries = 0; rc != CKPT_OK && tries < 4; tries++) {
+        sim_advance(w.disk, INT64_C(5) * 3600 * 1000);
+        rc = do_open(OPEN);
+        FUZZ_CHECK(rc == CKPT_OK || rc == CKPT_FINISHED ||
+                   rc == CKPT_ERR_FAILED);
+        if (rc == CKPT_ERR_FAILED) {
+            FUZZ_CHECK(ckpt_start(&w.ctx, &w.run, &(ckpt_run_desc){
+                           .id = "job" }) == CKPT_ERR_EXISTS);
+            do_retry();
+            FUZZ_CHECK(!set_is(&w.now, FAILED) || w.now.full);
+        } else if (rc == CKPT_FINISHED && set_is(&w.now, DONE)) {
+            do_remove();
+        }
+    }
+    FUZZ_CHECK(rc == CKPT_OK);
+}
+
+// A run that was kept is one generation and its claim, whole; it stays as long
+// as it holds an environment, and else until it is pruned.
+static void check_kept(ckpt_run_state state)
+{
+    ckpt_run_info info;
+    uint32_t count;
+    const ckpt_prune_desc desc = { .age_ms = 1000 };
+    sim_advance(w.disk, 3600 * 1000);
+    FUZZ_CHECK(sim_count(w.disk, "/runs/r-job") == 2);
+    FUZZ_CHECK(ckpt_verify(&w.ctx, "job", &info) == CKPT_OK);
+    FUZZ_CHECK(info.state == state);
+    check_info(&info);
+    do_recover(false);
+    do_recover(true);
+    do_prune(4);                                // a dry run
+    do_prune(5);                                // only what was left
+    FUZZ_CHECK(ckpt_query(&w.ctx, "job", &info) == CKPT_OK);
+    FUZZ_CHECK(info.state == state);
+    FUZZ_CHECK(ckpt_prune(&w.ctx, &w.run, &desc, &count) == CKPT_OK);
+    FUZZ_CHECK(count == (info.held == 0));
+    if (info.held > 0) {
+        FUZZ_CHECK(ckpt_remove(&w.ctx, &w.run, "job") == CKPT_ERR_HELD);
+        FUZZ_CHECK(do_open(OPEN) == CKPT_ERR_FAILED);
+    } else {
+        gone();
+        FUZZ_CHECK(do_open(RESUME) == CKPT_ERR_NOT_FOUND);
+        FUZZ_CHECK(sim_find(w.disk, "/runs/r-job") == NULL);
+    }
+}
+
 // When nothing fails any more, everything works.
 static void check_end(unsigned how)
 {
     change x;
     ckpt_save_desc save;
-    ckpt_code rc = CKPT_ERR_FINISHED;
+    ckpt_finish_desc finish;
     memset(&x, 0, sizeof(x));
     memset(&save, 0, sizeof(save));
+    memset(&finish, 0, sizeof(finish));
     if (how & 1) {
         crash(how >> 1);
     } else {
         restart();
     }
-    for (int tries = 0; rc != CKPT_OK && tries < 3; tries++) {
-        sim_advance(w.disk, INT64_C(5) * 3600 * 1000);
-        rc = do_open();
-        FUZZ_CHECK(rc == CKPT_OK || rc == CKPT_ERR_FINISHED);
-    }
-    FUZZ_CHECK(rc == CKPT_OK);
+    open_at_last();
     x.with_save = x.state = true;
     x.turn = (uint32_t)w.run.turn + 1;
     x.value = 77;
     save.turn = x.turn;
     save.state = ckpt_text("{\"s\":77}");
-    rc = ckpt_save(&w.run, &save);
+    const ckpt_code rc = ckpt_save(&w.run, &save);
     FUZZ_CHECK(rc == CKPT_OK);
     account(rc, &x);
     FUZZ_CHECK(do_load() == CKPT_OK);
-    ckpt_finish_desc finish;
-    memset(&finish, 0, sizeof(finish));
+    const bool done = w.run.priv.record.once && w.now.at[0].held == 0;
+    memset(&x, 0, sizeof(x));
+    x.what = FINISH;
+    x.ends = x.keep = true;
+    x.outcome = done ? CKPT_COMPLETED : CKPT_FAILED;
     finish.keep = true;                         // whatever it still holds
-    FUZZ_CHECK(ckpt_finish(&w.run, CKPT_FAILED, &finish) == CKPT_OK);
-    FUZZ_CHECK(sim_find(w.disk, "/runs/r-job") == NULL);
+    FUZZ_CHECK(ckpt_finish(&w.run, x.outcome, &finish) == CKPT_OK);
+    account(CKPT_OK, &x);
+    check_kept(done ? CKPT_STATE_DONE : CKPT_STATE_FAILED);
     fuzz_store_end(&w.fs, w.p);
 }
 
@@ -789,7 +1169,7 @@ static void fuzz_one(const uint8_t *data, size_t size)
     restart();
     const unsigned how = fuzz_byte(&in);
     if (!(how & 0x80)) {
-        (void)do_open();
+        (void)do_open(how & 0x40 ? ONCE : OPEN);
     }
     for (int i = 0; i < CALLS && in.left > 0; i++) {
         one_call(&in);

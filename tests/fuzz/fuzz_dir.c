@@ -3,7 +3,8 @@
 // The input says what stands where: names, kinds, owners, contents, some of
 // them as the store would make them. Then everything that looks after runs is
 // called. It ends, closes what it opened, and what is not the store's own
-// stands as it stood.
+// stands as it stood; and so does a run that is kept, but for calls that are
+// made to retry or to remove it.
 #include "fuzz.h"
 
 #define THINGS_MAX 24
@@ -20,7 +21,10 @@ typedef struct world {
     size_t    count;
 } world;
 
-static sim_blob *record, *claim;        // as the store writes them
+#define RECORDS 7
+
+// As the store writes them: records of one run, each at another end of it.
+static sim_blob *records[RECORDS], *claim;
 
 //--- Names, as the manual has them --------------------------------------------
 
@@ -55,30 +59,17 @@ static bool ours_in_run(const char *name)
     return p != NULL && *p == '.';
 }
 
-static bool ours_in_failed(const char *name)
-{
-    char part[SIM_NAME], id[CKPT_ID_MAX + 1];
-    const char *dot = strchr(name, '.');
-    if (dot == NULL) {
-        return false;
-    }
-    memcpy(part, name, (size_t)(dot - name));
-    part[dot - name] = '\0';
-    const char *p = digits_end(dot + 1);
-    return p != NULL && strcmp(p, ".json") == 0 && ckpt_store_fs_id(part, id);
-}
-
 static bool ours_in_root(const char *name)
 {
     char id[CKPT_ID_MAX + 1];
     return ckpt_store_fs_id(name, id) || strncmp(name, ".new-", 5) == 0 ||
-           strcmp(name, ".failed") == 0 || strcmp(name, ".probe") == 0;
+           strcmp(name, ".probe") == 0;
 }
 
 //--- The contents of the directories ------------------------------------------
 
-// Directories that things are put into: the root, a run, one made aside, the
-// dead letters, one of another name, and one outside.
+// Directories that things are put into: the root, a run, one made aside, two
+// of other names, and one outside.
 static const char *const dirs[] = {
     "/runs", "/runs/r-job", "/runs/.new-abc", "/runs/.failed", "/runs/other",
     "/outside"
@@ -117,7 +108,8 @@ static bool take_name(fuzz_in *in, char name[SIM_NAME])
 static ckpt_bytes take_content(fuzz_in *in, sim_kind kind)
 {
     const unsigned what = fuzz_byte(in);
-    const sim_blob *b = what & 1 ? record : claim;
+    const unsigned which = what & 2 ? (what >> 2) % RECORDS : 0;
+    const sim_blob *b = what & 1 ? records[which] : claim;
     if (kind == SIM_SYMLINK) {
         return ckpt_text(what & 1 ? "/outside" : "/outside/file");
     }
@@ -160,7 +152,6 @@ static void put_thing(world *w, fuzz_in *in)
     node->uid = how & 0x40 ? 4242 : (uint32_t)geteuid();
     node->mtime_ns += how & 0x80 ? INT64_C(86400000000000) : 0;
     const bool ours = where == 0 ? ours_in_root(name) :
-                      where == 3 ? ours_in_failed(name) :
                       where <= 2 ? ours_in_run(name) : false;
     if (!ours) {
         t->ino = node->ino;
@@ -218,20 +209,81 @@ static sim_blob *copy_of(sim_disk *disk, const char *path)
     return sim_blob_new(bytes, size);
 }
 
+// How the run of a record ended, and how that is written.
+static const struct { ckpt_outcome outcome, written; } ends[RECORDS] = {
+    { CKPT_RUNNING, CKPT_RUNNING },
+    { CKPT_FAILED, CKPT_DEAD },                 // kept
+    { CKPT_COMPLETED, CKPT_DONE },              // .once
+    { CKPT_COMPLETED, CKPT_COMPLETED },
+    { CKPT_FAILED, CKPT_FAILED },
+    { CKPT_INTERRUPTED, CKPT_INTERRUPTED },
+    { CKPT_RUNNING, CKPT_DEAD }                 // kept, and nothing was whole
+};
+
+static ckpt_outcome work(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+{
+    static const ckpt_outcome outcomes[] = {
+        CKPT_COMPLETED, CKPT_FAILED, CKPT_INTERRUPTED, CKPT_RETRY
+    };
+    const unsigned order = *(const unsigned *)user;
+    (void)run;
+    finish->keep = order & 4;
+    return outcomes[order & 3];
+}
+
+// Ends the run, but nothing can be removed, so that its record stays.
+static void end_run(ckpt_ctx *ctx, ckpt_run *run, sim_proc *p, unsigned i)
+{
+    static sim_plan plan;
+    ckpt_finish_desc finish;
+    ckpt_recover_desc recover;
+    memset(&plan, 0, sizeof(plan));
+    memset(&finish, 0, sizeof(finish));
+    memset(&recover, 0, sizeof(recover));
+    plan.at = 1;
+    plan.sticky = true;
+    plan.calls = SIM_BIT(SIM_UNLINK) | SIM_BIT(SIM_RMDIR);
+    plan.verdict.action = SIM_FAIL;
+    plan.verdict.err = EIO;
+    finish.keep = ends[i].written == CKPT_DEAD;
+    if (ends[i].outcome != CKPT_RUNNING) {
+        sim_set_plan(p, &plan);
+        (void)!ckpt_finish(run, ends[i].outcome, &finish);
+    } else if (finish.keep) {
+        ckpt_abandon(run);
+        sim_put(p->disk, "/runs/r-job/checkpoint.1.json", SIM_FILE, "?", 1)
+            ->uid = p->uid;
+        recover.resume = work;
+        FUZZ_CHECK(ckpt_recover(ctx, run, &recover, NULL) == CKPT_OK);
+    }
+}
+
 static void make_samples(void)
 {
     static ckpt_run run;
-    ckpt_store_fs fs;
-    ckpt_run_desc desc;
-    sim_disk *disk = sim_disk_new(2);
-    sim_proc *p = fuzz_proc(disk, 50);
-    memset(&desc, 0, sizeof(desc));
-    desc.id = "job";
-    FUZZ_CHECK(fuzz_store(&fs, p) == CKPT_OK);
-    FUZZ_CHECK(ckpt_open(new_ctx(&fs), &run, &desc) == CKPT_OK);
-    record = copy_of(disk, "/runs/r-job/checkpoint.1.json");
-    claim = copy_of(disk, "/runs/r-job/heartbeat.1");
-    sim_disk_free(disk);
+    for (unsigned i = 0; i < RECORDS; i++) {
+        ckpt_store_fs fs;
+        ckpt_run_info info;
+        ckpt_run_desc desc;
+        sim_disk *disk = sim_disk_new(2 + i);
+        sim_proc *p = fuzz_proc(disk, 50);
+        memset(&desc, 0, sizeof(desc));
+        desc.id = "job";
+        desc.once = ends[i].written == CKPT_DONE;
+        FUZZ_CHECK(fuzz_store(&fs, p) == CKPT_OK);
+        ckpt_ctx *ctx = new_ctx(&fs);
+        FUZZ_CHECK(ckpt_open(ctx, &run, &desc) == CKPT_OK);
+        end_run(ctx, &run, p, i);
+        FUZZ_CHECK(ckpt_query(ctx, "job", &info) == CKPT_OK);
+        FUZZ_CHECK(info.outcome == ends[i].written);
+        records[i] = copy_of(disk, info.epoch == 1 ?
+                             "/runs/r-job/checkpoint.1.json" :
+                             "/runs/r-job/checkpoint.2.json");
+        if (i == 0) {
+            claim = copy_of(disk, "/runs/r-job/heartbeat.1");
+        }
+        sim_disk_free(disk);
+    }
 }
 
 //--- Everything that looks after runs -----------------------------------------
@@ -244,15 +296,43 @@ static bool visit(void *user, const ckpt_run_info *info)
     return ++*seen < 100;
 }
 
-static ckpt_outcome work(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+static void prune(ckpt_ctx *ctx, ckpt_run *run, unsigned how)
 {
-    static const ckpt_outcome outcomes[] = {
-        CKPT_COMPLETED, CKPT_FAILED, CKPT_INTERRUPTED, CKPT_RETRY
+    static const uint32_t states[] = {
+        0, CKPT_STATE_DONE, CKPT_STATE_FAILED,
+        CKPT_STATE_INTERRUPTED | CKPT_STATE_EXHAUSTED
     };
-    const unsigned order = *(const unsigned *)user;
-    (void)run;
-    finish->keep = order & 4;
-    return outcomes[order & 3];
+    ckpt_prune_desc desc;
+    size_t seen = 0;
+    uint32_t count;
+    memset(&desc, 0, sizeof(desc));
+    desc.age_ms = how & 8 ? 1 : 80000;
+    desc.states = states[how & 3];
+    desc.dry_run = how & 4;
+    desc.fn = visit;
+    desc.user = &seen;
+    FUZZ_CHECK(ckpt_prune(ctx, run, &desc, &count) == CKPT_OK);
+    FUZZ_CHECK(count <= seen && (!desc.dry_run || count == seen));
+}
+
+// Whatever is asked of it afterwards, one that was done says so.
+static void open_run(ckpt_ctx *ctx, ckpt_run *run, const ckpt_run_desc *desc)
+{
+    const ckpt_code rc = ckpt_open(ctx, run, desc);
+    if (rc == CKPT_OK) {
+        (void)!ckpt_beat(run);
+        ckpt_abandon(run);
+    } else if (rc == CKPT_FINISHED) {
+        FUZZ_CHECK(ckpt_beat(run) == CKPT_FINISHED);
+        FUZZ_CHECK(!ckpt_phase(run, "a"));
+    }
+}
+
+// What a run must be after a call. False: it may be anything.
+static bool stays(ckpt_ctx *ctx, const char *id, ckpt_run_info *info)
+{
+    return ckpt_query(ctx, id, info) == CKPT_OK &&
+           (info->state == CKPT_STATE_DONE || info->state == CKPT_STATE_FAILED);
 }
 
 static void one_call(ckpt_ctx *ctx, ckpt_run *run, unsigned order)
@@ -268,18 +348,16 @@ static void one_call(ckpt_ctx *ctx, ckpt_run *run, unsigned order)
     memset(&cursor, 0, sizeof(cursor));
     desc.id = how & 1 ? "job" : "x1";
     desc.force = how & 2;
+    desc.once = how & 4;
     recover.resume = recover.fallback = work;
     recover.user = &how;
     switch (order & 15) {
-    case 0: case 1: (void)!ckpt_scan(ctx, 0, visit, &seen); break;
-    case 2: case 3: (void)!ckpt_recover(ctx, run, &recover, NULL); break;
+    case 0:  (void)!ckpt_scan(ctx, 0, visit, &seen); break;
+    case 1:  (void)!ckpt_verify(ctx, desc.id, infos); break;
+    case 2:  (void)!ckpt_recover(ctx, run, &recover, NULL); break;
+    case 3:  prune(ctx, run, how); break;
     case 4: case 5: (void)!ckpt_sweep(ctx, run, NULL); break;
-    case 6: case 7:
-        if (ckpt_open(ctx, run, &desc) == CKPT_OK) {
-            (void)!ckpt_beat(run);
-            ckpt_abandon(run);
-        }
-        break;
+    case 6: case 7: open_run(ctx, run, &desc); break;
     case 8:  (void)!ckpt_query(ctx, desc.id, infos); break;
     case 9:  (void)!ckpt_latest(ctx, "", NULL, infos); break;
     case 10: (void)!ckpt_stale(ctx, 0, infos, 2, &n); break;
@@ -297,6 +375,27 @@ static void one_call(ckpt_ctx *ctx, ckpt_run *run, unsigned order)
     }
 }
 
+// A call, and whether it left alone what is kept.
+static void one_call_watched(ckpt_ctx *ctx, ckpt_run *run, unsigned order)
+{
+    static const char *const ids[] = { "job", "x1" };
+    ckpt_run_info before[2], after;
+    bool kept[2];
+    const unsigned what = order & 15;
+    for (int i = 0; i < 2; i++) {
+        kept[i] = stays(ctx, ids[i], &before[i]);
+    }
+    one_call(ctx, run, order);
+    for (int i = 0; i < 2; i++) {
+        if (kept[i] && what != 3 && what != 11 && what != 12) {
+            FUZZ_CHECK(stays(ctx, ids[i], &after));
+            FUZZ_CHECK(after.state == before[i].state &&
+                       after.epoch == before[i].epoch &&
+                       after.seq == before[i].seq);
+        }
+    }
+}
+
 static void fuzz_one(const uint8_t *data, size_t size)
 {
     static ckpt_run run;
@@ -304,7 +403,7 @@ static void fuzz_one(const uint8_t *data, size_t size)
     uint8_t orders[9];
     ckpt_store_fs fs;
     world w;
-    if (record == NULL) {
+    if (claim == NULL) {
         make_samples();
     }
     for (size_t i = 0; i < sizeof(orders); i++) {
@@ -315,7 +414,7 @@ static void fuzz_one(const uint8_t *data, size_t size)
     FUZZ_CHECK(fuzz_store(&fs, p) == CKPT_OK);
     ckpt_ctx *ctx = new_ctx(&fs);
     for (size_t i = 0; i < sizeof(orders); i++) {
-        one_call(ctx, &run, orders[i]);
+        one_call_watched(ctx, &run, orders[i]);
         FUZZ_CHECK(sim_open_count(p) == 1);     // the root
         check_world(&w);
     }
