@@ -3103,8 +3103,8 @@ static ckpt__entry *ckpt__entries(ckpt__tables *tables, uint32_t list)
     return list == CKPT__EFFECTS ? tables->effects : tables->held;
 }
 
-// X(member, width of a key) for every member of the metadata in the order of
-// the record. The longest text comes last, behind what a scan reads.
+// X(member) for every member of the metadata, in the order of the record. The
+// longest text comes last, behind what a scan reads.
 #define CKPT__META_MAP(X)                                                      \
     X(agent_id) X(agent_name) X(task_id) X(caller_id) X(channel_id)            \
     X(guild_id) X(model_tier) X(parent_run_id) X(fingerprint) X(prompt)
@@ -3132,12 +3132,12 @@ static const char ckpt__outcomes[][CKPT__OUTCOME_MAX + 1] = {
 // The member of a meta that has that key.
 static const char **ckpt__meta_member(ckpt_meta *meta, uint32_t key)
 {
-    switch (key) {
-#define CKPT_X(member) case CKPT__META_##member: return &meta->member;
-    CKPT__META_MAP(CKPT_X)
+    const char **const members[CKPT__META_COUNT] = {
+#define CKPT_X(member) &meta->member,
+        CKPT__META_MAP(CKPT_X)
 #undef CKPT_X
-    }
-    return NULL;
+    };
+    return members[key];
 }
 
 // Where a section of a record begins.
