@@ -1612,7 +1612,7 @@ static bool ckpt__utf8_lead(unsigned c, unsigned *more, unsigned *low,
     *low = 0x80;
     *high = 0xbf;
     if (c < 0xc2 || c > 0xf4) return false;
-    *more = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+    *more = 1U + (c >= 0xe0) + (c >= 0xf0);
     if (c == 0xe0) *low = 0xa0;         // no overlong forms
     if (c == 0xed) *high = 0x9f;        // no surrogates
     if (c == 0xf0) *low = 0x90;
@@ -1652,7 +1652,7 @@ static ckpt_code ckpt__utf8_check(const char *text, size_t n, ckpt_error *err)
 
 static size_t ckpt__utf8_write(char *out, uint32_t c)
 {
-    const size_t more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    const size_t more = (size_t)(c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
     for (size_t i = more; i > 0; i--, c >>= 6) {
         out[i] = (char)(0x80 | (c & 0x3f));
     }
@@ -2788,8 +2788,9 @@ CKPT_API void ckpt_json_int(ckpt_json *w, int64_t value)
 
 CKPT_API void ckpt_json_bool(ckpt_json *w, bool value)
 {
+    const char *text = value ? "true" : "false";
     ckpt__json_value(w);
-    ckpt__json_put(w, value ? "true" : "false", value ? 4 : 5);
+    ckpt__json_put(w, text, strlen(text));
 }
 
 CKPT_API void ckpt_json_null(ckpt_json *w)
@@ -2871,8 +2872,10 @@ static bool ckpt__same_text(const char *raw, size_t n, const char *text)
     while (raw < end) {
         char out[4];
         uint32_t c;
-        const size_t taken = *raw != '\\' ? 1 : raw[1] != 'u' ? 2 :
-                             ckpt__unescape_u(raw, end, &c);
+        size_t taken = *raw == '\\' ? 2 : 1;
+        if (taken == 2 && raw[1] == 'u') {
+            taken = ckpt__unescape_u(raw, end, &c);
+        }
         const size_t size = ckpt__unescape(out, raw, taken, &lone);
         raw += taken;
         for (size_t i = 0; i < size; i++, text++) {
@@ -3257,7 +3260,7 @@ static bool ckpt__is_sum(const char *p, uint32_t sum)
 static size_t ckpt__head_field(const char *head, size_t i, ckpt__record *rec,
                                uint64_t **number, bool **flag)
 {
-    const char *p = head + i;
+    const char *p = head + i, *text;
     switch (ckpt__head[i]) {
     case '-':
         return 8;                               // compared when it is known
@@ -3271,8 +3274,8 @@ static size_t ckpt__head_field(const char *head, size_t i, ckpt__record *rec,
         return rec->saved_at_ms >= 0 ? CKPT__TIME_SIZE : 0;
     case '!':
         **flag = *p == 't';
-        return memcmp(p, *(*flag)++ ? "true " : "false",
-                      CKPT__FLAG_WIDTH) == 0 ? CKPT__FLAG_WIDTH : 0;
+        text = *(*flag)++ ? "true " : "false";
+        return memcmp(p, text, CKPT__FLAG_WIDTH) == 0 ? CKPT__FLAG_WIDTH : 0;
     default: return *p == ckpt__head[i];
     }
 }
@@ -3935,11 +3938,13 @@ static void ckpt__emit_effect(ckpt__writer *w, const ckpt__plan *plan,
 
 static void ckpt__emit_held(ckpt__writer *w, const ckpt__plan *plan)
 {
-    const bool minus = plan->steps < 0;
     const uint64_t steps = (uint64_t)plan->steps;
     ckpt__emit_name(w, "{\"id\":", plan);
-    ckpt__emit_number(w, minus ? ",\"steps\":-" : ",\"steps\":",
-                      minus ? 0 - steps : steps);
+    if (plan->steps < 0) {
+        ckpt__emit_number(w, ",\"steps\":-", 0 - steps);
+    } else {
+        ckpt__emit_number(w, ",\"steps\":", steps);
+    }
     ckpt__emit_value(w, ",\"timestep\":", plan);
     ckpt__emit_text(w, "}");
 }
@@ -4336,7 +4341,8 @@ static ckpt_code ckpt__ctx_result(ckpt__ctx *ctx, ckpt_code rc)
 // The value of an option: its default for 0, 0 for CKPT_OFF.
 static int64_t ckpt__option(int64_t value, int64_t by_default)
 {
-    return value == 0 ? by_default : value == CKPT_OFF ? 0 : value;
+    if (value == CKPT_OFF) return 0;
+    return value != 0 ? value : by_default;
 }
 
 CKPT_API ckpt_desc ckpt_desc_defaults(const ckpt_desc *desc)
@@ -6297,9 +6303,11 @@ CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count)
         env->priv.struck = true;
         failures += rc != CKPT_OK;
         n++;
-        ckpt__event(&desc, rc == CKPT_OK ? CKPT_EVENT_ENV_RELEASED
-                                         : CKPT_EVENT_ENV_FAILED, env->id,
-                    NULL, rc == CKPT_OK ? NULL : &err);
+        if (rc == CKPT_OK) {
+            ckpt__event(&desc, CKPT_EVENT_ENV_RELEASED, env->id, NULL, NULL);
+        } else {
+            ckpt__event(&desc, CKPT_EVENT_ENV_FAILED, env->id, NULL, &err);
+        }
     }
     if (count != NULL) {
         *count = n;

@@ -881,8 +881,8 @@ static ckpt__fs_kind ckpt__fs_parse(const char *name, uint64_t *epoch)
     }
     if (ckpt__fs_prefix(&p, "checkpoint.")) {
         if (!ckpt__fs_epoch(&p, epoch)) return CKPT__FS_OTHER;
-        return strcmp(p, ".json") == 0 ? CKPT__FS_CURRENT :
-               strcmp(p, ".prev.json") == 0 ? CKPT__FS_PREV : CKPT__FS_OTHER;
+        if (strcmp(p, ".json") == 0) return CKPT__FS_CURRENT;
+        return strcmp(p, ".prev.json") == 0 ? CKPT__FS_PREV : CKPT__FS_OTHER;
     }
     if (ckpt__fs_prefix(&p, ".t.")) {
         return ckpt__fs_epoch(&p, epoch) && *p == '.' ? CKPT__FS_TEMP
@@ -1006,8 +1006,9 @@ static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
     if (r >= 0 && st.uid != fs->priv.uid) {
         r = -ELOOP;
     }
-    return r >= 0 ? CKPT_OK : r == -ENOENT ? CKPT_ERR_NOT_FOUND :
-        ckpt__fs_fail(err, "open the directory of a run", r);
+    if (r == -ENOENT) return CKPT_ERR_NOT_FOUND;
+    return r < 0 ? ckpt__fs_fail(err, "open the directory of a run", r)
+                 : CKPT_OK;
 }
 
 static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up);
@@ -1525,8 +1526,8 @@ static ckpt_code ckpt__fs_open_in(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt__fs_close(fs, &p->in);
     p->in = ckpt__fs_open_gen(fs, p, gen, name);
     p->in_token = gen->token;
-    return p->in >= 0 ? CKPT_OK : p->in == -ESTALE ? CKPT_ERR_STALE :
-        ckpt__fs_fail(err, "open a checkpoint", p->in);
+    if (p->in == -ESTALE) return CKPT_ERR_STALE;
+    return p->in < 0 ? ckpt__fs_fail(err, "open a checkpoint", p->in) : CKPT_OK;
 }
 
 static ckpt_code ckpt__fs_gen_read(ckpt_store *s, void *place,
@@ -1693,8 +1694,8 @@ static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
 {
     ckpt_fs_stat st;
     const int r = ckpt__fs_stat(fs, p->claim, &st);
-    return r < 0 ? ckpt__fs_fail(err, "look at the claim", r) :
-           st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
+    if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
+    return st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
 }
 
 // Makes the temporary file the newest generation, and that the one before it.

@@ -570,5 +570,37 @@ bodies() {
 }
 check "no function body above 70 lines" bodies
 
+check "no statement has two ?:" \
+    awk -f tests/form/choices.awk ckpt.h ckpt_store_fs.h
+
+check "ckpt.h has so many code lines, and no section above 500" \
+    awk -v most=5150 -f tests/form/lines.awk ckpt.h
+check "ckpt_store_fs.h has so many code lines, and no section above 500" \
+    awk -v most=1900 -f tests/form/lines.awk ckpt_store_fs.h
+
+# Between the first and the last public declaration.
+no_insides() {
+    awk '/^CKPT_API/ { first = first ? first : NR; last = NR }
+         /^\/\/--- Implementation/ { exit }
+         { line[NR] = $0 }
+         END {
+             for (i = first; i <= last; i++) {
+                 if (line[i] ~ /ckpt__/) {
+                     print FILENAME ":" i ": " line[i]
+                     bad = 1
+                 }
+             }
+             exit bad || last - first < 500
+         }' ckpt.h
+}
+check "the user's half of ckpt.h shows nothing of its inside" no_insides
+
+entries() {
+    awk -f tests/proof/mutate.awk tests/proof/mutants.txt ckpt.h \
+        ckpt_store_fs.h >"$work/mutants" || return
+    awk 'END { print NR " mutants"; exit NR < 100 }' "$work/mutants"
+}
+check "every entry of the list of mutants fits one place" entries
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -99,7 +99,7 @@
     X(a_retry_that_fails_leaves_the_run_failed)                                \
     X(a_run_that_fails_again_is_kept_again)                                    \
     X(a_kept_run_whose_head_is_damaged_is_left_alone)                          \
-    X(a_completed_run_that_cannot_be_removed_is_finished_all_the_same)         \
+    X(a_completed_run_that_cannot_be_removed_is_finished)                      \
     X(verify_tells_of_a_look_that_fails)                                       \
     X(a_generation_that_goes_is_stale)                                         \
     X(what_a_higher_owner_is_removing_is_no_failure)                           \
@@ -2165,7 +2165,7 @@ static void a_kept_run_whose_head_is_damaged_is_left_alone(void)
     teardown();
 }
 
-static void a_completed_run_that_cannot_be_removed_is_finished_all_the_same(void)
+static void a_completed_run_that_cannot_be_removed_is_finished(void)
 {
     if (begin(CKPT_STORE_FS_AUTO)) {
         plan("unlink", "checkpoint.", -EIO, 0, 99);
