@@ -293,6 +293,11 @@ static bool visit(void *user, const ckpt_run_info *info)
     size_t *seen = (size_t *)user;
     FUZZ_CHECK(info->id[0] != '\0' && strlen(info->id) <= CKPT_ID_MAX);
     FUZZ_CHECK((info->state & CKPT_STATE_ALL) == info->state);
+    FUZZ_CHECK((info->outcome == CKPT_DEAD) ==
+               (info->state == CKPT_STATE_FAILED));
+    FUZZ_CHECK((info->outcome == CKPT_DONE) ==
+               (info->state == CKPT_STATE_DONE));
+    FUZZ_CHECK(!info->lost || info->state == CKPT_STATE_FAILED);
     return ++*seen < 100;
 }
 
@@ -328,11 +333,20 @@ static void open_run(ckpt_ctx *ctx, ckpt_run *run, const ckpt_run_desc *desc)
     }
 }
 
-// What a run must be after a call. False: it may be anything.
-static bool stays(ckpt_ctx *ctx, const char *id, ckpt_run_info *info)
+// Whether a run is kept: then info says as what.
+static bool is_kept(ckpt_ctx *ctx, const char *id, ckpt_run_info *info)
 {
     return ckpt_query(ctx, id, info) == CKPT_OK &&
            (info->state == CKPT_STATE_DONE || info->state == CKPT_STATE_FAILED);
+}
+
+// Whether a call may change a run that is kept: to remove or to retry it, or
+// to prune it, but for a dry run and for one that prunes others only.
+static bool may_change(unsigned order)
+{
+    const unsigned how = order >> 4, what = order & 15;
+    return what == 11 || what == 12 || (what == 3 && (how & 4) == 0 &&
+                                        (how & 3) != 3);
 }
 
 static void one_call(ckpt_ctx *ctx, ckpt_run *run, unsigned order)
@@ -375,23 +389,27 @@ static void one_call(ckpt_ctx *ctx, ckpt_run *run, unsigned order)
     }
 }
 
-// A call, and whether it left alone what is kept.
-static void one_call_watched(ckpt_ctx *ctx, ckpt_run *run, unsigned order)
+// A call, and whether it left alone what is kept, to the last file.
+static void one_call_watched(ckpt_ctx *ctx, ckpt_run *run, sim_disk *disk,
+                             unsigned order)
 {
     static const char *const ids[] = { "job", "x1" };
+    static const char *const paths[] = { "/runs/r-job", "/runs/r-x1" };
     ckpt_run_info before[2], after;
     bool kept[2];
-    const unsigned what = order & 15;
+    size_t files[2];
     for (int i = 0; i < 2; i++) {
-        kept[i] = stays(ctx, ids[i], &before[i]);
+        kept[i] = is_kept(ctx, ids[i], &before[i]);
+        files[i] = kept[i] ? sim_count(disk, paths[i]) : 0;
     }
     one_call(ctx, run, order);
     for (int i = 0; i < 2; i++) {
-        if (kept[i] && what != 3 && what != 11 && what != 12) {
-            FUZZ_CHECK(stays(ctx, ids[i], &after));
+        if (kept[i] && !may_change(order)) {
+            FUZZ_CHECK(is_kept(ctx, ids[i], &after));
             FUZZ_CHECK(after.state == before[i].state &&
                        after.epoch == before[i].epoch &&
                        after.seq == before[i].seq);
+            FUZZ_CHECK(sim_count(disk, paths[i]) == files[i]);
         }
     }
 }
@@ -414,7 +432,7 @@ static void fuzz_one(const uint8_t *data, size_t size)
     FUZZ_CHECK(fuzz_store(&fs, p) == CKPT_OK);
     ckpt_ctx *ctx = new_ctx(&fs);
     for (size_t i = 0; i < sizeof(orders); i++) {
-        one_call_watched(ctx, &run, orders[i]);
+        one_call_watched(ctx, &run, w.disk, orders[i]);
         FUZZ_CHECK(sim_open_count(p) == 1);     // the root
         check_world(&w);
     }
