@@ -592,6 +592,7 @@ typedef struct ckpt_checkpoint {
     uint64_t     epoch, seq, turn, turn_max;
     uint32_t     attempt;
     ckpt_outcome outcome;
+    bool         once;              // kept as DONE when it completes
     int64_t      saved_at_ms;       // since 1970-01-01 UTC
     ckpt_meta    meta;
     ckpt_bytes   messages;          // a JSON array
@@ -5671,6 +5672,7 @@ static void ckpt__checkpoint(ckpt_checkpoint *out, char *buf,
     out->turn_max = rec->turn_max;
     out->attempt = rec->attempt;
     out->outcome = rec->outcome;
+    out->once = rec->once;
     out->saved_at_ms = rec->saved_at_ms;
     out->messages = ckpt__bytes_at(buf, into, CKPT__MESSAGES);
     out->phases = ckpt__bytes_at(buf, into, CKPT__PHASES);

@@ -1,32 +1,20 @@
 #!/bin/sh
 # all.sh -- every test, whatever fails, and one count at the end: "make test"
+#
+# Its parts run in two lanes at a time; what a part has printed is shown when it
+# ends, and stays in $B/all.PART.
 cd "$(dirname "$0")/.." || exit 1
 : "${B:=build}"
 export B
 mkdir -p "$B" || exit 1
-log=$B/all.log
-passed=0 failed=0 bad=
+rm -f "$B"/all.*
 
-# part NAME COMMAND...: its last line says "N passed, N failed". A part that
-# ends without one, or whose exit status disagrees, is one failed test more.
+# part NAME COMMAND...
 part() {
-    name=$1; shift
-    echo "== $name"
-    { "$@" 2>&1 </dev/null; echo "$?" >"$log.rc"; } | tee "$log"
-    rc=$(cat "$log.rc")
-    line=$(tail -n 1 "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$')
-    if [ -n "$line" ]; then
-        p=${line%% passed*}
-        f=${line##*passed, } f=${f%% failed*}
-    else
-        p=0 f=0
-    fi
-    if [ -z "$line" ] || { [ "$rc" != 0 ] && [ "$f" = 0 ]; }; then
-        echo "FAILED $name ended with status $rc and no failed test"
-        f=$((f + 1))
-    fi
-    passed=$((passed + p)) failed=$((failed + f))
-    [ "$f" = 0 ] || bad="$bad $name"
+    log=$B/all.$1; shift
+    "$@" >"$log" 2>&1 </dev/null
+    echo $? >"$log.rc"
+    { echo "== ${log##*all.}"; cat "$log"; } | cat
 }
 
 limit() {
@@ -38,15 +26,34 @@ limit() {
     fi
 }
 
-part suites limit 270 tests/run_all
-# The values of a makefile come before those of the environment.
-part storm limit 270 sh -c '${MAKE:-make} -s B="$B" ${CC:+CC="$CC"} \
-    ${STB:+STB="$STB"} "$B/storm" &&
-    exec "$B/storm" recover fence kill save finish rise begin'
-part life limit 270 "$B/storm" -t 10 life
-part form limit 270 sh tests/form.sh
-part protocol limit 270 sh tests/spin/run.sh quick
+# Built before, so that the lanes find it. The values of a makefile come before
+# those of the environment.
+"${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} ${STB:+STB="$STB"} "$B/run_all" \
+    "$B/storm" || exit 1
+{
+    part form limit 290 sh tests/form.sh
+    part storm limit 290 "$B/storm" recover fence kill save finish rise begin
+    part life limit 290 "$B/storm" -t 10 life
+} &
+part suites limit 290 "$B/run_all"
+part protocol limit 290 sh tests/spin/run.sh quick
+wait
 
+# The last line of a part says "N passed, N failed". A part that ends without
+# one, or whose exit status disagrees, is one failed test more.
+passed=0 failed=0 bad=
+for name in suites storm life form protocol; do
+    line=$(tail -n 1 "$B/all.$name" | grep -E '^[0-9]+ passed, [0-9]+ failed$')
+    rc=$(cat "$B/all.$name.rc")
+    p=${line%% passed*}
+    f=${line##*passed, } f=${f%% failed*}
+    if [ -z "$line" ] || { [ "$rc" != 0 ] && [ "$f" = 0 ]; }; then
+        echo "FAILED $name ended with status $rc and no failed test"
+        f=$((f + 1))
+    fi
+    passed=$((passed + p)) failed=$((failed + f))
+    [ "$f" = 0 ] || bad="$bad $name"
+done
 [ -z "$bad" ] || echo "== failed:$bad"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

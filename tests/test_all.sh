@@ -61,6 +61,12 @@ if_there() {
 made() { $MAKE -s B="$B" CC="$CC" STB="$STB" "$@"; }
 build_and() { made "$B/$1" && "$B/$1"; }
 suites() { made "$B/run_all" && "$B/run_all" -v; }
+life() { made "$B/storm" && "$B/storm" -t 60 life; }
+# Every moment at which one owner can stop and another one goes on.
+dense() {
+    made B="$B/dense" CFLAGS='-O2 -g -DINTERLEAVE_STEP=1' "$B/dense/run_all" &&
+        "$B/dense/run_all" -v interleave
+}
 explore() {
     made "$B/storm_explore" &&
         "$B/storm_explore" -g "$B/go_explore" -d "$B/storm_explore.d"
@@ -71,6 +77,8 @@ part suites suites
 part form sh tests/form.sh
 part sanitize made sanitize
 if_there tests/storm.c storm build_and storm
+if_there tests/storm.c life life
+part interleave dense
 if_there tests/storm_explore.c storm_explore explore
 if_there tests/spin/run.sh model sh tests/spin/run.sh full
 if_there tests/disk/run.sh disk sh tests/disk/run.sh

@@ -37,7 +37,7 @@ TEST_SUITE(interleave, LIST)
 #define INTERLEAVE_DRAWS 1500       // schedules that are drawn, of each kind
 #endif
 #ifndef INTERLEAVE_STEP
-#define INTERLEAVE_STEP  3          // between the second of two moments
+#define INTERLEAVE_STEP  4          // between the second of two moments
 #endif
 
 #define ID "a-run"

@@ -3002,6 +3002,8 @@ static void once_is_remembered_from_the_begin_on(void)
     CHECK_INT(open_once("job"), CKPT_OK);
     crash();
     CHECK_INT(open_run("job"), CKPT_OK);
+    CHECK_INT(ckpt_load(&t.run, &t.last, t.buf, sizeof(t.buf)), CKPT_OK);
+    CHECK(t.last.once);
     CHECK_INT(finish(CKPT_INTERRUPTED, NULL, false), CKPT_OK);
     CHECK_INT(open_run("job"), CKPT_OK);
     CHECK_INT(finish(CKPT_COMPLETED, NULL, false), CKPT_OK);
@@ -3010,6 +3012,8 @@ static void once_is_remembered_from_the_begin_on(void)
     CHECK_INT(open_run("job"), CKPT_OK);
     crash();
     CHECK_INT(open_once("job"), CKPT_OK);
+    CHECK_INT(ckpt_load(&t.run, &t.last, t.buf, sizeof(t.buf)), CKPT_OK);
+    CHECK(!t.last.once);
     CHECK_INT(finish(CKPT_COMPLETED, NULL, false), CKPT_OK);
     CHECK_INT(state_of_job(), 0);
     // Its way through a dead letter changes nothing.

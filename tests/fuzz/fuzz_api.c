@@ -423,7 +423,7 @@ static void read_checkpoint(content *c, const ckpt_checkpoint *at)
     memset(c, 0, sizeof(*c));
     FUZZ_CHECK(strcmp(at->birth, w.run.birth) == 0);
     c->birth = birth_of(at->birth);
-    c->once = w.run.priv.record.once;
+    c->once = at->once;
     c->turn = (uint32_t)at->turn;
     c->turn_max = (uint32_t)at->turn_max;
     if (at->outcome != CKPT_RUNNING && at->outcome != CKPT_INTERRUPTED &&
@@ -457,7 +457,7 @@ static ckpt_code do_load(void)
     const ckpt_code rc = ckpt_load(&w.run, &at, buf, sizeof(buf));
     FUZZ_CHECK(rc != CKPT_OLDER || w.now.count > 1 || w.now.full);
     FUZZ_CHECK(rc != CKPT_ERR_DAMAGED || set_is(&w.now, GONE));
-    FUZZ_CHECK(rc != CKPT_FINISHED || !w.run.priv.open);
+    FUZZ_CHECK(rc != CKPT_FINISHED || !w.run.open);
     if (rc >= 0 && rc != CKPT_FINISHED && !w.p->dead) {
         read_checkpoint(&c, &at);
         FUZZ_CHECK(set_has(&w.now, &c));
@@ -706,7 +706,7 @@ static void do_finish(fuzz_in *in)
     x.outcome = outcomes[how & 3];
     x.ends = (how & 2) != 0;
     const ckpt_code rc = ckpt_finish(&w.run, x.outcome, &finish);
-    FUZZ_CHECK(rc != CKPT_FINISHED || !w.run.priv.open);
+    FUZZ_CHECK(rc != CKPT_FINISHED || !w.run.open);
     if (rc == CKPT_ERR_HELD) {
         FUZZ_CHECK(may_hold());
         return;
@@ -728,7 +728,7 @@ static void check_over(void)
     ckpt_save_desc save;
     size_t size;
     memset(&save, 0, sizeof(save));
-    FUZZ_CHECK(!w.run.priv.open && strcmp(w.run.id, "job") == 0);
+    FUZZ_CHECK(!w.run.open && strcmp(w.run.id, "job") == 0);
     FUZZ_CHECK(!ckpt_phase(&w.run, "a") && !ckpt_due(&w.run, 7));
     FUZZ_CHECK(ckpt_save(&w.run, &save) == CKPT_FINISHED);
     FUZZ_CHECK(ckpt_beat(&w.run) == CKPT_FINISHED);
@@ -1033,7 +1033,7 @@ static void crash(uint64_t seed)
 static void one_call(fuzz_in *in)
 {
     const unsigned order = fuzz_byte(in), how = order >> 5;
-    const bool open = w.run.priv.open;
+    const bool open = w.run.open;
     switch (order & 31) {
     case 0: case 1: case 2: case 3: do_save(in, false); break;
     case 4: case 5: do_save(in, true); break;
@@ -1143,7 +1143,7 @@ static void check_end(unsigned how)
     FUZZ_CHECK(rc == CKPT_OK);
     account(rc, &x);
     FUZZ_CHECK(do_load() == CKPT_OK);
-    const bool done = w.run.priv.record.once && w.now.at[0].held == 0;
+    const bool done = w.now.at[0].once && w.now.at[0].held == 0;
     memset(&x, 0, sizeof(x));
     x.what = FINISH;
     x.ends = x.keep = true;

@@ -349,7 +349,8 @@ static bool may_change(unsigned order)
                                         (how & 3) != 3);
 }
 
-static void one_call(ckpt_ctx *ctx, ckpt_run *run, unsigned order)
+static void one_call(ckpt_ctx *ctx, ckpt_run *run, sim_disk *disk,
+                     unsigned order)
 {
     ckpt_run_desc desc;
     ckpt_run_info infos[2];
@@ -384,8 +385,7 @@ static void one_call(ckpt_ctx *ctx, ckpt_run *run, unsigned order)
         }
         ckpt_cursor_close(ctx, &cursor);
         break;
-    default: sim_advance(((sim_proc *)((ckpt_store_fs *)(void *)
-                          ctx->priv.desc.store)->priv.user)->disk, 90000);
+    default: sim_advance(disk, 90000); break;
     }
 }
 
@@ -402,7 +402,7 @@ static void one_call_watched(ckpt_ctx *ctx, ckpt_run *run, sim_disk *disk,
         kept[i] = is_kept(ctx, ids[i], &before[i]);
         files[i] = kept[i] ? sim_count(disk, paths[i]) : 0;
     }
-    one_call(ctx, run, order);
+    one_call(ctx, run, disk, order);
     for (int i = 0; i < 2; i++) {
         if (kept[i] && !may_change(order)) {
             FUZZ_CHECK(is_kept(ctx, ids[i], &after));

@@ -260,7 +260,7 @@ static bool same_text(const char *a, const char *b)
 static void check_same_but_messages(const content *a, const content *b)
 {
     ckpt_meta left = a->at.meta, right = b->at.meta;
-    for (size_t i = 0; i < META_COUNT; i++) {
+    for (uint32_t i = 0; i < META_COUNT; i++) {
         FUZZ_CHECK(same_text(*ckpt__meta_member(&left, i),
                              *ckpt__meta_member(&right, i)));
     }
