@@ -91,11 +91,13 @@ demo: deps-demo
 test: deps
 	+@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' sh tests/all.sh
 
-# The suites once more, with memory and undefined behaviour watched.
+# The suites once more, with memory, undefined behaviour and our own assertions
+# watched.
 sanitize: deps-demo
 	+@$(MAKE) -s B=$(B)/sanitize CFLAGS='-O1 -g -fno-omit-frame-pointer \
 	    -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	    -Wno-format-truncation' \
+	    -Wno-format-truncation \
+	    "-DCKPT_ASSERT(x)=((x) ? (void)0 : __builtin_trap())"' \
 	    $(B)/sanitize/run_all
 	@$(B)/sanitize/run_all
 

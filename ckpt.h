@@ -1478,7 +1478,8 @@ CKPT_API ckpt_store ckpt_store_none(void);
 
 #include <string.h>
 
-// Checks what must hold whatever the caller does; empty unless it is defined.
+// Checks what holds whatever the caller does. Empty, unless somebody who works
+// on this file defines it.
 #ifndef CKPT_ASSERT
     #define CKPT_ASSERT(condition) ((void)0)
 #endif
@@ -3104,6 +3105,7 @@ typedef struct ckpt__tables {
 
 static ckpt__entry *ckpt__entries(ckpt__tables *tables, uint32_t list)
 {
+    CKPT_ASSERT(list == CKPT__EFFECTS || list == CKPT__HELD);
     return list == CKPT__EFFECTS ? tables->effects : tables->held;
 }
 
@@ -4191,6 +4193,7 @@ static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
                                     ckpt__record *now, uint32_t crc)
 {
     ckpt__writer *w = ckpt__writer_begin(place, false);
+    CKPT_ASSERT(now->epoch == plan->epoch && now->seq > plan->old->seq);
     ckpt__head_write(place->head, now, crc);
     ckpt__emit_bytes(w, place->head, CKPT__HEAD_SIZE);
     ckpt__emit_body(w, plan, now);
@@ -4780,6 +4783,7 @@ static void ckpt__drop_older(ckpt__run *run)
 static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
 {
     ckpt__place *p = &run->place;
+    CKPT_ASSERT(run->stage != CKPT__LOST && run->stage != CKPT__ENDED);
     const uint32_t crc = ckpt__compose(p, &run->plan, wall_ms, &run->next);
     if (run->next.length > p->size_max || run->seq_tried >= CKPT_TURN_MAX) {
         return CKPT_ERR_TOO_LARGE;
@@ -5093,6 +5097,7 @@ CKPT__APART static ckpt_code ckpt__remove_run(ckpt__run *run,
 {
     ckpt__place *p = &run->place;
     const bool kept = ckpt__is_kept(outcome);
+    CKPT_ASSERT(gen == NULL || gen->epoch <= run->epoch);
     const ckpt_code rc = ckpt__store_drop(p, gen, kept ? CKPT_DROP_REST
                                                        : CKPT_DROP_ALL);
     if (rc != CKPT_OK) {
@@ -5156,6 +5161,7 @@ static void ckpt__plan_adopt(ckpt__run *run, uint32_t attempt,
 static ckpt_code ckpt__adopt(ckpt__run *run, uint32_t attempt,
                              ckpt_outcome outcome)
 {
+    CKPT_ASSERT(run->record.epoch < run->epoch && run->record.seq > 0);
     ckpt__plan_adopt(run, attempt, outcome);
     ckpt_code rc = ckpt__publish_now(run);
     if (rc == CKPT_ERR_NO_SPACE && run->adopted > 1) {
@@ -5509,6 +5515,7 @@ static ckpt_code ckpt__entry_take(ckpt__run *run, uint32_t list, uint32_t i)
 {
     ckpt__reader *r = &run->place.reader;
     uint32_t at = ckpt__section_at(&run->record, list);
+    CKPT_ASSERT(i < run->record.section[list].count);
     for (uint32_t k = 0; k < i && list != CKPT__PHASES; k++) {
         at += ckpt__entries(&run->tables, list)[k].size + 1;    // and a comma
     }
