@@ -92,11 +92,12 @@ test: deps
 	+@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' sh tests/all.sh
 
 # The suites once more, with memory, undefined behaviour and our own assertions
-# watched.
+# watched: for that some of the crash states and schedules are enough.
 sanitize: deps-demo
 	+@$(MAKE) -s B=$(B)/sanitize CFLAGS='-O1 -g -fno-omit-frame-pointer \
 	    -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	    -Wno-format-truncation \
+	    -Wno-format-truncation -DCRASH_BOUND=256 -DFAULT_STATES=4 \
+	    -DFAULT_STEP=9 -DINTERLEAVE_DRAWS=150 -DINTERLEAVE_STEP=11 \
 	    "-DCKPT_ASSERT(x)=((x) ? (void)0 : __builtin_trap())"' \
 	    $(B)/sanitize/run_all
 	@$(B)/sanitize/run_all
