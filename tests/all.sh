@@ -32,7 +32,8 @@ limit() {
     "$B/storm" || exit 1
 {
     part form limit 290 sh tests/form.sh
-    part storm limit 290 "$B/storm" recover fence kill save finish rise begin
+    part storm limit 290 "$B/storm" -e 13 recover fence kill save finish rise \
+        begin
     part life limit 290 "$B/storm" -t 10 life
 } &
 part suites limit 290 "$B/run_all"
