@@ -107,6 +107,7 @@
     X(a_generation_that_cannot_be_looked_at_keeps_its_run)                     \
     X(a_run_without_a_generation_is_removed_whole)                             \
     X(what_cannot_be_removed_is_told_and_goes_the_next_time)                   \
+    X(a_run_that_is_resumed_for_ever_is_three_files)                           \
     X(what_is_no_run_is_not_listed)                                            \
     X(a_scan_of_ten_thousand_kept_runs_tells_of_each_once)
 
@@ -2291,6 +2292,24 @@ static void what_cannot_be_removed_is_told_and_goes_the_next_time(void)
         CHECK_INT(names("r-job", ""), 2 + 2);   // it, the claim, "." and ".."
     }
     end_claimed();
+}
+
+// Each owner saves and lets go: its claim and its two generations are left.
+static void a_run_that_is_resumed_for_ever_is_three_files(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        t.fs.priv.durability = CKPT_STORE_FS_PROCESS;
+        for (unsigned n = 2; n < 300; n++) {
+            ckpt_abandon(&t.run);
+            if (!CHECK_INT(resume_job(), CKPT_OK) ||
+                !CHECK_INT(save(n), CKPT_OK)) {
+                break;
+            }
+            CHECK_INT(names("r-job", ""), 3 + 2);   // and "." and ".."
+        }
+        check_holds(299);
+    }
+    teardown();
 }
 
 //--- Listing ------------------------------------------------------------------

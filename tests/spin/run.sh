@@ -3,7 +3,9 @@
 #
 # The designed protocol must have no error in any scene, every broken variant must have one, and
 # that an assertion. A search that was cut short (depth, memory, time) proves nothing and counts as
-# failed. All searches are exhaustive; COLLAPSE stores states exactly, so nothing rests on hashing.
+# failed. Searches are exhaustive, and COLLAPSE stores states exactly, so that nothing rests on
+# hashing; but for one scene, "most", which no memory holds: a bit for each state, for twenty
+# minutes at most, finds an error only if the part of the states that was reached has one.
 # SPIN and CC choose the tools, SPIN_MEM the megabytes a search may take. Needs spin 6 and a C
 # compiler; everything built is in build/spin.
 
@@ -44,22 +46,23 @@ check() {
     verdict=failed states=0 why=
     # Most broken variants are found at once: the time goes into compiling, so they get the quick
     # compile.
-    case "$expected $*" in *NE=4*|none*) opt=-O2 ;; *) opt=-O0 ;; esac
+    case "$expected $*" in *NE=4*|none*|most*) opt=-O2 ;; *) opt=-O0 ;; esac
+    store="-DCOLLAPSE -DMEMLIM=$SPIN_MEM" search="-m40000"
+    [ "$expected" != most ] || { store=-DBITSTATE search="-m40000 -w33 -k3 -Q20"; }
     begun=$(date +%s)
     if ! "$SPIN" -a "$@" ckpt.pml >spin.log 2>&1 || [ ! -f pan.c ] || grep -q Error spin.log; then
         why="spin refused the model"
-    elif ! "$CC" $opt -w -DSAFETY -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM="$SPIN_MEM" -o pan pan.c \
-        >cc.log 2>&1; then
+    elif ! "$CC" $opt -w -DSAFETY $store -DVECTORSZ=2048 -o pan pan.c >cc.log 2>&1; then
         why="does not compile"
     else
-        ./pan -E -n -m40000 >pan.log 2>&1
+        ./pan -E -n $search >pan.log 2>&1
         states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' pan.log)
         errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' pan.log)
         what=$(sed -n 's/^pan:1: \(.*\) (at depth.*/\1/p' pan.log)
         if grep -q 'max search depth too small' pan.log; then why="cut short: depth"
         elif grep -q -e MEMLIM -e 'out of memory' pan.log; then why="cut short: memory"
         elif [ -z "$errors" ] || [ -z "$states" ]; then why="the search did not end"
-        elif [ "$expected" = none ] && [ "$errors" != 0 ]; then why="error found: $what"
+        elif [ "$expected" != error ] && [ "$errors" != 0 ]; then why="error found: $what"
         elif [ "$expected" = error ] && [ "$errors" = 0 ]; then
             why="no error found, the variant is harmless or the model blind"
         elif [ "$expected" = error ] && ! grep -q 'assertion violated' pan.log; then
@@ -67,7 +70,9 @@ check() {
         else verdict=passed
         fi
     fi
-    [ "$expected" = error ] && wanted="an error" || wanted="no error"
+    case $expected in
+        error) wanted="an error" ;; none) wanted="no error" ;; *) wanted=sampled ;;
+    esac
     [ $verdict = passed ] && shown=ok || shown="FAILED ($why)"
     printf '%-26s %-9s %12s states %4s s   %s\n' "$tag" "$wanted" "$states" \
         $(($(date +%s) - begun)) "$shown" | tee line
@@ -87,7 +92,7 @@ all() {
     echo "none  protocol-tight       $tight"
     echo "none  protocol-giveup      $giveup"
     if [ $mode = full ]; then
-        echo "none  protocol-four        $four -DRESUME -DLEAN"
+        echo "most  protocol-four        $four -DRESUME -DLEAN"
         echo "none  protocol-slow-all    $slow -DKEEP -DROT -DFULL -DGIVEUP"
         echo "none  protocol-three-kept  $three -DMAXV=1 -DKEEP"
         echo "none  protocol-three       $three -DRESUME"
