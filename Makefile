@@ -4,7 +4,6 @@
 #     make CC=clang CFLAGS='-O1 -g' STB=../stb B=build/clang
 #
 # "make help" lists the targets.
-.POSIX:
 .SUFFIXES:
 
 CC      = cc
@@ -34,9 +33,10 @@ EXAMPLE_CFLAGS = $(ALL_CFLAGS) -Wno-cast-qual -Wno-write-strings
 
 HEADERS  = ckpt.h ckpt_store_fs.h
 EXAMPLES = $(patsubst examples/%.c,$(B)/%,$(wildcard examples/*.c))
-TEST_H   = $(wildcard tests/*.h)
-TEST_O   = $(patsubst tests/%.c,$(B)/obj/%.o,tests/run_all.c \
-           $(wildcard tests/test_*.c))
+TEST_H   = $(wildcard tests/support/*.h)
+TEST_C   = tests/run_all.c $(wildcard tests/*/test_*.c)
+TEST_O   = $(patsubst %.c,$(B)/obj/%.o,$(notdir $(TEST_C)))
+vpath %.c $(sort $(dir $(TEST_C)))
 
 all: $(B)/libckpt.a $(EXAMPLES)
 
@@ -62,20 +62,20 @@ $(EXAMPLES): $(B)/%: examples/%.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(EXAMPLE_CFLAGS) $(LDFLAGS) -pthread -o $@ $< \
 	    $(B)/libckpt.a $(LDLIBS)
 
-$(TEST_O): $(B)/obj/%.o: tests/%.c $(TEST_H) $(HEADERS) $(B)/flags
-	$(CC) $(ALL_CFLAGS) -Itests -pthread -c -o $@ $<
+$(TEST_O): $(B)/obj/%.o: %.c $(TEST_H) $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) -Itests/support -pthread -c -o $@ $<
 
 $(B)/run_all: $(TEST_O) $(B)/libckpt.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(TEST_O) \
 	    $(B)/libckpt.a $(LDLIBS)
 
-$(B)/storm: tests/storm.c $(B)/libckpt.a $(HEADERS) $(B)/flags
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/storm.c \
+$(B)/storm: tests/proof/storm.c $(B)/libckpt.a $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/proof/storm.c \
 	    $(B)/libckpt.a $(LDLIBS)
 
 # It plays build/go_explore, which depends on where things are built.
-$(B)/storm_explore: tests/storm_explore.c $(B)/go_explore $(B)/flags
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ tests/storm_explore.c $(LDLIBS)
+$(B)/storm_explore: tests/proof/storm_explore.c $(B)/go_explore $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ tests/proof/storm_explore.c $(LDLIBS)
 
 $(B)/bench: tests/bench/resumes.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ tests/bench/resumes.c \
@@ -89,7 +89,7 @@ demo: deps-demo
 
 # All suites, the checks of the form, and the model of the protocol.
 test: deps
-	+@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' sh tests/all.sh
+	+@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' sh tests/tools/all.sh
 
 # The suites once more, with memory, undefined behaviour and our own assertions
 # watched: for that some of the crash states and schedules are enough.
@@ -104,11 +104,11 @@ sanitize: deps-demo
 
 # Everything that this machine allows, in one table: hours on a small one.
 test-all: deps-all
-	+@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' sh tests/test_all.sh
+	+@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' sh tests/tools/test_all.sh
 
 # Crash states, full disks and killed system calls on real file systems (root).
 test-disk: deps
-	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/disk/run.sh
+	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/proof/disk/run.sh
 
 # Each fuzzer for a minute; "sh tests/fuzz/run.sh 600" for ten.
 fuzz: deps-fuzz
@@ -116,11 +116,11 @@ fuzz: deps-fuzz
 
 # The suites with other compilers, for other processors, and watched.
 machines: deps
-	@STB='$(STB)' B='$(B)' sh tests/machines.sh
+	@STB='$(STB)' B='$(B)' sh tests/tools/machines.sh
 
 # Which outcomes of conditions of the headers no test reaches.
 coverage: deps-all
-	@STB='$(STB)' B='$(B)' sh tests/coverage.sh
+	@STB='$(STB)' B='$(B)' sh tests/proof/coverage.sh
 
 # Takes out one safety line after another: a test must fail each time.
 mutate: deps
@@ -135,20 +135,21 @@ bench: deps-demo
 
 # The core for a microcontroller, and other figures.
 size: deps
-	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/size.sh
+	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/tools/size.sh
 
-# Installs what is missing to build, run and test on Debian.
+# Installs what is missing to build, run and test on Debian, and says what;
+# DEPS=no leaves that out.
 deps:
-	@CC='$(CC)' STB='$(STB)' sh tests/deps.sh test
+	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh test
 
 deps-demo:
-	@CC='$(CC)' STB='$(STB)' sh tests/deps.sh demo
+	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh demo
 
 deps-fuzz:
-	@CC='$(CC)' STB='$(STB)' sh tests/deps.sh fuzz
+	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh fuzz
 
 deps-all:
-	@CC='$(CC)' STB='$(STB)' sh tests/deps.sh all
+	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh all
 
 install: $(B)/libckpt.a
 	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib

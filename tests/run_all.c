@@ -12,8 +12,9 @@
     X(crash)                                                                   \
     X(fault)                                                                   \
     X(interleave)                                                              \
-    X(safety)                                                                  \
-    X(rare)                                                                    \
+    X(doubt)                                                                   \
+    X(race)                                                                    \
+    X(calls)                                                                   \
     X(simdisk)                                                                 \
     X(store_fault)                                                             \
     X(contract_mem)                                                            \

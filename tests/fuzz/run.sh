@@ -34,7 +34,7 @@ build() {
     "$cc" -std=c99 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wpedantic \
         -Wconversion -Wsign-conversion -Wshadow -Wundef -Wcast-qual \
         -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Werror \
-        -I. -Itests "-I$STB" -O1 -g "$@" -o "$out" \
+        -I. -Itests/support "-I$STB" -O1 -g "$@" -o "$out" \
         "tests/fuzz/fuzz_$target.c" $libs
 }
 

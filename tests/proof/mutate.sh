@@ -22,7 +22,7 @@ proof=tests/proof
 headers="ckpt.h ckpt_store_fs.h"
 less="-DCRASH_BOUND=256 -DFAULT_STATES=4 -DFAULT_STEP=9
       -DINTERLEAVE_DRAWS=150 -DINTERLEAVE_STEP=11"
-link="-pthread -w -std=c99 -Itests -I$STB"
+link="-pthread -w -std=c99 -Itests/support -I$STB"
 
 # run LIST NUMBERS DIR: makes the mutant there and prints the test that kills it.
 run() {
@@ -40,14 +40,15 @@ run() {
     "$dir/run" "$work/fast" || return
     # The others compute more, and the suite of the rules has the
     # implementation in it.
-    for source in "$work/ckpt.c" tests/test_rules.c; do
+    for source in "$work/ckpt.c" tests/core/test_rules.c; do
         # shellcheck disable=SC2086
         $CC -O1 -I"$dir" $link -c -o "$dir/$(basename "$source" .c).o" \
             "$source" || return
     done
     # shellcheck disable=SC2046,SC2086
     $CC $link -o "$dir/run" "$work/mutate.o" "$dir/test_rules.o" \
-        $(ls "$work"/test_*.o | grep -v test_rules) "$dir/ckpt.o" &&
+        $(printf '%s\n' "$work"/test_*.o | grep -v test_rules) \
+        "$dir/ckpt.o" &&
     "$dir/run" "$work/slow"
 }
 
@@ -105,7 +106,7 @@ all() {
 
 mkdir -p "$work" || exit 1
 # shellcheck disable=SC2086
-results=$work/results-$(cat $headers tests/*.[ch] tests/data/* \
+results=$work/results-$(cat $headers tests/*/*.[ch] tests/data/* \
     $proof/mutate.* | cksum | tr ' ' -)
 mkdir -p "$results"
 rm -f "$work/red"
@@ -116,7 +117,7 @@ TMPDIR=$(cd "$work" && pwd)/tmp
 export TMPDIR
 mkdir -p "$TMPDIR"
 if [ ! -f "$results/times" ]; then
-    for source in tests/test_*.c $proof/mutate.c; do
+    for source in tests/*/test_*.c $proof/mutate.c; do
         # shellcheck disable=SC2086
         $CC -O1 $link $less -I. -c -o "$work/$(basename "$source" .c).o" \
             "$source" || exit 1

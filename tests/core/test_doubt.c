@@ -1,0 +1,728 @@
+// What a store says is not believed before it was checked: values at their
+// ends, ranges that are gone or short, damaged generations, looks that fail.
+#include "strange.h"
+#include "test.h"
+
+#define LIST(X)                                                                \
+    X(a_prompt_longer_than_the_window_is_kept)                                 \
+    X(a_parent_is_shown)                                                       \
+    X(a_shown_text_is_cut_before_an_escape_that_does_not_fit)                  \
+    X(a_store_may_have_a_smaller_size_max)                                     \
+    X(values_beyond_size_max_are_refused_before_they_are_read)                 \
+    X(a_reason_without_a_first_byte_is_cut_to_nothing)                         \
+    X(an_outcome_that_is_none_is_an_interruption)                              \
+    X(a_range_that_is_gone_is_stale_and_then_looked_into)                      \
+    X(a_range_that_is_read_short_is_stale)                                     \
+    X(an_entry_that_was_damaged_is_not_the_callers_fault)                      \
+    X(a_name_that_changed_while_it_was_read_is_taken_as_it_stands)             \
+    X(an_id_that_is_too_long_is_damaged)                                       \
+    X(an_effect_that_was_struck_off_does_not_hide_the_next)                    \
+    X(without_checkpoints_no_effect_is_listed)                                 \
+    X(a_note_that_cannot_be_read_says_so)                                      \
+    X(a_cut_that_cannot_be_read_says_so_and_can_be_repeated)                   \
+    X(a_cut_of_a_checkpoint_that_ends_early_is_damaged)                        \
+    X(a_cut_of_messages_that_are_none_any_more_is_damaged)                     \
+    X(what_was_lost_must_be_loaded_before_a_save)                              \
+    X(a_load_that_could_not_judge_leaves_the_run_unsure)                       \
+    X(a_load_that_could_not_set_aside_leaves_the_run_unsure)                   \
+    X(a_run_that_is_sure_reads_nothing_to_save)                                \
+    X(a_load_of_another_generation_is_not_believed)                            \
+    X(a_load_of_a_wild_length_is_not_believed)                                 \
+    X(nothing_is_written_until_a_look_succeeds)                                \
+    X(nothing_is_removed_once_the_claim_is_lost)                               \
+    X(a_save_that_failed_has_used_up_its_seq)                                  \
+    X(a_first_save_that_failed_does_not_throttle)                              \
+    X(an_interruption_gives_its_attempt_back_once)                             \
+    X(an_effect_that_ended_is_not_begun_again)                                 \
+    X(an_effect_of_an_earlier_claim_is_never_new)                              \
+    X(more_damaged_generations_than_a_look_shows_are_passed_over)              \
+    X(the_newest_of_many_damaged_generations_counts)                           \
+    X(a_length_that_cannot_be_checked_is_not_damage)                           \
+    X(a_seq_at_its_end_is_refused)                                             \
+    X(an_epoch_at_its_end_is_refused)                                          \
+    X(a_fenced_store_says_who_lost)
+TEST_SUITE(doubt, LIST)
+
+//--- What is written ----------------------------------------------------------
+
+static void a_prompt_longer_than_the_window_is_kept(void)
+{
+    static char prompt[5001];
+    ckpt_run_desc d = named("job");
+    setup();
+    for (size_t i = 0; i < 5000; i++) {
+        prompt[i] = "ab\"\x01z"[i * 7 % 5];
+    }
+    d.meta.prompt = prompt;
+    CHECK_INT(ckpt_start(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK(t.last.meta.prompt != NULL &&
+          strcmp(t.last.meta.prompt, prompt) == 0);
+    CHECK_INT(save(1), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK(t.last.meta.prompt != NULL &&
+          strcmp(t.last.meta.prompt, prompt) == 0);
+}
+
+static void a_parent_is_shown(void)
+{
+    ckpt_run_desc d = named("job");
+    setup();
+    d.meta.parent_run_id = "the parent";
+    CHECK_INT(ckpt_start(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_STR(t.info.parent_run_id, "the parent");
+}
+
+// What is shown of a text is its first bytes as they stand in the record: the
+// cut may fall into an escape, which is then left out.
+static void a_shown_text_is_cut_before_an_escape_that_does_not_fit(void)
+{
+    char agent[40] = "x", shown[40] = "x";
+    ckpt_run_desc d = named("job");
+    memset(agent + 1, 1, 30);                   // six bytes each: 1 + 180
+    memset(shown + 1, 1, (CKPT_NAME_MAX - 1) / 6);
+    d.meta.agent_id = agent;
+    d.meta.agent_name = agent;
+    setup();
+    CHECK_INT(ckpt_start(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_STR(t.info.agent_id, shown);
+    CHECK_STR(t.info.agent_name, shown);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+}
+
+static void a_store_may_have_a_smaller_size_max(void)
+{
+    static char big[5000];
+    ckpt_desc d;
+    setup();
+    memset(&d, 0, sizeof(d));
+    d.store = &t.fault.base;
+    d.throttle_ms = CKPT_OFF;
+    t.fault.methods.size_max = 4096;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    memset(big, ' ', sizeof(big) - 1);
+    big[0] = '[';
+    big[3000] = ']';
+    big[3001] = '\0';
+    CHECK_INT(save_text(&t.run, 1, big), CKPT_OK);
+    big[3000] = ' ';
+    big[3001] = ' ';
+    big[4900] = ']';
+    big[4901] = '\0';
+    CHECK_INT(save_text(&t.run, 2, big), CKPT_ERR_TOO_LARGE);
+    t.fault.methods.size_max = UINT64_MAX;      // is no limit
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    t.fault.methods.size_max = 1023;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_ERR_ARGUMENT);
+    t.fault.methods.size_max = 0;
+    d.beat_ms = CKPT_OFF;
+    d.lease_ms = -1;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_ERR_ARGUMENT);
+}
+
+// Bytes that are not there must not be touched: only the length is looked at.
+static void values_beyond_size_max_are_refused_before_they_are_read(void)
+{
+    ckpt_save_desc s;
+    ckpt_bytes huge;
+    begin();
+    huge.ptr = "{";
+    huge.len = SIZE + 1;
+    memset(&s, 0, sizeof(s));
+    s.turn = 3;
+    s.state = huge;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_TOO_LARGE);
+    memset(&s, 0, sizeof(s));
+    s.turn = 3;
+    s.messages = huge;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_TOO_LARGE);
+    CHECK_INT(ckpt_phase_end(&t.run, "plan", huge, NULL), CKPT_ERR_TOO_LARGE);
+    CHECK_INT(save(3), CKPT_OK);
+}
+
+static void a_reason_without_a_first_byte_is_cut_to_nothing(void)
+{
+    static char reason[CKPT_REASON_MAX + 100];
+    ckpt_finish_desc finish;
+    begin();
+    memset(&finish, 0, sizeof(finish));
+    memset(reason, '\x80', sizeof(reason) - 1);
+    finish.reason = reason;
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, &finish), CKPT_OK);
+    CHECK(find_text(newest(), "\"reason\":\"\",") != NULL);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_STR(t.info.reason, "");
+}
+
+static ckpt_outcome keep_it(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+{
+    (void)run, (void)finish;
+    return *(ckpt_outcome *)user;
+}
+
+static void an_outcome_that_is_none_is_an_interruption(void)
+{
+    static const ckpt_outcome none[] = { CKPT_RUNNING, CKPT_DONE, CKPT_DEAD,
+                                         CKPT_REMOVED };
+    const ckpt_run_desc d = named("job");
+    for (size_t i = 0; i < 4; i++) {
+        ckpt_outcome outcome = none[i];
+        setup();
+        CHECK_INT(ckpt_execute(&t.ctx, &t.run, &d, keep_it, &outcome), CKPT_OK);
+        CHECK_INT(query(), CKPT_OK);
+        CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+        CHECK_INT(t.info.outcome, CKPT_INTERRUPTED);
+    }
+}
+
+//--- What is read -------------------------------------------------------------
+
+static void begin_with_output(void)
+{
+    begin();
+    CHECK_INT(ckpt_phase_end(&t.run, "plan", ckpt_text("{\"n\":12345}"), NULL),
+              CKPT_OK);
+}
+
+static ckpt_code output(void)
+{
+    size_t size;
+    memset(t.buf, 0, 64);
+    return ckpt_phase_output(&t.run, "plan", t.buf, 64, &size);
+}
+
+static void a_range_that_is_gone_is_stale_and_then_looked_into(void)
+{
+    begin_with_output();
+    CHECK_INT(output(), CKPT_OK);
+    newest()->name.token = ++t.world.tokens;    // a copy took its place
+    CHECK_INT(output(), CKPT_ERR_STALE);
+    CHECK_INT(output(), CKPT_OK);
+    CHECK_STR(t.buf, "{\"n\":12345}");
+    CHECK_INT(save(3), CKPT_OK);
+}
+
+static void one_less(uint64_t offset, char *buf, size_t *got)
+{
+    (void)offset, (void)buf;
+    *got -= *got == strlen("{\"n\":12345}");
+}
+
+static void a_range_that_is_read_short_is_stale(void)
+{
+    begin_with_output();
+    t.change = one_less;
+    CHECK_INT(output(), CKPT_ERR_STALE);
+    t.change = NULL;
+    CHECK_INT(output(), CKPT_OK);
+}
+
+static ckpt_code begin_effect(const char *id)
+{
+    ckpt_save_desc s;
+    ckpt_effect effect;
+    memset(&s, 0, sizeof(s));
+    s.turn = 2;
+    return ckpt_effect_begin(&t.run, id, &s, &effect);
+}
+
+static void an_entry_that_was_damaged_is_not_the_callers_fault(void)
+{
+    ckpt_effect effect;
+    begin();
+    CHECK_INT(begin_effect("pay"), CKPT_OK);
+    *strchr(find_text(newest(), "\"effects\""), '{') = 'x';
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_ERR_DAMAGED);
+}
+
+static void not_an_escape(uint64_t offset, char *buf, size_t *got)
+{
+    (void)offset;
+    if (*got == strlen("pay\\\"x") && buf[3] == '\\') {
+        buf[4] = 'q';
+    }
+}
+
+static void a_name_that_changed_while_it_was_read_is_taken_as_it_stands(void)
+{
+    ckpt_effect effect;
+    begin();
+    CHECK_INT(begin_effect("pay\"x"), CKPT_OK);
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "pay\"x");
+    t.change = not_an_escape;
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "payqx");
+}
+
+// An id of 80 quotes stands as 160 bytes, which as plain text are too many.
+static void an_id_that_is_too_long_is_damaged(void)
+{
+    char id[81], plain[161];
+    ckpt_effect effect;
+    begin();
+    memset(id, '"', 80);
+    id[80] = '\0';
+    CHECK_INT(begin_effect(id), CKPT_OK);
+    memset(plain, 'x', 160);
+    plain[160] = '\0';
+    forge(newest(), "\\\"\\\"", plain);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_ERR_DAMAGED);
+    CHECK_STR(effect.id, "");
+}
+
+static void an_effect_that_was_struck_off_does_not_hide_the_next(void)
+{
+    ckpt_effect effect;
+    begin();
+    CHECK_INT(begin_effect("one"), CKPT_OK);
+    CHECK_INT(begin_effect("two"), CKPT_OK);
+    CHECK_INT(begin_effect("three"), CKPT_OK);
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "one");
+    CHECK_INT(ckpt_effect_end(&t.run, "one", ckpt_text(NULL)), CKPT_OK);
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "two");
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "three");
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_END);
+}
+
+static ckpt_outcome work_without(ckpt_run *run, void *user,
+                                 ckpt_finish_desc *finish)
+{
+    ckpt_save_desc s;
+    ckpt_effect effect;
+    (void)user, (void)finish;
+    memset(&s, 0, sizeof(s));
+    s.turn = 1;
+    CHECK(!run->durable);
+    CHECK_INT(ckpt_effect_begin(run, "pay", &s, &effect), CKPT_OK);
+    CHECK_INT(effect.state, CKPT_EFFECT_NEW);
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(run, &effect), CKPT_END);
+    t.seen++;
+    return CKPT_COMPLETED;
+}
+
+static void without_checkpoints_no_effect_is_listed(void)
+{
+    const ckpt_run_desc d = named("job");
+    setup();
+    fault_plan(&t.fault, FAULT_CLAIM, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_execute(&t.ctx, &t.run, &d, work_without, NULL), CKPT_OK);
+    CHECK_INT(t.seen, 1);
+}
+
+static void a_note_that_cannot_be_read_says_so(void)
+{
+    ckpt_finish_desc finish;
+    ckpt_note_info note;
+    unsigned failed = 0;
+    begin();
+    CHECK_INT(begin_effect("one"), CKPT_OK);
+    CHECK_INT(begin_effect("two"), CKPT_OK);
+    memset(&finish, 0, sizeof(finish));
+    finish.reason = "out of power";
+    CHECK_INT(ckpt_finish(&t.run, CKPT_RETRY, &finish), CKPT_OK);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    for (uint32_t k = 1; k < 100; k++) {
+        fault_plan(&t.fault, FAULT_READ, k, FAULT_BEFORE, CKPT_ERR_IO);
+        const ckpt_code rc = ckpt_note(&t.run, &note, t.buf, sizeof(t.buf));
+        if (t.fault.hits == 0) {
+            CHECK_INT(rc, CKPT_OK);
+            CHECK_INT(note.uncertain, 2);
+            break;
+        }
+        CHECK_INT(rc, CKPT_ERR_IO);
+        CHECK(note.message.ptr == NULL);
+        failed++;
+    }
+    CHECK(failed >= 3);                         // the reason, and both ids
+}
+
+static const char *many_messages(void)
+{
+    size_t n = 1;
+    t.old[0] = '[';
+    for (int i = 0; i < 300; i++) {
+        n += (size_t)snprintf(t.old + n, sizeof(t.old) - n, "%s\"m%03d\"",
+                              i > 0 ? "," : "", i);
+    }
+    t.old[n] = ']';
+    t.old[n + 1] = '\0';
+    return t.old;
+}
+
+static ckpt_code cut_at(uint64_t at)
+{
+    ckpt_save_desc s;
+    memset(&s, 0, sizeof(s));
+    s.turn = 3;
+    s.messages = ckpt_text("[\"new\"]");
+    s.append_at = at;
+    return ckpt_save(&t.run, &s);
+}
+
+static void a_cut_that_cannot_be_read_says_so_and_can_be_repeated(void)
+{
+    uint32_t k = 1;
+    begin();
+    CHECK_INT(save_text(&t.run, 2, many_messages()), CKPT_OK);
+    for (; k < 100; k++) {
+        fault_plan(&t.fault, FAULT_READ, k, FAULT_BEFORE, CKPT_ERR_IO);
+        const ckpt_code rc = cut_at(2);
+        if (t.fault.hits == 0) {
+            CHECK_INT(rc, CKPT_OK);
+            break;
+        }
+        CHECK_INT(rc, CKPT_ERR_IO);
+        CHECK_INT(t.run.messages, 300);
+    }
+    fault_none(&t.fault);
+    CHECK(k > 2);                               // also behind the first two
+    CHECK_INT(t.run.messages, 3);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK(strncmp((const char *)t.last.messages.ptr,
+                  "[\"m000\",\"m001\",\"new\"]", 21) == 0);
+}
+
+static void ends_early(uint64_t offset, char *buf, size_t *got)
+{
+    (void)buf;
+    *got = offset > 1024 ? 0 : *got;
+}
+
+static void a_cut_of_a_checkpoint_that_ends_early_is_damaged(void)
+{
+    begin();
+    CHECK_INT(save_text(&t.run, 2, many_messages()), CKPT_OK);
+    t.change = ends_early;
+    CHECK_INT(cut_at(2), CKPT_ERR_DAMAGED);
+    t.change = NULL;
+    CHECK_INT(cut_at(2), CKPT_OK);
+    CHECK_INT(t.run.messages, 3);
+}
+
+static void a_cut_of_messages_that_are_none_any_more_is_damaged(void)
+{
+    begin();
+    CHECK_INT(save_text(&t.run, 2, many_messages()), CKPT_OK);
+    find_text(newest(), "m000")[-1] = 'x';
+    CHECK_INT(cut_at(2), CKPT_ERR_DAMAGED);
+    CHECK_INT(load(), CKPT_OLDER);
+}
+
+//--- What is known of a run that is open --------------------------------------
+
+static void what_was_lost_must_be_loaded_before_a_save(void)
+{
+    begin();
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(save(3), CKPT_ERR_UNSURE);
+    fault_none(&t.fault);
+    damage();                                   // of turn 2
+    CHECK_INT(save(3), CKPT_ERR_DAMAGED);
+    CHECK_INT(save(3), CKPT_ERR_DAMAGED);
+    CHECK_INT(ckpt_phase_end(&t.run, "plan", ckpt_text("1"), NULL),
+              CKPT_ERR_DAMAGED);
+    CHECK_INT(t.run.turn, 1);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 1);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 3);
+}
+
+static void a_load_that_could_not_judge_leaves_the_run_unsure(void)
+{
+    unsigned failed = 0;
+    for (uint32_t k = 1; k < 100; k++) {
+        begin();
+        newest()->bytes[newest()->size - 4] ^= 1;   // of the state, which stays
+        fault_plan(&t.fault, FAULT_READ | FAULT_LOOK, k, FAULT_BEFORE,
+                   CKPT_ERR_IO);
+        const ckpt_code rc = load();
+        if (t.fault.hits == 0) {
+            CHECK_INT(rc, CKPT_OLDER);
+            break;
+        }
+        fault_none(&t.fault);
+        CHECK_INT(rc, CKPT_ERR_IO);
+        failed++;
+        CHECK_INT(save(3), CKPT_ERR_DAMAGED);
+        CHECK_INT(load(), CKPT_OLDER);
+        CHECK_INT(t.last.turn, 1);
+        CHECK(memcmp(t.last.messages.ptr, "[\"message\"]", 11) == 0);
+        CHECK_INT(save(3), CKPT_OK);
+        CHECK_INT(load(), CKPT_OK);
+        CHECK_INT(t.last.turn, 3);
+    }
+    CHECK(failed >= 3);
+}
+
+static void a_load_that_could_not_set_aside_leaves_the_run_unsure(void)
+{
+    begin();
+    damage();
+    fault_plan_for_ever(&t.fault, FAULT_SET_ASIDE, 1, FAULT_BEFORE,
+                        CKPT_ERR_IO);
+    CHECK_INT(load(), CKPT_ERR_IO);
+    CHECK_INT(save(3), CKPT_ERR_IO);            // keeps the good one
+    fault_none(&t.fault);
+    CHECK_INT(save(3), CKPT_ERR_DAMAGED);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(save(3), CKPT_OK);
+}
+
+static void a_run_that_is_sure_reads_nothing_to_save(void)
+{
+    begin();
+    damage();
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(save(3), CKPT_OK);
+    fault_plan(&t.fault, FAULT_READ, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(save(4), CKPT_OK);
+    CHECK_INT(t.fault.count, 0);
+}
+
+static void a_load_of_another_generation_is_not_believed(void)
+{
+    mem_gen *gen;
+    begin();
+    gen = newest();                             // the older one, over it
+    CHECK_INT(gen->size, gen->next->size);
+    memcpy(gen->bytes, gen->next->bytes, gen->size);
+    CHECK_INT(load(), CKPT_OLDER);              // a later one was acknowledged
+    CHECK_INT(t.last.turn, 1);
+    CHECK_INT(t.run.turn, 1);
+    CHECK(t.last.seq == t.run.seq);
+    ckpt_abandon(&t.run);
+
+    begin_crashed();
+    memcpy(t.old, newest()->bytes, newest()->size);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(save(3), CKPT_OK);
+    gen = newest();                             // that of another epoch
+    memcpy(gen->bytes, t.old, gen->size);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 2);
+    CHECK_INT(t.last.epoch, 2);
+}
+
+static void a_load_of_a_wild_length_is_not_believed(void)
+{
+    begin();
+    forge(newest(), "\"length\":", "\"length\":       999999999");
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 1);
+}
+
+static void force_it(void)
+{
+    ckpt_run_desc d = named("job");
+    d.force = true;
+    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_OK);
+}
+
+static void nothing_is_written_until_a_look_succeeds(void)
+{
+    begin();
+    fault_plan(&t.fault, FAULT_LOOK, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(save(3), CKPT_ERR_UNSURE);
+    force_it();
+    fault_plan(&t.fault, FAULT_PUT | FAULT_PUBLISH, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(save(4), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(t.fault.count, 0);
+}
+
+static void nothing_is_removed_once_the_claim_is_lost(void)
+{
+    begin_crashed();
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK); // the next save would do it
+    force_it();
+    fault_plan(&t.fault, FAULT_DROP, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(save(3), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(t.fault.count, 0);
+}
+
+// So an unsure generation and the one after it are never of one number.
+static void a_save_that_failed_has_used_up_its_seq(void)
+{
+    begin();
+    CHECK_INT(t.run.seq, 3);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(save(3), CKPT_ERR_UNSURE);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(t.run.seq, 5);
+}
+
+static void a_first_save_that_failed_does_not_throttle(void)
+{
+    ckpt_desc d;
+    setup();
+    memset(&d, 0, sizeof(d));
+    d.store = &t.fault.base;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    t.world.mono_ms = 10;                       // less than the throttle
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUT, 1, FAULT_BEFORE, CKPT_ERR_NO_SPACE);
+    CHECK_INT(save(1), CKPT_ERR_NO_SPACE);
+    CHECK_INT(save(1), CKPT_OK);
+    CHECK_INT(save(1), CKPT_SKIPPED);
+}
+
+static void an_interruption_gives_its_attempt_back_once(void)
+{
+    begin_crashed();
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(t.run.attempt, 2);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.attempt, 1);
+}
+
+static void an_effect_that_ended_is_not_begun_again(void)
+{
+    ckpt_save_desc s;
+    ckpt_effect effect;
+    memset(&s, 0, sizeof(s));
+    s.turn = 2;
+    begin();
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_effect_begin(&t.run, "pay", &s, &effect), CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("1")), CKPT_OK);
+    CHECK_INT(ckpt_effect_begin(&t.run, "pay", &s, &effect), CKPT_OK);
+    CHECK_INT(effect.state, CKPT_EFFECT_ENDED);
+}
+
+// The crash before had begun it, and it was settled; then the checkpoint that
+// says so was damaged.
+static void an_effect_of_an_earlier_claim_is_never_new(void)
+{
+    ckpt_save_desc s;
+    ckpt_effect effect;
+    memset(&s, 0, sizeof(s));
+    s.turn = 2;
+    begin();
+    CHECK_INT(begin_effect("pay"), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text(NULL)), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_effect_begin(&t.run, "pay", &s, &effect), CKPT_ERR_UNSURE);
+    damage();
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(ckpt_effect_begin(&t.run, "pay", &s, &effect), CKPT_OK);
+    CHECK_INT(effect.state, CKPT_EFFECT_UNCERTAIN);
+}
+
+//--- Many generations ---------------------------------------------------------
+
+// Generations of epochs 2 to 7, two of each, that are no checkpoints, above
+// the good one, and the claims that made them; the last of them stands.
+static void add_damaged(void)
+{
+    for (uint64_t epoch = 2; epoch <= 7; epoch++) {
+        for (int i = 0; i < 2; i++) {
+            ckpt_gen name = { epoch, 0, 0 };
+            unsigned char *bytes = (unsigned char *)calloc(1, 400);
+            CHECK(mem_gen_add(&t.world, job(), &name, bytes, 400));
+        }
+    }
+    add_claim(7, NULL);
+}
+
+static void more_damaged_generations_than_a_look_shows_are_passed_over(void)
+{
+    begin_crashed();
+    add_damaged();
+    CHECK_INT(query(), CKPT_OK);
+    CHECK(t.info.older && t.info.turn == 2);
+    mem_tick(&t.world, 3600000);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(t.run.epoch, 8);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 2);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(save(4), CKPT_OK);
+    CHECK_INT(newest()->name.epoch, 8);
+    CHECK_INT(newest()->next->name.epoch, 8);
+    CHECK(newest()->next->next == NULL);        // all others were removed
+}
+
+// Of a run without a whole checkpoint: nobody died above it.
+static void the_newest_of_many_damaged_generations_counts(void)
+{
+    begin_crashed();
+    damage_all();
+    add_damaged();
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_DAMAGED);
+}
+
+static void a_length_that_cannot_be_checked_is_not_damage(void)
+{
+    begin_crashed();
+    forge(newest(), "\"length\":", "\"length\":       999999999");
+    fault_plan(&t.fault, FAULT_READ, 2, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.fault.hits, 1);
+    CHECK_INT(t.info.state, CKPT_STATE_UNREADABLE);
+    CHECK_INT(t.info.error.code, CKPT_ERR_IO);
+}
+
+static void a_seq_at_its_end_is_refused(void)
+{
+    begin_crashed();
+    forge(newest(), "\"seq\":               3", "\"seq\":9007199254740991");
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_TOO_LARGE);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.turn, 2);
+}
+
+static void an_epoch_at_its_end_is_refused(void)
+{
+    ckpt_recover_info info;
+    begin_crashed();
+    add_claim(CKPT_TURN_MAX, NULL);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_EXHAUSTED);
+    CHECK_INT(recover(fallen, 0, &info), CKPT_OK);
+    CHECK_INT(info.failed, 1);
+    CHECK_INT(t.fallbacks, 0);
+    CHECK_INT(job()->claims->epoch, CKPT_TURN_MAX);
+}
+
+static void a_fenced_store_says_who_lost(void)
+{
+    ckpt_run_desc d = named("job");
+    setup();
+    t.mem.base.caps |= CKPT_CAP_FENCED_WRITE;
+    t.fault.base.caps |= CKPT_CAP_FENCED_WRITE;
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(save(1), CKPT_OK);
+    d.force = true;
+    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_OK);
+    CHECK_INT(save(2), CKPT_ERR_CLAIM_LOST);
+    fault_plan(&t.fault, FAULT_ALL, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(save(3), CKPT_ERR_CLAIM_LOST);    // without asking again
+    CHECK_INT(t.fault.count, 0);
+    CHECK_INT(save_text(&t.run2, 5, "[]"), CKPT_OK);
+    ckpt_abandon(&t.run);
+}
+

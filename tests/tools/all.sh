@@ -1,0 +1,52 @@
+#!/bin/sh
+# all.sh -- every test, whatever fails, and one count at the end: "make test"
+#
+# Its parts run in two lanes at a time; what a part has printed is shown when it
+# ends, and stays in $B/all.PART.
+cd "$(dirname "$0")/../.." || exit 1
+: "${B:=build}"
+export B
+. tests/tools/count.sh
+mkdir -p "$B" || exit 1
+rm -f "$B"/all.*
+
+# part NAME COMMAND...
+part() {
+    log=$B/all.$1; shift
+    "$@" >"$log" 2>&1 </dev/null
+    echo $? >"$log.rc"
+    { echo "== ${log##*all.}"; cat "$log"; } | cat
+}
+
+limit() {
+    if command -v timeout >/dev/null 2>&1; then
+        timeout -k 5 "$@"
+    else
+        shift
+        "$@"
+    fi
+}
+
+# Built before, so that the lanes find it. The values of a makefile come before
+# those of the environment.
+"${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} ${STB:+STB="$STB"} "$B/run_all" \
+    "$B/storm" || exit 1
+{
+    part form limit 290 sh tests/tools/form.sh
+    part storm limit 290 "$B/storm" -e 13 recover fence kill save finish rise \
+        begin
+    part life limit 290 "$B/storm" -t 10 life
+} &
+part suites limit 290 "$B/run_all"
+part protocol limit 290 sh tests/proof/spin/run.sh quick
+wait
+
+passed=0 failed=0 p=0 f=0 bad=
+for name in suites storm life form protocol; do
+    count "$B/all.$name" "$(cat "$B/all.$name.rc")"
+    passed=$((passed + p)) failed=$((failed + f))
+    [ "$f" = 0 ] || bad="$bad $name"
+done
+[ -z "$bad" ] || echo "== failed:$bad"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

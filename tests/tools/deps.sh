@@ -1,0 +1,85 @@
+#!/bin/sh
+# deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
+#
+# WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage, too).
+# Asks the tools themselves, so it is quick when everything is there. Where it
+# may not install it says in one line what is needed, and fails. DEPS=no leaves
+# it out: then a tool that is missing makes its own test fail.
+[ "$DEPS" != no ] || exit 0
+: "${CC:=cc}" "${STB:=/usr/include/stb}"
+missing=
+need() { case " $missing " in *" $1 "*) ;; *) missing="$missing $1" ;; esac; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Can it preprocess this header? finds HEADER COMPILER FLAGS...
+finds() {
+    header=$1; shift
+    has "$1" || return 1
+    echo "#include <$header>" | "$@" -E - >/dev/null 2>&1
+}
+
+look() {
+    missing=
+    has "$CC" || need gcc
+    if has "$CC"; then
+        finds stdio.h "$CC" -x c || need libc6-dev
+        finds stb_sprintf.h "$CC" "-I$STB" -x c || need libstb-dev
+    else
+        need libc6-dev
+        [ -f "$STB/stb_sprintf.h" ] || need libstb-dev
+    fi
+    [ "$1" != demo ] || return 0
+    finds stdio.h gcc -x c || need gcc
+    finds cstddef g++ -x c++ || need g++
+    finds cstddef clang++ -x c++ || need clang
+    has spin || need spin
+    has shellcheck || need shellcheck
+    has codespell || need codespell
+    if ! finds string.h arm-none-eabi-gcc -x c; then
+        need gcc-arm-none-eabi
+        need libnewlib-arm-none-eabi
+    fi
+    [ "$1" != test ] || return 0
+    look_fuzz
+    [ "$1" = all ] || return 0
+    # The tools that fit the compiler lie next to it, or have a plain name.
+    dir=$(clang -print-resource-dir 2>/dev/null)/../../../bin
+    [ -x "$dir/llvm-cov" ] || has llvm-cov || need llvm
+}
+
+# libFuzzer is in a package of the compiler's version.
+look_fuzz() {
+    finds jansson.h "$CC" -x c || need libjansson-dev
+    has clang || { need clang; return; }
+    ls "$(clang -print-runtime-dir)"/libclang_rt.fuzzer*.a >/dev/null 2>&1 ||
+        need "libclang-rt-$(clang -dumpversion | sed 's/\..*//')-dev"
+}
+
+apt() {
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" \
+        </dev/null >"$log" 2>&1
+}
+
+# What is there only now may name what else is missing: twice.
+for round in first second; do
+    look "$1"
+    [ -n "$missing" ] || exit 0
+    if [ "$(id -u)" != 0 ] || ! has apt-get; then
+        echo "ckpt: not found; install the Debian packages$missing" >&2
+        exit 1
+    fi
+    echo "installing$missing"
+    log=$(mktemp) || exit 1
+    trap 'rm -f "$log"' EXIT
+    # shellcheck disable=SC2086
+    if ! { { [ $round = second ] || apt update; } && apt install $missing; }
+    then
+        tail -n 5 "$log" >&2
+        echo "ckpt: could not install$missing" >&2
+        exit 1
+    fi
+    rm -f "$log"
+done
+look "$1"
+[ -z "$missing" ] || { echo "ckpt: still not found:$missing" >&2; exit 1; }
