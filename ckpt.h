@@ -242,10 +242,6 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_ID_MAX         120     // bytes of a run id
 #define CKPT_NAME_MAX       120     // bytes of a phase name, effect or env id
 #define CKPT_REASON_MAX     500     // bytes of a reason; longer ones are cut
-#define CKPT_PHASES_MAX     256     // completed phases of a run
-#define CKPT_EFFECTS_MAX    64      // effects a checkpoint holds at a time
-#define CKPT_HELD_MAX       64      // environment checkpoints of a run (as
-                                    // many as effects)
 #define CKPT_DEPTH_MAX      128     // nesting of the caller's JSON
 #define CKPT_NONCE_MAX      32      // bytes of a nonce: a-z and 0-9
 #define CKPT_CLAIMS_MAX     32      // claimants in a row that may crash before
@@ -254,9 +250,24 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_SIZE_MAX       0x20000000  // 512 MiB: bytes of a checkpoint
 #define CKPT_TURN_MAX       9007199254740991U   // 2^53 - 1, also seq and epoch
 
+// The sizes of the three tables of a run, which decide how large a ckpt_run is:
+// 11 KiB, or 5 KiB with 16, 8 and 4. Define them before every inclusion alike,
+// with the compiler's options best. A run that holds more than the tables of
+// this program is left alone, as one of a newer format is.
+#ifndef CKPT_PHASES_MAX
+    #define CKPT_PHASES_MAX  256    // completed phases of a run
+#endif
+#ifndef CKPT_EFFECTS_MAX
+    #define CKPT_EFFECTS_MAX 64     // effects a checkpoint holds at a time
+#endif
+#ifndef CKPT_HELD_MAX
+    #define CKPT_HELD_MAX    64     // environment checkpoints of a run
+#endif
+
 // What a context and a run keep inside, in bytes.
-#define CKPT_CTX_SIZE       9000
-#define CKPT_RUN_SIZE       19000
+#define CKPT_CTX_SIZE       4800
+#define CKPT_RUN_SIZE       (3904 + 9 * CKPT_PHASES_MAX +                      \
+                             40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
 // Values of options.
 #define CKPT_OFF            (-1)
@@ -288,8 +299,8 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_FORKED,      -10, "the run belongs to the parent process")           \
     X(ERR_DAMAGED,     -11, "a stored checkpoint is damaged; load what is "    \
                             "left, or look at the files")                      \
-    X(ERR_FORMAT,      -12, "the checkpoint has a higher format; use a newer " \
-                            "ckpt")                                            \
+    X(ERR_FORMAT,      -12, "the checkpoint has a higher format, or larger "   \
+                            "tables; use the ckpt that wrote it")              \
     X(ERR_FOREIGN,     -13, "the checkpoint is of another run, or not ours")   \
     X(ERR_IO,          -14, "the store failed; the old state is intact")       \
     X(ERR_NO_SPACE,    -15, "the store is full; make room and save again")     \
@@ -3560,7 +3571,7 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list,
             ckpt__piece_end(r, section, &piece);
         }
         if (section->count == ckpt__list_max(list)) {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
+            ckpt__fail(r, CKPT_ERR_FORMAT);     // by a program of larger tables
             return;
         }
         ckpt__take_entry(r, list, f);

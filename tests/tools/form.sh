@@ -319,6 +319,22 @@ size() {
 }
 check "the core fits into 28 KiB of a microcontroller" size
 
+small_tables() {
+    tables='-DCKPT_PHASES_MAX=16 -DCKPT_EFFECTS_MAX=8 -DCKPT_HELD_MAX=4'
+    { cat "$work/core.c"; echo 'char it[sizeof(ckpt_run)];'; } >"$work/it.c"
+    for cc in "gcc -std=c99" "${ARM:-arm-none-eabi-}gcc -std=c99 -mcpu=cortex-m4"
+    do
+        # shellcheck disable=SC2086
+        set -- $cc
+        compiler=$1; shift
+        # shellcheck disable=SC2086
+        compile "$compiler" it.c "$@" $tables $warn || return 1
+        nm -S -t d "$work/it.o" | awk '$4 == "it" {
+            n = $2 + 0 } END { print n " bytes"; exit !n || n > 5120 }' || return 1
+    done
+}
+check "with tables of 16, 8 and 4 a run has at most 5 KiB" small_tables
+
 #--- Examples ------------------------------------------------------------------
 
 # In the user's files -Wunused is not our business.
