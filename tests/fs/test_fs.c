@@ -86,6 +86,8 @@
     X(locks_are_used_where_they_work)                                          \
     X(a_claim_says_what_was_acknowledged_in_place)                             \
     X(a_claim_says_whether_it_is_locked_and_who_gave_up)                       \
+    X(who_judges_by_age_takes_a_free_lock_for_no_death)                        \
+    X(a_link_that_says_it_worked_and_did_not_is_no_claim)                      \
     X(what_a_claim_says_wrongly_is_not_believed)                               \
     X(a_claim_that_cannot_be_written_is_touched)                               \
     X(a_free_lock_proves_death_only_of_a_claim_that_says_locked)               \
@@ -1815,6 +1817,33 @@ static void a_claim_says_what_was_acknowledged_in_place(void)
         CHECK(ino_of("r-job/heartbeat.1") == ino);
         CHECK_INT(alive_of("job", 1), CKPT_OK);
         CHECK_INT(t.life.acked, 10);
+    }
+    teardown();
+}
+
+static void who_judges_by_age_takes_a_free_lock_for_no_death(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO) && t.fs.priv.locks) {
+        ckpt_abandon(&t.run);
+        CHECK_INT(alive_of("job", 1), CKPT_OK);
+        CHECK_INT(t.life.verdict, CKPT_LIFE_GONE);
+        t.fs.priv.locks = false;        // another machine may have locked it
+        CHECK_INT(alive_of("job", 1), CKPT_OK);
+        CHECK_INT(t.life.verdict, CKPT_LIFE_UNKNOWN);
+    }
+    teardown();
+}
+
+static void a_link_that_says_it_worked_and_did_not_is_no_claim(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        ckpt_abandon(&t.run);
+        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+        plan("link", "heartbeat.2", 0, 0, 1);
+        CHECK_INT(claim(0, 2), CKPT_ERR_CLAIM_LOST);
+        CHECK(!is_there("r-job/heartbeat.2"));
+        no_plan();
+        place_close(0);
     }
     teardown();
 }
