@@ -222,8 +222,23 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
     #error "define CKPT_IMPLEMENTATION, too, in the file of the file store"
 #endif
 
-// In this order: the calls of this system; errors; names; files; places and
-// looks; claims and liveness; reading and writing; removing; the table.
+// ROOMS, from the ground up. Each uses the rooms above its line only; the five
+// that are marked stand side by side and use none of each other, but for one.
+//
+//   System calls         POSIX behind the table ckpt_fs_calls
+//   Names and errors     uses nothing: text in, text or a code out
+//   Files                uses the table and names: opening what is ours, reading
+//                        and writing, syncing, walking through a directory
+//   The files of a run   uses files: what a place holds, its temporary files,
+//                        its generations by name and by token
+//   Looking and reading  | use the files of a run
+//   Claims               |
+//   Publishing           |
+//   Removing             |
+//   Places               | uses removing, too: who closes a place whose run was
+//                        | never shown removes that run
+//   The store            uses all of them: the table of methods, listing,
+//                        clocks, opening and closing
 
 // A private copy of stb_sprintf, whatever else the program does with it: its
 // separators can be changed process-wide, and its names would clash. Only
@@ -287,7 +302,7 @@ in the file, or define _POSIX_C_SOURCE=200809L"
 // compile, define _FILE_OFFSET_BITS=64 for the whole program.
 typedef char ckpt__off_t_has_64_bits[sizeof(off_t) >= 8 ? 1 : -1];
 
-//--- The calls of this system -------------------------------------------------
+//--- System calls -------------------------------------------------------------
 
 typedef unsigned long long ckpt__ull;   // what "%llu" takes
 
@@ -598,146 +613,7 @@ CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void)
     return &ckpt__sys_calls;
 }
 
-//--- Errors and calls ---------------------------------------------------------
-
-// Calls a function of the table again while a signal interrupts it. What was
-// interrupted had no effect, but for close, rename and link, which are looked
-// at instead.
-#define CKPT__FS_CALL(r, call) \
-    do { (r) = (call); } while ((r) == -EINTR)
-
-static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
-{
-    err->op = op;
-    err->sys = (int)-r;
-    switch (-r) {
-    case ENOSPC: case EFBIG:
-#ifdef EDQUOT
-    case EDQUOT:
-#endif
-        return CKPT_ERR_NO_SPACE;
-    case EMFILE: case ENFILE: case ENOMEM: return CKPT_ERR_RESOURCE;
-    case EACCES: case EPERM: case EROFS: return CKPT_ERR_ACCESS;
-    case ELOOP: case ENOTDIR:
-        return CKPT_ERR_FOREIGN;        // somebody planted it there
-    default: return CKPT_ERR_IO;
-    }
-}
-
-static ckpt_store_fs *ckpt__fs(ckpt_store *s)
-{
-    return (ckpt_store_fs *)(void *)s;
-}
-
-static int ckpt__fs_open(ckpt_store_fs *fs, int dir, const char *name,
-                         int flags)
-{
-    int r;
-    CKPT__FS_CALL(r, fs->priv.calls->open(fs->priv.user, dir, name, flags));
-    return r;
-}
-
-static void ckpt__fs_close(ckpt_store_fs *fs, int *fd)
-{
-    if (*fd >= 0) {
-        (void)fs->priv.calls->close(fs->priv.user, *fd);
-    }
-    *fd = -1;
-}
-
-static int ckpt__fs_stat(ckpt_store_fs *fs, int fd, ckpt_fs_stat *st)
-{
-    int r;
-    CKPT__FS_CALL(r, fs->priv.calls->stat(fs->priv.user, fd, st));
-    return r;
-}
-
-static int ckpt__fs_stat_at(ckpt_store_fs *fs, int dir, const char *name,
-                            ckpt_fs_stat *st)
-{
-    int r;
-    CKPT__FS_CALL(r, fs->priv.calls->stat_at(fs->priv.user, dir, name, st));
-    return r;
-}
-
-static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
-{
-    int r;
-    CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, dir, name));
-    return r == -ENOENT ? 0 : r;
-}
-
-// Makes a file or directory durable, if that is what this store promises.
-static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
-{
-    int r = 0;
-    if (fs->priv.durability == CKPT_STORE_FS_POWER) {
-        CKPT__FS_CALL(r, fs->priv.calls->sync(fs->priv.user, fd));
-    }
-    return r;
-}
-
-// Makes the names in a directory durable. After a failure its descriptor is
-// spoiled and never synced again: that could succeed and mean nothing.
-static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
-{
-    int r = 0;
-    if (*spoiled) {
-        const int fresh = ckpt__fs_open(fs, *dir, ".", CKPT_FS_DIR);
-        if (fresh < 0) return fresh;
-        ckpt__fs_close(fs, dir);
-        *dir = fresh;
-    }
-    r = ckpt__fs_sync(fs, *dir);
-    *spoiled = r < 0;
-    return r;
-}
-
-// Makes the names in the root durable, by a descriptor of its own.
-static int ckpt__fs_sync_root(ckpt_store_fs *fs)
-{
-    int fd = ckpt__fs_open(fs, fs->priv.root, ".", CKPT_FS_DIR);
-    const int r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
-    ckpt__fs_close(fs, &fd);
-    return r;
-}
-
-static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
-                          uint64_t size, uint64_t offset)
-{
-    const uint8_t *p = (const uint8_t *)bytes;
-    const size_t most = (size_t)1 << 30;        // macOS refuses INT_MAX
-    for (int idle = 0; size > 0; ) {
-        int64_t r;
-        const size_t n = size < most ? (size_t)size : most;
-        CKPT__FS_CALL(r, fs->priv.calls->write(fs->priv.user, fd, p, n,
-                                               offset));
-        if (r < 0) return (int)r;
-        if (r == 0 && ++idle == 2) return -EIO;
-        p += r;
-        offset += (uint64_t)r;
-        size -= (uint64_t)r;
-    }
-    return 0;
-}
-
-// Reads until n bytes or the end. Returns how many.
-static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
-                             uint64_t offset)
-{
-    size_t got = 0;
-    while (got < n) {
-        int64_t r;
-        CKPT__FS_CALL(r, fs->priv.calls->read(fs->priv.user, fd,
-                                              (uint8_t *)buf + got, n - got,
-                                              offset + got));
-        if (r <= 0) return r < 0 ? r : (int64_t)got;
-        got += (size_t)r;
-    }
-    return (int64_t)got;
-}
-
-//--- Names --------------------------------------------------------------------
+//--- Names and errors ---------------------------------------------------------
 
 #define CKPT__FS_BODY_MAX 200   // of a directory name, without its prefix
 #define CKPT__FS_NAME     208   // room for one
@@ -902,6 +778,129 @@ static void ckpt__fs_gen_name(char *out, uint64_t epoch, bool prev)
                                 : "checkpoint.%llu.json", (ckpt__ull)epoch);
 }
 
+static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
+{
+    err->op = op;
+    err->sys = (int)-r;
+    switch (-r) {
+    case ENOSPC: case EFBIG:
+#ifdef EDQUOT
+    case EDQUOT:
+#endif
+        return CKPT_ERR_NO_SPACE;
+    case EMFILE: case ENFILE: case ENOMEM: return CKPT_ERR_RESOURCE;
+    case EACCES: case EPERM: case EROFS: return CKPT_ERR_ACCESS;
+    case ELOOP: case ENOTDIR:
+        return CKPT_ERR_FOREIGN;        // somebody planted it there
+    default: return CKPT_ERR_IO;
+    }
+}
+
+//--- Files --------------------------------------------------------------------
+
+// Calls a function of the table again while a signal interrupts it. What was
+// interrupted had no effect, but for close, rename and link, which are looked
+// at instead.
+#define CKPT__FS_CALL(r, call) \
+    do { (r) = (call); } while ((r) == -EINTR)
+
+static ckpt_store_fs *ckpt__fs(ckpt_store *s)
+{
+    return (ckpt_store_fs *)(void *)s;
+}
+
+static int ckpt__fs_open(ckpt_store_fs *fs, int dir, const char *name,
+                         int flags)
+{
+    int r;
+    CKPT__FS_CALL(r, fs->priv.calls->open(fs->priv.user, dir, name, flags));
+    return r;
+}
+
+static void ckpt__fs_close(ckpt_store_fs *fs, int *fd)
+{
+    if (*fd >= 0) {
+        (void)fs->priv.calls->close(fs->priv.user, *fd);
+    }
+    *fd = -1;
+}
+
+static int ckpt__fs_stat(ckpt_store_fs *fs, int fd, ckpt_fs_stat *st)
+{
+    int r;
+    CKPT__FS_CALL(r, fs->priv.calls->stat(fs->priv.user, fd, st));
+    return r;
+}
+
+static int ckpt__fs_stat_at(ckpt_store_fs *fs, int dir, const char *name,
+                            ckpt_fs_stat *st)
+{
+    int r;
+    CKPT__FS_CALL(r, fs->priv.calls->stat_at(fs->priv.user, dir, name, st));
+    return r;
+}
+
+static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
+{
+    int r;
+    CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, dir, name));
+    return r == -ENOENT ? 0 : r;
+}
+
+// Makes a file or directory durable, if that is what this store promises.
+static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
+{
+    int r = 0;
+    if (fs->priv.durability == CKPT_STORE_FS_POWER) {
+        CKPT__FS_CALL(r, fs->priv.calls->sync(fs->priv.user, fd));
+    }
+    return r;
+}
+
+// Makes the names in the root durable, by a descriptor of its own.
+static int ckpt__fs_sync_root(ckpt_store_fs *fs)
+{
+    int fd = ckpt__fs_open(fs, fs->priv.root, ".", CKPT_FS_DIR);
+    const int r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
+    ckpt__fs_close(fs, &fd);
+    return r;
+}
+
+static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
+                          uint64_t size, uint64_t offset)
+{
+    const uint8_t *p = (const uint8_t *)bytes;
+    const size_t most = (size_t)1 << 30;        // macOS refuses INT_MAX
+    for (int idle = 0; size > 0; ) {
+        int64_t r;
+        const size_t n = size < most ? (size_t)size : most;
+        CKPT__FS_CALL(r, fs->priv.calls->write(fs->priv.user, fd, p, n,
+                                               offset));
+        if (r < 0) return (int)r;
+        if (r == 0 && ++idle == 2) return -EIO;
+        p += r;
+        offset += (uint64_t)r;
+        size -= (uint64_t)r;
+    }
+    return 0;
+}
+
+// Reads until n bytes or the end. Returns how many.
+static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
+                             uint64_t offset)
+{
+    size_t got = 0;
+    while (got < n) {
+        int64_t r;
+        CKPT__FS_CALL(r, fs->priv.calls->read(fs->priv.user, fd,
+                                              (uint8_t *)buf + got, n - got,
+                                              offset + got));
+        if (r <= 0) return r < 0 ? r : (int64_t)got;
+        got += (size_t)r;
+    }
+    return (int64_t)got;
+}
+
 static int ckpt__fs_random(ckpt_store_fs *fs, char out[CKPT__FS_RANDOM + 1])
 {
     uint8_t bytes[16];
@@ -912,31 +911,6 @@ static int ckpt__fs_random(ckpt_store_fs *fs, char out[CKPT__FS_RANDOM + 1])
         ckpt__fs_base32_write(out, bytes, sizeof(bytes));
     }
     return r;
-}
-
-//--- Places -------------------------------------------------------------------
-
-// What the store keeps in a run: the directory it holds, and the claim, by
-// descriptor, so that whatever later stands under their names cannot be hurt.
-typedef struct ckpt__fs_place {
-    int      dir, claim;        // kept between calls; -1: none
-    int      in, out;           // being read, being written
-    uint64_t epoch;             // of the claim, 0: none
-    uint64_t in_token, out_size;
-    uint64_t acked;             // as it stands in the claim
-    int64_t  pid;               // of the process that opened it
-    ckpt_how how;
-    bool     aside;             // not shown under its name yet
-    bool     spoiled;           // a sync of dir has failed
-    char     name[CKPT__FS_NAME];       // in the root
-    char     aside_name[40];            // in the root, until it is shown
-    char     out_name[56];              // the temporary file being written
-    char     nonce[CKPT__FS_RANDOM + 1];
-} ckpt__fs_place;
-
-static ckpt__fs_place *ckpt__fs_place_of(void *place)
-{
-    return (ckpt__fs_place *)place;
 }
 
 // Names what stands in a file: an inode number alone is used again too soon.
@@ -969,80 +943,6 @@ static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
     return fd;
 }
 
-// Makes a directory aside for a run that is to be shown later.
-static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               ckpt_error *err)
-{
-    char random[CKPT__FS_RANDOM + 1];
-    for (int tries = 0; tries < 8; tries++) {
-        int r = ckpt__fs_random(fs, random);
-        if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
-        ckpt__stb_sprintf(p->aside_name, ".new-%s", random);
-        CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
-                                               p->aside_name));
-        if (r == -EEXIST) continue;
-        p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->aside_name,
-                                           CKPT_FS_DIR);
-        if (r >= 0 && p->dir == -ENOENT) {
-            continue;                   // swept meanwhile: its maker was slow
-        }
-        p->aside = p->dir >= 0;
-        if (!p->aside) {                // it may be there all the same
-            (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
-                                        p->aside_name);
-            return ckpt__fs_fail(err, "make the directory of a run", p->dir);
-        }
-        return CKPT_OK;
-    }
-    return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
-}
-
-static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               const char *name, ckpt_error *err)
-{
-    ckpt_fs_stat st;
-    p->dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
-    int r = p->dir < 0 ? p->dir : ckpt__fs_stat(fs, p->dir, &st);
-    if (r >= 0 && st.uid != fs->priv.uid) {
-        r = -ELOOP;
-    }
-    if (r == -ENOENT) return CKPT_ERR_NOT_FOUND;
-    return r < 0 ? ckpt__fs_fail(err, "open the directory of a run", r)
-                 : CKPT_OK;
-}
-
-static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up);
-
-static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
-                                     ckpt_how how, ckpt_error *err)
-{
-    ckpt_store_fs *fs = ckpt__fs(s);
-    ckpt__fs_place *p = ckpt__fs_place_of(place);
-    char name[256];
-    ckpt_code rc;
-    memset(p, 0, sizeof(*p));
-    p->dir = p->claim = p->in = p->out = -1;
-    p->how = how;
-    p->pid = fs->priv.calls->pid(fs->priv.user);
-    if (how == CKPT_HOW_LEFTOVER) {
-        if (strncmp(id, ".new-", 5) != 0 ||
-            strlen(id) >= sizeof(p->aside_name)) {
-            return CKPT_ERR_ARGUMENT;
-        }
-        memcpy(p->aside_name, id, strlen(id) + 1);
-        rc = ckpt__fs_find(fs, p, p->aside_name, err);
-    } else {
-        ckpt_store_fs_name(id, name);
-        memcpy(p->name, name, strlen(name) + 1);
-        rc = how == CKPT_HOW_FIND ? ckpt__fs_find(fs, p, p->name, err)
-                                  : ckpt__fs_make(fs, p, err);
-    }
-    if (rc != CKPT_OK) {
-        ckpt__fs_place_close(s, place, false);
-    }
-    return rc;
-}
-
 // A walk through a directory.
 typedef struct ckpt__fs_walk {
     ckpt_store_fs *fs;
@@ -1050,16 +950,6 @@ typedef struct ckpt__fs_walk {
     int            r;           // the first error
     char           name[256];
 } ckpt__fs_walk;
-
-static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
-{
-    CKPT__FS_CALL(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user, w->walk,
-                                                    w->name));
-    if (w->r <= 0) {
-        w->fs->priv.calls->dir_close(w->fs->priv.user, w->walk);
-    }
-    return w->r > 0;
-}
 
 static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
 {
@@ -1073,11 +963,136 @@ static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
     return w->r >= 0;
 }
 
+static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
+{
+    CKPT__FS_CALL(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user, w->walk,
+                                                    w->name));
+    if (w->r <= 0) {
+        w->fs->priv.calls->dir_close(w->fs->priv.user, w->walk);
+    }
+    return w->r > 0;
+}
+
+//--- The files of a run -------------------------------------------------------
+
+// What the store keeps in a run: the directory it holds, and the claim, by
+// descriptor, so that whatever later stands under their names cannot be hurt.
+typedef struct ckpt__fs_place {
+    int      dir, claim;        // kept between calls; -1: none
+    int      in, out;           // being read, being written
+    uint64_t epoch;             // of the claim, 0: none
+    uint64_t in_token, out_size;
+    uint64_t acked;             // as it stands in the claim
+    int64_t  pid;               // of the process that opened it
+    ckpt_how how;
+    bool     aside;             // not shown under its name yet
+    bool     spoiled;           // a sync of dir has failed
+    char     name[CKPT__FS_NAME];       // in the root
+    char     aside_name[40];            // in the root, until it is shown
+    char     out_name[56];              // the temporary file being written
+    char     nonce[CKPT__FS_RANDOM + 1];
+} ckpt__fs_place;
+
+static ckpt__fs_place *ckpt__fs_place_of(void *place)
+{
+    return (ckpt__fs_place *)place;
+}
+
 // The process that opened a place may use it, and no child of it.
 static ckpt_code ckpt__fs_check_pid(ckpt_store_fs *fs, const ckpt__fs_place *p)
 {
     const bool ours = p->pid == fs->priv.calls->pid(fs->priv.user);
     return ours ? CKPT_OK : CKPT_ERR_FORKED;
+}
+
+// Whether the claim still has its name. Once a finisher has taken that, and
+// then all temporary files, a rename of ours has no source any more: so a
+// paused owner cannot bring a finished run back. Hence both temporary files
+// are made before this, and both renames come after it. (Variants
+// temps-left, claims-after-temps, prev-linked-late, rename-unlooked in
+// tests/spin/ckpt.pml.)
+static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
+                                      const ckpt__fs_place *p, ckpt_error *err)
+{
+    ckpt_fs_stat st;
+    const int r = ckpt__fs_stat(fs, p->claim, &st);
+    if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
+    return st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
+}
+
+// Makes the names in a directory durable. After a failure its descriptor is
+// spoiled and never synced again: that could succeed and mean nothing.
+static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
+{
+    int r = 0;
+    if (*spoiled) {
+        const int fresh = ckpt__fs_open(fs, *dir, ".", CKPT_FS_DIR);
+        if (fresh < 0) return fresh;
+        ckpt__fs_close(fs, dir);
+        *dir = fresh;
+    }
+    r = ckpt__fs_sync(fs, *dir);
+    *spoiled = r < 0;
+    return r;
+}
+
+// Makes a file that nobody else can have made.
+static int ckpt__fs_temp(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
+{
+    char random[CKPT__FS_RANDOM + 1];
+    int r = 0;
+    for (int tries = 0; tries < 8; tries++) {
+        r = ckpt__fs_random(fs, random);
+        if (r < 0) return r;
+        ckpt__stb_sprintf(p->out_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
+        r = ckpt__fs_open(fs, p->dir, p->out_name,
+                          CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
+        if (r >= 0) return r;
+        if (r != -EEXIST) {             // it may be there all the same
+            (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+            break;
+        }
+    }
+    return r;
+}
+
+// Opens the file of a generation by what stands in it, not by its name alone.
+// -ESTALE: it stands nowhere any more.
+static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                             const ckpt_gen *gen, char name[256])
+{
+    int r = -ESTALE;
+    for (int i = 0; i < 2; i++) {
+        ckpt_fs_stat st;
+        ckpt__fs_gen_name(name, gen->epoch, i == 1);
+        int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
+        if (fd >= 0 && ckpt__fs_token(&st) == gen->token) return fd;
+        r = fd < 0 && fd != -ENOENT ? fd : r;
+        ckpt__fs_close(fs, &fd);
+    }
+    return r;
+}
+
+static ckpt_code ckpt__fs_open_in(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                  const ckpt_gen *gen, ckpt_error *err)
+{
+    char name[256];
+    if (p->in >= 0 && p->in_token == gen->token) return CKPT_OK;
+    ckpt__fs_close(fs, &p->in);
+    p->in = ckpt__fs_open_gen(fs, p, gen, name);
+    p->in_token = gen->token;
+    if (p->in == -ESTALE) return CKPT_ERR_STALE;
+    return p->in < 0 ? ckpt__fs_fail(err, "open a checkpoint", p->in) : CKPT_OK;
+}
+
+// Drops what was put.
+static void ckpt__fs_abort(ckpt_store_fs *fs, ckpt__fs_place *p)
+{
+    ckpt__fs_close(fs, &p->in);
+    if (p->out >= 0) {
+        ckpt__fs_close(fs, &p->out);
+        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+    }
 }
 
 // Adds the generations of an epoch to a look, by their names: a listing can
@@ -1104,6 +1119,18 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
     }
     return CKPT_OK;
 }
+
+// A claim begins with what its owner changes in place: the seq of the last save
+// that was acknowledged, and whether its claimant gave up. Both have a fixed
+// width and stand in the first sector, which a disk writes whole or not at all.
+//
+//      {"claim":1,"acked":              31,"gave_up":false,"locked":true ,...
+#define CKPT__FS_ACKED_AT   19
+#define CKPT__FS_ACKED_SIZE 16
+#define CKPT__FS_GAVE_UP_AT 46
+#define CKPT__FS_LOCKED_AT  61
+
+//--- Looking and reading ------------------------------------------------------
 
 // Looks for generations from an epoch downwards, as many as fit. listed is the
 // highest epoch whose generation was listed; above it there are only claimants
@@ -1164,37 +1191,31 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
                               epoch_max : look->epoch, listed, look, err);
 }
 
-//--- Claims and liveness ------------------------------------------------------
-
-// Makes a file that nobody else can have made.
-static int ckpt__fs_temp(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
+static ckpt_code ckpt__fs_gen_read(ckpt_store *s, void *place,
+                                   const ckpt_gen *gen, uint64_t offset,
+                                   void *buf, size_t n, size_t *got,
+                                   ckpt_error *err)
 {
-    char random[CKPT__FS_RANDOM + 1];
-    int r = 0;
-    for (int tries = 0; tries < 8; tries++) {
-        r = ckpt__fs_random(fs, random);
-        if (r < 0) return r;
-        ckpt__stb_sprintf(p->out_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
-        r = ckpt__fs_open(fs, p->dir, p->out_name,
-                          CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
-        if (r >= 0) return r;
-        if (r != -EEXIST) {             // it may be there all the same
-            (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
-            break;
-        }
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    *got = 0;
+    if (n == 0) {
+        ckpt__fs_close(fs, &p->in);
+        return CKPT_OK;
     }
-    return r;
+    const ckpt_code rc = ckpt__fs_open_in(fs, p, gen, err);
+    if (rc != CKPT_OK) return rc;
+    const int64_t r = ckpt__fs_read(fs, p->in, buf, n, offset);
+    if (r < 0) {
+        ckpt__fs_close(fs, &p->in);
+        return r == -ESTALE ? CKPT_ERR_STALE :
+            ckpt__fs_fail(err, "read a checkpoint", r);
+    }
+    *got = (size_t)r;
+    return CKPT_OK;
 }
 
-// A claim begins with what its owner changes in place: the seq of the last save
-// that was acknowledged, and whether its claimant gave up. Both have a fixed
-// width and stand in the first sector, which a disk writes whole or not at all.
-//
-//      {"claim":1,"acked":              31,"gave_up":false,"locked":true ,...
-#define CKPT__FS_ACKED_AT   19
-#define CKPT__FS_ACKED_SIZE 16
-#define CKPT__FS_GAVE_UP_AT 46
-#define CKPT__FS_LOCKED_AT  61
+//--- Claims -------------------------------------------------------------------
 
 // Writes the line of a claim: who, and a nonce that tells whose it is.
 static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
@@ -1356,6 +1377,32 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     return CKPT_OK;
 }
 
+// Writes what was acknowledged into the claim, which makes its mtime new; if
+// there is nothing new to say, or no room for it, only that.
+static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
+                               ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    char digits[CKPT__FS_ACKED_SIZE + 8];
+    ckpt_fs_stat st;
+    int r = -EAGAIN;
+    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    if (rc != CKPT_OK) return rc;
+    if (acked != p->acked) {
+        (void)ckpt__number(digits, acked, CKPT__FS_ACKED_SIZE, ' ');
+        r = ckpt__fs_write(fs, p->claim, digits, CKPT__FS_ACKED_SIZE,
+                           CKPT__FS_ACKED_AT);
+        p->acked = r < 0 ? p->acked : acked;
+    }
+    if (r < 0) {
+        CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, p->claim));
+    }
+    r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
+    if (r < 0) return ckpt__fs_fail(err, "touch the heartbeat", r);
+    return st.nlink > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
+}
+
 // The clock of this file system: the mtime of a file that is touched now.
 static int ckpt__fs_probe(ckpt_store_fs *fs, int64_t *now_ms)
 {
@@ -1473,96 +1520,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     return CKPT_OK;
 }
 
-// Writes what was acknowledged into the claim, which makes its mtime new; if
-// there is nothing new to say, or no room for it, only that.
-static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
-                               ckpt_error *err)
-{
-    ckpt_store_fs *fs = ckpt__fs(s);
-    ckpt__fs_place *p = ckpt__fs_place_of(place);
-    char digits[CKPT__FS_ACKED_SIZE + 8];
-    ckpt_fs_stat st;
-    int r = -EAGAIN;
-    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
-    if (rc != CKPT_OK) return rc;
-    if (acked != p->acked) {
-        (void)ckpt__number(digits, acked, CKPT__FS_ACKED_SIZE, ' ');
-        r = ckpt__fs_write(fs, p->claim, digits, CKPT__FS_ACKED_SIZE,
-                           CKPT__FS_ACKED_AT);
-        p->acked = r < 0 ? p->acked : acked;
-    }
-    if (r < 0) {
-        CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, p->claim));
-    }
-    r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
-    if (r < 0) return ckpt__fs_fail(err, "touch the heartbeat", r);
-    return st.nlink > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
-}
-
-//--- Reading and writing ------------------------------------------------------
-
-// Opens the file of a generation by what stands in it, not by its name alone.
-// -ESTALE: it stands nowhere any more.
-static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                             const ckpt_gen *gen, char name[256])
-{
-    int r = -ESTALE;
-    for (int i = 0; i < 2; i++) {
-        ckpt_fs_stat st;
-        ckpt__fs_gen_name(name, gen->epoch, i == 1);
-        int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
-        if (fd >= 0 && ckpt__fs_token(&st) == gen->token) return fd;
-        r = fd < 0 && fd != -ENOENT ? fd : r;
-        ckpt__fs_close(fs, &fd);
-    }
-    return r;
-}
-
-static ckpt_code ckpt__fs_open_in(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                  const ckpt_gen *gen, ckpt_error *err)
-{
-    char name[256];
-    if (p->in >= 0 && p->in_token == gen->token) return CKPT_OK;
-    ckpt__fs_close(fs, &p->in);
-    p->in = ckpt__fs_open_gen(fs, p, gen, name);
-    p->in_token = gen->token;
-    if (p->in == -ESTALE) return CKPT_ERR_STALE;
-    return p->in < 0 ? ckpt__fs_fail(err, "open a checkpoint", p->in) : CKPT_OK;
-}
-
-static ckpt_code ckpt__fs_gen_read(ckpt_store *s, void *place,
-                                   const ckpt_gen *gen, uint64_t offset,
-                                   void *buf, size_t n, size_t *got,
-                                   ckpt_error *err)
-{
-    ckpt_store_fs *fs = ckpt__fs(s);
-    ckpt__fs_place *p = ckpt__fs_place_of(place);
-    *got = 0;
-    if (n == 0) {
-        ckpt__fs_close(fs, &p->in);
-        return CKPT_OK;
-    }
-    const ckpt_code rc = ckpt__fs_open_in(fs, p, gen, err);
-    if (rc != CKPT_OK) return rc;
-    const int64_t r = ckpt__fs_read(fs, p->in, buf, n, offset);
-    if (r < 0) {
-        ckpt__fs_close(fs, &p->in);
-        return r == -ESTALE ? CKPT_ERR_STALE :
-            ckpt__fs_fail(err, "read a checkpoint", r);
-    }
-    *got = (size_t)r;
-    return CKPT_OK;
-}
-
-// Drops what was put.
-static void ckpt__fs_abort(ckpt_store_fs *fs, ckpt__fs_place *p)
-{
-    ckpt__fs_close(fs, &p->in);
-    if (p->out >= 0) {
-        ckpt__fs_close(fs, &p->out);
-        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
-    }
-}
+//--- Publishing ---------------------------------------------------------------
 
 // Copies a range and sums it on the way: what was damaged on the medium must
 // not be given a new life.
@@ -1681,21 +1639,6 @@ static ckpt_code ckpt__fs_link_prev(ckpt_store_fs *fs, ckpt__fs_place *p,
         return ckpt__fs_fail(err, "keep the last checkpoint", r);
     }
     return CKPT_OK;
-}
-
-// Whether the claim still has its name. Once a finisher has taken that, and
-// then all temporary files, a rename of ours has no source any more: so a
-// paused owner cannot bring a finished run back. Hence both temporary files
-// are made before this, and both renames come after it. (Variants
-// temps-left, claims-after-temps, prev-linked-late, rename-unlooked in
-// tests/spin/ckpt.pml.)
-static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
-                                      const ckpt__fs_place *p, ckpt_error *err)
-{
-    ckpt_fs_stat st;
-    const int r = ckpt__fs_stat(fs, p->claim, &st);
-    if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
-    return st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
 }
 
 // Makes the temporary file the newest generation, and that the one before it.
@@ -2026,6 +1969,50 @@ static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
     return r < 0 ? ckpt__fs_fail(err, "remove the run", r) : CKPT_OK;
 }
 
+//--- Places -------------------------------------------------------------------
+
+// Makes a directory aside for a run that is to be shown later.
+static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
+                               ckpt_error *err)
+{
+    char random[CKPT__FS_RANDOM + 1];
+    for (int tries = 0; tries < 8; tries++) {
+        int r = ckpt__fs_random(fs, random);
+        if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
+        ckpt__stb_sprintf(p->aside_name, ".new-%s", random);
+        CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
+                                               p->aside_name));
+        if (r == -EEXIST) continue;
+        p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->aside_name,
+                                           CKPT_FS_DIR);
+        if (r >= 0 && p->dir == -ENOENT) {
+            continue;                   // swept meanwhile: its maker was slow
+        }
+        p->aside = p->dir >= 0;
+        if (!p->aside) {                // it may be there all the same
+            (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
+                                        p->aside_name);
+            return ckpt__fs_fail(err, "make the directory of a run", p->dir);
+        }
+        return CKPT_OK;
+    }
+    return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
+}
+
+static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
+                               const char *name, ckpt_error *err)
+{
+    ckpt_fs_stat st;
+    p->dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
+    int r = p->dir < 0 ? p->dir : ckpt__fs_stat(fs, p->dir, &st);
+    if (r >= 0 && st.uid != fs->priv.uid) {
+        r = -ELOOP;
+    }
+    if (r == -ENOENT) return CKPT_ERR_NOT_FOUND;
+    return r < 0 ? ckpt__fs_fail(err, "open the directory of a run", r)
+                 : CKPT_OK;
+}
+
 // A place that was never shown is cleaned up by its maker.
 static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 {
@@ -2047,7 +2034,37 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
     ckpt__fs_close(fs, &p->dir);
 }
 
-//--- Listing, clocks, the store -----------------------------------------------
+static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
+                                     ckpt_how how, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    char name[256];
+    ckpt_code rc;
+    memset(p, 0, sizeof(*p));
+    p->dir = p->claim = p->in = p->out = -1;
+    p->how = how;
+    p->pid = fs->priv.calls->pid(fs->priv.user);
+    if (how == CKPT_HOW_LEFTOVER) {
+        if (strncmp(id, ".new-", 5) != 0 ||
+            strlen(id) >= sizeof(p->aside_name)) {
+            return CKPT_ERR_ARGUMENT;
+        }
+        memcpy(p->aside_name, id, strlen(id) + 1);
+        rc = ckpt__fs_find(fs, p, p->aside_name, err);
+    } else {
+        ckpt_store_fs_name(id, name);
+        memcpy(p->name, name, strlen(name) + 1);
+        rc = how == CKPT_HOW_FIND ? ckpt__fs_find(fs, p, p->name, err)
+                                  : ckpt__fs_make(fs, p, err);
+    }
+    if (rc != CKPT_OK) {
+        ckpt__fs_place_close(s, place, false);
+    }
+    return rc;
+}
+
+//--- The store ----------------------------------------------------------------
 
 static void ckpt__fs_list_end(ckpt_store_fs *fs, ckpt_cursor *cursor)
 {
