@@ -227,8 +227,8 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 //
 //   System calls         POSIX behind the table ckpt_fs_calls
 //   Names and errors     uses nothing: text in, text or a code out
-//   Files                uses the table and names: opening what is ours, reading
-//                        and writing, syncing, walking through a directory
+//   Files                uses the table and names: opening what is ours,
+//                        reading, writing, syncing, walking a directory
 //   The files of a run   uses files: what a place holds, its temporary files,
 //                        its generations by name and by token
 //   Looking and reading  | use the files of a run
@@ -304,8 +304,6 @@ typedef char ckpt__off_t_has_64_bits[sizeof(off_t) >= 8 ? 1 : -1];
 
 //--- System calls -------------------------------------------------------------
 
-typedef unsigned long long ckpt__ull;   // what "%llu" takes
-
 static int ckpt__sys_result(int r)
 {
     return r < 0 ? -errno : r;
@@ -315,14 +313,15 @@ static int ckpt__sys_result(int r)
 // or waits for the other end of a pipe that somebody planted.
 static int ckpt__sys_open(void *u, int dir, const char *name, int flags)
 {
-    int how = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int oflags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     (void)u;
-    how |= flags & CKPT_FS_WRITE ? O_RDWR : O_RDONLY;
-    how |= flags & CKPT_FS_CREATE ? O_CREAT : 0;
-    how |= flags & CKPT_FS_EXCL ? O_EXCL : 0;
-    how |= flags & CKPT_FS_DIR ? O_DIRECTORY : 0;
-    how |= flags & CKPT_FS_FOLLOW ? 0 : O_NOFOLLOW;
-    return ckpt__sys_result(openat(dir < 0 ? AT_FDCWD : dir, name, how, 0600));
+    oflags |= flags & CKPT_FS_WRITE ? O_RDWR : O_RDONLY;
+    oflags |= flags & CKPT_FS_CREATE ? O_CREAT : 0;
+    oflags |= flags & CKPT_FS_EXCL ? O_EXCL : 0;
+    oflags |= flags & CKPT_FS_DIR ? O_DIRECTORY : 0;
+    oflags |= flags & CKPT_FS_FOLLOW ? 0 : O_NOFOLLOW;
+    return ckpt__sys_result(openat(dir < 0 ? AT_FDCWD : dir, name, oflags,
+                                   0600));
 }
 
 static int ckpt__sys_close(void *u, int fd)
@@ -358,7 +357,7 @@ static int ckpt__sys_sync(void *u, int fd)
     return ckpt__sys_result(fsync(fd));
 }
 
-static int ckpt__sys_fill(int r, const struct stat *from, ckpt_fs_stat *st)
+static int ckpt__sys_fill_stat(int r, const struct stat *from, ckpt_fs_stat *st)
 {
     if (r < 0) return -errno;
 #ifdef __APPLE__
@@ -382,7 +381,7 @@ static int ckpt__sys_stat(void *u, int fd, ckpt_fs_stat *st)
 {
     struct stat from;
     (void)u;
-    return ckpt__sys_fill(fstat(fd, &from), &from, st);
+    return ckpt__sys_fill_stat(fstat(fd, &from), &from, st);
 }
 
 static int ckpt__sys_stat_at(void *u, int dir, const char *name,
@@ -390,8 +389,8 @@ static int ckpt__sys_stat_at(void *u, int dir, const char *name,
 {
     struct stat from;
     (void)u;
-    return ckpt__sys_fill(fstatat(dir, name, &from, AT_SYMLINK_NOFOLLOW),
-                          &from, st);
+    return ckpt__sys_fill_stat(fstatat(dir, name, &from, AT_SYMLINK_NOFOLLOW),
+                               &from, st);
 }
 
 static int ckpt__sys_mkdir(void *u, int dir, const char *name)
@@ -506,7 +505,7 @@ static int ckpt__sys_local(void *u, int fd)
 }
 
 // Reads a small file of /proc. Empty if there is none.
-static void ckpt__sys_proc(const char *path, char *buf, size_t cap)
+static void ckpt__sys_read_proc(const char *path, char *buf, size_t cap)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, buf, cap - 1);
@@ -518,11 +517,11 @@ static void ckpt__sys_proc(const char *path, char *buf, size_t cap)
 
 // The start time of a process, field 22 of proc(5)'s stat; 0: not known. The
 // name of the program, field 2, may hold anything but ends at the last ')'.
-static uint64_t ckpt__sys_start(const char *pid)
+static uint64_t ckpt__sys_start_time(const char *pid)
 {
     char path[48], text[512];
     ckpt__stb_sprintf(path, "/proc/%.20s/stat", pid);
-    ckpt__sys_proc(path, text, sizeof(text));
+    ckpt__sys_read_proc(path, text, sizeof(text));
     const char *p = strrchr(text, ')');
     for (int field = 2; p != NULL && field < 22; field++) {
         p = strchr(p + 1, ' ');
@@ -538,13 +537,13 @@ static int ckpt__sys_self(void *u, ckpt_fs_self *self)
     if (gethostname(self->host, sizeof(self->host) - 1) != 0) {
         self->host[0] = '\0';
     }
-    ckpt__sys_proc("/proc/sys/kernel/random/boot_id", self->boot,
-                   sizeof(self->boot));
+    ckpt__sys_read_proc("/proc/sys/kernel/random/boot_id", self->boot,
+                        sizeof(self->boot));
     self->boot[strcspn(self->boot, "\n")] = '\0';
     self->pid_ns = stat("/proc/self/ns/pid", &ns) == 0 ? (uint64_t)ns.st_ino
                                                        : 0;
     self->pid = (int64_t)getpid();
-    self->start = ckpt__sys_start("self");
+    self->start = ckpt__sys_start_time("self");
     return 0;
 }
 
@@ -557,7 +556,7 @@ static int ckpt__sys_gone(void *u, int64_t pid, uint64_t start)
     if (pid <= 0) return 0;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return 1;
     ckpt__stb_sprintf(text, "%lld", (long long)pid);
-    const uint64_t now = ckpt__sys_start(text);
+    const uint64_t now = ckpt__sys_start_time(text);
     return now != 0 && start != 0 && now != start;
 }
 
@@ -567,7 +566,7 @@ static int64_t ckpt__sys_pid(void *u)
     return (int64_t)getpid();
 }
 
-static int64_t ckpt__sys_ms(clockid_t clock, int *r)
+static int64_t ckpt__sys_clock_ms(clockid_t clock, int *r)
 {
     struct timespec t;
     if (clock_gettime(clock, &t) != 0) {
@@ -581,8 +580,8 @@ static int ckpt__sys_clock(void *u, ckpt_moment *now)
 {
     int r = 0;
     (void)u;
-    now->mono_ms = ckpt__sys_ms(CLOCK_MONOTONIC, &r);
-    now->wall_ms = ckpt__sys_ms(CLOCK_REALTIME, &r);
+    now->mono_ms = ckpt__sys_clock_ms(CLOCK_MONOTONIC, &r);
+    now->wall_ms = ckpt__sys_clock_ms(CLOCK_REALTIME, &r);
     return r;
 }
 
@@ -615,14 +614,16 @@ CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void)
 
 //--- Names and errors ---------------------------------------------------------
 
-#define CKPT__FS_BODY_MAX 200   // of a directory name, without its prefix
-#define CKPT__FS_NAME     208   // room for one
-#define CKPT__FS_RANDOM   26    // base32 digits of 128 bits
-#define CKPT__FS_BAD_MAX  4     // generations set aside in one run
+typedef unsigned long long ckpt__ull;   // what "%llu" takes
+
+#define CKPT__FS_BODY_MAX      200  // of a directory name, without its prefix
+#define CKPT__FS_NAME_SIZE     208  // room for one
+#define CKPT__FS_RANDOM_DIGITS 26   // base32 digits of 128 bits
+#define CKPT__FS_SET_ASIDE_MAX 4    // generations set aside in one run
 
 static const char ckpt__fs_base32[] = "abcdefghijklmnopqrstuvwxyz234567";
 
-static void ckpt__fs_base32_write(char *out, const uint8_t *p, size_t n)
+static void ckpt__fs_base32_encode(char *out, const uint8_t *p, size_t n)
 {
     uint32_t bits = 0, have = 0;
     while (n-- > 0) {
@@ -638,7 +639,7 @@ static void ckpt__fs_base32_write(char *out, const uint8_t *p, size_t n)
 }
 
 // Reads base32 without padding; false unless it is what the bytes would give.
-static bool ckpt__fs_base32_read(char *out, size_t cap, const char *p)
+static bool ckpt__fs_base32_decode(char *out, size_t cap, const char *p)
 {
     uint32_t bits = 0, have = 0;
     size_t n = 0;
@@ -657,7 +658,7 @@ static bool ckpt__fs_base32_read(char *out, size_t cap, const char *p)
     return n > 0 && n < cap;
 }
 
-static bool ckpt__fs_is_plain(char c)
+static bool ckpt__fs_is_name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '-';
@@ -669,16 +670,16 @@ CKPT_API void ckpt_store_fs_name(const char *id, char name[256])
     size_t size = 0;
     char *out = name;
     for (const char *p = id; *p != '\0'; p++) {
-        size += ckpt__fs_is_plain(*p) ? 1U : 3U;
+        size += ckpt__fs_is_name_byte(*p) ? 1U : 3U;
     }
     *out++ = size <= CKPT__FS_BODY_MAX ? 'r' : 'b';
     *out++ = '-';
     if (size > CKPT__FS_BODY_MAX) {
-        ckpt__fs_base32_write(out, (const uint8_t *)id, strlen(id));
+        ckpt__fs_base32_encode(out, (const uint8_t *)id, strlen(id));
         return;
     }
     for (const char *p = id; *p != '\0'; p++) {
-        if (ckpt__fs_is_plain(*p)) {
+        if (ckpt__fs_is_name_byte(*p)) {
             *out++ = *p;
         } else {
             *out++ = '%';
@@ -698,7 +699,7 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
         return false;
     }
     if (name[0] == 'b' &&
-        !ckpt__fs_base32_read(id, CKPT_ID_MAX + 1, name + 2)) {
+        !ckpt__fs_base32_decode(id, CKPT_ID_MAX + 1, name + 2)) {
         return false;
     }
     for (const char *p = name + 2; name[0] == 'r' && *p != '\0'; p++) {
@@ -723,11 +724,11 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
 
 // The files in the directory of a run.
 typedef enum ckpt__fs_kind {
-    CKPT__FS_OTHER, CKPT__FS_CLAIM, CKPT__FS_CURRENT, CKPT__FS_PREV,
-    CKPT__FS_TEMP, CKPT__FS_BAD
+    CKPT__FS_OTHER, CKPT__FS_CLAIM, CKPT__FS_NEWEST, CKPT__FS_PREV,
+    CKPT__FS_TEMP, CKPT__FS_SET_ASIDE
 } ckpt__fs_kind;
 
-static bool ckpt__fs_prefix(const char **p, const char *prefix)
+static bool ckpt__fs_skip_prefix(const char **p, const char *prefix)
 {
     const size_t n = strlen(prefix);
     const bool has = strncmp(*p, prefix, n) == 0;
@@ -736,7 +737,7 @@ static bool ckpt__fs_prefix(const char **p, const char *prefix)
 }
 
 // Reads a number as it is written: no sign, no leading zeros.
-static bool ckpt__fs_epoch(const char **p, uint64_t *epoch)
+static bool ckpt__fs_parse_epoch(const char **p, uint64_t *epoch)
 {
     *epoch = 0;
     if (**p < '1' || **p > '9') return false;
@@ -747,24 +748,25 @@ static bool ckpt__fs_epoch(const char **p, uint64_t *epoch)
     return true;
 }
 
-static ckpt__fs_kind ckpt__fs_parse(const char *name, uint64_t *epoch)
+static ckpt__fs_kind ckpt__fs_parse_name(const char *name, uint64_t *epoch)
 {
     const char *p = name;
     *epoch = 0;
-    if (ckpt__fs_prefix(&p, "heartbeat.")) {
-        return ckpt__fs_epoch(&p, epoch) && *p == '\0' ? CKPT__FS_CLAIM
+    if (ckpt__fs_skip_prefix(&p, "heartbeat.")) {
+        return ckpt__fs_parse_epoch(&p, epoch) && *p == '\0' ? CKPT__FS_CLAIM
                                                        : CKPT__FS_OTHER;
     }
-    if (ckpt__fs_prefix(&p, "checkpoint.")) {
-        if (!ckpt__fs_epoch(&p, epoch)) return CKPT__FS_OTHER;
-        if (strcmp(p, ".json") == 0) return CKPT__FS_CURRENT;
+    if (ckpt__fs_skip_prefix(&p, "checkpoint.")) {
+        if (!ckpt__fs_parse_epoch(&p, epoch)) return CKPT__FS_OTHER;
+        if (strcmp(p, ".json") == 0) return CKPT__FS_NEWEST;
         return strcmp(p, ".prev.json") == 0 ? CKPT__FS_PREV : CKPT__FS_OTHER;
     }
-    if (ckpt__fs_prefix(&p, ".t.")) {
-        return ckpt__fs_epoch(&p, epoch) && *p == '.' ? CKPT__FS_TEMP
+    if (ckpt__fs_skip_prefix(&p, ".t.")) {
+        return ckpt__fs_parse_epoch(&p, epoch) && *p == '.' ? CKPT__FS_TEMP
                                                       : CKPT__FS_OTHER;
     }
-    return ckpt__fs_prefix(&p, "bad.") ? CKPT__FS_BAD : CKPT__FS_OTHER;
+    return ckpt__fs_skip_prefix(&p, "bad.") ? CKPT__FS_SET_ASIDE
+                                            : CKPT__FS_OTHER;
 }
 
 static void ckpt__fs_claim_name(char *out, uint64_t epoch)
@@ -801,10 +803,10 @@ static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
 // Calls a function of the table again while a signal interrupts it. What was
 // interrupted had no effect, but for close, rename and link, which are looked
 // at instead.
-#define CKPT__FS_CALL(r, call) \
+#define CKPT__FS_RETRY(r, call) \
     do { (r) = (call); } while ((r) == -EINTR)
 
-static ckpt_store_fs *ckpt__fs(ckpt_store *s)
+static ckpt_store_fs *ckpt__fs_of(ckpt_store *s)
 {
     return (ckpt_store_fs *)(void *)s;
 }
@@ -813,7 +815,7 @@ static int ckpt__fs_open(ckpt_store_fs *fs, int dir, const char *name,
                          int flags)
 {
     int r;
-    CKPT__FS_CALL(r, fs->priv.calls->open(fs->priv.user, dir, name, flags));
+    CKPT__FS_RETRY(r, fs->priv.calls->open(fs->priv.user, dir, name, flags));
     return r;
 }
 
@@ -828,7 +830,7 @@ static void ckpt__fs_close(ckpt_store_fs *fs, int *fd)
 static int ckpt__fs_stat(ckpt_store_fs *fs, int fd, ckpt_fs_stat *st)
 {
     int r;
-    CKPT__FS_CALL(r, fs->priv.calls->stat(fs->priv.user, fd, st));
+    CKPT__FS_RETRY(r, fs->priv.calls->stat(fs->priv.user, fd, st));
     return r;
 }
 
@@ -836,14 +838,14 @@ static int ckpt__fs_stat_at(ckpt_store_fs *fs, int dir, const char *name,
                             ckpt_fs_stat *st)
 {
     int r;
-    CKPT__FS_CALL(r, fs->priv.calls->stat_at(fs->priv.user, dir, name, st));
+    CKPT__FS_RETRY(r, fs->priv.calls->stat_at(fs->priv.user, dir, name, st));
     return r;
 }
 
 static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
 {
     int r;
-    CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, dir, name));
+    CKPT__FS_RETRY(r, fs->priv.calls->unlink(fs->priv.user, dir, name));
     return r == -ENOENT ? 0 : r;
 }
 
@@ -852,7 +854,7 @@ static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 {
     int r = 0;
     if (fs->priv.durability == CKPT_STORE_FS_POWER) {
-        CKPT__FS_CALL(r, fs->priv.calls->sync(fs->priv.user, fd));
+        CKPT__FS_RETRY(r, fs->priv.calls->sync(fs->priv.user, fd));
     }
     return r;
 }
@@ -874,8 +876,8 @@ static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
     for (int idle = 0; size > 0; ) {
         int64_t r;
         const size_t n = size < most ? (size_t)size : most;
-        CKPT__FS_CALL(r, fs->priv.calls->write(fs->priv.user, fd, p, n,
-                                               offset));
+        CKPT__FS_RETRY(r, fs->priv.calls->write(fs->priv.user, fd, p, n,
+                                                offset));
         if (r < 0) return (int)r;
         if (r == 0 && ++idle == 2) return -EIO;
         p += r;
@@ -892,29 +894,30 @@ static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
     size_t got = 0;
     while (got < n) {
         int64_t r;
-        CKPT__FS_CALL(r, fs->priv.calls->read(fs->priv.user, fd,
-                                              (uint8_t *)buf + got, n - got,
-                                              offset + got));
+        CKPT__FS_RETRY(r, fs->priv.calls->read(fs->priv.user, fd,
+                                               (uint8_t *)buf + got, n - got,
+                                               offset + got));
         if (r <= 0) return r < 0 ? r : (int64_t)got;
         got += (size_t)r;
     }
     return (int64_t)got;
 }
 
-static int ckpt__fs_random(ckpt_store_fs *fs, char out[CKPT__FS_RANDOM + 1])
+static int ckpt__fs_random_digits(ckpt_store_fs *fs,
+                                  char out[CKPT__FS_RANDOM_DIGITS + 1])
 {
     uint8_t bytes[16];
     int r;
-    CKPT__FS_CALL(r, fs->priv.calls->random(fs->priv.user, bytes,
-                                            sizeof(bytes)));
+    CKPT__FS_RETRY(r, fs->priv.calls->random(fs->priv.user, bytes,
+                                             sizeof(bytes)));
     if (r == 0) {
-        ckpt__fs_base32_write(out, bytes, sizeof(bytes));
+        ckpt__fs_base32_encode(out, bytes, sizeof(bytes));
     }
     return r;
 }
 
 // Names what stands in a file: an inode number alone is used again too soon.
-static uint64_t ckpt__fs_token(const ckpt_fs_stat *st)
+static uint64_t ckpt__fs_file_token(const ckpt_fs_stat *st)
 {
     uint64_t token = st->ino * 0x9e3779b97f4a7c15U;
     token = (token ^ (uint64_t)st->mtime_ns) * 0x9e3779b97f4a7c15U;
@@ -922,7 +925,7 @@ static uint64_t ckpt__fs_token(const ckpt_fs_stat *st)
 }
 
 // Whether two looks saw one file.
-static bool ckpt__fs_same(const ckpt_fs_stat *a, const ckpt_fs_stat *b)
+static bool ckpt__fs_same_file(const ckpt_fs_stat *a, const ckpt_fs_stat *b)
 {
     return a->ino == b->ino && a->dev == b->dev;
 }
@@ -954,8 +957,8 @@ typedef struct ckpt__fs_walk {
 static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
 {
     w->fs = fs;
-    CKPT__FS_CALL(w->r, fs->priv.calls->dir_open(fs->priv.user, dir,
-                                                 &w->walk));
+    CKPT__FS_RETRY(w->r, fs->priv.calls->dir_open(fs->priv.user, dir,
+                                                  &w->walk));
     if (w->r == -ENOENT) {                      // removed while it was held:
         w->r = 0;                               // there is nothing in it
         return false;
@@ -965,8 +968,8 @@ static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
 
 static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
 {
-    CKPT__FS_CALL(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user, w->walk,
-                                                    w->name));
+    CKPT__FS_RETRY(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user, w->walk,
+                                                     w->name));
     if (w->r <= 0) {
         w->fs->priv.calls->dir_close(w->fs->priv.user, w->walk);
     }
@@ -978,19 +981,21 @@ static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
 // What the store keeps in a run: the directory it holds, and the claim, by
 // descriptor, so that whatever later stands under their names cannot be hurt.
 typedef struct ckpt__fs_place {
-    int      dir, claim;        // kept between calls; -1: none
-    int      in, out;           // being read, being written
+    int      dir, claim;        // descriptors kept between calls; -1: none
+    int      reading;           // descriptor of a generation; -1: none
+    int      writing;           // descriptor of the temporary file; -1: none
     uint64_t epoch;             // of the claim, 0: none
-    uint64_t in_token, out_size;
+    uint64_t reading_token;     // of the generation that is being read
+    uint64_t written;           // bytes in the temporary file so far
     uint64_t acked;             // as it stands in the claim
-    int64_t  pid;               // of the process that opened it
-    ckpt_how how;
-    bool     aside;             // not shown under its name yet
-    bool     spoiled;           // a sync of dir has failed
-    char     name[CKPT__FS_NAME];       // in the root
-    char     aside_name[40];            // in the root, until it is shown
-    char     out_name[56];              // the temporary file being written
-    char     nonce[CKPT__FS_RANDOM + 1];
+    int64_t  opener_pid;        // the process that opened this place
+    ckpt_how opened_as;
+    bool     unshown;           // the run does not have its name yet
+    bool     dir_spoiled;       // a sync of dir has failed
+    char     name[CKPT__FS_NAME_SIZE];  // of the run, in the root
+    char     new_name[40];              // of the run until then, in the root
+    char     temp_name[56];             // of the temporary file, in dir
+    char     nonce[CKPT__FS_RANDOM_DIGITS + 1];
 } ckpt__fs_place;
 
 static ckpt__fs_place *ckpt__fs_place_of(void *place)
@@ -999,9 +1004,10 @@ static ckpt__fs_place *ckpt__fs_place_of(void *place)
 }
 
 // The process that opened a place may use it, and no child of it.
-static ckpt_code ckpt__fs_check_pid(ckpt_store_fs *fs, const ckpt__fs_place *p)
+static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs,
+                                       const ckpt__fs_place *p)
 {
-    const bool ours = p->pid == fs->priv.calls->pid(fs->priv.user);
+    const bool ours = p->opener_pid == fs->priv.calls->pid(fs->priv.user);
     return ours ? CKPT_OK : CKPT_ERR_FORKED;
 }
 
@@ -1022,34 +1028,35 @@ static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
 
 // Makes the names in a directory durable. After a failure its descriptor is
 // spoiled and never synced again: that could succeed and mean nothing.
-static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
+static int ckpt__fs_sync_run(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     int r = 0;
-    if (*spoiled) {
-        const int fresh = ckpt__fs_open(fs, *dir, ".", CKPT_FS_DIR);
+    if (p->dir_spoiled) {
+        const int fresh = ckpt__fs_open(fs, p->dir, ".", CKPT_FS_DIR);
         if (fresh < 0) return fresh;
-        ckpt__fs_close(fs, dir);
-        *dir = fresh;
+        ckpt__fs_close(fs, &p->dir);
+        p->dir = fresh;
     }
-    r = ckpt__fs_sync(fs, *dir);
-    *spoiled = r < 0;
+    r = ckpt__fs_sync(fs, p->dir);
+    p->dir_spoiled = r < 0;
     return r;
 }
 
 // Makes a file that nobody else can have made.
-static int ckpt__fs_temp(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
+static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                uint64_t epoch)
 {
-    char random[CKPT__FS_RANDOM + 1];
+    char random[CKPT__FS_RANDOM_DIGITS + 1];
     int r = 0;
     for (int tries = 0; tries < 8; tries++) {
-        r = ckpt__fs_random(fs, random);
+        r = ckpt__fs_random_digits(fs, random);
         if (r < 0) return r;
-        ckpt__stb_sprintf(p->out_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
-        r = ckpt__fs_open(fs, p->dir, p->out_name,
+        ckpt__stb_sprintf(p->temp_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
+        r = ckpt__fs_open(fs, p->dir, p->temp_name,
                           CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
         if (r >= 0) return r;
         if (r != -EEXIST) {             // it may be there all the same
-            (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+            (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
             break;
         }
     }
@@ -1066,32 +1073,33 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
         ckpt_fs_stat st;
         ckpt__fs_gen_name(name, gen->epoch, i == 1);
         int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
-        if (fd >= 0 && ckpt__fs_token(&st) == gen->token) return fd;
+        if (fd >= 0 && ckpt__fs_file_token(&st) == gen->token) return fd;
         r = fd < 0 && fd != -ENOENT ? fd : r;
         ckpt__fs_close(fs, &fd);
     }
     return r;
 }
 
-static ckpt_code ckpt__fs_open_in(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                  const ckpt_gen *gen, ckpt_error *err)
+static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                           const ckpt_gen *gen, ckpt_error *err)
 {
     char name[256];
-    if (p->in >= 0 && p->in_token == gen->token) return CKPT_OK;
-    ckpt__fs_close(fs, &p->in);
-    p->in = ckpt__fs_open_gen(fs, p, gen, name);
-    p->in_token = gen->token;
-    if (p->in == -ESTALE) return CKPT_ERR_STALE;
-    return p->in < 0 ? ckpt__fs_fail(err, "open a checkpoint", p->in) : CKPT_OK;
+    if (p->reading >= 0 && p->reading_token == gen->token) return CKPT_OK;
+    ckpt__fs_close(fs, &p->reading);
+    p->reading = ckpt__fs_open_gen(fs, p, gen, name);
+    p->reading_token = gen->token;
+    if (p->reading == -ESTALE) return CKPT_ERR_STALE;
+    if (p->reading >= 0) return CKPT_OK;
+    return ckpt__fs_fail(err, "open a checkpoint", p->reading);
 }
 
 // Drops what was put.
-static void ckpt__fs_abort(ckpt_store_fs *fs, ckpt__fs_place *p)
+static void ckpt__fs_discard_put(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
-    ckpt__fs_close(fs, &p->in);
-    if (p->out >= 0) {
-        ckpt__fs_close(fs, &p->out);
-        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+    ckpt__fs_close(fs, &p->reading);
+    if (p->writing >= 0) {
+        ckpt__fs_close(fs, &p->writing);
+        (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
     }
 }
 
@@ -1110,8 +1118,8 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
         if (r < 0 && r != -ENOENT) {
             return ckpt__fs_fail(err, "look at a checkpoint", r);
         }
-        if (r >= 0 && ckpt__fs_token(&st) != token) {   // not one file still
-            token = ckpt__fs_token(&st);
+        if (r >= 0 && ckpt__fs_file_token(&st) != token) {
+            token = ckpt__fs_file_token(&st);
             look->gens[look->count].epoch = epoch;
             look->gens[look->count].seq = 0;
             look->gens[look->count++].token = token;
@@ -1125,19 +1133,19 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
 // width and stand in the first sector, which a disk writes whole or not at all.
 //
 //      {"claim":1,"acked":              31,"gave_up":false,"locked":true ,...
-#define CKPT__FS_ACKED_AT   19
-#define CKPT__FS_ACKED_SIZE 16
-#define CKPT__FS_GAVE_UP_AT 46
-#define CKPT__FS_LOCKED_AT  61
+#define CKPT__FS_ACKED_OFFSET   19
+#define CKPT__FS_ACKED_WIDTH 16
+#define CKPT__FS_GAVE_UP_OFFSET 46
+#define CKPT__FS_LOCKED_OFFSET  61
 
 //--- Looking and reading ------------------------------------------------------
 
 // Looks for generations from an epoch downwards, as many as fit. listed is the
 // highest epoch whose generation was listed; above it there are only claimants
 // that died, and what is being renamed.
-static ckpt_code ckpt__fs_look_gens(ckpt_store_fs *fs, int dir, uint64_t epoch,
-                                    uint64_t listed, ckpt_look *look,
-                                    ckpt_error *err)
+static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
+                                         uint64_t epoch, uint64_t listed,
+                                         ckpt_look *look, ckpt_error *err)
 {
     ckpt_code rc = CKPT_OK;
     uint32_t misses = 0;
@@ -1158,23 +1166,23 @@ static ckpt_code ckpt__fs_look_gens(ckpt_store_fs *fs, int dir, uint64_t epoch,
 static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
                                ckpt_look *look, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
     ckpt_fs_stat st;
     uint64_t epoch, listed = 0;
     memset(look, 0, sizeof(*look));
-    ckpt__fs_close(fs, &p->in);
-    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt__fs_close(fs, &p->reading);
+    const ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
-        const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
-        if ((kind == CKPT__FS_CLAIM || kind == CKPT__FS_CURRENT ||
+        const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
+        if ((kind == CKPT__FS_CLAIM || kind == CKPT__FS_NEWEST ||
              kind == CKPT__FS_PREV) && epoch > look->epoch) {
             look->epoch = epoch;
         }
-        if ((kind == CKPT__FS_CURRENT || kind == CKPT__FS_PREV) &&
+        if ((kind == CKPT__FS_NEWEST || kind == CKPT__FS_PREV) &&
             epoch <= epoch_max && epoch > listed) {
             listed = epoch;
         }
@@ -1187,27 +1195,27 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
         if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
         look->mine = st.nlink > 0;
     }
-    return ckpt__fs_look_gens(fs, p->dir, epoch_max < look->epoch ?
-                              epoch_max : look->epoch, listed, look, err);
+    return ckpt__fs_look_downwards(fs, p->dir, epoch_max < look->epoch ?
+                                   epoch_max : look->epoch, listed, look, err);
 }
 
-static ckpt_code ckpt__fs_gen_read(ckpt_store *s, void *place,
+static ckpt_code ckpt__fs_read_gen(ckpt_store *s, void *place,
                                    const ckpt_gen *gen, uint64_t offset,
                                    void *buf, size_t n, size_t *got,
                                    ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     *got = 0;
     if (n == 0) {
-        ckpt__fs_close(fs, &p->in);
+        ckpt__fs_close(fs, &p->reading);
         return CKPT_OK;
     }
-    const ckpt_code rc = ckpt__fs_open_in(fs, p, gen, err);
+    const ckpt_code rc = ckpt__fs_open_for_reading(fs, p, gen, err);
     if (rc != CKPT_OK) return rc;
-    const int64_t r = ckpt__fs_read(fs, p->in, buf, n, offset);
+    const int64_t r = ckpt__fs_read(fs, p->reading, buf, n, offset);
     if (r < 0) {
-        ckpt__fs_close(fs, &p->in);
+        ckpt__fs_close(fs, &p->reading);
         return r == -ESTALE ? CKPT_ERR_STALE :
             ckpt__fs_fail(err, "read a checkpoint", r);
     }
@@ -1218,13 +1226,13 @@ static ckpt_code ckpt__fs_gen_read(ckpt_store *s, void *place,
 //--- Claims -------------------------------------------------------------------
 
 // Writes the line of a claim: who, and a nonce that tells whose it is.
-static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
-                                     const char *owner, char *buf, size_t cap,
-                                     size_t *n)
+static ckpt_code ckpt__fs_format_claim(ckpt_store_fs *fs, const char *nonce,
+                                       const char *owner, char *buf, size_t cap,
+                                       size_t *n)
 {
-    static const char front[] = "{\"claim\":1,\"acked\":               0,"
+    static const char fixed[] = "{\"claim\":1,\"acked\":               0,"
                                 "\"gave_up\":false,\"locked\":false,";
-    const size_t behind = sizeof(front) - 2;    // stands the last comma
+    const size_t comma = sizeof(fixed) - 2;    // stands the last comma
     ckpt_fs_self self;
     ckpt_moment now;
     ckpt_json w;
@@ -1235,7 +1243,7 @@ static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
     (void)fs->priv.calls->self(fs->priv.user, &self);
     (void)fs->priv.calls->clock(fs->priv.user, &now);
     ckpt__time_write(when, now.wall_ms);
-    ckpt_json_init(&w, buf + behind, cap - behind - 1);
+    ckpt_json_init(&w, buf + comma, cap - comma - 1);
     w.replace = true;
     ckpt_json_open(&w, '{');
     ckpt_json_key(&w, "nonce");
@@ -1253,26 +1261,26 @@ static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
     ckpt_json_key(&w, "when");
     ckpt_json_string(&w, ckpt_text(when));
     ckpt_json_key(&w, "owner");
-    ckpt_bytes shown = ckpt_text(owner);
-    while (shown.len > 80 || (shown.len > 0 &&  // cut between characters
-           ((uint8_t)owner[shown.len] & 0xc0) == 0x80)) {
-        shown.len--;
+    ckpt_bytes who = ckpt_text(owner);
+    while (who.len > 80 || (who.len > 0 &&  // cut between characters
+           ((uint8_t)owner[who.len] & 0xc0) == 0x80)) {
+        who.len--;
     }
-    ckpt_json_string(&w, shown);
+    ckpt_json_string(&w, who);
     ckpt_json_close(&w);
     if (ckpt_json_done(&w, &line) != CKPT_OK) return CKPT_ERR_ARGUMENT;
-    memcpy(buf, front, behind + 1);
+    memcpy(buf, fixed, comma + 1);
     if (fs->priv.locks) {
-        memcpy(buf + CKPT__FS_LOCKED_AT, "true ", 5);
+        memcpy(buf + CKPT__FS_LOCKED_OFFSET, "true ", 5);
     }
-    *n = behind + line.len;
+    *n = comma + line.len;
     buf[(*n)++] = '\n';
     return CKPT_OK;
 }
 
 // Reads the line of a claim. An empty or damaged one is legal and says
 // nothing. Returns how many bytes there are.
-static size_t ckpt__fs_claim_read(ckpt_store_fs *fs, int fd, char *buf,
+static size_t ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, char *buf,
                                   size_t cap)
 {
     const int64_t r = ckpt__fs_read(fs, fd, buf, cap, 0);
@@ -1284,16 +1292,16 @@ static size_t ckpt__fs_claim_read(ckpt_store_fs *fs, int fd, char *buf,
 
 // Whether the claim of an epoch is the one with this nonce. -ENOENT: there is
 // none.
-static int ckpt__fs_claim_is(ckpt_store_fs *fs, int dir, const char *name,
-                             const char *nonce)
+static int ckpt__fs_claim_has_nonce(ckpt_store_fs *fs, int dir,
+                                    const char *name, const char *nonce)
 {
-    char buf[1024], text[CKPT__FS_RANDOM + 1];
+    char buf[1024], text[CKPT__FS_RANDOM_DIGITS + 1];
     ckpt_fs_stat st;
     ckpt_bytes line;
     int fd = ckpt__fs_open_ours(fs, dir, name, &st);
     if (fd < 0) return fd;
     line.ptr = buf;
-    line.len = ckpt__fs_claim_read(fs, fd, buf, sizeof(buf));
+    line.len = ckpt__fs_read_claim(fs, fd, buf, sizeof(buf));
     ckpt__fs_close(fs, &fd);
     return ckpt_json_text(ckpt_json_get(line, "nonce"), text, sizeof(text),
                           NULL) == CKPT_OK && strcmp(text, nonce) == 0;
@@ -1301,21 +1309,21 @@ static int ckpt__fs_claim_is(ckpt_store_fs *fs, int dir, const char *name,
 
 // Links the claim under its name. Whether it was won is told by looking: the
 // answer of link() can be lost, and can be wrong on NFS (link(2), BUGS).
-static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
+static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
                                      int fd, uint64_t epoch, ckpt_error *err)
 {
     char name[64];
     ckpt_fs_stat st;
     ckpt__fs_claim_name(name, epoch);
-    const int linked = fs->priv.calls->link(fs->priv.user, p->dir, p->out_name,
+    const int linked = fs->priv.calls->link(fs->priv.user, p->dir, p->temp_name,
                                             p->dir, name);
     int r = ckpt__fs_stat(fs, fd, &st);
     bool won = r >= 0 && st.nlink == 2;
     if (!won) {
-        r = ckpt__fs_claim_is(fs, p->dir, name, p->nonce);
+        r = ckpt__fs_claim_has_nonce(fs, p->dir, name, p->nonce);
         won = r == 1;
     }
-    const int gone = ckpt__fs_unlink(fs, p->dir, p->out_name);
+    (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);    // else swept later
     // What was linked and is not there has been removed as a lower claim.
     if (!won && (r == 0 || linked == -EEXIST ||
                  (linked >= 0 && r == -ENOENT))) {
@@ -1327,9 +1335,8 @@ static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
                                            linked < 0 ? linked : r);
         return linked == -ENOENT ? CKPT_ERR_STALE : rc;
     }
-    (void)gone;                                 // swept later
-    r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
-    if (r >= 0 && p->how == CKPT_HOW_FIND) {
+    r = ckpt__fs_sync_run(fs, p);
+    if (r >= 0 && p->opened_as == CKPT_HOW_FIND) {
         r = ckpt__fs_sync_root(fs);     // its maker may have died before that
     }
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
@@ -1339,32 +1346,32 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner, char *nonce,
                                 ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char line[1024];
     size_t n = 0;
-    ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
-    int r = ckpt__fs_random(fs, p->nonce);
+    int r = ckpt__fs_random_digits(fs, p->nonce);
     if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
-    rc = ckpt__fs_claim_line(fs, p->nonce, owner, line, sizeof(line), &n);
+    rc = ckpt__fs_format_claim(fs, p->nonce, owner, line, sizeof(line), &n);
     if (rc != CKPT_OK) return rc;
-    int fd = ckpt__fs_temp(fs, p, epoch);
+    int fd = ckpt__fs_create_temp(fs, p, epoch);
     if (fd < 0) {
         rc = ckpt__fs_fail(err, "make the claim", fd);
         return fd == -ENOENT ? CKPT_ERR_STALE : rc;     // removed meanwhile
     }
     // Locked before it has its name: whoever sees it sees it locked.
     if (fs->priv.locks) {
-        CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, true));
+        CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, true));
     }
     r = r < 0 ? r : ckpt__fs_write(fs, fd, line, n, 0);
     r = r < 0 ? r : ckpt__fs_sync(fs, fd);
     if (r < 0) {
-        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+        (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
         rc = ckpt__fs_fail(err, "write the claim", r);
     } else {
-        rc = ckpt__fs_claim_link(fs, p, fd, epoch, err);
+        rc = ckpt__fs_link_claim(fs, p, fd, epoch, err);
     }
     if (rc != CKPT_OK) {
         ckpt__fs_close(fs, &fd);
@@ -1382,21 +1389,21 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
 static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
                                ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    char digits[CKPT__FS_ACKED_SIZE + 8];
+    char digits[CKPT__FS_ACKED_WIDTH + 8];
     ckpt_fs_stat st;
     int r = -EAGAIN;
-    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    const ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     if (acked != p->acked) {
-        (void)ckpt__number(digits, acked, CKPT__FS_ACKED_SIZE, ' ');
-        r = ckpt__fs_write(fs, p->claim, digits, CKPT__FS_ACKED_SIZE,
-                           CKPT__FS_ACKED_AT);
+        (void)ckpt__number(digits, acked, CKPT__FS_ACKED_WIDTH, ' ');
+        r = ckpt__fs_write(fs, p->claim, digits, CKPT__FS_ACKED_WIDTH,
+                           CKPT__FS_ACKED_OFFSET);
         p->acked = r < 0 ? p->acked : acked;
     }
     if (r < 0) {
-        CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, p->claim));
+        CKPT__FS_RETRY(r, fs->priv.calls->touch(fs->priv.user, p->claim));
     }
     r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
     if (r < 0) return ckpt__fs_fail(err, "touch the heartbeat", r);
@@ -1404,14 +1411,14 @@ static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
 }
 
 // The clock of this file system: the mtime of a file that is touched now.
-static int ckpt__fs_probe(ckpt_store_fs *fs, int64_t *now_ms)
+static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
 {
     ckpt_fs_stat st;
     int fd = ckpt__fs_open(fs, fs->priv.root, ".probe",
                            CKPT_FS_WRITE | CKPT_FS_CREATE);
     int r = fd;
     if (fd >= 0) {
-        CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, fd));
+        CKPT__FS_RETRY(r, fs->priv.calls->touch(fs->priv.user, fd));
         r = r < 0 ? r : ckpt__fs_stat(fs, fd, &st);
         *now_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
     }
@@ -1421,7 +1428,7 @@ static int ckpt__fs_probe(ckpt_store_fs *fs, int64_t *now_ms)
 
 // Whether the process that made a claim is certainly gone, although its lock
 // is held: a child of it inherited that.
-static bool ckpt__fs_inherited(ckpt_store_fs *fs, ckpt_bytes line)
+static bool ckpt__fs_lock_is_inherited(ckpt_store_fs *fs, ckpt_bytes line)
 {
     ckpt_fs_self self;
     char boot[sizeof(self.boot)];
@@ -1439,7 +1446,7 @@ static bool ckpt__fs_inherited(ckpt_store_fs *fs, ckpt_bytes line)
 }
 
 // Whether a member of the line of a claim is true.
-static bool ckpt__fs_claim_says(ckpt_bytes line, const char *key)
+static bool ckpt__fs_claim_flag(ckpt_bytes line, const char *key)
 {
     const ckpt_bytes value = ckpt_json_get(line, key);
     return value.len == 4 && memcmp(value.ptr, "true", 4) == 0;
@@ -1447,21 +1454,23 @@ static bool ckpt__fs_claim_says(ckpt_bytes line, const char *key)
 
 // A lock that is free proves something only if the owner took it: who judges by
 // age takes none.
-static ckpt_verdict ckpt__fs_verdict(ckpt_store_fs *fs, int fd, ckpt_bytes line)
+static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
+                                         ckpt_bytes line)
 {
     int r;
     if (!fs->priv.locks) return CKPT_LIFE_UNKNOWN;
-    CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, false));
+    CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, false));
     if (r == 0) {                               // closing fd gives it back
-        return ckpt__fs_claim_says(line, "locked") ? CKPT_LIFE_GONE
+        return ckpt__fs_claim_flag(line, "locked") ? CKPT_LIFE_GONE
                                                    : CKPT_LIFE_UNKNOWN;
     }
     if (r != -EWOULDBLOCK) return CKPT_LIFE_UNKNOWN;
-    return ckpt__fs_inherited(fs, line) ? CKPT_LIFE_GONE : CKPT_LIFE_LIVE;
+    return ckpt__fs_lock_is_inherited(fs, line) ? CKPT_LIFE_GONE
+                                                : CKPT_LIFE_LIVE;
 }
 
 // "worker-3 (host, pid 4711)", for people to read.
-static void ckpt__fs_show_owner(char out[160], ckpt_bytes line)
+static void ckpt__fs_describe_owner(char out[160], ckpt_bytes line)
 {
     char owner[96], host[64];
     int64_t pid = 0;
@@ -1478,14 +1487,14 @@ static void ckpt__fs_show_owner(char out[160], ckpt_bytes line)
 static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
                                 ckpt_life *life, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt_fs_stat st;
     char name[64], buf[1024];
     ckpt_bytes line;
     int64_t acked = 0;
     memset(life, 0, sizeof(*life));
-    int r = ckpt__fs_probe(fs, &life->now_ms);
+    int r = ckpt__fs_probe_clock(fs, &life->now_ms);
     if (r < 0 && !fs->priv.locks) {
         return ckpt__fs_fail(err, "touch the probe", r);
     }
@@ -1495,7 +1504,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
         // A run that was never claimed: judge its maker by its directory. In
         // a run that is shown, a claim that is missing has no owner.
         life->verdict = CKPT_LIFE_GONE;
-        if (p->how == CKPT_HOW_LEFTOVER) {
+        if (p->opened_as == CKPT_HOW_LEFTOVER) {
             r = ckpt__fs_stat(fs, p->dir, &st);
             if (r < 0) {                        // 0 would be very old
                 return ckpt__fs_fail(err, "look at the directory of a run", r);
@@ -1509,13 +1518,13 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     life->beat_ms = st.mtime_ns / 1000000;
     life->now_ms = life->now_ms != 0 ? life->now_ms : life->beat_ms;
     line.ptr = buf;
-    line.len = ckpt__fs_claim_read(fs, fd, buf, sizeof(buf));
-    ckpt__fs_show_owner(life->owner, line);
+    line.len = ckpt__fs_read_claim(fs, fd, buf, sizeof(buf));
+    ckpt__fs_describe_owner(life->owner, line);
     (void)!ckpt_json_number(ckpt_json_get(line, "acked"), &acked);
     life->acked = acked > 0 && acked <= (int64_t)CKPT_TURN_MAX ?
                   (uint64_t)acked : 0;
-    life->gave_up = ckpt__fs_claim_says(line, "gave_up");
-    life->verdict = ckpt__fs_verdict(fs, fd, line);
+    life->gave_up = ckpt__fs_claim_flag(line, "gave_up");
+    life->verdict = ckpt__fs_judge_owner(fs, fd, line);
     ckpt__fs_close(fs, &fd);
     return CKPT_OK;
 }
@@ -1524,25 +1533,26 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 
 // Copies a range and sums it on the way: what was damaged on the medium must
 // not be given a new life.
-static ckpt_code ckpt__fs_copy(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               const ckpt_part *part, ckpt_error *err)
+static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                     const ckpt_part *part, ckpt_error *err)
 {
     uint8_t buf[16384];
-    uint64_t done = 0;
+    uint64_t copied = 0;
     uint32_t crc = 0;
-    while (done < part->size) {
-        const uint64_t left = part->size - done;
+    while (copied < part->size) {
+        const uint64_t left = part->size - copied;
         const size_t n = left < sizeof(buf) ? (size_t)left : sizeof(buf);
-        const int64_t got = ckpt__fs_read(fs, p->in, buf, n,
-                                          part->offset + done);
+        const int64_t got = ckpt__fs_read(fs, p->reading, buf, n,
+                                          part->offset + copied);
         if (got < 0) return ckpt__fs_fail(err, "read the last checkpoint", got);
         if ((size_t)got < n) {
             return CKPT_ERR_DAMAGED;            // shorter than it was
         }
         crc = ckpt_crc32c(crc, buf, n);
-        const int r = ckpt__fs_write(fs, p->out, buf, n, p->out_size + done);
+        const int r = ckpt__fs_write(fs, p->writing, buf, n,
+                                     p->written + copied);
         if (r < 0) return ckpt__fs_fail(err, "write a checkpoint", r);
-        done += n;
+        copied += n;
     }
     return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
@@ -1550,152 +1560,165 @@ static ckpt_code ckpt__fs_copy(ckpt_store_fs *fs, ckpt__fs_place *p,
 static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
                               const ckpt_part *part, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
-    if (p->out < 0) {
-        p->out_size = 0;
-        p->out = ckpt__fs_temp(fs, p, p->epoch);
-        if (p->out < 0) {
-            return ckpt__fs_fail(err, "make a temporary file", p->out);
+    if (p->writing < 0) {
+        p->written = 0;
+        p->writing = ckpt__fs_create_temp(fs, p, p->epoch);
+        if (p->writing < 0) {
+            return ckpt__fs_fail(err, "make a temporary file", p->writing);
         }
     }
     if (part->bytes != NULL) {
-        const int r = ckpt__fs_write(fs, p->out, part->bytes, part->size,
-                                     p->out_size);
+        const int r = ckpt__fs_write(fs, p->writing, part->bytes, part->size,
+                                     p->written);
         rc = r < 0 ? ckpt__fs_fail(err, "write a checkpoint", r) : CKPT_OK;
     } else {
-        rc = ckpt__fs_open_in(fs, p, base, err);
-        rc = rc == CKPT_OK ? ckpt__fs_copy(fs, p, part, err) : rc;
+        rc = ckpt__fs_open_for_reading(fs, p, base, err);
+        rc = rc == CKPT_OK ? ckpt__fs_copy_range(fs, p, part, err) : rc;
         rc = rc == CKPT_ERR_STALE ? CKPT_ERR_DAMAGED : rc;
     }
-    p->out_size += part->size;
+    p->written += part->size;
     if (rc != CKPT_OK) {
-        ckpt__fs_abort(fs, p);
+        ckpt__fs_discard_put(fs, p);
     }
     return rc;
 }
 
 // Brings the temporary file to the medium and closes it. Errors of write-back
 // can show in any of the three.
-static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                ckpt_fs_stat *st, ckpt_error *err)
+static ckpt_code ckpt__fs_flush_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                     ckpt_fs_stat *st, ckpt_error *err)
 {
-    int r = ckpt__fs_sync(fs, p->out);
+    int r = ckpt__fs_sync(fs, p->writing);
     if (r < 0) return ckpt__fs_fail(err, "sync a checkpoint", r);
-    r = ckpt__fs_stat(fs, p->out, st);
-    if (r < 0 || st->size != p->out_size) {
+    r = ckpt__fs_stat(fs, p->writing, st);
+    if (r < 0 || st->size != p->written) {
         return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
     }
-    r = fs->priv.calls->close(fs->priv.user, p->out);
-    p->out = -1;
+    r = fs->priv.calls->close(fs->priv.user, p->writing);
+    p->writing = -1;
     // On Linux the descriptor is gone after EINTR, too: close(2).
     return r < 0 && r != -EINTR ? ckpt__fs_fail(err, "close a checkpoint", r)
                                 : CKPT_OK;
 }
 
+// What a rename came to.
+typedef enum ckpt__fs_renamed {
+    CKPT__FS_RENAMED,
+    CKPT__FS_NOT_RENAMED,       // certainly: something else stands there
+    CKPT__FS_UNSEEN             // neither can be seen
+} ckpt__fs_renamed;
+
 // Renames within the directory of the run. An error is judged by looking,
-// never by its number: the effect may be there (rename(2), BUGS). 0: done;
-// 1: certainly not done; 2: cannot be seen.
-static int ckpt__fs_rename(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                           const char *from, const char *to,
-                           const ckpt_fs_stat *what, int *sys)
+// never by its number: the effect may be there (rename(2), BUGS).
+static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
+                                               const ckpt__fs_place *p,
+                                               const char *from, const char *to,
+                                               const ckpt_fs_stat *source,
+                                               int *sys)
 {
     ckpt_fs_stat st;
     const int r = fs->priv.calls->rename(fs->priv.user, p->dir, from, p->dir,
                                          to);
     *sys = r;
-    if (r >= 0) return 0;
+    if (r >= 0) return CKPT__FS_RENAMED;
     const int seen = ckpt__fs_stat_at(fs, p->dir, to, &st);
-    if (seen >= 0 && ckpt__fs_same(&st, what)) return 0;
-    if (seen >= 0 || seen == -ENOENT) return 1;
-    return 2;
+    if (seen >= 0 && ckpt__fs_same_file(&st, source)) return CKPT__FS_RENAMED;
+    if (seen >= 0 || seen == -ENOENT) return CKPT__FS_NOT_RENAMED;
+    return CKPT__FS_UNSEEN;
 }
 
 // Makes a second link to the newest generation, to be renamed to prev. temp
 // is empty where there is nothing to keep.
-static ckpt_code ckpt__fs_link_prev(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                    const char *current, const char *prev,
-                                    char temp[56], ckpt_fs_stat *now,
-                                    ckpt_error *err)
+static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                      const char *newest, const char *prev,
+                                      char link_name[56],
+                                      ckpt_fs_stat *newest_st,
+                                      ckpt_error *err)
 {
-    char random[CKPT__FS_RANDOM + 1];
+    char random[CKPT__FS_RANDOM_DIGITS + 1];
     ckpt_fs_stat st;
-    temp[0] = '\0';
-    int r = ckpt__fs_stat_at(fs, p->dir, current, now);
+    link_name[0] = '\0';
+    int r = ckpt__fs_stat_at(fs, p->dir, newest, newest_st);
     if (r == -ENOENT) return CKPT_OK;           // the first one
     r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, prev, &st);
-    if (r >= 0 && ckpt__fs_same(&st, now)) {
+    if (r >= 0 && ckpt__fs_same_file(&st, newest_st)) {
         return CKPT_OK;                         // a failed save got so far
     }
-    r = r == -ENOENT || r >= 0 ? ckpt__fs_random(fs, random) : r;
+    r = r == -ENOENT || r >= 0 ? ckpt__fs_random_digits(fs, random) : r;
     if (r < 0) return ckpt__fs_fail(err, "look at the last checkpoint", r);
-    ckpt__stb_sprintf(temp, ".t.%llu.%s", (ckpt__ull)p->epoch, random);
-    r = fs->priv.calls->link(fs->priv.user, p->dir, current, p->dir, temp);
-    if (r < 0 && (ckpt__fs_stat_at(fs, p->dir, temp, &st) < 0 ||
-                  !ckpt__fs_same(&st, now))) {
-        temp[0] = '\0';
+    ckpt__stb_sprintf(link_name, ".t.%llu.%s", (ckpt__ull)p->epoch, random);
+    r = fs->priv.calls->link(fs->priv.user, p->dir, newest, p->dir, link_name);
+    if (r < 0 && (ckpt__fs_stat_at(fs, p->dir, link_name, &st) < 0 ||
+                  !ckpt__fs_same_file(&st, newest_st))) {
+        link_name[0] = '\0';
         return ckpt__fs_fail(err, "keep the last checkpoint", r);
     }
     return CKPT_OK;
 }
 
 // Makes the temporary file the newest generation, and that the one before it.
-static ckpt_code ckpt__fs_switch(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                 const ckpt_fs_stat *st, ckpt_error *err)
+static ckpt_code ckpt__fs_replace_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                         const ckpt_fs_stat *st,
+                                         ckpt_error *err)
 {
-    char current[64], prev[64], temp[56];
-    ckpt_fs_stat now;
-    int sys = 0, done = 1;
-    ckpt__fs_gen_name(current, p->epoch, false);
+    char newest[64], prev[64], link_name[56];
+    ckpt_fs_stat newest_st;
+    ckpt__fs_renamed renamed = CKPT__FS_NOT_RENAMED;
+    int sys = 0;
+    ckpt__fs_gen_name(newest, p->epoch, false);
     ckpt__fs_gen_name(prev, p->epoch, true);
-    ckpt_code rc = ckpt__fs_link_prev(fs, p, current, prev, temp, &now, err);
+    ckpt_code rc = ckpt__fs_link_newest(fs, p, newest, prev, link_name,
+                                        &newest_st, err);
     if (rc == CKPT_OK) {
         rc = ckpt__fs_check_claim(fs, p, err);
     }
-    if (rc == CKPT_OK && temp[0] != '\0' &&
-        ckpt__fs_rename(fs, p, temp, prev, &now, &sys) != 0) {
+    if (rc == CKPT_OK && link_name[0] != '\0' &&
+        ckpt__fs_rename_in_run(fs, p, link_name, prev, &newest_st, &sys) !=
+            CKPT__FS_RENAMED) {
         rc = ckpt__fs_fail(err, "keep the last checkpoint", sys);
     }
     if (rc == CKPT_OK) {
-        done = ckpt__fs_rename(fs, p, p->out_name, current, st, &sys);
-        rc = done == 0 ? CKPT_OK :
+        renamed = ckpt__fs_rename_in_run(fs, p, p->temp_name, newest, st, &sys);
+        rc = renamed == CKPT__FS_RENAMED ? CKPT_OK :
             ckpt__fs_fail(err, "rename a checkpoint", sys);
     }
-    if (temp[0] != '\0') {
-        (void)ckpt__fs_unlink(fs, p->dir, temp);
+    if (link_name[0] != '\0') {
+        (void)ckpt__fs_unlink(fs, p->dir, link_name);
     }
-    if (done == 1) {
-        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+    if (renamed == CKPT__FS_NOT_RENAMED) {
+        (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
     }
-    return done == 2 ? CKPT_ERR_UNSURE : rc;
+    return renamed == CKPT__FS_UNSEEN ? CKPT_ERR_UNSURE : rc;
 }
 
 // Gives a run that was made aside its name. Fails when a run stands there: a
 // directory that is not empty is never replaced.
-static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               ckpt_error *err)
+static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                   ckpt_error *err)
 {
     ckpt_fs_stat st, own;
     const ckpt_code rc = ckpt__fs_check_claim(fs, p, err);
     if (rc != CKPT_OK) return rc;               // swept meanwhile
-    int r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->aside_name,
+    int r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->new_name,
                                    fs->priv.root, p->name);
     if (r < 0) {
         const int seen = ckpt__fs_stat_at(fs, fs->priv.root, p->name, &st);
         const int known = ckpt__fs_stat(fs, p->dir, &own);
         if (known < 0 || (seen < 0 && seen != -ENOENT)) {
-            p->aside = false;                   // leave it as it stands
+            p->unshown = false;                   // leave it as it stands
             (void)ckpt__fs_fail(err, "show the run", r);
             return CKPT_ERR_UNSURE;
         }
-        if (seen == -ENOENT || !ckpt__fs_same(&st, &own)) {
+        if (seen == -ENOENT || !ckpt__fs_same_file(&st, &own)) {
             return r == -EEXIST || r == -ENOTEMPTY ? CKPT_ERR_EXISTS :
                 ckpt__fs_fail(err, "show the run", r);
         }
     }
-    p->aside = false;
+    p->unshown = false;
     r = ckpt__fs_sync_root(fs);
     if (r < 0) {
         (void)ckpt__fs_fail(err, "sync the store", r);
@@ -1707,27 +1730,27 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
 static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
                                   ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt_fs_stat st;
-    ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
-    ckpt__fs_close(fs, &p->in);
-    rc = ckpt__fs_flush(fs, p, &st, err);
+    ckpt__fs_close(fs, &p->reading);
+    rc = ckpt__fs_flush_temp(fs, p, &st, err);
     if (rc != CKPT_OK) {
-        ckpt__fs_close(fs, &p->out);
-        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+        ckpt__fs_close(fs, &p->writing);
+        (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
     } else {
-        rc = ckpt__fs_switch(fs, p, &st, err);
+        rc = ckpt__fs_replace_newest(fs, p, &st, err);
     }
     if (rc != CKPT_OK) return rc;
-    gen->token = ckpt__fs_token(&st);
-    const int r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
+    gen->token = ckpt__fs_file_token(&st);
+    const int r = ckpt__fs_sync_run(fs, p);
     if (r < 0) {
         (void)ckpt__fs_fail(err, "sync the directory of a run", r);
         return CKPT_ERR_NOT_DURABLE;
     }
-    return p->aside ? ckpt__fs_show(fs, p, err) : CKPT_OK;
+    return p->unshown ? ckpt__fs_show_run(fs, p, err) : CKPT_OK;
 }
 
 //--- Removing -----------------------------------------------------------------
@@ -1737,23 +1760,23 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
 static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
                                     const ckpt_gen *gen, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char name[256], bad[64];
     ckpt_fs_stat st;
-    ckpt__fs_close(fs, &p->in);
-    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt__fs_close(fs, &p->reading);
+    const ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     int r, fd = ckpt__fs_open_gen(fs, p, gen, name);
     if (fd == -ESTALE) return CKPT_OK;          // it is gone already
     r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, &st);
     ckpt__fs_close(fs, &fd);
-    for (uint32_t n = 1; r >= 0 && n <= CKPT__FS_BAD_MAX; n++) {
+    for (uint32_t n = 1; r >= 0 && n <= CKPT__FS_SET_ASIDE_MAX; n++) {
         ckpt_fs_stat there;
         ckpt__stb_sprintf(bad, "bad.%u.damaged.json", n);
         r = fs->priv.calls->link(fs->priv.user, p->dir, name, p->dir, bad);
         if (r >= 0 || (ckpt__fs_stat_at(fs, p->dir, bad, &there) >= 0 &&
-                       ckpt__fs_same(&there, &st))) {
+                       ckpt__fs_same_file(&there, &st))) {
             r = 0;
             break;
         }
@@ -1764,8 +1787,8 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
 }
 
 // Where the name of a generation stands, "" if it is gone.
-static int ckpt__fs_find_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                             const ckpt_gen *gen, char name[256])
+static int ckpt__fs_name_of_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                const ckpt_gen *gen, char name[256])
 {
     int fd = gen != NULL ? ckpt__fs_open_gen(fs, p, gen, name) : -ESTALE;
     const int r = fd < 0 ? fd : 0;
@@ -1776,25 +1799,25 @@ static int ckpt__fs_find_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return r == -ESTALE ? 0 : r;
 }
 
-#define CKPT__FS_BATCH 32       // claims that one walk collects
+#define CKPT__FS_CLAIMS_BATCH 32       // claims that one walk collects
 
 // Collects the lowest claims of epochs below a limit, but for the own one, in
 // ascending order. Returns how many.
-static int ckpt__fs_lowest_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                                  uint64_t below, uint64_t own,
-                                  uint64_t lowest[CKPT__FS_BATCH])
+static int ckpt__fs_collect_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                   uint64_t below, uint64_t own,
+                                   uint64_t lowest[CKPT__FS_CLAIMS_BATCH])
 {
     ckpt__fs_walk w;
     uint64_t epoch;
     int n = 0;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
-        if (ckpt__fs_parse(w.name, &epoch) != CKPT__FS_CLAIM ||
+        if (ckpt__fs_parse_name(w.name, &epoch) != CKPT__FS_CLAIM ||
             epoch >= below || epoch == own ||
-            (n == CKPT__FS_BATCH && epoch > lowest[n - 1])) {
+            (n == CKPT__FS_CLAIMS_BATCH && epoch > lowest[n - 1])) {
             continue;
         }
-        int i = n < CKPT__FS_BATCH ? n++ : n - 1;
+        int i = n < CKPT__FS_CLAIMS_BATCH ? n++ : n - 1;
         for (; i > 0 && lowest[i - 1] > epoch; i--) {
             lowest[i] = lowest[i - 1];
         }
@@ -1808,42 +1831,43 @@ static int ckpt__fs_lowest_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
 // those between it and ours do not: its claimant, if it looked only then, would
 // take the run from an owner that has not lost it. (Variants claims-descending
 // in tests/spin/ckpt.pml.)
-static int ckpt__fs_drop_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                                uint64_t below, uint64_t own)
+static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                  uint64_t below, uint64_t own)
 {
-    uint64_t lowest[CKPT__FS_BATCH];
+    uint64_t lowest[CKPT__FS_CLAIMS_BATCH];
     int n, removed;
     do {
         removed = 0;
-        n = ckpt__fs_lowest_claims(fs, p, below, own, lowest);
+        n = ckpt__fs_collect_claims(fs, p, below, own, lowest);
         for (int i = 0; i < n; i++) {
             char name[64];
             int r;
             ckpt__fs_claim_name(name, lowest[i]);
-            CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
-                                                    name));
+            CKPT__FS_RETRY(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
+                                                     name));
             if (r < 0 && r != -ENOENT) return r;
             removed += r >= 0;
         }
-    } while (n == CKPT__FS_BATCH && removed > 0);
+    } while (n == CKPT__FS_CLAIMS_BATCH && removed > 0);
     return n < 0 ? n : 0;
 }
 
 // Removes the files of some kinds (an OR of 1 << kind) of epochs below a limit,
 // but for one name. Returns how many are gone by that.
-static int ckpt__fs_drop_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                               unsigned kinds, uint64_t below, const char *keep)
+static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                 unsigned kinds, uint64_t below,
+                                 const char *keep)
 {
     ckpt__fs_walk w;
     uint64_t epoch;
     int failed = 0, n = 0;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
-        const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
+        const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
         if ((kinds >> kind & 1) && epoch < below && strcmp(w.name, keep) != 0) {
             int r;
-            CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
-                                                    w.name));
+            CKPT__FS_RETRY(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
+                                                     w.name));
             n += r >= 0;
             failed = r < 0 && r != -ENOENT ? r : failed;
         }
@@ -1855,26 +1879,26 @@ static int ckpt__fs_drop_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
 // Removes what is below a limit: the lower claims first, then the temporary
 // files, until none are left: from then on no older owner can rename anything
 // (see ckpt__fs_check_claim). Then the generations, but for one name.
-static int ckpt__fs_clear(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                          uint64_t below, const char *keep)
+static int ckpt__fs_remove_below(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                 uint64_t below, const char *keep)
 {
-    int r = ckpt__fs_drop_claims(fs, p, below, p->epoch);
+    int r = ckpt__fs_remove_claims(fs, p, below, p->epoch);
     do {
-        r = r < 0 ? r : ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_TEMP,
-                                            p->epoch + 1, "");
+        r = r < 0 ? r : ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_TEMP,
+                                              p->epoch + 1, "");
     } while (r > 0);
     return r < 0 ? r :
-        ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_CURRENT |
-                            1U << CKPT__FS_PREV, below, keep);
+        ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_NEWEST |
+                              1U << CKPT__FS_PREV, below, keep);
 }
 
 // Removes the name of a directory. One that is not empty is somebody else's:
 // a successor, or a claim above ours.
-static int ckpt__fs_rmdir(ckpt_store_fs *fs, const char *name)
+static int ckpt__fs_remove_dir(ckpt_store_fs *fs, const char *name)
 {
     int r;
-    CKPT__FS_CALL(r, fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
-                                           name));
+    CKPT__FS_RETRY(r, fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
+                                            name));
     if (r == -ENOTEMPTY || r == -EEXIST || r == -ENOENT) {
         r = 0;
     }
@@ -1889,81 +1913,82 @@ static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
 {
     char claim[64];
     ckpt__fs_claim_name(claim, p->epoch);
-    int r = ckpt__fs_clear(fs, p, p->epoch + 1, gen);
-    r = r < 0 ? r : ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_BAD, 1, "");
-    r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
+    int r = ckpt__fs_remove_below(fs, p, p->epoch + 1, gen);
+    r = r < 0 ? r : ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_SET_ASIDE, 1,
+                                          "");
+    r = r < 0 ? r : ckpt__fs_sync_run(fs, p);
     r = r < 0 || gen[0] == '\0' ? r : ckpt__fs_unlink(fs, p->dir, gen);
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
-    return r < 0 ? r : ckpt__fs_rmdir(fs, p->name);
+    return r < 0 ? r : ckpt__fs_remove_dir(fs, p->name);
 }
 
 // Removes all but a generation and the claim; without a generation all of them.
-static ckpt_code ckpt__fs_drop_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                    const ckpt_gen *gen, const char *name,
-                                    ckpt_error *err)
+static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                      const ckpt_gen *gen, const char *name,
+                                      ckpt_error *err)
 {
-    ckpt_look now;
+    ckpt_look look;
     int r = 0;
     if (gen != NULL && name[0] == '\0') {
         // It is not there, so a higher owner has removed it, with the rest; or
         // another file stands in its place, and nothing is known of that.
-        memset(&now, 0, sizeof(now));
-        ckpt_code rc = ckpt__fs_look_epoch(fs, p->dir, gen->epoch, &now, err);
-        if (rc != CKPT_OK || now.count == 0) return rc;
+        memset(&look, 0, sizeof(look));
+        ckpt_code rc = ckpt__fs_look_epoch(fs, p->dir, gen->epoch, &look, err);
+        if (rc != CKPT_OK || look.count == 0) return rc;
         // A higher owner removes our claim first: then it is still at that.
         rc = ckpt__fs_check_claim(fs, p, err);
         if (rc == CKPT_ERR_CLAIM_LOST) return CKPT_OK;
         return rc == CKPT_OK ? CKPT_ERR_STALE : rc;
     }
-    r = ckpt__fs_clear(fs, p, p->epoch + 1, name);
-    r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
+    r = ckpt__fs_remove_below(fs, p, p->epoch + 1, name);
+    r = r < 0 ? r : ckpt__fs_sync_run(fs, p);
     return r < 0 ? ckpt__fs_fail(err, "remove what is not kept", r) : CKPT_OK;
 }
 
 // Removes a run that was never shown. If it has been shown meanwhile, it is
 // left alone.
-static int ckpt__fs_remove_aside(ckpt_store_fs *fs, ckpt__fs_place *p)
+static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     ckpt_fs_stat own, st;
     int r = ckpt__fs_stat(fs, p->dir, &own);
-    r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->aside_name, &st);
-    p->aside = false;
-    if (r == -ENOENT || (r >= 0 && !ckpt__fs_same(&st, &own))) return 0;
+    r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->new_name, &st);
+    p->unshown = false;
+    if (r == -ENOENT || (r >= 0 && !ckpt__fs_same_file(&st, &own))) return 0;
     // Our own claim last: should its maker live after all, it finds that.
-    const uint64_t most = CKPT_TURN_MAX + 1;
+    const uint64_t any_epoch = CKPT_TURN_MAX + 1;
     char claim[64];
     ckpt__fs_claim_name(claim, p->epoch);
-    r = r < 0 ? r : ckpt__fs_drop_claims(fs, p, most, p->epoch);
-    r = r < 0 ? r : ckpt__fs_drop_files(fs, p, ~(1U << CKPT__FS_OTHER |
-                                                 1U << CKPT__FS_CLAIM),
-                                        most, "");
+    r = r < 0 ? r : ckpt__fs_remove_claims(fs, p, any_epoch, p->epoch);
+    r = r < 0 ? r : ckpt__fs_remove_files(fs, p, ~(1U << CKPT__FS_OTHER |
+                                                   1U << CKPT__FS_CLAIM),
+                                          any_epoch, "");
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
-    return r < 0 ? r : ckpt__fs_rmdir(fs, p->aside_name);
+    return r < 0 ? r : ckpt__fs_remove_dir(fs, p->new_name);
 }
 
 static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
                                ckpt_extent extent, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char name[256];
     int r = 0;
-    ckpt__fs_close(fs, &p->in);
-    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt__fs_close(fs, &p->reading);
+    const ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
-    if (p->how == CKPT_HOW_LEFTOVER) {
-        r = ckpt__fs_remove_aside(fs, p);
+    if (p->opened_as == CKPT_HOW_LEFTOVER) {
+        r = ckpt__fs_remove_unshown(fs, p);
         return r < 0 ? ckpt__fs_fail(err, "remove a leftover", r) : CKPT_OK;
     }
     if (extent == CKPT_DROP_OLDER) {
-        r = ckpt__fs_clear(fs, p, gen->epoch, "");
+        r = ckpt__fs_remove_below(fs, p, gen->epoch, "");
         return r < 0 ? ckpt__fs_fail(err, "remove older checkpoints", r)
                      : CKPT_OK;
     }
-    r = ckpt__fs_find_gen(fs, p, gen, name);
+    r = ckpt__fs_name_of_gen(fs, p, gen, name);
     if (r < 0) return ckpt__fs_fail(err, "look at the last checkpoint", r);
     if (extent == CKPT_DROP_REST) {
-        return ckpt__fs_drop_rest(fs, p, gen, name, err);
+        return ckpt__fs_remove_rest(fs, p, gen, name, err);
     }
     r = ckpt__fs_remove_run(fs, p, name);
     return r < 0 ? ckpt__fs_fail(err, "remove the run", r) : CKPT_OK;
@@ -1972,26 +1997,26 @@ static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
 //--- Places -------------------------------------------------------------------
 
 // Makes a directory aside for a run that is to be shown later.
-static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               ckpt_error *err)
+static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                       ckpt_error *err)
 {
-    char random[CKPT__FS_RANDOM + 1];
+    char random[CKPT__FS_RANDOM_DIGITS + 1];
     for (int tries = 0; tries < 8; tries++) {
-        int r = ckpt__fs_random(fs, random);
+        int r = ckpt__fs_random_digits(fs, random);
         if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
-        ckpt__stb_sprintf(p->aside_name, ".new-%s", random);
-        CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
-                                               p->aside_name));
+        ckpt__stb_sprintf(p->new_name, ".new-%s", random);
+        CKPT__FS_RETRY(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
+                                                p->new_name));
         if (r == -EEXIST) continue;
-        p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->aside_name,
+        p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->new_name,
                                            CKPT_FS_DIR);
         if (r >= 0 && p->dir == -ENOENT) {
             continue;                   // swept meanwhile: its maker was slow
         }
-        p->aside = p->dir >= 0;
-        if (!p->aside) {                // it may be there all the same
+        p->unshown = p->dir >= 0;
+        if (!p->unshown) {                // it may be there all the same
             (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
-                                        p->aside_name);
+                                        p->new_name);
             return ckpt__fs_fail(err, "make the directory of a run", p->dir);
         }
         return CKPT_OK;
@@ -1999,8 +2024,8 @@ static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
     return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
 }
 
-static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               const char *name, ckpt_error *err)
+static ckpt_code ckpt__fs_open_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                       const char *name, ckpt_error *err)
 {
     ckpt_fs_stat st;
     p->dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
@@ -2016,20 +2041,20 @@ static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
 // A place that was never shown is cleaned up by its maker.
 static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    const bool ours = p->pid == fs->priv.calls->pid(fs->priv.user);
-    ckpt__fs_close(fs, &p->in);
+    const bool ours = p->opener_pid == fs->priv.calls->pid(fs->priv.user);
+    ckpt__fs_close(fs, &p->reading);
     if (ours) {
-        ckpt__fs_abort(fs, p);
+        ckpt__fs_discard_put(fs, p);
     }
     if (ours && gave_up && p->claim >= 0) {
-        (void)ckpt__fs_write(fs, p->claim, "true ", 5, CKPT__FS_GAVE_UP_AT);
+        (void)ckpt__fs_write(fs, p->claim, "true ", 5, CKPT__FS_GAVE_UP_OFFSET);
     }
-    if (p->aside && ours) {
-        (void)ckpt__fs_remove_aside(fs, p);
+    if (p->unshown && ours) {
+        (void)ckpt__fs_remove_unshown(fs, p);
     }
-    ckpt__fs_close(fs, &p->out);
+    ckpt__fs_close(fs, &p->writing);
     ckpt__fs_close(fs, &p->claim);
     ckpt__fs_close(fs, &p->dir);
 }
@@ -2037,26 +2062,26 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
                                      ckpt_how how, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char name[256];
     ckpt_code rc;
     memset(p, 0, sizeof(*p));
-    p->dir = p->claim = p->in = p->out = -1;
-    p->how = how;
-    p->pid = fs->priv.calls->pid(fs->priv.user);
+    p->dir = p->claim = p->reading = p->writing = -1;
+    p->opened_as = how;
+    p->opener_pid = fs->priv.calls->pid(fs->priv.user);
     if (how == CKPT_HOW_LEFTOVER) {
         if (strncmp(id, ".new-", 5) != 0 ||
-            strlen(id) >= sizeof(p->aside_name)) {
+            strlen(id) >= sizeof(p->new_name)) {
             return CKPT_ERR_ARGUMENT;
         }
-        memcpy(p->aside_name, id, strlen(id) + 1);
-        rc = ckpt__fs_find(fs, p, p->aside_name, err);
+        memcpy(p->new_name, id, strlen(id) + 1);
+        rc = ckpt__fs_open_run_dir(fs, p, p->new_name, err);
     } else {
         ckpt_store_fs_name(id, name);
         memcpy(p->name, name, strlen(name) + 1);
-        rc = how == CKPT_HOW_FIND ? ckpt__fs_find(fs, p, p->name, err)
-                                  : ckpt__fs_make(fs, p, err);
+        rc = how == CKPT_HOW_FIND ? ckpt__fs_open_run_dir(fs, p, p->name, err)
+                                  : ckpt__fs_make_run_dir(fs, p, err);
     }
     if (rc != CKPT_OK) {
         ckpt__fs_place_close(s, place, false);
@@ -2066,7 +2091,7 @@ static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
 
 //--- The store ----------------------------------------------------------------
 
-static void ckpt__fs_list_end(ckpt_store_fs *fs, ckpt_cursor *cursor)
+static void ckpt__fs_end_list(ckpt_store_fs *fs, ckpt_cursor *cursor)
 {
     if (cursor->priv != NULL) {
         fs->priv.calls->dir_close(fs->priv.user, cursor->priv);
@@ -2078,21 +2103,21 @@ static void ckpt__fs_list_end(ckpt_store_fs *fs, ckpt_cursor *cursor)
 static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
                                ckpt_cursor *cursor, char *id, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     char name[256];
     int r = 0;
     if (id == NULL || cursor->stage == 2) {
-        ckpt__fs_list_end(fs, cursor);
+        ckpt__fs_end_list(fs, cursor);
         return CKPT_END;
     }
     if (cursor->stage == 0) {
-        CKPT__FS_CALL(r, fs->priv.calls->dir_open(fs->priv.user, fs->priv.root,
-                                                  &cursor->priv));
+        CKPT__FS_RETRY(r, fs->priv.calls->dir_open(fs->priv.user, fs->priv.root,
+                                                   &cursor->priv));
         cursor->stage = r < 0 ? 0 : 1;
     }
     while (r >= 0) {
-        CKPT__FS_CALL(r, fs->priv.calls->dir_next(fs->priv.user, cursor->priv,
-                                                  name));
+        CKPT__FS_RETRY(r, fs->priv.calls->dir_next(fs->priv.user, cursor->priv,
+                                                   name));
         if (r <= 0) break;
         if (where == CKPT_AT_RUNS && ckpt_store_fs_id(name, id)) return CKPT_OK;
         if (where == CKPT_AT_LEFTOVERS && strncmp(name, ".new-", 5) == 0 &&
@@ -2101,16 +2126,17 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
             return CKPT_OK;
         }
     }
-    ckpt__fs_list_end(fs, cursor);
+    ckpt__fs_end_list(fs, cursor);
     return r < 0 ? ckpt__fs_fail(err, "list the runs", r) : CKPT_END;
 }
 
 static ckpt_code ckpt__fs_env(ckpt_store *s, void *place, ckpt_moment *now,
                               ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     if (place != NULL) {
-        const ckpt_code rc = ckpt__fs_check_pid(fs, ckpt__fs_place_of(place));
+        const ckpt_code rc =
+            ckpt__fs_check_opener(fs, ckpt__fs_place_of(place));
         if (rc != CKPT_OK) return rc;
     }
     const int r = fs->priv.calls->clock(fs->priv.user, now);
@@ -2120,7 +2146,7 @@ static ckpt_code ckpt__fs_env(ckpt_store *s, void *place, ckpt_moment *now,
 static const ckpt_store_methods ckpt__fs_methods = {
     CKPT_STORE_VERSION, sizeof(ckpt__fs_place), 0, ckpt__fs_place_open,
     ckpt__fs_list, ckpt__fs_look, ckpt__fs_claim, ckpt__fs_alive,
-    ckpt__fs_beat, ckpt__fs_gen_read, ckpt__fs_put, ckpt__fs_publish,
+    ckpt__fs_beat, ckpt__fs_read_gen, ckpt__fs_put, ckpt__fs_publish,
     ckpt__fs_set_aside, ckpt__fs_drop, ckpt__fs_env, ckpt__fs_place_close
 };
 
@@ -2133,9 +2159,9 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     int r;
     size_t n = strlen(dir);
     if (n >= sizeof(parent) - 2) return -ENAMETOOLONG;
-    CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, -1, dir));
-    const bool there = r == -EEXIST;
-    if (r < 0 && !there) return r;
+    CKPT__FS_RETRY(r, fs->priv.calls->mkdir(fs->priv.user, -1, dir));
+    const bool existed = r == -EEXIST;
+    if (r < 0 && !existed) return r;
     memcpy(parent, dir, n + 1);
     while (n > 1 && parent[n - 1] == '/') {
         n--;
@@ -2147,7 +2173,7 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     int fd = ckpt__fs_open(fs, -1, parent, CKPT_FS_DIR | CKPT_FS_FOLLOW);
     r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
     ckpt__fs_close(fs, &fd);
-    return there && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
+    return existed && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
 }
 
 // The root must be ours alone: who can write to it can be anybody's run.
@@ -2159,8 +2185,8 @@ static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
     int r = ckpt__fs_stat(fs, fs->priv.root, &st);
     int local = r;
     if (r >= 0) {
-        CKPT__FS_CALL(local, fs->priv.calls->local(fs->priv.user,
-                                                   fs->priv.root));
+        CKPT__FS_RETRY(local, fs->priv.calls->local(fs->priv.user,
+                                                    fs->priv.root));
     }
     if (local < 0) return ckpt__fs_fail(err, "look at the store", local);
     fs->priv.uid = st.uid;
@@ -2222,16 +2248,16 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 
 //--- End of the implementation ------------------------------------------------
 
-#undef CKPT__FS_ACKED_AT
-#undef CKPT__FS_ACKED_SIZE
-#undef CKPT__FS_BAD_MAX
-#undef CKPT__FS_BATCH
+#undef CKPT__FS_ACKED_OFFSET
+#undef CKPT__FS_ACKED_WIDTH
 #undef CKPT__FS_BODY_MAX
-#undef CKPT__FS_CALL
-#undef CKPT__FS_GAVE_UP_AT
-#undef CKPT__FS_LOCKED_AT
-#undef CKPT__FS_NAME
-#undef CKPT__FS_RANDOM
+#undef CKPT__FS_CLAIMS_BATCH
+#undef CKPT__FS_GAVE_UP_OFFSET
+#undef CKPT__FS_LOCKED_OFFSET
+#undef CKPT__FS_NAME_SIZE
+#undef CKPT__FS_RANDOM_DIGITS
+#undef CKPT__FS_RETRY
+#undef CKPT__FS_SET_ASIDE_MAX
 #undef STB_SPRINTF_DECORATE
 #undef STB_SPRINTF_STATIC
 #undef STB_SPRINTF_NOFLOAT
