@@ -240,9 +240,10 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 //   The store            uses all of them: the table of methods, listing,
 //                        clocks, opening and closing
 
-// A private copy of stb_sprintf, whatever else the program does with it: its
-// separators can be changed process-wide, and its names would clash. Only
-// integers and strings are formatted, into buffers that hold the longest.
+// The file store has a private copy of stb_sprintf (R12). The program may have
+// one, too: the names of both would clash, and the program could change the
+// separators of its copy at any time. The store formats integers and strings
+// only, into buffers that hold the longest result.
 #ifdef STB_SPRINTF_H_INCLUDE
     #error "include ckpt_store_fs.h (with CKPT_STORE_FS_IMPLEMENTATION) before \
 stb_sprintf.h"
@@ -298,19 +299,25 @@ stb_sprintf.h"
 in the file, or define _POSIX_C_SOURCE=200809L"
 #endif
 
-// 32-bit offsets and inode numbers fail on large directories. If this does not
-// compile, define _FILE_OFFSET_BITS=64 for the whole program.
+// With offsets of 32 bits the system calls fail on large directories. If this
+// line does not compile, define _FILE_OFFSET_BITS=64 for the whole program.
 typedef char ckpt__off_t_has_64_bits[sizeof(off_t) >= 8 ? 1 : -1];
 
 //--- System calls -------------------------------------------------------------
 
+// The functions of ckpt_fs_calls for POSIX. None of them looks at u.
+
+// Turns the result of a system call into one of the table: -errno on failure.
 static int ckpt__sys_result(int r)
 {
     return r < 0 ? -errno : r;
 }
 
-// Nothing here is ever inherited over exec, followed through a symbolic link,
-// or waits for the other end of a pipe that somebody planted.
+// Opens a file or directory. Without O_CLOEXEC a program that this process
+// executes would inherit the descriptor, and with it the lock of a claim.
+// Without O_NOFOLLOW the store would follow a symbolic link that another user
+// has planted (R11). Without O_NONBLOCK it would wait for the other end of a
+// planted pipe.
 static int ckpt__sys_open(void *u, int dir, const char *name, int flags)
 {
     int oflags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
@@ -350,13 +357,14 @@ static int ckpt__sys_sync(void *u, int fd)
 {
     (void)u;
 #ifdef F_FULLFSYNC
-    // On Darwin fsync() leaves the data in the cache of the disk: fsync(2).
+    // On Darwin fsync() leaves the data in the disk's cache (fsync(2)).
     if (fcntl(fd, F_FULLFSYNC) == 0) return 0;
     if (errno != ENOTSUP && errno != EINVAL && errno != ENOTTY) return -errno;
 #endif
     return ckpt__sys_result(fsync(fd));
 }
 
+// Copies what stat(2) found into *st. r is what that call returned.
 static int ckpt__sys_fill_stat(int r, const struct stat *from, ckpt_fs_stat *st)
 {
     if (r < 0) return -errno;
@@ -438,7 +446,9 @@ static int ckpt__sys_touch(void *u, int fd)
     return ckpt__sys_result(futimens(fd, NULL));
 }
 
-// A descriptor of its own: a shared one would share its position.
+// Opens a walk through a directory. The walk opens the directory anew: two
+// walks through one descriptor would share its position, and each would miss
+// the names that the other one was given.
 static int ckpt__sys_dir_open(void *u, int dir, void **walk)
 {
     const int fd = ckpt__sys_open(u, dir, ".", CKPT_FS_DIR);
@@ -452,6 +462,8 @@ static int ckpt__sys_dir_open(void *u, int dir, void **walk)
     return 0;
 }
 
+// Gives the next name. It skips names that do not fit: no file of the store has
+// such a name.
 static int ckpt__sys_dir_next(void *u, void *walk, char name[256])
 {
     (void)u;
@@ -473,8 +485,9 @@ static void ckpt__sys_dir_close(void *u, void *walk)
     (void)closedir((DIR *)walk);
 }
 
-// File systems whose locks live and die with this kernel (statfs(2), and
-// linux/magic.h).
+// Returns 1 if every process that can see a lock on this file system runs on
+// this kernel. That is known of the file systems listed here (statfs(2) and
+// linux/magic.h). All others count as remote.
 static int ckpt__sys_local(void *u, int fd)
 {
     (void)u;
@@ -504,7 +517,7 @@ static int ckpt__sys_local(void *u, int fd)
 #endif
 }
 
-// Reads a small file of /proc. Empty if there is none.
+// Reads a small file of /proc as text. The text is empty if that fails.
 static void ckpt__sys_read_proc(const char *path, char *buf, size_t cap)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -515,8 +528,10 @@ static void ckpt__sys_read_proc(const char *path, char *buf, size_t cap)
     }
 }
 
-// The start time of a process, field 22 of proc(5)'s stat; 0: not known. The
-// name of the program, field 2, may hold anything but ends at the last ')'.
+// Returns the start time of a process in clock ticks since boot: field 22 of
+// /proc/PID/stat (proc(5)). 0 means unknown. Field 2 is the name of the
+// program; it can contain blanks and parentheses, so the fields are counted
+// from the last ')' of the line.
 static uint64_t ckpt__sys_start_time(const char *pid)
 {
     char path[48], text[512];
@@ -529,6 +544,7 @@ static uint64_t ckpt__sys_start_time(const char *pid)
     return p != NULL ? strtoull(p + 1, NULL, 10) : 0;
 }
 
+// Describes this process. What the system does not tell stays "" or 0.
 static int ckpt__sys_self(void *u, ckpt_fs_self *self)
 {
     struct stat ns;
@@ -547,8 +563,10 @@ static int ckpt__sys_self(void *u, ckpt_fs_self *self)
     return 0;
 }
 
-// Certain only if there is no such process, or another one under its number;
-// never because something could not be read (EPERM means alive).
+// Returns 1 only if no process has that number, or if the process that has it
+// was started at another time. If something cannot be read, it returns 0: a
+// wrong 1 would give the run of a living owner to another process. An EPERM
+// from kill() means that the process lives.
 static int ckpt__sys_gone(void *u, int64_t pid, uint64_t start)
 {
     char text[24];
@@ -566,6 +584,7 @@ static int64_t ckpt__sys_pid(void *u)
     return (int64_t)getpid();
 }
 
+// Reads a clock in milliseconds. On failure it sets *r to -errno and returns 0.
 static int64_t ckpt__sys_clock_ms(clockid_t clock, int *r)
 {
     struct timespec t;
@@ -585,6 +604,8 @@ static int ckpt__sys_clock(void *u, ckpt_moment *now)
     return r;
 }
 
+// Fills buf with random bytes: from getrandom(2), or from /dev/urandom where
+// that call is missing or fails.
 static int ckpt__sys_random(void *u, void *buf, size_t n)
 {
     (void)u;
@@ -614,6 +635,8 @@ CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void)
 
 //--- Names and errors ---------------------------------------------------------
 
+// No function of this room touches a file.
+
 typedef unsigned long long ckpt__ull;   // what "%llu" takes
 
 #define CKPT__FS_BODY_MAX      200  // of a directory name, without its prefix
@@ -623,6 +646,7 @@ typedef unsigned long long ckpt__ull;   // what "%llu" takes
 
 static const char ckpt__fs_base32[] = "abcdefghijklmnopqrstuvwxyz234567";
 
+// Writes n bytes as base32 digits without padding, and a NUL.
 static void ckpt__fs_base32_encode(char *out, const uint8_t *p, size_t n)
 {
     uint32_t bits = 0, have = 0;
@@ -638,7 +662,9 @@ static void ckpt__fs_base32_encode(char *out, const uint8_t *p, size_t n)
     *out = '\0';
 }
 
-// Reads base32 without padding; false unless it is what the bytes would give.
+// Decodes base32 without padding into text of less than cap bytes. Returns
+// false if a character is no digit, if a decoded byte is NUL, or if the text is
+// empty or does not fit.
 static bool ckpt__fs_base32_decode(char *out, size_t cap, const char *p)
 {
     uint32_t bits = 0, have = 0;
@@ -658,6 +684,7 @@ static bool ckpt__fs_base32_decode(char *out, size_t cap, const char *p)
     return n > 0 && n < cap;
 }
 
+// Tells whether a byte of an id stands for itself in a directory name.
 static bool ckpt__fs_is_name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -717,17 +744,23 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
     if (name[0] == 'r') {
         id[n] = '\0';
     }
-    // Names that do not decode to themselves are not ours.
+    // Otherwise r-%61 would be a second directory of the run a, whose name the
+    // store makes r-a.
     ckpt_store_fs_name(id, again);
     return id[0] != '\0' && strcmp(again, name) == 0;
 }
 
-// The files in the directory of a run.
+// What a file in the directory of a run is, by its name.
 typedef enum ckpt__fs_kind {
-    CKPT__FS_OTHER, CKPT__FS_CLAIM, CKPT__FS_NEWEST, CKPT__FS_PREV,
-    CKPT__FS_TEMP, CKPT__FS_SET_ASIDE
+    CKPT__FS_OTHER,             // no file of this store
+    CKPT__FS_CLAIM,             // heartbeat.N
+    CKPT__FS_NEWEST,            // checkpoint.N.json
+    CKPT__FS_PREV,              // checkpoint.N.prev.json: the one before it
+    CKPT__FS_TEMP,              // .t.N.RANDOM
+    CKPT__FS_SET_ASIDE          // bad.I.damaged.json
 } ckpt__fs_kind;
 
+// If the text at *p begins with prefix, moves *p behind it and returns true.
 static bool ckpt__fs_skip_prefix(const char **p, const char *prefix)
 {
     const size_t n = strlen(prefix);
@@ -736,7 +769,10 @@ static bool ckpt__fs_skip_prefix(const char **p, const char *prefix)
     return has;
 }
 
-// Reads a number as it is written: no sign, no leading zeros.
+// Parses an epoch at *p and moves *p behind it. It refuses a sign and a leading
+// zero: if heartbeat.07 counted as the claim of epoch 7, the store would remove
+// heartbeat.7 in its place, and heartbeat.07 would stay for ever. It also
+// refuses a number above CKPT_TURN_MAX.
 static bool ckpt__fs_parse_epoch(const char **p, uint64_t *epoch)
 {
     *epoch = 0;
@@ -748,6 +784,9 @@ static bool ckpt__fs_parse_epoch(const char **p, uint64_t *epoch)
     return true;
 }
 
+// Parses the name of a file in a run. *epoch is the epoch in a name of this
+// store and 0 for a generation that was set aside; it means nothing for other
+// files.
 static ckpt__fs_kind ckpt__fs_parse_name(const char *name, uint64_t *epoch)
 {
     const char *p = name;
@@ -769,17 +808,24 @@ static ckpt__fs_kind ckpt__fs_parse_name(const char *name, uint64_t *epoch)
                                             : CKPT__FS_OTHER;
 }
 
+// Writes the name of the claim of an epoch.
 static void ckpt__fs_claim_name(char *out, uint64_t epoch)
 {
     ckpt__stb_sprintf(out, "heartbeat.%llu", (ckpt__ull)epoch);
 }
 
+// Writes the name of the newest generation of an epoch, or of the one before
+// it.
 static void ckpt__fs_gen_name(char *out, uint64_t epoch, bool prev)
 {
     ckpt__stb_sprintf(out, prev ? "checkpoint.%llu.prev.json"
                                 : "checkpoint.%llu.json", (ckpt__ull)epoch);
 }
 
+// Describes a failed call in *err (what the store was doing, and the errno -r)
+// and returns the code for it. ELOOP and ENOTDIR mean that something stands
+// under a name of the store that the store did not make; ckpt__fs_open_ours()
+// says ELOOP of such files, too.
 static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
 {
     err->op = op;
@@ -793,19 +839,22 @@ static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
     case EMFILE: case ENFILE: case ENOMEM: return CKPT_ERR_RESOURCE;
     case EACCES: case EPERM: case EROFS: return CKPT_ERR_ACCESS;
     case ELOOP: case ENOTDIR:
-        return CKPT_ERR_FOREIGN;        // somebody planted it there
+        return CKPT_ERR_FOREIGN;        // not made by this store
     default: return CKPT_ERR_IO;
     }
 }
 
 //--- Files --------------------------------------------------------------------
 
-// Calls a function of the table again while a signal interrupts it. What was
-// interrupted had no effect, but for close, rename and link, which are looked
-// at instead.
+// Files and directories by descriptor and name, without a place.
+
+// Calls a function of the table again as long as a signal interrupts it. The
+// call that was interrupted had no effect. That is not so for close, rename and
+// link: they are called once, and their callers look at the result.
 #define CKPT__FS_RETRY(r, call) \
     do { (r) = (call); } while ((r) == -EINTR)
 
+// The file store of the store that a method was called with.
 static ckpt_store_fs *ckpt__fs_of(ckpt_store *s)
 {
     return (ckpt_store_fs *)(void *)s;
@@ -819,6 +868,7 @@ static int ckpt__fs_open(ckpt_store_fs *fs, int dir, const char *name,
     return r;
 }
 
+// Closes a descriptor unless it is -1, and makes it -1.
 static void ckpt__fs_close(ckpt_store_fs *fs, int *fd)
 {
     if (*fd >= 0) {
@@ -842,6 +892,7 @@ static int ckpt__fs_stat_at(ckpt_store_fs *fs, int dir, const char *name,
     return r;
 }
 
+// Removes a file. If the file is not there, that is success, too.
 static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
 {
     int r;
@@ -849,7 +900,8 @@ static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
     return r == -ENOENT ? 0 : r;
 }
 
-// Makes a file or directory durable, if that is what this store promises.
+// Writes a file or directory to the medium, if this store promises to survive a
+// power cut.
 static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 {
     int r = 0;
@@ -859,7 +911,9 @@ static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
     return r;
 }
 
-// Makes the names in the root durable, by a descriptor of its own.
+// Makes the names in the root durable. It opens the root anew each time: all
+// runs and threads share the store's own descriptor, and once a sync of one of
+// them had failed, none of the others could rely on its next sync (R2).
 static int ckpt__fs_sync_root(ckpt_store_fs *fs)
 {
     int fd = ckpt__fs_open(fs, fs->priv.root, ".", CKPT_FS_DIR);
@@ -868,11 +922,13 @@ static int ckpt__fs_sync_root(ckpt_store_fs *fs)
     return r;
 }
 
+// Writes size bytes at an offset. If a write() accepts nothing for the second
+// time, that is an error: otherwise this function could loop for ever.
 static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
                           uint64_t size, uint64_t offset)
 {
     const uint8_t *p = (const uint8_t *)bytes;
-    const size_t most = (size_t)1 << 30;        // macOS refuses INT_MAX
+    const size_t most = (size_t)1 << 30;        // macOS: below INT_MAX
     for (int idle = 0; size > 0; ) {
         int64_t r;
         const size_t n = size < most ? (size_t)size : most;
@@ -887,7 +943,8 @@ static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
     return 0;
 }
 
-// Reads until n bytes or the end. Returns how many.
+// Reads n bytes at an offset, or less if the file ends before. Returns how
+// many.
 static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
                              uint64_t offset)
 {
@@ -903,6 +960,7 @@ static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
     return (int64_t)got;
 }
 
+// Writes 128 random bits as base32 digits. A name with them in it is unique.
 static int ckpt__fs_random_digits(ckpt_store_fs *fs,
                                   char out[CKPT__FS_RANDOM_DIGITS + 1])
 {
@@ -916,7 +974,9 @@ static int ckpt__fs_random_digits(ckpt_store_fs *fs,
     return r;
 }
 
-// Names what stands in a file: an inode number alone is used again too soon.
+// Makes a number that tells one file from any other that later gets its name.
+// The inode number alone would not do: a file system soon gives the inode of a
+// removed file to a new one.
 static uint64_t ckpt__fs_file_token(const ckpt_fs_stat *st)
 {
     uint64_t token = st->ino * 0x9e3779b97f4a7c15U;
@@ -924,13 +984,15 @@ static uint64_t ckpt__fs_file_token(const ckpt_fs_stat *st)
     return (token ^ (token >> 32)) + st->size;
 }
 
-// Whether two looks saw one file.
+// Tells whether two stats are of the same file.
 static bool ckpt__fs_same_file(const ckpt_fs_stat *a, const ckpt_fs_stat *b)
 {
     return a->ino == b->ino && a->dev == b->dev;
 }
 
-// Opens a file that is ours to read: a plain file of our own.
+// Opens a plain file of our own user to read it, and fills in *st. Returns
+// -ELOOP for anything else: somebody planted it, and the store must not read it
+// as a claim or a generation (R11).
 static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
                               ckpt_fs_stat *st)
 {
@@ -946,26 +1008,35 @@ static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
     return fd;
 }
 
-// A walk through a directory.
+// A walk through a directory, used as
+//
+//      for (bool more = ckpt__fs_walk_begin(&w, fs, dir);
+//           more && ckpt__fs_walk_next(&w); ) { w.name ... }
+//
+// The loop must run to its end, because ckpt__fs_walk_next() closes the walk
+// there. Then w.r is below 0 if the walk failed.
 typedef struct ckpt__fs_walk {
     ckpt_store_fs *fs;
     void          *walk;
-    int            r;           // the first error
+    int            r;           // below 0: the walk failed
     char           name[256];
 } ckpt__fs_walk;
 
+// Opens a walk. Returns false if that fails or there is nothing to walk
+// through.
 static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
 {
     w->fs = fs;
     CKPT__FS_RETRY(w->r, fs->priv.calls->dir_open(fs->priv.user, dir,
                                                   &w->walk));
-    if (w->r == -ENOENT) {                      // removed while it was held:
-        w->r = 0;                               // there is nothing in it
+    if (w->r == -ENOENT) {      // the directory was removed, so it is empty
+        w->r = 0;
         return false;
     }
     return w->r >= 0;
 }
 
+// Reads the next name. Returns false at the end and on failure.
 static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
 {
     CKPT__FS_RETRY(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user, w->walk,
@@ -978,10 +1049,15 @@ static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
 
 //--- The files of a run -------------------------------------------------------
 
-// What the store keeps in a run: the directory it holds, and the claim, by
-// descriptor, so that whatever later stands under their names cannot be hurt.
+// What a place holds, and what more than one of the rooms below does with the
+// files of a run.
+
+// What the store keeps in a place. The place holds the run's directory and
+// claim by descriptor: if the run is removed and another run gets the name,
+// calls on this place still reach the old directory and cannot harm the new
+// run.
 typedef struct ckpt__fs_place {
-    int      dir, claim;        // descriptors kept between calls; -1: none
+    int      dir, claim;        // descriptors of these; -1: none
     int      reading;           // descriptor of a generation; -1: none
     int      writing;           // descriptor of the temporary file; -1: none
     uint64_t epoch;             // of the claim, 0: none
@@ -998,12 +1074,15 @@ typedef struct ckpt__fs_place {
     char     nonce[CKPT__FS_RANDOM_DIGITS + 1];
 } ckpt__fs_place;
 
+// The file store's view of a place. The core owns the memory.
 static ckpt__fs_place *ckpt__fs_place_of(void *place)
 {
     return (ckpt__fs_place *)place;
 }
 
-// The process that opened a place may use it, and no child of it.
+// Only the process that opened a place may use it. A child after fork() has the
+// same descriptors, and without this check it would write as the owner, at the
+// same time as the owner (R3).
 static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs,
                                        const ckpt__fs_place *p)
 {
@@ -1011,12 +1090,15 @@ static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs,
     return ours ? CKPT_OK : CKPT_ERR_FORKED;
 }
 
-// Whether the claim still has its name. Once a finisher has taken that, and
-// then all temporary files, a rename of ours has no source any more: so a
-// paused owner cannot bring a finished run back. Hence both temporary files
-// are made before this, and both renames come after it. (Variants
-// temps-left, claims-after-temps, prev-linked-late, rename-unlooked in
-// tests/spin/ckpt.pml.)
+// Returns CKPT_OK if the claim of this place still has its name (R4).
+//
+// A remover, or a later owner, first removes the names of the lower claims and
+// then all temporary files. So an owner that was paused either finds here that
+// its claim is gone, or finds later that the source of its rename is gone. In
+// both cases the owner cannot bring a finished run back. That is why both
+// temporary files of a save are made before this call, and why both renames
+// follow it. (Variants temps-left, claims-after-temps, prev-linked-late and
+// rename-unlooked in tests/spin/ckpt.pml.)
 static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
                                       const ckpt__fs_place *p, ckpt_error *err)
 {
@@ -1026,8 +1108,10 @@ static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
     return st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
 }
 
-// Makes the names in a directory durable. After a failure its descriptor is
-// spoiled and never synced again: that could succeed and mean nothing.
+// Makes the names in the run's directory durable. If a sync has failed, a
+// second one by the same descriptor could succeed although the names never
+// reached the medium. So the directory is opened anew before the next sync
+// (R2).
 static int ckpt__fs_sync_run(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     int r = 0;
@@ -1042,7 +1126,8 @@ static int ckpt__fs_sync_run(ckpt_store_fs *fs, ckpt__fs_place *p)
     return r;
 }
 
-// Makes a file that nobody else can have made.
+// Creates a temporary file of an epoch under a unique name, p->temp_name.
+// Returns its descriptor.
 static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
                                 uint64_t epoch)
 {
@@ -1055,7 +1140,7 @@ static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
         r = ckpt__fs_open(fs, p->dir, p->temp_name,
                           CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
         if (r >= 0) return r;
-        if (r != -EEXIST) {             // it may be there all the same
+        if (r != -EEXIST) {             // the file may be made all the same
             (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
             break;
         }
@@ -1063,8 +1148,11 @@ static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r;
 }
 
-// Opens the file of a generation by what stands in it, not by its name alone.
-// -ESTALE: it stands nowhere any more.
+// Opens the file of a generation and writes its name. The owner can rename its
+// generations at any time, so the name does not say which one stands there; the
+// token does. (Whether the file is a whole generation is for the core to find
+// out by head and sum, R13.) Returns -ESTALE if the file has neither name any
+// more.
 static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
                              const ckpt_gen *gen, char name[256])
 {
@@ -1080,6 +1168,10 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return r;
 }
 
+// Makes p->reading the file of a generation. The file stays open between calls,
+// so that all pieces a reader gets are of one generation, even if the owner
+// publishes the next one meanwhile. Returns CKPT_ERR_STALE if the generation is
+// not there any more.
 static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
                                            const ckpt_gen *gen, ckpt_error *err)
 {
@@ -1093,7 +1185,8 @@ static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
     return ckpt__fs_fail(err, "open a checkpoint", p->reading);
 }
 
-// Drops what was put.
+// Removes the temporary file that is being written, and closes what is being
+// read.
 static void ckpt__fs_discard_put(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     ckpt__fs_close(fs, &p->reading);
@@ -1103,8 +1196,11 @@ static void ckpt__fs_discard_put(ckpt_store_fs *fs, ckpt__fs_place *p)
     }
 }
 
-// Adds the generations of an epoch to a look, by their names: a listing can
-// miss a name that is being renamed over. There is room for both.
+// Adds the generations of an epoch to a look, the newest first. It asks for
+// each name: a listing of the directory could miss a name while the owner
+// renames another file to it. After a crash both names can be of one file,
+// which is added once. The seq is in the head, which the core reads (R13). The
+// caller makes sure that there is room for two.
 static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
                                      uint64_t epoch, ckpt_look *look,
                                      ckpt_error *err)
@@ -1128,9 +1224,11 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
     return CKPT_OK;
 }
 
-// A claim begins with what its owner changes in place: the seq of the last save
-// that was acknowledged, and whether its claimant gave up. Both have a fixed
-// width and stand in the first sector, which a disk writes whole or not at all.
+// A claim is one line of JSON. It begins with the values that its claimant
+// writes over: the seq of the last save that was acknowledged, and whether the
+// claimant gave up. They have a fixed width, and they stand in the first sector
+// of the file, which a disk writes whole or not at all: no observer reads half
+// of a value.
 //
 //      {"claim":1,"acked":              31,"gave_up":false,"locked":true ,...
 #define CKPT__FS_ACKED_OFFSET   19
@@ -1140,9 +1238,15 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
 
 //--- Looking and reading ------------------------------------------------------
 
-// Looks for generations from an epoch downwards, as many as fit. listed is the
-// highest epoch whose generation was listed; above it there are only claimants
-// that died, and what is being renamed.
+// An observer looks at a run and reads it without a claim, and changes nothing
+// by that (R3).
+
+// Adds the generations of an epoch and of those below it, as many as fit.
+// listed is the highest epoch of which the listing showed a generation. Above
+// it there are only claimants that died before they published, and perhaps a
+// generation that the listing missed during a rename. After more than
+// CKPT_CLAIMS_MAX epochs without a generation the search goes on at listed, and
+// below that it ends.
 static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
                                          uint64_t epoch, uint64_t listed,
                                          ckpt_look *look, ckpt_error *err)
@@ -1163,6 +1267,7 @@ static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
     return rc;
 }
 
+// The method look(). The listing of the directory gives the highest epoch.
 static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
                                ckpt_look *look, ckpt_error *err)
 {
@@ -1188,8 +1293,9 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
         }
     }
     if (w.r < 0) return ckpt__fs_fail(err, "list the directory of a run", w.r);
-    // The own claim after the higher ones: in the other order a whole finish
-    // fits between the two.
+    // The listing came first and showed all higher claims; now the own claim.
+    // In the other order another process could claim, finish and remove the run
+    // in between, and the owner would see its own claim and no higher one (R4).
     if (p->epoch != 0) {
         const int r = ckpt__fs_stat(fs, p->claim, &st);
         if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
@@ -1199,6 +1305,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
                                    epoch_max : look->epoch, listed, look, err);
 }
 
+// The method read(). With n == 0 the reader is done, and the file is closed.
 static ckpt_code ckpt__fs_read_gen(ckpt_store *s, void *place,
                                    const ckpt_gen *gen, uint64_t offset,
                                    void *buf, size_t n, size_t *got,
@@ -1225,14 +1332,20 @@ static ckpt_code ckpt__fs_read_gen(ckpt_store *s, void *place,
 
 //--- Claims -------------------------------------------------------------------
 
-// Writes the line of a claim: who, and a nonce that tells whose it is.
+// A claimant writes its line into a temporary file and links that file under
+// the name of the claim. Only one claimant can win, because link(2) fails if
+// the name is taken. After that the owner beats, and observers judge whether it
+// lives.
+
+// Writes the line of a claim: who the claimant is, and a nonce by which the
+// claimant recognizes its own claim.
 static ckpt_code ckpt__fs_format_claim(ckpt_store_fs *fs, const char *nonce,
                                        const char *owner, char *buf, size_t cap,
                                        size_t *n)
 {
     static const char fixed[] = "{\"claim\":1,\"acked\":               0,"
                                 "\"gave_up\":false,\"locked\":false,";
-    const size_t comma = sizeof(fixed) - 2;    // stands the last comma
+    const size_t comma = sizeof(fixed) - 2;     // where the last one stands
     ckpt_fs_self self;
     ckpt_moment now;
     ckpt_json w;
@@ -1262,7 +1375,7 @@ static ckpt_code ckpt__fs_format_claim(ckpt_store_fs *fs, const char *nonce,
     ckpt_json_string(&w, ckpt_text(when));
     ckpt_json_key(&w, "owner");
     ckpt_bytes who = ckpt_text(owner);
-    while (who.len > 80 || (who.len > 0 &&  // cut between characters
+    while (who.len > 80 || (who.len > 0 &&  // not within a character
            ((uint8_t)owner[who.len] & 0xc0) == 0x80)) {
         who.len--;
     }
@@ -1278,8 +1391,9 @@ static ckpt_code ckpt__fs_format_claim(ckpt_store_fs *fs, const char *nonce,
     return CKPT_OK;
 }
 
-// Reads the line of a claim. An empty or damaged one is legal and says
-// nothing. Returns how many bytes there are.
+// Reads the line of a claim. After a power cut a claim can be empty or damaged:
+// it still is a claim, but it says nothing. Returns the length of the line, and
+// 0 for such a claim.
 static size_t ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, char *buf,
                                   size_t cap)
 {
@@ -1290,8 +1404,8 @@ static size_t ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, char *buf,
     return ckpt_json_check(line, NULL) == CKPT_OK ? line.len : 0;
 }
 
-// Whether the claim of an epoch is the one with this nonce. -ENOENT: there is
-// none.
+// Returns 1 if the claim of that name has that nonce, 0 if it has another one,
+// -ENOENT if no such claim is there.
 static int ckpt__fs_claim_has_nonce(ckpt_store_fs *fs, int dir,
                                     const char *name, const char *nonce)
 {
@@ -1307,8 +1421,11 @@ static int ckpt__fs_claim_has_nonce(ckpt_store_fs *fs, int dir,
                           NULL) == CKPT_OK && strcmp(text, nonce) == 0;
 }
 
-// Links the claim under its name. Whether it was won is told by looking: the
-// answer of link() can be lost, and can be wrong on NFS (link(2), BUGS).
+// Links the temporary file, open as fd, under the name of the claim. Whether
+// this claimant has won is told by a look at the file, never by what link()
+// returned: on NFS the link can be made although the answer says that it failed
+// (link(2), BUGS). A file with two names was linked. If its names cannot be
+// counted, the claim under the name is read: it has the nonce of the winner.
 static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
                                      int fd, uint64_t epoch, ckpt_error *err)
 {
@@ -1324,24 +1441,27 @@ static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
         won = r == 1;
     }
     (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);    // else swept later
-    // What was linked and is not there has been removed as a lower claim.
+    // If the claim was linked and its name is gone, a higher owner has removed
+    // it as a lower claim.
     if (!won && (r == 0 || linked == -EEXIST ||
                  (linked >= 0 && r == -ENOENT))) {
         return CKPT_ERR_CLAIM_LOST;
     }
     if (!won) {
-        // Whoever removed the run, or took it over, took our temporary file.
+        // A process that removes the run, or takes it over, removes the
+        // temporary files of all claimants: then link() finds no source.
         const ckpt_code rc = ckpt__fs_fail(err, "link the claim",
                                            linked < 0 ? linked : r);
         return linked == -ENOENT ? CKPT_ERR_STALE : rc;
     }
     r = ckpt__fs_sync_run(fs, p);
     if (r >= 0 && p->opened_as == CKPT_HOW_FIND) {
-        r = ckpt__fs_sync_root(fs);     // its maker may have died before that
+        r = ckpt__fs_sync_root(fs);     // the maker may have died before this
     }
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
 }
 
+// The method claim(). The place then holds the file, and with it the lock.
 static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner, char *nonce,
                                 ckpt_error *err)
@@ -1359,9 +1479,10 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     int fd = ckpt__fs_create_temp(fs, p, epoch);
     if (fd < 0) {
         rc = ckpt__fs_fail(err, "make the claim", fd);
-        return fd == -ENOENT ? CKPT_ERR_STALE : rc;     // removed meanwhile
+        return fd == -ENOENT ? CKPT_ERR_STALE : rc;     // the run was removed
     }
-    // Locked before it has its name: whoever sees it sees it locked.
+    // The file is locked before it has its name. Otherwise an observer could
+    // see the claim without a lock and take the claimant for dead.
     if (fs->priv.locks) {
         CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, true));
     }
@@ -1384,8 +1505,8 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     return CKPT_OK;
 }
 
-// Writes what was acknowledged into the claim, which makes its mtime new; if
-// there is nothing new to say, or no room for it, only that.
+// The method beat(). Writing acked into the claim makes the claim's mtime new.
+// If acked has not changed or the disk has no room, the claim is only touched.
 static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
                                ckpt_error *err)
 {
@@ -1410,7 +1531,9 @@ static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
     return st.nlink > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
 }
 
-// The clock of this file system: the mtime of a file that is touched now.
+// Reads the clock of this file system: the mtime of a file that is touched now.
+// An observer compares it with the mtime of a claim; the clock of a file server
+// need not agree with the clock of this machine.
 static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
 {
     ckpt_fs_stat st;
@@ -1426,8 +1549,10 @@ static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
     return r;
 }
 
-// Whether the process that made a claim is certainly gone, although its lock
-// is held: a child of it inherited that.
+// Tells whether the claimant is certainly gone although its lock is held: a
+// child of the claimant inherited the lock and still lives. The line of the
+// claim names the claimant by a process number, which means something only in
+// the same boot and pid namespace.
 static bool ckpt__fs_lock_is_inherited(ckpt_store_fs *fs, ckpt_bytes line)
 {
     ckpt_fs_self self;
@@ -1445,22 +1570,23 @@ static bool ckpt__fs_lock_is_inherited(ckpt_store_fs *fs, ckpt_bytes line)
         fs->priv.calls->gone(fs->priv.user, pid, (uint64_t)start) == 1;
 }
 
-// Whether a member of the line of a claim is true.
+// Tells whether the member key of a claim's line is true.
 static bool ckpt__fs_claim_flag(ckpt_bytes line, const char *key)
 {
     const ckpt_bytes value = ckpt_json_get(line, key);
     return value.len == 4 && memcmp(value.ptr, "true", 4) == 0;
 }
 
-// A lock that is free proves something only if the owner took it: who judges by
-// age takes none.
+// Judges by the lock of a claim whether the owner lives (R7). A free lock
+// proves that the owner is gone only if the owner took it: an owner in a store
+// that judges by age takes none.
 static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
                                          ckpt_bytes line)
 {
     int r;
     if (!fs->priv.locks) return CKPT_LIFE_UNKNOWN;
     CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, false));
-    if (r == 0) {                               // closing fd gives it back
+    if (r == 0) {                       // closing fd gives the lock back
         return ckpt__fs_claim_flag(line, "locked") ? CKPT_LIFE_GONE
                                                    : CKPT_LIFE_UNKNOWN;
     }
@@ -1469,7 +1595,7 @@ static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
                                                 : CKPT_LIFE_LIVE;
 }
 
-// "worker-3 (host, pid 4711)", for people to read.
+// Describes the owner of a claim for people: "worker-3 (host, pid 4711)".
 static void ckpt__fs_describe_owner(char out[160], ckpt_bytes line)
 {
     char owner[96], host[64];
@@ -1484,6 +1610,8 @@ static void ckpt__fs_describe_owner(char out[160], ckpt_bytes line)
                       owner[0] != '\0' ? " " : "", host, (long long)pid);
 }
 
+// The method alive(). The observer changes nothing in the run (R3): the probe
+// is a file of the root.
 static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
                                 ckpt_life *life, ckpt_error *err)
 {
@@ -1501,12 +1629,13 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     ckpt__fs_claim_name(name, epoch);
     int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
     if (fd == -ENOENT) {
-        // A run that was never claimed: judge its maker by its directory. In
-        // a run that is shown, a claim that is missing has no owner.
+        // Nobody has that claim, so in a run it has no owner. The maker of a
+        // leftover may live and not have claimed yet: the age of the leftover's
+        // directory decides.
         life->verdict = CKPT_LIFE_GONE;
         if (p->opened_as == CKPT_HOW_LEFTOVER) {
             r = ckpt__fs_stat(fs, p->dir, &st);
-            if (r < 0) {                        // 0 would be very old
+            if (r < 0) {                // else the leftover would look old
                 return ckpt__fs_fail(err, "look at the directory of a run", r);
             }
             life->beat_ms = st.mtime_ns / 1000000;
@@ -1531,8 +1660,15 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 
 //--- Publishing ---------------------------------------------------------------
 
-// Copies a range and sums it on the way: what was damaged on the medium must
-// not be given a new life.
+// The owner of a claim writes the next generation into a temporary file, syncs
+// it, keeps the newest generation as prev, renames the temporary file to the
+// name of the newest, and syncs the directory (R2). A reader, or the next
+// process after a crash, finds the old generation or the new one, and always a
+// whole one.
+
+// Copies a range of the generation being read into the temporary file. The copy
+// is summed: if the range has been damaged on the medium and was copied
+// unchecked, the next generation would have a good sum over damaged messages.
 static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
                                      const ckpt_part *part, ckpt_error *err)
 {
@@ -1546,7 +1682,7 @@ static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
                                           part->offset + copied);
         if (got < 0) return ckpt__fs_fail(err, "read the last checkpoint", got);
         if ((size_t)got < n) {
-            return CKPT_ERR_DAMAGED;            // shorter than it was
+            return CKPT_ERR_DAMAGED;            // the file was cut
         }
         crc = ckpt_crc32c(crc, buf, n);
         const int r = ckpt__fs_write(fs, p->writing, buf, n,
@@ -1557,6 +1693,8 @@ static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
     return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
 
+// The method put(). If a piece fails, all pieces so far are discarded:
+// otherwise they would become the beginning of the next generation.
 static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
                               const ckpt_part *part, ckpt_error *err)
 {
@@ -1587,8 +1725,9 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
     return rc;
 }
 
-// Brings the temporary file to the medium and closes it. Errors of write-back
-// can show in any of the three.
+// Brings the temporary file to the medium and closes it (R2). The system can
+// report an error of an earlier write in the sync, by a file that is too short,
+// or in the close.
 static ckpt_code ckpt__fs_flush_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
                                      ckpt_fs_stat *st, ckpt_error *err)
 {
@@ -1600,20 +1739,22 @@ static ckpt_code ckpt__fs_flush_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
     }
     r = fs->priv.calls->close(fs->priv.user, p->writing);
     p->writing = -1;
-    // On Linux the descriptor is gone after EINTR, too: close(2).
+    // After EINTR Linux has closed the descriptor, too (close(2)).
     return r < 0 && r != -EINTR ? ckpt__fs_fail(err, "close a checkpoint", r)
                                 : CKPT_OK;
 }
 
-// What a rename came to.
+// How a rename ended, as a look at the new name shows.
 typedef enum ckpt__fs_renamed {
     CKPT__FS_RENAMED,
-    CKPT__FS_NOT_RENAMED,       // certainly: something else stands there
-    CKPT__FS_UNSEEN             // neither can be seen
+    CKPT__FS_NOT_RENAMED,       // certainly: another file has the name, or none
+    CKPT__FS_UNSEEN             // the new name cannot be looked at
 } ckpt__fs_renamed;
 
-// Renames within the directory of the run. An error is judged by looking,
-// never by its number: the effect may be there (rename(2), BUGS).
+// Renames a file within the directory of the run. If rename() says that it
+// failed, this function looks which file has the new name: on a network file
+// system the rename can be done although the answer was lost (rename(2), BUGS).
+// *sys is what rename() returned.
 static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
                                                const ckpt__fs_place *p,
                                                const char *from, const char *to,
@@ -1631,8 +1772,11 @@ static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
     return CKPT__FS_UNSEEN;
 }
 
-// Makes a second link to the newest generation, to be renamed to prev. temp
-// is empty where there is nothing to keep.
+// Makes a second link to the newest generation, which the caller renames to
+// prev. If the newest itself were renamed and the owner crashed then, the run
+// would have no newest generation. link_name is "" if there is nothing to keep:
+// no generation has been published yet, or a save that failed has kept this one
+// already.
 static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
                                       const char *newest, const char *prev,
                                       char link_name[56],
@@ -1643,10 +1787,10 @@ static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt_fs_stat st;
     link_name[0] = '\0';
     int r = ckpt__fs_stat_at(fs, p->dir, newest, newest_st);
-    if (r == -ENOENT) return CKPT_OK;           // the first one
+    if (r == -ENOENT) return CKPT_OK;           // this is the first one
     r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, prev, &st);
     if (r >= 0 && ckpt__fs_same_file(&st, newest_st)) {
-        return CKPT_OK;                         // a failed save got so far
+        return CKPT_OK;                 // a save that failed came this far
     }
     r = r == -ENOENT || r >= 0 ? ckpt__fs_random_digits(fs, random) : r;
     if (r < 0) return ckpt__fs_fail(err, "look at the last checkpoint", r);
@@ -1660,7 +1804,9 @@ static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     return CKPT_OK;
 }
 
-// Makes the temporary file the newest generation, and that the one before it.
+// Makes the temporary file the newest generation, and the newest so far the one
+// before it. Returns CKPT_ERR_UNSURE if nobody can say whether that was done;
+// then the temporary file stays, too, until a later owner removes it.
 static ckpt_code ckpt__fs_replace_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
                                          const ckpt_fs_stat *st,
                                          ckpt_error *err)
@@ -1695,21 +1841,22 @@ static ckpt_code ckpt__fs_replace_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     return renamed == CKPT__FS_UNSEEN ? CKPT_ERR_UNSURE : rc;
 }
 
-// Gives a run that was made aside its name. Fails when a run stands there: a
-// directory that is not empty is never replaced.
+// Gives a run that was made aside its name (R5). A rename never replaces a
+// directory that is not empty, so it fails if another run of that id is there:
+// CKPT_ERR_EXISTS.
 static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
                                    ckpt_error *err)
 {
     ckpt_fs_stat st, own;
     const ckpt_code rc = ckpt__fs_check_claim(fs, p, err);
-    if (rc != CKPT_OK) return rc;               // swept meanwhile
+    if (rc != CKPT_OK) return rc;       // taken for a leftover and swept
     int r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->new_name,
                                    fs->priv.root, p->name);
     if (r < 0) {
         const int seen = ckpt__fs_stat_at(fs, fs->priv.root, p->name, &st);
         const int known = ckpt__fs_stat(fs, p->dir, &own);
         if (known < 0 || (seen < 0 && seen != -ENOENT)) {
-            p->unshown = false;                   // leave it as it stands
+            p->unshown = false;         // it may be shown: do not remove it
             (void)ckpt__fs_fail(err, "show the run", r);
             return CKPT_ERR_UNSURE;
         }
@@ -1727,6 +1874,7 @@ static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
     return CKPT_OK;
 }
 
+// The method publish(). Whatever it returns, what was put is used up.
 static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
                                   ckpt_error *err)
 {
@@ -1755,8 +1903,13 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
 
 //--- Removing -----------------------------------------------------------------
 
-// Sets a generation aside: under its own name with the reason in it, never
-// over another one, and at most a few.
+// Only the holder of a claim removes (R3), never anything of a higher epoch,
+// and in an order that lets no older owner and no crash bring back what was
+// removed.
+
+// The method set_aside(). The damaged generation gets the first free name of
+// bad.1.damaged.json, bad.2.damaged.json and so on. No file is replaced; if all
+// of these names are used, the generation is removed.
 static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
                                     const ckpt_gen *gen, ckpt_error *err)
 {
@@ -1768,7 +1921,7 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
     const ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     int r, fd = ckpt__fs_open_gen(fs, p, gen, name);
-    if (fd == -ESTALE) return CKPT_OK;          // it is gone already
+    if (fd == -ESTALE) return CKPT_OK;          // gone already
     r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, &st);
     ckpt__fs_close(fs, &fd);
     for (uint32_t n = 1; r >= 0 && n <= CKPT__FS_SET_ASIDE_MAX; n++) {
@@ -1786,7 +1939,8 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
     return r < 0 ? ckpt__fs_fail(err, "set a checkpoint aside", r) : CKPT_OK;
 }
 
-// Where the name of a generation stands, "" if it is gone.
+// Writes the name under which a generation stands, or "" if it is gone or gen
+// is NULL.
 static int ckpt__fs_name_of_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                 const ckpt_gen *gen, char name[256])
 {
@@ -1799,10 +1953,11 @@ static int ckpt__fs_name_of_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return r == -ESTALE ? 0 : r;
 }
 
-#define CKPT__FS_CLAIMS_BATCH 32       // claims that one walk collects
+#define CKPT__FS_CLAIMS_BATCH 32    // claims that one walk collects
 
-// Collects the lowest claims of epochs below a limit, but for the own one, in
-// ascending order. Returns how many.
+// Collects the claims of epochs below a limit, except the one of the epoch own,
+// in ascending order. Returns how many. If there are more than the array holds,
+// these are the lowest.
 static int ckpt__fs_collect_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                    uint64_t below, uint64_t own,
                                    uint64_t lowest[CKPT__FS_CLAIMS_BATCH])
@@ -1826,11 +1981,12 @@ static int ckpt__fs_collect_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return w.r < 0 ? w.r : n;
 }
 
-// Removes the claims of epochs below a limit, but for the own one: the lowest
-// first. In another order there is a moment at which a low claim stands and
-// those between it and ours do not: its claimant, if it looked only then, would
-// take the run from an owner that has not lost it. (Variants claims-descending
-// in tests/spin/ckpt.pml.)
+// Removes the claims of epochs below a limit, except the one of the epoch own.
+// The lowest claim goes first. In another order there would be a moment at
+// which a low claim stands and the claims between it and the remover's are
+// gone: the claimant of the low one, if it looked only then, would take the run
+// from an owner that has not lost it. (Variant claims-descending in
+// tests/spin/ckpt.pml.)
 static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                   uint64_t below, uint64_t own)
 {
@@ -1853,7 +2009,8 @@ static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // Removes the files of some kinds (an OR of 1 << kind) of epochs below a limit,
-// but for one name. Returns how many are gone by that.
+// except the one named keep. If a file cannot be removed, it goes on with the
+// next one. Returns how many it removed, or the -errno of a failure.
 static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                  unsigned kinds, uint64_t below,
                                  const char *keep)
@@ -1876,9 +2033,11 @@ static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return failed < 0 ? failed : n;
 }
 
-// Removes what is below a limit: the lower claims first, then the temporary
-// files, until none are left: from then on no older owner can rename anything
-// (see ckpt__fs_check_claim). Then the generations, but for one name.
+// Removes the claims below a limit, then all temporary files of epochs up to
+// the remover's own, then the generations below the limit, except the one named
+// keep. A listing can miss a temporary file that is made meanwhile, and its
+// owner could rename it after all; so the directory is listed again until no
+// temporary file is left (see ckpt__fs_check_claim()).
 static int ckpt__fs_remove_below(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                  uint64_t below, const char *keep)
 {
@@ -1892,8 +2051,9 @@ static int ckpt__fs_remove_below(ckpt_store_fs *fs, const ckpt__fs_place *p,
                               1U << CKPT__FS_PREV, below, keep);
 }
 
-// Removes the name of a directory. One that is not empty is somebody else's:
-// a successor, or a claim above ours.
+// Removes a directory from the root, durably. A directory that is not empty is
+// left alone: a claimant above the remover is at work in it, or the name is
+// that of a later run.
 static int ckpt__fs_remove_dir(ckpt_store_fs *fs, const char *name)
 {
     int r;
@@ -1905,9 +2065,12 @@ static int ckpt__fs_remove_dir(ckpt_store_fs *fs, const char *name)
     return r < 0 ? r : ckpt__fs_sync_root(fs);
 }
 
-// Removes the run in an order in which no crash can bring it back: first
-// everything but the generation that says it has ended, durably; then that
-// one; then the claim; then the directory.
+// Removes a run in an order in which no crash can bring it back (R8):
+// everything except the generation that says that the run has ended, durably;
+// then that generation; then the claim; then the directory. If the sync in
+// between were left out and the power failed, an older generation could be
+// there after the reboot without the last one; the next process would then
+// resume a run that has ended.
 static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
                                const char *gen)
 {
@@ -1922,7 +2085,9 @@ static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r < 0 ? r : ckpt__fs_remove_dir(fs, p->name);
 }
 
-// Removes all but a generation and the claim; without a generation all of them.
+// Removes everything except one generation and the claim, or without a
+// generation everything except the claim. name is the name of the generation,
+// "" if it stands nowhere.
 static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
                                       const ckpt_gen *gen, const char *name,
                                       ckpt_error *err)
@@ -1930,12 +2095,14 @@ static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt_look look;
     int r = 0;
     if (gen != NULL && name[0] == '\0') {
-        // It is not there, so a higher owner has removed it, with the rest; or
-        // another file stands in its place, and nothing is known of that.
+        // gen stands nowhere. If no generation of its epoch is there, a higher
+        // owner has removed gen with all the rest. If another one is there,
+        // nothing is known of that one, and it is not removed.
         memset(&look, 0, sizeof(look));
         ckpt_code rc = ckpt__fs_look_epoch(fs, p->dir, gen->epoch, &look, err);
         if (rc != CKPT_OK || look.count == 0) return rc;
-        // A higher owner removes our claim first: then it is still at that.
+        // A higher owner removes this claim first: if the claim is gone, that
+        // owner is removing what is here.
         rc = ckpt__fs_check_claim(fs, p, err);
         if (rc == CKPT_ERR_CLAIM_LOST) return CKPT_OK;
         return rc == CKPT_OK ? CKPT_ERR_STALE : rc;
@@ -1945,8 +2112,9 @@ static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r < 0 ? ckpt__fs_fail(err, "remove what is not kept", r) : CKPT_OK;
 }
 
-// Removes a run that was never shown. If it has been shown meanwhile, it is
-// left alone.
+// Removes a run that has never had its own name. If its maker has shown it
+// meanwhile, p->new_name names nothing or another directory, and this function
+// leaves the run alone.
 static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     ckpt_fs_stat own, st;
@@ -1954,7 +2122,8 @@ static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
     r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->new_name, &st);
     p->unshown = false;
     if (r == -ENOENT || (r >= 0 && !ckpt__fs_same_file(&st, &own))) return 0;
-    // Our own claim last: should its maker live after all, it finds that.
+    // The remover's own claim goes last: a maker that lives after all finds
+    // that claim and stops.
     const uint64_t any_epoch = CKPT_TURN_MAX + 1;
     char claim[64];
     ckpt__fs_claim_name(claim, p->epoch);
@@ -1966,6 +2135,7 @@ static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
     return r < 0 ? r : ckpt__fs_remove_dir(fs, p->new_name);
 }
 
+// The method drop().
 static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
                                ckpt_extent extent, ckpt_error *err)
 {
@@ -1996,7 +2166,11 @@ static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
 
 //--- Places -------------------------------------------------------------------
 
-// Makes a directory aside for a run that is to be shown later.
+// A place is opened on a run, on a new run that is made aside, or on a
+// leftover.
+
+// Makes the directory of a new run under a unique name in the root. Publishing
+// gives the run its own name (R5).
 static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
                                        ckpt_error *err)
 {
@@ -2011,10 +2185,10 @@ static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
         p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->new_name,
                                            CKPT_FS_DIR);
         if (r >= 0 && p->dir == -ENOENT) {
-            continue;                   // swept meanwhile: its maker was slow
+            continue;           // taken for a leftover and swept: try again
         }
         p->unshown = p->dir >= 0;
-        if (!p->unshown) {                // it may be there all the same
+        if (!p->unshown) {              // a directory may be made all the same
             (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
                                         p->new_name);
             return ckpt__fs_fail(err, "make the directory of a run", p->dir);
@@ -2024,6 +2198,8 @@ static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
     return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
 }
 
+// Opens the directory of a run or leftover, if it belongs to our own user.
+// Returns CKPT_ERR_NOT_FOUND if it is not there.
 static ckpt_code ckpt__fs_open_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
                                        const char *name, ckpt_error *err)
 {
@@ -2038,7 +2214,9 @@ static ckpt_code ckpt__fs_open_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
                  : CKPT_OK;
 }
 
-// A place that was never shown is cleaned up by its maker.
+// The method close(). The maker of a run that was never shown removes it. A
+// child after fork() closes its descriptors and changes nothing of its
+// parent's.
 static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
@@ -2059,6 +2237,7 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
     ckpt__fs_close(fs, &p->dir);
 }
 
+// The method open().
 static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
                                      ckpt_how how, ckpt_error *err)
 {
@@ -2091,6 +2270,10 @@ static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
 
 //--- The store ----------------------------------------------------------------
 
+// The table of methods, and how a user opens and closes the store.
+
+// Ends a listing. The stage of a cursor is 0 before the walk, 1 in it, 2 after
+// it.
 static void ckpt__fs_end_list(ckpt_store_fs *fs, ckpt_cursor *cursor)
 {
     if (cursor->priv != NULL) {
@@ -2100,6 +2283,7 @@ static void ckpt__fs_end_list(ckpt_store_fs *fs, ckpt_cursor *cursor)
     cursor->stage = 2;
 }
 
+// The method list().
 static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
                                ckpt_cursor *cursor, char *id, ckpt_error *err)
 {
@@ -2130,6 +2314,7 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
     return r < 0 ? ckpt__fs_fail(err, "list the runs", r) : CKPT_END;
 }
 
+// The method env().
 static ckpt_code ckpt__fs_env(ckpt_store *s, void *place, ckpt_moment *now,
                               ckpt_error *err)
 {
@@ -2150,9 +2335,12 @@ static const ckpt_store_methods ckpt__fs_methods = {
     ckpt__fs_set_aside, ckpt__fs_drop, ckpt__fs_env, ckpt__fs_place_close
 };
 
-// Makes the root if it is not there, and its name durable: each time, because
-// whoever made it may have died before that. A parent that cannot be opened
-// is somebody else's care.
+// Makes the directory of the store, if it is not there, and its name durable.
+// That is done at each opening: the process that made the directory may have
+// died before its name was durable, and a power cut would take the store away
+// with every run in it. If the parent directory cannot be opened or synced for
+// another reason than a failing medium, a store that is there is used all the
+// same.
 static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
 {
     char parent[4096];
@@ -2176,7 +2364,9 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     return existed && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
 }
 
-// The root must be ours alone: who can write to it can be anybody's run.
+// The directory of the store must belong to this user, and nobody else may
+// write to it: another user could otherwise plant runs in it. Decides by what
+// the file system can do how a dead owner is recognized.
 static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
                                      const ckpt_store_fs_desc *desc,
                                      ckpt_error *err)
