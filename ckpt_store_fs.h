@@ -7,9 +7,18 @@
         #define CKPT_STORE_FS_IMPLEMENTATION
         #include "ckpt_store_fs.h"          // includes ckpt.h
 
-    Needs POSIX.1-2008. With -std=c99 the system headers hide what it uses
-    unless _POSIX_C_SOURCE is defined before the first of them; the lines below
-    take care of that, and the compiler stops with a message if they came late.
+    This file keeps the checkpoints of ckpt.h in plain files, one directory for
+    each run. Open a store, give &fs.base to ckpt_init(), and close the store
+    when no run of it is open any more:
+
+        static ckpt_store_fs fs;
+        ckpt_store_fs_desc   desc = { .dir = "runs" };
+        ckpt_code            rc = ckpt_store_fs_open(&fs, &desc, NULL);
+
+    The store needs POSIX.1-2008 and stb_sprintf.h. With -std=c99 the system
+    headers hide some of POSIX unless _POSIX_C_SOURCE is defined before the
+    first of them is included. The lines below define it; if a system header
+    came before them, the compiler stops with a message.
 
     ON DISK
     =======
@@ -17,46 +26,49 @@
 
         runs/                               0700, ours alone
             r-invoice-4711/
-                heartbeat.1                 the claim of epoch 1, one line of
-                                            JSON: who, and the last save that
-                                            was acknowledged; its mtime is the
-                                            last sign of life; its owner locks
-                                            it
+                heartbeat.1                 the claim of epoch 1: a line of JSON
+                                            that says who the owner is and which
+                                            save was acknowledged last. Its
+                                            mtime is the owner's last beat. The
+                                            owner holds a lock on it
                 checkpoint.1.json           the newest generation of epoch 1
                 checkpoint.1.prev.json      the one before it
                 heartbeat.2                 the claim of the process that
                 checkpoint.2.json           resumed it, and what it saved
                 bad.1.damaged.json          a generation that was set aside
-                .t.2.5ke3...                a file being written
-            .new-5ke3...                    a run being made
-            .probe                          its mtime is this file system's
-                                            clock, where beats are judged by
-                                            age
+                .t.2.5ke3...                a file that is being written
+            .new-5ke3...                    a run that is being made
+            .probe                          observers touch it to read the clock
+                                            of the file system, with which they
+                                            compare the age of a beat
 
-    A run directory is "r-" and the id, with a-z 0-9 _ - kept and every other
-    byte as %xx, while that fits in 200 bytes; else "b-" and base32 of the id.
+    The name of a run directory is "r-" and the id, in which a-z 0-9 _ - stand
+    for themselves and every other byte is %xx. If that has more than 200 bytes,
+    the name is "b-" and the id in base32.
 
-    A checkpoint is plain JSON that checks itself (see README, "On disk"). It
-    is replaced by: write a temporary file, fsync it, keep the old one as prev,
-    rename, fsync the directory, look whether the claim still stands. So a
-    reader sees the old one or the new one and never a mixture, and never
-    waits. A run that is kept after its end stays where it stands: one
-    generation, which says so, and its claim.
+    A checkpoint is plain JSON that checks itself (see README, "On disk"). To
+    replace it, the owner writes a temporary file, syncs it, keeps the old
+    checkpoint as prev, renames the temporary file, syncs the directory, and
+    looks whether its claim still stands. A reader finds the old checkpoint or
+    the new one, never a mixture, and never waits. A run that is kept after its
+    end stays in its directory: one generation, which says how the run ended,
+    and its claim.
 
     CAVEATS
     =======
-      - A disk that lies about flushes, a mount without barriers, an NFS export
-        with "async": OK is as good as they are. Fix: do not use them.
+      - CKPT_OK means durable only as far as the system keeps its word. A disk
+        that lies about flushes, a mount without barriers and an NFS export with
+        "async" do not. Fix: do not use them.
       - FAT and object-store mounts cannot replace a file atomically. Fix: keep
         runs elsewhere; the state of a run is small.
       - On network file systems a dead owner is recognized by the age of its
-        beat, so a slow one can be taken for dead: it then gets
-        CKPT_ERR_CLAIM_LOST, work is done twice, nothing saved is lost.
+        beat, so observers can take a slow owner for dead. The slow owner then
+        gets CKPT_ERR_CLAIM_LOST; work is done twice, but nothing saved is lost.
         Fix: raise .lease_ms.
-      - A process that ignores SIGXFSZ gets an error when it reaches its file
-        size limit; one that does not is killed by it.
-      - Reading a directory allocates memory in the C library, and nothing else
-        here does.
+      - A process that reaches its file size limit is killed by SIGXFSZ. If the
+        process ignores that signal, the save returns CKPT_ERR_NO_SPACE.
+      - Reading a directory allocates memory in the C library. Nothing else here
+        does.
 
     LICENSE
     =======
@@ -83,38 +95,42 @@ extern "C" {
 
 // How far a write goes before it counts as done.
 typedef enum ckpt_store_fs_durability {
-    CKPT_STORE_FS_POWER,    // survives a power cut: fsync file and directory
-    CKPT_STORE_FS_PROCESS   // survives a killed process. After a power cut a
-                            // load may say damaged or give an older save,
+    CKPT_STORE_FS_POWER,    // a save survives a power cut: the store syncs
+                            // the file and its directory
+    CKPT_STORE_FS_PROCESS   // a save survives a killed process. After a power
+                            // cut a load may say damaged or give an older save,
                             // never a wrong one
 } ckpt_store_fs_durability;
 
-// How a dead owner is recognized.
+// How an observer recognizes that the owner of a run is dead.
 typedef enum ckpt_store_fs_liveness {
-    CKPT_STORE_FS_AUTO,     // locks on local file systems, age elsewhere
-    CKPT_STORE_FS_LOCKS,    // flock(2): exact on one kernel
-    CKPT_STORE_FS_AGE       // the age of the heartbeat
+    CKPT_STORE_FS_AUTO,     // by locks on local file systems, else by age
+    CKPT_STORE_FS_LOCKS,    // by flock(2): exact, and at once, on one kernel
+    CKPT_STORE_FS_AGE       // by the age of the beat: after .lease_ms
 } ckpt_store_fs_liveness;
 
-// What the store wants to know about a file.
+// What the store needs to know about a file.
 typedef struct ckpt_fs_stat {
-    uint64_t dev, ino, size, nlink;
-    int64_t  mtime_ns;
-    uint32_t uid;
+    uint64_t dev, ino;      // both together name a file that exists
+    uint64_t size;          // bytes
+    uint64_t nlink;         // names that the file has
+    int64_t  mtime_ns;      // ns since 1970, on the file system's clock
+    uint32_t uid;           // its owner
     uint32_t mode;          // permission bits only
     bool     is_file, is_dir;
 } ckpt_fs_stat;
 
-// What distinguishes this process from every other one.
+// What tells this process from every other one.
 typedef struct ckpt_fs_self {
-    char     host[64];
+    char     host[64];      // name of the machine; "": unknown
     char     boot[40];      // boot id; "" if the system has none
     uint64_t pid_ns;        // pid namespace; 0 if the system has none
     int64_t  pid;
-    uint64_t start;         // start time of the process, in ticks; 0: unknown
+    uint64_t start;         // when the process was started, in clock ticks
+                            // since boot; 0: unknown
 } ckpt_fs_self;
 
-// Flags of open().
+// Flags of open() in ckpt_fs_calls.
 enum {
     CKPT_FS_READ   = 0,
     CKPT_FS_WRITE  = 1 << 0,    // read and write
@@ -124,86 +140,134 @@ enum {
     CKPT_FS_FOLLOW = 1 << 4     // may be a symbolic link (the root only)
 };
 
-// Every system call the store makes. Each returns -errno on failure. Names are
-// one path component, but for the root. This table is how the store is ported,
-// and how tests put a simulated disk or faults under it.
+// Every system call that the store makes. With another table the store runs on
+// another system, or a test puts a simulated disk or faults under it. The table
+// and what u points to must outlive the store. Threads that use one store call
+// the functions without a lock between them.
+//
+// u is .calls_user. Unless another result is named, a function returns 0. On
+// failure it returns -errno; the store makes a call again that returns -EINTR,
+// except close, rename and link. A name is one component of a path, in the
+// directory dir. Only the root and its parent are opened and made by their
+// path, with dir -1.
 typedef struct ckpt_fs_calls {
-    int (*open)(void *u, int dir, const char *name, int flags);  // descriptor
+    // Returns a descriptor, which the store closes.
+    int (*open)(void *u, int dir, const char *name, int flags);
     int (*close)(void *u, int fd);
+
+    // Return how many bytes were read or written, which can be fewer than n.
+    // read() returns 0 at the end of the file.
     int64_t (*read)(void *u, int fd, void *buf, size_t n, uint64_t offset);
     int64_t (*write)(void *u, int fd, const void *buf, size_t n,
                      uint64_t offset);
-    int (*sync)(void *u, int fd);           // file or directory, to the medium
+
+    // Returns when a file, or the names in a directory, are on the medium.
+    int (*sync)(void *u, int fd);
+
+    // stat_at() does not follow a symbolic link.
     int (*stat)(void *u, int fd, ckpt_fs_stat *st);
     int (*stat_at)(void *u, int dir, const char *name, ckpt_fs_stat *st);
+
     int (*mkdir)(void *u, int dir, const char *name);           // mode 0700
     int (*rmdir)(void *u, int dir, const char *name);
     int (*unlink)(void *u, int dir, const char *name);
+
+    // rename() replaces a file or an empty directory, atomically. link() fails
+    // with -EEXIST if there is something under the name.
     int (*rename)(void *u, int dir, const char *from, int to_dir,
                   const char *to);
     int (*link)(void *u, int dir, const char *from, int to_dir,
                 const char *to);
-    int (*lock)(void *u, int fd, bool exclusive);   // at once, or -EWOULDBLOCK
-    int (*touch)(void *u, int fd);          // mtime = the file system's now
+
+    // Locks a file at once, or returns -EWOULDBLOCK. The lock ends when fd is
+    // closed, also by the death of the process.
+    int (*lock)(void *u, int fd, bool exclusive);
+
+    // Makes the mtime of a file the file system's time of now.
+    int (*touch)(void *u, int fd);
+
+    // Walks through the names in a directory. dir_next() returns 1 with a name,
+    // and 0 at the end. The store closes each walk that it has opened.
     int (*dir_open)(void *u, int dir, void **walk);
-    int (*dir_next)(void *u, void *walk, char name[256]);   // 1, 0 at the end
+    int (*dir_next)(void *u, void *walk, char name[256]);
     void (*dir_close)(void *u, void *walk);
-    int (*local)(void *u, int fd);          // 1: locks work here
+
+    // Returns 1 if all processes that can see a lock on the file system of fd
+    // run on this kernel, else 0.
+    int (*local)(void *u, int fd);
+
     int (*self)(void *u, ckpt_fs_self *self);
-    int (*gone)(void *u, int64_t pid, uint64_t start);  // 1: certainly gone
-    int64_t (*pid)(void *u);
+
+    // Returns 1 if the process of that number and start time is certainly gone,
+    // else 0.
+    int (*gone)(void *u, int64_t pid, uint64_t start);
+
+    int64_t (*pid)(void *u);                // of the calling process
     int (*clock)(void *u, ckpt_moment *now);
-    int (*random)(void *u, void *buf, size_t n);
+    int (*random)(void *u, void *buf, size_t n);    // fills n bytes
 } ckpt_fs_calls;
 
-// Options of a file store. Zero-initialize for defaults.
+// Options of a file store. A zero-initialized desc means the defaults; only
+// .dir is required. The desc and .dir are needed during the opening only.
 typedef struct ckpt_store_fs_desc {
-    const char              *dir;       // required; created (0700) if its
-                                        // parent exists; may be a symlink
+    const char              *dir;       // path of the store, at most 4093
+                                        // bytes; made (0700) if its parent
+                                        // exists; may be a symbolic link
     ckpt_store_fs_durability durability;    // default: CKPT_STORE_FS_POWER
     ckpt_store_fs_liveness   liveness;      // default: CKPT_STORE_FS_AUTO
     const ckpt_fs_calls     *calls;     // default: those of this system
-    void                    *calls_user;
+    void                    *calls_user;    // u of the calls
 } ckpt_store_fs_desc;
 
-// A file store. Owned by the caller; holds one descriptor. Any number of
-// contexts, runs and threads may use it at a time; do not move it while any
-// does.
+// A file store. The caller owns it and must not move it while it is open. An
+// open store holds one descriptor. Any number of contexts, runs and threads may
+// use one store at a time, and any number of processes one directory.
 typedef struct ckpt_store_fs {
     ckpt_store base;                    // pass &fs.base to ckpt_init
     struct {
-        int                      root;  // -1: closed
+        int                      root;  // descriptor; -1: closed
         ckpt_store_fs_durability durability;
-        bool                     locks;
-        uint32_t                 uid;   // whose the root is
+        bool                     locks; // judge by locks, else by age
+        uint32_t                 uid;   // the user who owns the root
         const ckpt_fs_calls     *calls;
         void                    *user;
     } priv;                             // not part of the API
 } ckpt_store_fs;
 
-// Opens a store, creating its directory if needed. *err (may be NULL) tells
-// more about a failure.
+// Opens a store and makes its directory if that is not there. *err says more
+// about a failure; err may be NULL. After a failure fs is closed.
 //
-// Returns CKPT_ERR_ARGUMENT if dir is NULL or an option out of its range or
-// locks are asked for where there are none; CKPT_ERR_UNSAFE if others can write
-// to the directory; CKPT_ERR_FOREIGN if it belongs to another user;
-// CKPT_ERR_NOT_FOUND if its parent does not exist; CKPT_ERR_ACCESS,
-// CKPT_ERR_NO_SPACE, CKPT_ERR_RESOURCE, CKPT_ERR_IO. fs is closed then.
+// Returns
+//   CKPT_OK             the store is open until ckpt_store_fs_close()
+//   CKPT_ERR_ARGUMENT   .dir is NULL or empty, an option is out of its range,
+//                       or CKPT_STORE_FS_LOCKS was asked for on a file system
+//                       that is not local
+//   CKPT_ERR_NOT_FOUND  the parent of the directory does not exist
+//   CKPT_ERR_FOREIGN    the directory belongs to another user, or .dir names
+//                       something that is no directory
+//   CKPT_ERR_UNSAFE     others can write to the directory
+//   CKPT_ERR_ACCESS     this process may not make or open the directory
+//   CKPT_ERR_NO_SPACE   the disk has no room for the directory
+//   CKPT_ERR_RESOURCE   there are no descriptors left, or no memory
+//   CKPT_ERR_IO         any other failure of the system; err->sys is its errno
 CKPT_API CKPT_CHECKED ckpt_code ckpt_store_fs_open(
     ckpt_store_fs *fs, const ckpt_store_fs_desc *desc, ckpt_error *err);
 
-// Closes a store. No context may use it afterwards; runs that are still open
-// must be finished or abandoned before.
+// Closes a store. Finish or abandon its runs before; no context may use the
+// store afterwards. A store that is closed, or whose opening failed, may be
+// closed again.
 CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs);
 
-// The calls of this system, to wrap them.
+// Returns the calls of this system, for a table of your own that passes calls
+// on. They do not look at u.
 CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void);
 
-// Writes the directory name of a run id into name. Reversible: every id has
-// one name, and no two ids that differ have names that differ only in case.
+// Writes the directory name of a run id of 1 to CKPT_ID_MAX bytes into name.
+// Each id has one name, and the names of two ids never differ in case alone.
 CKPT_API void ckpt_store_fs_name(const char *id, char name[256]);
 
-// Reads a directory name back. False for a name that no id has.
+// Writes the run id of a directory name into id. Returns false if no id has
+// that name; id means nothing then.
 CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 
 #ifdef __cplusplus
