@@ -286,8 +286,9 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
     #error "define CKPT_IMPLEMENTATION, too, in the file of the file store"
 #endif
 
-// ROOMS, from the ground up. Each uses the rooms above its line only; the five
-// that are marked stand side by side and use none of each other, but for one.
+// ROOMS, from the ground up. A room uses only rooms above its own line. The five
+// rooms with a bar stand side by side: none uses another, except Places. The
+// rules R1 to R13 stand in ckpt.h, at the door of its implementation.
 //
 //   System calls         POSIX behind the table ckpt_fs_calls
 //   Names and errors     uses nothing: text in, text or a code out
@@ -299,8 +300,8 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 //   Claims               |
 //   Publishing           |
 //   Removing             |
-//   Places               | uses removing, too: who closes a place whose run was
-//                        | never shown removes that run
+//   Places               | uses Removing, too: a maker that closes the place of
+//                        | a run that was never shown removes that run
 //   The store            uses all of them: the table of methods, listing,
 //                        clocks, opening and closing
 
@@ -857,7 +858,7 @@ static ckpt__fs_kind ckpt__fs_parse_name(const char *name, uint64_t *epoch)
     *epoch = 0;
     if (ckpt__fs_skip_prefix(&p, "heartbeat.")) {
         return ckpt__fs_parse_epoch(&p, epoch) && *p == '\0' ? CKPT__FS_CLAIM
-                                                       : CKPT__FS_OTHER;
+                                                             : CKPT__FS_OTHER;
     }
     if (ckpt__fs_skip_prefix(&p, "checkpoint.")) {
         if (!ckpt__fs_parse_epoch(&p, epoch)) return CKPT__FS_OTHER;
@@ -866,7 +867,7 @@ static ckpt__fs_kind ckpt__fs_parse_name(const char *name, uint64_t *epoch)
     }
     if (ckpt__fs_skip_prefix(&p, ".t.")) {
         return ckpt__fs_parse_epoch(&p, epoch) && *p == '.' ? CKPT__FS_TEMP
-                                                      : CKPT__FS_OTHER;
+                                                            : CKPT__FS_OTHER;
     }
     return ckpt__fs_skip_prefix(&p, "bad.") ? CKPT__FS_SET_ASIDE
                                             : CKPT__FS_OTHER;
@@ -886,7 +887,7 @@ static void ckpt__fs_gen_name(char *out, uint64_t epoch, bool prev)
                                 : "checkpoint.%llu.json", (ckpt__ull)epoch);
 }
 
-// Describes a failed call in *err (what the store was doing, and the errno -r)
+// Describes a failed call in *err: what the store was doing, and the errno, -r;
 // and returns the code for it. ELOOP and ENOTDIR mean that something stands
 // under a name of the store that the store did not make; ckpt__fs_open_ours()
 // says ELOOP of such files, too.
@@ -1296,7 +1297,7 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
 //
 //      {"claim":1,"acked":              31,"gave_up":false,"locked":true ,...
 #define CKPT__FS_ACKED_OFFSET   19
-#define CKPT__FS_ACKED_WIDTH 16
+#define CKPT__FS_ACKED_WIDTH    16
 #define CKPT__FS_GAVE_UP_OFFSET 46
 #define CKPT__FS_LOCKED_OFFSET  61
 
@@ -1398,8 +1399,8 @@ static ckpt_code ckpt__fs_read_gen(ckpt_store *s, void *place,
 
 // A claimant writes its line into a temporary file and links that file under
 // the name of the claim. Only one claimant can win, because link(2) fails if
-// the name is taken. After that the owner beats, and observers judge whether it
-// lives.
+// the name is taken. After that the owner beats, and observers judge whether
+// the owner lives.
 
 // Writes the line of a claim: who the claimant is, and a nonce by which the
 // claimant recognizes its own claim.
