@@ -286,9 +286,9 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
     #error "define CKPT_IMPLEMENTATION, too, in the file of the file store"
 #endif
 
-// ROOMS, from the ground up. A room uses only rooms above its own line. The five
-// rooms with a bar stand side by side: none uses another, except Places. The
-// rules R1 to R13 stand in ckpt.h, at the door of its implementation.
+// ROOMS, from the ground up. A room uses only rooms above its own line. The
+// five rooms with a bar stand side by side: none uses another, except Places.
+// The rules R1 to R13 stand in ckpt.h, at the door of its implementation.
 //
 //   System calls         POSIX behind the table ckpt_fs_calls
 //   Names and errors     uses nothing: text in, text or a code out
@@ -2143,7 +2143,7 @@ static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt__fs_claim_name(claim, p->epoch);
     int r = ckpt__fs_remove_below(fs, p, p->epoch + 1, gen);
     r = r < 0 ? r : ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_SET_ASIDE, 1,
-                                          "");
+                                          "");  // their names have epoch 0
     r = r < 0 ? r : ckpt__fs_sync_run(fs, p);
     r = r < 0 || gen[0] == '\0' ? r : ckpt__fs_unlink(fs, p->dir, gen);
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
