@@ -7,9 +7,18 @@
         #define CKPT_STORE_FS_IMPLEMENTATION
         #include "ckpt_store_fs.h"          // includes ckpt.h
 
-    Needs POSIX.1-2008. With -std=c99 the system headers hide what it uses
-    unless _POSIX_C_SOURCE is defined before the first of them; the lines below
-    take care of that, and the compiler stops with a message if they came late.
+    This file keeps the checkpoints of ckpt.h in plain files, one directory for
+    each run. Open a store, give &fs.base to ckpt_init(), and close the store
+    when no run of it is open any more:
+
+        static ckpt_store_fs fs;
+        ckpt_store_fs_desc   desc = { .dir = "runs" };
+        ckpt_code            rc = ckpt_store_fs_open(&fs, &desc, NULL);
+
+    The store needs POSIX.1-2008 and stb_sprintf.h. With -std=c99 the system
+    headers hide some of POSIX unless _POSIX_C_SOURCE is defined before the
+    first of them is included. The lines below define it; if a system header
+    came before them, the compiler stops with a message.
 
     ON DISK
     =======
@@ -17,46 +26,49 @@
 
         runs/                               0700, ours alone
             r-invoice-4711/
-                heartbeat.1                 the claim of epoch 1, one line of
-                                            JSON: who, and the last save that
-                                            was acknowledged; its mtime is the
-                                            last sign of life; its owner locks
-                                            it
+                heartbeat.1                 the claim of epoch 1: a line of JSON
+                                            that says who the owner is and which
+                                            save was acknowledged last. Its
+                                            mtime is the owner's last beat. The
+                                            owner holds a lock on it
                 checkpoint.1.json           the newest generation of epoch 1
                 checkpoint.1.prev.json      the one before it
                 heartbeat.2                 the claim of the process that
                 checkpoint.2.json           resumed it, and what it saved
                 bad.1.damaged.json          a generation that was set aside
-                .t.2.5ke3...                a file being written
-            .new-5ke3...                    a run being made
-            .probe                          its mtime is this file system's
-                                            clock, where beats are judged by
-                                            age
+                .t.2.5ke3...                a file that is being written
+            .new-5ke3...                    a run that is being made
+            .probe                          observers touch it to read the clock
+                                            of the file system, with which they
+                                            compare the age of a beat
 
-    A run directory is "r-" and the id, with a-z 0-9 _ - kept and every other
-    byte as %xx, while that fits in 200 bytes; else "b-" and base32 of the id.
+    The name of a run directory is "r-" and the id, in which a-z 0-9 _ - stand
+    for themselves and every other byte is %xx. If that has more than 200 bytes,
+    the name is "b-" and the id in base32.
 
-    A checkpoint is plain JSON that checks itself (see README, "On disk"). It
-    is replaced by: write a temporary file, fsync it, keep the old one as prev,
-    rename, fsync the directory, look whether the claim still stands. So a
-    reader sees the old one or the new one and never a mixture, and never
-    waits. A run that is kept after its end stays where it stands: one
-    generation, which says so, and its claim.
+    A checkpoint is plain JSON that checks itself (see README, "On disk"). To
+    replace it, the owner writes a temporary file, syncs it, keeps the old
+    checkpoint as prev, renames the temporary file, syncs the directory, and
+    looks whether its claim still stands. A reader finds the old checkpoint or
+    the new one, never a mixture, and never waits. A run that is kept after its
+    end stays in its directory: one generation, which says how the run ended,
+    and its claim.
 
     CAVEATS
     =======
-      - A disk that lies about flushes, a mount without barriers, an NFS export
-        with "async": OK is as good as they are. Fix: do not use them.
+      - CKPT_OK means durable only as far as the system keeps its word. A disk
+        that lies about flushes, a mount without barriers and an NFS export with
+        "async" do not. Fix: do not use them.
       - FAT and object-store mounts cannot replace a file atomically. Fix: keep
         runs elsewhere; the state of a run is small.
       - On network file systems a dead owner is recognized by the age of its
-        beat, so a slow one can be taken for dead: it then gets
-        CKPT_ERR_CLAIM_LOST, work is done twice, nothing saved is lost.
+        beat, so observers can take a slow owner for dead. The slow owner then
+        gets CKPT_ERR_CLAIM_LOST; work is done twice, but nothing saved is lost.
         Fix: raise .lease_ms.
-      - A process that ignores SIGXFSZ gets an error when it reaches its file
-        size limit; one that does not is killed by it.
-      - Reading a directory allocates memory in the C library, and nothing else
-        here does.
+      - A process that reaches its file size limit is killed by SIGXFSZ. If the
+        process ignores that signal, the save returns CKPT_ERR_NO_SPACE.
+      - Reading a directory allocates memory in the C library. Nothing else here
+        does.
 
     LICENSE
     =======
@@ -83,38 +95,42 @@ extern "C" {
 
 // How far a write goes before it counts as done.
 typedef enum ckpt_store_fs_durability {
-    CKPT_STORE_FS_POWER,    // survives a power cut: fsync file and directory
-    CKPT_STORE_FS_PROCESS   // survives a killed process. After a power cut a
-                            // load may say damaged or give an older save,
+    CKPT_STORE_FS_POWER,    // a save survives a power cut: the store syncs
+                            // the file and its directory
+    CKPT_STORE_FS_PROCESS   // a save survives a killed process. After a power
+                            // cut a load may say damaged or give an older save,
                             // never a wrong one
 } ckpt_store_fs_durability;
 
-// How a dead owner is recognized.
+// How an observer recognizes that the owner of a run is dead.
 typedef enum ckpt_store_fs_liveness {
-    CKPT_STORE_FS_AUTO,     // locks on local file systems, age elsewhere
-    CKPT_STORE_FS_LOCKS,    // flock(2): exact on one kernel
-    CKPT_STORE_FS_AGE       // the age of the heartbeat
+    CKPT_STORE_FS_AUTO,     // by locks on local file systems, else by age
+    CKPT_STORE_FS_LOCKS,    // by flock(2): exact, and at once, on one kernel
+    CKPT_STORE_FS_AGE       // by the age of the beat: after .lease_ms
 } ckpt_store_fs_liveness;
 
-// What the store wants to know about a file.
+// What the store needs to know about a file.
 typedef struct ckpt_fs_stat {
-    uint64_t dev, ino, size, nlink;
-    int64_t  mtime_ns;
-    uint32_t uid;
+    uint64_t dev, ino;      // both together name a file that exists
+    uint64_t size;          // bytes
+    uint64_t nlink;         // names that the file has
+    int64_t  mtime_ns;      // ns since 1970, on the file system's clock
+    uint32_t uid;           // its owner
     uint32_t mode;          // permission bits only
     bool     is_file, is_dir;
 } ckpt_fs_stat;
 
-// What distinguishes this process from every other one.
+// What tells this process from every other one.
 typedef struct ckpt_fs_self {
-    char     host[64];
+    char     host[64];      // name of the machine; "": unknown
     char     boot[40];      // boot id; "" if the system has none
     uint64_t pid_ns;        // pid namespace; 0 if the system has none
     int64_t  pid;
-    uint64_t start;         // start time of the process, in ticks; 0: unknown
+    uint64_t start;         // when the process was started, in clock ticks
+                            // since boot; 0: unknown
 } ckpt_fs_self;
 
-// Flags of open().
+// Flags of open() in ckpt_fs_calls.
 enum {
     CKPT_FS_READ   = 0,
     CKPT_FS_WRITE  = 1 << 0,    // read and write
@@ -124,86 +140,134 @@ enum {
     CKPT_FS_FOLLOW = 1 << 4     // may be a symbolic link (the root only)
 };
 
-// Every system call the store makes. Each returns -errno on failure. Names are
-// one path component, but for the root. This table is how the store is ported,
-// and how tests put a simulated disk or faults under it.
+// Every system call that the store makes. With another table the store runs on
+// another system, or a test puts a simulated disk or faults under it. The table
+// and what u points to must outlive the store. Threads that use one store call
+// the functions without a lock between them.
+//
+// u is .calls_user. Unless another result is named, a function returns 0. On
+// failure it returns -errno; the store makes a call again that returns -EINTR,
+// except close, rename and link. A name is one component of a path, in the
+// directory dir. Only the root and its parent are opened and made by their
+// path, with dir -1.
 typedef struct ckpt_fs_calls {
-    int (*open)(void *u, int dir, const char *name, int flags);  // descriptor
+    // Returns a descriptor, which the store closes.
+    int (*open)(void *u, int dir, const char *name, int flags);
     int (*close)(void *u, int fd);
+
+    // Return how many bytes were read or written, which can be fewer than n.
+    // read() returns 0 at the end of the file.
     int64_t (*read)(void *u, int fd, void *buf, size_t n, uint64_t offset);
     int64_t (*write)(void *u, int fd, const void *buf, size_t n,
                      uint64_t offset);
-    int (*sync)(void *u, int fd);           // file or directory, to the medium
+
+    // Returns when a file, or the names in a directory, are on the medium.
+    int (*sync)(void *u, int fd);
+
+    // stat_at() does not follow a symbolic link.
     int (*stat)(void *u, int fd, ckpt_fs_stat *st);
     int (*stat_at)(void *u, int dir, const char *name, ckpt_fs_stat *st);
+
     int (*mkdir)(void *u, int dir, const char *name);           // mode 0700
     int (*rmdir)(void *u, int dir, const char *name);
     int (*unlink)(void *u, int dir, const char *name);
+
+    // rename() replaces a file or an empty directory, atomically. link() fails
+    // with -EEXIST if there is something under the name.
     int (*rename)(void *u, int dir, const char *from, int to_dir,
                   const char *to);
     int (*link)(void *u, int dir, const char *from, int to_dir,
                 const char *to);
-    int (*lock)(void *u, int fd, bool exclusive);   // at once, or -EWOULDBLOCK
-    int (*touch)(void *u, int fd);          // mtime = the file system's now
+
+    // Locks a file at once, or returns -EWOULDBLOCK. The lock ends when fd is
+    // closed, also by the death of the process.
+    int (*lock)(void *u, int fd, bool exclusive);
+
+    // Makes the mtime of a file the file system's time of now.
+    int (*touch)(void *u, int fd);
+
+    // Walks through the names in a directory. dir_next() returns 1 with a name,
+    // and 0 at the end. The store closes each walk that it has opened.
     int (*dir_open)(void *u, int dir, void **walk);
-    int (*dir_next)(void *u, void *walk, char name[256]);   // 1, 0 at the end
+    int (*dir_next)(void *u, void *walk, char name[256]);
     void (*dir_close)(void *u, void *walk);
-    int (*local)(void *u, int fd);          // 1: locks work here
+
+    // Returns 1 if all processes that can see a lock on the file system of fd
+    // run on this kernel, else 0.
+    int (*local)(void *u, int fd);
+
     int (*self)(void *u, ckpt_fs_self *self);
-    int (*gone)(void *u, int64_t pid, uint64_t start);  // 1: certainly gone
-    int64_t (*pid)(void *u);
+
+    // Returns 1 if the process of that number and start time is certainly gone,
+    // else 0.
+    int (*gone)(void *u, int64_t pid, uint64_t start);
+
+    int64_t (*pid)(void *u);                // of the calling process
     int (*clock)(void *u, ckpt_moment *now);
-    int (*random)(void *u, void *buf, size_t n);
+    int (*random)(void *u, void *buf, size_t n);    // fills n bytes
 } ckpt_fs_calls;
 
-// Options of a file store. Zero-initialize for defaults.
+// Options of a file store. A zero-initialized desc means the defaults; only
+// .dir is required. The desc and .dir are needed during the opening only.
 typedef struct ckpt_store_fs_desc {
-    const char              *dir;       // required; created (0700) if its
-                                        // parent exists; may be a symlink
+    const char              *dir;       // path of the store, at most 4093
+                                        // bytes; made (0700) if its parent
+                                        // exists; may be a symbolic link
     ckpt_store_fs_durability durability;    // default: CKPT_STORE_FS_POWER
     ckpt_store_fs_liveness   liveness;      // default: CKPT_STORE_FS_AUTO
     const ckpt_fs_calls     *calls;     // default: those of this system
-    void                    *calls_user;
+    void                    *calls_user;    // u of the calls
 } ckpt_store_fs_desc;
 
-// A file store. Owned by the caller; holds one descriptor. Any number of
-// contexts, runs and threads may use it at a time; do not move it while any
-// does.
+// A file store. The caller owns it and must not move it while it is open. An
+// open store holds one descriptor. Any number of contexts, runs and threads may
+// use one store at a time, and any number of processes one directory.
 typedef struct ckpt_store_fs {
     ckpt_store base;                    // pass &fs.base to ckpt_init
     struct {
-        int                      root;  // -1: closed
+        int                      root;  // descriptor; -1: closed
         ckpt_store_fs_durability durability;
-        bool                     locks;
-        uint32_t                 uid;   // whose the root is
+        bool                     locks; // judge by locks, else by age
+        uint32_t                 uid;   // the user who owns the root
         const ckpt_fs_calls     *calls;
         void                    *user;
     } priv;                             // not part of the API
 } ckpt_store_fs;
 
-// Opens a store, creating its directory if needed. *err (may be NULL) tells
-// more about a failure.
+// Opens a store and makes its directory if that is not there. *err says more
+// about a failure; err may be NULL. After a failure fs is closed.
 //
-// Returns CKPT_ERR_ARGUMENT if dir is NULL or an option out of its range or
-// locks are asked for where there are none; CKPT_ERR_UNSAFE if others can write
-// to the directory; CKPT_ERR_FOREIGN if it belongs to another user;
-// CKPT_ERR_NOT_FOUND if its parent does not exist; CKPT_ERR_ACCESS,
-// CKPT_ERR_NO_SPACE, CKPT_ERR_RESOURCE, CKPT_ERR_IO. fs is closed then.
+// Returns
+//   CKPT_OK             the store is open until ckpt_store_fs_close()
+//   CKPT_ERR_ARGUMENT   .dir is NULL or empty, an option is out of its range,
+//                       or CKPT_STORE_FS_LOCKS was asked for on a file system
+//                       that is not local
+//   CKPT_ERR_NOT_FOUND  the parent of the directory does not exist
+//   CKPT_ERR_FOREIGN    the directory belongs to another user, or .dir names
+//                       something that is no directory
+//   CKPT_ERR_UNSAFE     others can write to the directory
+//   CKPT_ERR_ACCESS     this process may not make or open the directory
+//   CKPT_ERR_NO_SPACE   the disk has no room for the directory
+//   CKPT_ERR_RESOURCE   there are no descriptors left, or no memory
+//   CKPT_ERR_IO         any other failure of the system; err->sys is its errno
 CKPT_API CKPT_CHECKED ckpt_code ckpt_store_fs_open(
     ckpt_store_fs *fs, const ckpt_store_fs_desc *desc, ckpt_error *err);
 
-// Closes a store. No context may use it afterwards; runs that are still open
-// must be finished or abandoned before.
+// Closes a store. Finish or abandon its runs before; no context may use the
+// store afterwards. A store that is closed, or whose opening failed, may be
+// closed again.
 CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs);
 
-// The calls of this system, to wrap them.
+// Returns the calls of this system, for a table of your own that passes calls
+// on. They do not look at u.
 CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void);
 
-// Writes the directory name of a run id into name. Reversible: every id has
-// one name, and no two ids that differ have names that differ only in case.
+// Writes the directory name of a run id of 1 to CKPT_ID_MAX bytes into name.
+// Each id has one name, and the names of two ids never differ in case alone.
 CKPT_API void ckpt_store_fs_name(const char *id, char name[256]);
 
-// Reads a directory name back. False for a name that no id has.
+// Writes the run id of a directory name into id. Returns false if no id has
+// that name; id means nothing then.
 CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 
 #ifdef __cplusplus
@@ -222,12 +286,29 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
     #error "define CKPT_IMPLEMENTATION, too, in the file of the file store"
 #endif
 
-// In this order: the calls of this system; errors; names; files; places and
-// looks; claims and liveness; reading and writing; removing; the table.
+// ROOMS, from the ground up. A room uses only rooms above its own line. The
+// five rooms with a bar stand side by side: none uses another, except Places.
+// The rules R1 to R13 stand in ckpt.h, at the door of its implementation.
+//
+//   System calls         POSIX behind the table ckpt_fs_calls
+//   Names and errors     uses nothing: text in, text or a code out
+//   Files                uses the table and names: opening what is ours,
+//                        reading, writing, syncing, walking a directory
+//   The files of a run   uses files: what a place holds, its temporary files,
+//                        its generations by name and by token
+//   Looking and reading  | use the files of a run
+//   Claims               |
+//   Publishing           |
+//   Removing             |
+//   Places               | uses Removing, too: a maker that closes the place of
+//                        | a run that was never shown removes that run
+//   The store            uses all of them: the table of methods, listing,
+//                        clocks, opening and closing
 
-// A private copy of stb_sprintf, whatever else the program does with it: its
-// separators can be changed process-wide, and its names would clash. Only
-// integers and strings are formatted, into buffers that hold the longest.
+// The file store has a private copy of stb_sprintf (R12). The program may have
+// one, too: the names of both would clash, and the program could change the
+// separators of its copy at any time. The store formats integers and strings
+// only, into buffers that hold the longest result.
 #ifdef STB_SPRINTF_H_INCLUDE
     #error "include ckpt_store_fs.h (with CKPT_STORE_FS_IMPLEMENTATION) before \
 stb_sprintf.h"
@@ -283,31 +364,36 @@ stb_sprintf.h"
 in the file, or define _POSIX_C_SOURCE=200809L"
 #endif
 
-// 32-bit offsets and inode numbers fail on large directories. If this does not
-// compile, define _FILE_OFFSET_BITS=64 for the whole program.
+// With offsets of 32 bits the system calls fail on large directories. If this
+// line does not compile, define _FILE_OFFSET_BITS=64 for the whole program.
 typedef char ckpt__off_t_has_64_bits[sizeof(off_t) >= 8 ? 1 : -1];
 
-//--- The calls of this system -------------------------------------------------
+//--- System calls -------------------------------------------------------------
 
-typedef unsigned long long ckpt__ull;   // what "%llu" takes
+// The functions of ckpt_fs_calls for POSIX. None of them looks at u.
 
+// Turns the result of a system call into one of the table: -errno on failure.
 static int ckpt__sys_result(int r)
 {
     return r < 0 ? -errno : r;
 }
 
-// Nothing here is ever inherited over exec, followed through a symbolic link,
-// or waits for the other end of a pipe that somebody planted.
+// Opens a file or directory. Without O_CLOEXEC a program that this process
+// executes would inherit the descriptor, and with it the lock of a claim.
+// Without O_NOFOLLOW the store would follow a symbolic link that another user
+// has planted (R11). Without O_NONBLOCK it would wait for the other end of a
+// planted pipe.
 static int ckpt__sys_open(void *u, int dir, const char *name, int flags)
 {
-    int how = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int oflags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     (void)u;
-    how |= flags & CKPT_FS_WRITE ? O_RDWR : O_RDONLY;
-    how |= flags & CKPT_FS_CREATE ? O_CREAT : 0;
-    how |= flags & CKPT_FS_EXCL ? O_EXCL : 0;
-    how |= flags & CKPT_FS_DIR ? O_DIRECTORY : 0;
-    how |= flags & CKPT_FS_FOLLOW ? 0 : O_NOFOLLOW;
-    return ckpt__sys_result(openat(dir < 0 ? AT_FDCWD : dir, name, how, 0600));
+    oflags |= flags & CKPT_FS_WRITE ? O_RDWR : O_RDONLY;
+    oflags |= flags & CKPT_FS_CREATE ? O_CREAT : 0;
+    oflags |= flags & CKPT_FS_EXCL ? O_EXCL : 0;
+    oflags |= flags & CKPT_FS_DIR ? O_DIRECTORY : 0;
+    oflags |= flags & CKPT_FS_FOLLOW ? 0 : O_NOFOLLOW;
+    return ckpt__sys_result(openat(dir < 0 ? AT_FDCWD : dir, name, oflags,
+                                   0600));
 }
 
 static int ckpt__sys_close(void *u, int fd)
@@ -336,14 +422,15 @@ static int ckpt__sys_sync(void *u, int fd)
 {
     (void)u;
 #ifdef F_FULLFSYNC
-    // On Darwin fsync() leaves the data in the cache of the disk: fsync(2).
+    // On Darwin fsync() leaves the data in the disk's cache (fsync(2)).
     if (fcntl(fd, F_FULLFSYNC) == 0) return 0;
     if (errno != ENOTSUP && errno != EINVAL && errno != ENOTTY) return -errno;
 #endif
     return ckpt__sys_result(fsync(fd));
 }
 
-static int ckpt__sys_fill(int r, const struct stat *from, ckpt_fs_stat *st)
+// Copies what stat(2) found into *st. r is what that call returned.
+static int ckpt__sys_fill_stat(int r, const struct stat *from, ckpt_fs_stat *st)
 {
     if (r < 0) return -errno;
 #ifdef __APPLE__
@@ -367,7 +454,7 @@ static int ckpt__sys_stat(void *u, int fd, ckpt_fs_stat *st)
 {
     struct stat from;
     (void)u;
-    return ckpt__sys_fill(fstat(fd, &from), &from, st);
+    return ckpt__sys_fill_stat(fstat(fd, &from), &from, st);
 }
 
 static int ckpt__sys_stat_at(void *u, int dir, const char *name,
@@ -375,8 +462,8 @@ static int ckpt__sys_stat_at(void *u, int dir, const char *name,
 {
     struct stat from;
     (void)u;
-    return ckpt__sys_fill(fstatat(dir, name, &from, AT_SYMLINK_NOFOLLOW),
-                          &from, st);
+    return ckpt__sys_fill_stat(fstatat(dir, name, &from, AT_SYMLINK_NOFOLLOW),
+                               &from, st);
 }
 
 static int ckpt__sys_mkdir(void *u, int dir, const char *name)
@@ -424,7 +511,9 @@ static int ckpt__sys_touch(void *u, int fd)
     return ckpt__sys_result(futimens(fd, NULL));
 }
 
-// A descriptor of its own: a shared one would share its position.
+// Opens a walk through a directory. The walk opens the directory anew: two
+// walks through one descriptor would share its position, and each would miss
+// the names that the other one was given.
 static int ckpt__sys_dir_open(void *u, int dir, void **walk)
 {
     const int fd = ckpt__sys_open(u, dir, ".", CKPT_FS_DIR);
@@ -438,6 +527,8 @@ static int ckpt__sys_dir_open(void *u, int dir, void **walk)
     return 0;
 }
 
+// Gives the next name. It skips names that do not fit: no file of the store has
+// such a name.
 static int ckpt__sys_dir_next(void *u, void *walk, char name[256])
 {
     (void)u;
@@ -459,8 +550,9 @@ static void ckpt__sys_dir_close(void *u, void *walk)
     (void)closedir((DIR *)walk);
 }
 
-// File systems whose locks live and die with this kernel (statfs(2), and
-// linux/magic.h).
+// Returns 1 if every process that can see a lock on this file system runs on
+// this kernel. That is known of the file systems listed here (statfs(2) and
+// linux/magic.h). All others count as remote.
 static int ckpt__sys_local(void *u, int fd)
 {
     (void)u;
@@ -490,8 +582,8 @@ static int ckpt__sys_local(void *u, int fd)
 #endif
 }
 
-// Reads a small file of /proc. Empty if there is none.
-static void ckpt__sys_proc(const char *path, char *buf, size_t cap)
+// Reads a small file of /proc as text. The text is empty if that fails.
+static void ckpt__sys_read_proc(const char *path, char *buf, size_t cap)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, buf, cap - 1);
@@ -501,13 +593,15 @@ static void ckpt__sys_proc(const char *path, char *buf, size_t cap)
     }
 }
 
-// The start time of a process, field 22 of proc(5)'s stat; 0: not known. The
-// name of the program, field 2, may hold anything but ends at the last ')'.
-static uint64_t ckpt__sys_start(const char *pid)
+// Returns the start time of a process in clock ticks since boot: field 22 of
+// /proc/PID/stat (proc(5)). 0 means unknown. Field 2 is the name of the
+// program; it can contain blanks and parentheses, so the fields are counted
+// from the last ')' of the line.
+static uint64_t ckpt__sys_start_time(const char *pid)
 {
     char path[48], text[512];
     ckpt__stb_sprintf(path, "/proc/%.20s/stat", pid);
-    ckpt__sys_proc(path, text, sizeof(text));
+    ckpt__sys_read_proc(path, text, sizeof(text));
     const char *p = strrchr(text, ')');
     for (int field = 2; p != NULL && field < 22; field++) {
         p = strchr(p + 1, ' ');
@@ -515,6 +609,7 @@ static uint64_t ckpt__sys_start(const char *pid)
     return p != NULL ? strtoull(p + 1, NULL, 10) : 0;
 }
 
+// Describes this process. What the system does not tell stays "" or 0.
 static int ckpt__sys_self(void *u, ckpt_fs_self *self)
 {
     struct stat ns;
@@ -523,18 +618,20 @@ static int ckpt__sys_self(void *u, ckpt_fs_self *self)
     if (gethostname(self->host, sizeof(self->host) - 1) != 0) {
         self->host[0] = '\0';
     }
-    ckpt__sys_proc("/proc/sys/kernel/random/boot_id", self->boot,
-                   sizeof(self->boot));
+    ckpt__sys_read_proc("/proc/sys/kernel/random/boot_id", self->boot,
+                        sizeof(self->boot));
     self->boot[strcspn(self->boot, "\n")] = '\0';
     self->pid_ns = stat("/proc/self/ns/pid", &ns) == 0 ? (uint64_t)ns.st_ino
                                                        : 0;
     self->pid = (int64_t)getpid();
-    self->start = ckpt__sys_start("self");
+    self->start = ckpt__sys_start_time("self");
     return 0;
 }
 
-// Certain only if there is no such process, or another one under its number;
-// never because something could not be read (EPERM means alive).
+// Returns 1 only if no process has that number, or if the process that has it
+// was started at another time. If something cannot be read, it returns 0: a
+// wrong 1 would give the run of a living owner to another process. An EPERM
+// from kill() means that the process lives.
 static int ckpt__sys_gone(void *u, int64_t pid, uint64_t start)
 {
     char text[24];
@@ -542,7 +639,7 @@ static int ckpt__sys_gone(void *u, int64_t pid, uint64_t start)
     if (pid <= 0) return 0;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return 1;
     ckpt__stb_sprintf(text, "%lld", (long long)pid);
-    const uint64_t now = ckpt__sys_start(text);
+    const uint64_t now = ckpt__sys_start_time(text);
     return now != 0 && start != 0 && now != start;
 }
 
@@ -552,7 +649,8 @@ static int64_t ckpt__sys_pid(void *u)
     return (int64_t)getpid();
 }
 
-static int64_t ckpt__sys_ms(clockid_t clock, int *r)
+// Reads a clock in milliseconds. On failure it sets *r to -errno and returns 0.
+static int64_t ckpt__sys_clock_ms(clockid_t clock, int *r)
 {
     struct timespec t;
     if (clock_gettime(clock, &t) != 0) {
@@ -566,11 +664,13 @@ static int ckpt__sys_clock(void *u, ckpt_moment *now)
 {
     int r = 0;
     (void)u;
-    now->mono_ms = ckpt__sys_ms(CLOCK_MONOTONIC, &r);
-    now->wall_ms = ckpt__sys_ms(CLOCK_REALTIME, &r);
+    now->mono_ms = ckpt__sys_clock_ms(CLOCK_MONOTONIC, &r);
+    now->wall_ms = ckpt__sys_clock_ms(CLOCK_REALTIME, &r);
     return r;
 }
 
+// Fills buf with random bytes: from getrandom(2), or from /dev/urandom where
+// that call is missing or fails.
 static int ckpt__sys_random(void *u, void *buf, size_t n)
 {
     (void)u;
@@ -598,155 +698,21 @@ CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void)
     return &ckpt__sys_calls;
 }
 
-//--- Errors and calls ---------------------------------------------------------
+//--- Names and errors ---------------------------------------------------------
 
-// Calls a function of the table again while a signal interrupts it. What was
-// interrupted had no effect, but for close, rename and link, which are looked
-// at instead.
-#define CKPT__FS_CALL(r, call) \
-    do { (r) = (call); } while ((r) == -EINTR)
+// No function of this room touches a file.
 
-static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
-{
-    err->op = op;
-    err->sys = (int)-r;
-    switch (-r) {
-    case ENOSPC: case EFBIG:
-#ifdef EDQUOT
-    case EDQUOT:
-#endif
-        return CKPT_ERR_NO_SPACE;
-    case EMFILE: case ENFILE: case ENOMEM: return CKPT_ERR_RESOURCE;
-    case EACCES: case EPERM: case EROFS: return CKPT_ERR_ACCESS;
-    case ELOOP: case ENOTDIR:
-        return CKPT_ERR_FOREIGN;        // somebody planted it there
-    default: return CKPT_ERR_IO;
-    }
-}
+typedef unsigned long long ckpt__ull;   // what "%llu" takes
 
-static ckpt_store_fs *ckpt__fs(ckpt_store *s)
-{
-    return (ckpt_store_fs *)(void *)s;
-}
-
-static int ckpt__fs_open(ckpt_store_fs *fs, int dir, const char *name,
-                         int flags)
-{
-    int r;
-    CKPT__FS_CALL(r, fs->priv.calls->open(fs->priv.user, dir, name, flags));
-    return r;
-}
-
-static void ckpt__fs_close(ckpt_store_fs *fs, int *fd)
-{
-    if (*fd >= 0) {
-        (void)fs->priv.calls->close(fs->priv.user, *fd);
-    }
-    *fd = -1;
-}
-
-static int ckpt__fs_stat(ckpt_store_fs *fs, int fd, ckpt_fs_stat *st)
-{
-    int r;
-    CKPT__FS_CALL(r, fs->priv.calls->stat(fs->priv.user, fd, st));
-    return r;
-}
-
-static int ckpt__fs_stat_at(ckpt_store_fs *fs, int dir, const char *name,
-                            ckpt_fs_stat *st)
-{
-    int r;
-    CKPT__FS_CALL(r, fs->priv.calls->stat_at(fs->priv.user, dir, name, st));
-    return r;
-}
-
-static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
-{
-    int r;
-    CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, dir, name));
-    return r == -ENOENT ? 0 : r;
-}
-
-// Makes a file or directory durable, if that is what this store promises.
-static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
-{
-    int r = 0;
-    if (fs->priv.durability == CKPT_STORE_FS_POWER) {
-        CKPT__FS_CALL(r, fs->priv.calls->sync(fs->priv.user, fd));
-    }
-    return r;
-}
-
-// Makes the names in a directory durable. After a failure its descriptor is
-// spoiled and never synced again: that could succeed and mean nothing.
-static int ckpt__fs_sync_dir(ckpt_store_fs *fs, int *dir, bool *spoiled)
-{
-    int r = 0;
-    if (*spoiled) {
-        const int fresh = ckpt__fs_open(fs, *dir, ".", CKPT_FS_DIR);
-        if (fresh < 0) return fresh;
-        ckpt__fs_close(fs, dir);
-        *dir = fresh;
-    }
-    r = ckpt__fs_sync(fs, *dir);
-    *spoiled = r < 0;
-    return r;
-}
-
-// Makes the names in the root durable, by a descriptor of its own.
-static int ckpt__fs_sync_root(ckpt_store_fs *fs)
-{
-    int fd = ckpt__fs_open(fs, fs->priv.root, ".", CKPT_FS_DIR);
-    const int r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
-    ckpt__fs_close(fs, &fd);
-    return r;
-}
-
-static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
-                          uint64_t size, uint64_t offset)
-{
-    const uint8_t *p = (const uint8_t *)bytes;
-    const size_t most = (size_t)1 << 30;        // macOS refuses INT_MAX
-    for (int idle = 0; size > 0; ) {
-        int64_t r;
-        const size_t n = size < most ? (size_t)size : most;
-        CKPT__FS_CALL(r, fs->priv.calls->write(fs->priv.user, fd, p, n,
-                                               offset));
-        if (r < 0) return (int)r;
-        if (r == 0 && ++idle == 2) return -EIO;
-        p += r;
-        offset += (uint64_t)r;
-        size -= (uint64_t)r;
-    }
-    return 0;
-}
-
-// Reads until n bytes or the end. Returns how many.
-static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
-                             uint64_t offset)
-{
-    size_t got = 0;
-    while (got < n) {
-        int64_t r;
-        CKPT__FS_CALL(r, fs->priv.calls->read(fs->priv.user, fd,
-                                              (uint8_t *)buf + got, n - got,
-                                              offset + got));
-        if (r <= 0) return r < 0 ? r : (int64_t)got;
-        got += (size_t)r;
-    }
-    return (int64_t)got;
-}
-
-//--- Names --------------------------------------------------------------------
-
-#define CKPT__FS_BODY_MAX 200   // of a directory name, without its prefix
-#define CKPT__FS_NAME     208   // room for one
-#define CKPT__FS_RANDOM   26    // base32 digits of 128 bits
-#define CKPT__FS_BAD_MAX  4     // generations set aside in one run
+#define CKPT__FS_BODY_MAX      200  // of a directory name, without its prefix
+#define CKPT__FS_NAME_SIZE     208  // room for one
+#define CKPT__FS_RANDOM_DIGITS 26   // base32 digits of 128 bits
+#define CKPT__FS_SET_ASIDE_MAX 4    // generations set aside in one run
 
 static const char ckpt__fs_base32[] = "abcdefghijklmnopqrstuvwxyz234567";
 
-static void ckpt__fs_base32_write(char *out, const uint8_t *p, size_t n)
+// Writes n bytes as base32 digits without padding, and a NUL.
+static void ckpt__fs_base32_encode(char *out, const uint8_t *p, size_t n)
 {
     uint32_t bits = 0, have = 0;
     while (n-- > 0) {
@@ -761,8 +727,10 @@ static void ckpt__fs_base32_write(char *out, const uint8_t *p, size_t n)
     *out = '\0';
 }
 
-// Reads base32 without padding; false unless it is what the bytes would give.
-static bool ckpt__fs_base32_read(char *out, size_t cap, const char *p)
+// Decodes base32 without padding into text of less than cap bytes. Returns
+// false if a character is no digit, if a decoded byte is NUL, or if the text is
+// empty or does not fit.
+static bool ckpt__fs_base32_decode(char *out, size_t cap, const char *p)
 {
     uint32_t bits = 0, have = 0;
     size_t n = 0;
@@ -781,7 +749,8 @@ static bool ckpt__fs_base32_read(char *out, size_t cap, const char *p)
     return n > 0 && n < cap;
 }
 
-static bool ckpt__fs_is_plain(char c)
+// Tells whether a byte of an id stands for itself in a directory name.
+static bool ckpt__fs_is_name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '-';
@@ -793,16 +762,16 @@ CKPT_API void ckpt_store_fs_name(const char *id, char name[256])
     size_t size = 0;
     char *out = name;
     for (const char *p = id; *p != '\0'; p++) {
-        size += ckpt__fs_is_plain(*p) ? 1U : 3U;
+        size += ckpt__fs_is_name_byte(*p) ? 1U : 3U;
     }
     *out++ = size <= CKPT__FS_BODY_MAX ? 'r' : 'b';
     *out++ = '-';
     if (size > CKPT__FS_BODY_MAX) {
-        ckpt__fs_base32_write(out, (const uint8_t *)id, strlen(id));
+        ckpt__fs_base32_encode(out, (const uint8_t *)id, strlen(id));
         return;
     }
     for (const char *p = id; *p != '\0'; p++) {
-        if (ckpt__fs_is_plain(*p)) {
+        if (ckpt__fs_is_name_byte(*p)) {
             *out++ = *p;
         } else {
             *out++ = '%';
@@ -822,7 +791,7 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
         return false;
     }
     if (name[0] == 'b' &&
-        !ckpt__fs_base32_read(id, CKPT_ID_MAX + 1, name + 2)) {
+        !ckpt__fs_base32_decode(id, CKPT_ID_MAX + 1, name + 2)) {
         return false;
     }
     for (const char *p = name + 2; name[0] == 'r' && *p != '\0'; p++) {
@@ -840,18 +809,24 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
     if (name[0] == 'r') {
         id[n] = '\0';
     }
-    // Names that do not decode to themselves are not ours.
+    // Otherwise r-%61 would be a second directory of the run a, whose name the
+    // store makes r-a.
     ckpt_store_fs_name(id, again);
     return id[0] != '\0' && strcmp(again, name) == 0;
 }
 
-// The files in the directory of a run.
+// What a file in the directory of a run is, by its name.
 typedef enum ckpt__fs_kind {
-    CKPT__FS_OTHER, CKPT__FS_CLAIM, CKPT__FS_CURRENT, CKPT__FS_PREV,
-    CKPT__FS_TEMP, CKPT__FS_BAD
+    CKPT__FS_OTHER,             // no file of this store
+    CKPT__FS_CLAIM,             // heartbeat.N
+    CKPT__FS_NEWEST,            // checkpoint.N.json
+    CKPT__FS_PREV,              // checkpoint.N.prev.json: the one before it
+    CKPT__FS_TEMP,              // .t.N.RANDOM
+    CKPT__FS_SET_ASIDE          // bad.I.damaged.json
 } ckpt__fs_kind;
 
-static bool ckpt__fs_prefix(const char **p, const char *prefix)
+// If the text at *p begins with prefix, moves *p behind it and returns true.
+static bool ckpt__fs_skip_prefix(const char **p, const char *prefix)
 {
     const size_t n = strlen(prefix);
     const bool has = strncmp(*p, prefix, n) == 0;
@@ -859,8 +834,11 @@ static bool ckpt__fs_prefix(const char **p, const char *prefix)
     return has;
 }
 
-// Reads a number as it is written: no sign, no leading zeros.
-static bool ckpt__fs_epoch(const char **p, uint64_t *epoch)
+// Parses an epoch at *p and moves *p behind it. It refuses a sign and a leading
+// zero: if heartbeat.07 counted as the claim of epoch 7, the store would remove
+// heartbeat.7 in its place, and heartbeat.07 would stay for ever. It also
+// refuses a number above CKPT_TURN_MAX.
+static bool ckpt__fs_parse_epoch(const char **p, uint64_t *epoch)
 {
     *epoch = 0;
     if (**p < '1' || **p > '9') return false;
@@ -871,89 +849,215 @@ static bool ckpt__fs_epoch(const char **p, uint64_t *epoch)
     return true;
 }
 
-static ckpt__fs_kind ckpt__fs_parse(const char *name, uint64_t *epoch)
+// Parses the name of a file in a run. *epoch is the epoch in a name of this
+// store and 0 for a generation that was set aside; it means nothing for other
+// files.
+static ckpt__fs_kind ckpt__fs_parse_name(const char *name, uint64_t *epoch)
 {
     const char *p = name;
     *epoch = 0;
-    if (ckpt__fs_prefix(&p, "heartbeat.")) {
-        return ckpt__fs_epoch(&p, epoch) && *p == '\0' ? CKPT__FS_CLAIM
-                                                       : CKPT__FS_OTHER;
+    if (ckpt__fs_skip_prefix(&p, "heartbeat.")) {
+        return ckpt__fs_parse_epoch(&p, epoch) && *p == '\0' ? CKPT__FS_CLAIM
+                                                             : CKPT__FS_OTHER;
     }
-    if (ckpt__fs_prefix(&p, "checkpoint.")) {
-        if (!ckpt__fs_epoch(&p, epoch)) return CKPT__FS_OTHER;
-        if (strcmp(p, ".json") == 0) return CKPT__FS_CURRENT;
+    if (ckpt__fs_skip_prefix(&p, "checkpoint.")) {
+        if (!ckpt__fs_parse_epoch(&p, epoch)) return CKPT__FS_OTHER;
+        if (strcmp(p, ".json") == 0) return CKPT__FS_NEWEST;
         return strcmp(p, ".prev.json") == 0 ? CKPT__FS_PREV : CKPT__FS_OTHER;
     }
-    if (ckpt__fs_prefix(&p, ".t.")) {
-        return ckpt__fs_epoch(&p, epoch) && *p == '.' ? CKPT__FS_TEMP
-                                                      : CKPT__FS_OTHER;
+    if (ckpt__fs_skip_prefix(&p, ".t.")) {
+        return ckpt__fs_parse_epoch(&p, epoch) && *p == '.' ? CKPT__FS_TEMP
+                                                            : CKPT__FS_OTHER;
     }
-    return ckpt__fs_prefix(&p, "bad.") ? CKPT__FS_BAD : CKPT__FS_OTHER;
+    return ckpt__fs_skip_prefix(&p, "bad.") ? CKPT__FS_SET_ASIDE
+                                            : CKPT__FS_OTHER;
 }
 
+// Writes the name of the claim of an epoch.
 static void ckpt__fs_claim_name(char *out, uint64_t epoch)
 {
     ckpt__stb_sprintf(out, "heartbeat.%llu", (ckpt__ull)epoch);
 }
 
+// Writes the name of the newest generation of an epoch, or of the one before
+// it.
 static void ckpt__fs_gen_name(char *out, uint64_t epoch, bool prev)
 {
     ckpt__stb_sprintf(out, prev ? "checkpoint.%llu.prev.json"
                                 : "checkpoint.%llu.json", (ckpt__ull)epoch);
 }
 
-static int ckpt__fs_random(ckpt_store_fs *fs, char out[CKPT__FS_RANDOM + 1])
+// Describes a failed call in *err: what the store was doing, and the errno, -r;
+// and returns the code for it. ELOOP and ENOTDIR mean that something stands
+// under a name of the store that the store did not make; ckpt__fs_open_ours()
+// says ELOOP of such files, too.
+static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
 {
-    uint8_t bytes[16];
+    err->op = op;
+    err->sys = (int)-r;
+    switch (-r) {
+    case ENOSPC: case EFBIG:
+#ifdef EDQUOT
+    case EDQUOT:
+#endif
+        return CKPT_ERR_NO_SPACE;
+    case EMFILE: case ENFILE: case ENOMEM: return CKPT_ERR_RESOURCE;
+    case EACCES: case EPERM: case EROFS: return CKPT_ERR_ACCESS;
+    case ELOOP: case ENOTDIR:
+        return CKPT_ERR_FOREIGN;        // not made by this store
+    default: return CKPT_ERR_IO;
+    }
+}
+
+//--- Files --------------------------------------------------------------------
+
+// Files and directories by descriptor and name, without a place.
+
+// Calls a function of the table again as long as a signal interrupts it. The
+// call that was interrupted had no effect. That is not so for close, rename and
+// link: they are called once, and their callers look at the result.
+#define CKPT__FS_RETRY(r, call) \
+    do { (r) = (call); } while ((r) == -EINTR)
+
+// The file store of the store that a method was called with.
+static ckpt_store_fs *ckpt__fs_of(ckpt_store *s)
+{
+    return (ckpt_store_fs *)(void *)s;
+}
+
+static int ckpt__fs_open(ckpt_store_fs *fs, int dir, const char *name,
+                         int flags)
+{
     int r;
-    CKPT__FS_CALL(r, fs->priv.calls->random(fs->priv.user, bytes,
-                                            sizeof(bytes)));
-    if (r == 0) {
-        ckpt__fs_base32_write(out, bytes, sizeof(bytes));
+    CKPT__FS_RETRY(r, fs->priv.calls->open(fs->priv.user, dir, name, flags));
+    return r;
+}
+
+// Closes a descriptor unless it is -1, and makes it -1.
+static void ckpt__fs_close(ckpt_store_fs *fs, int *fd)
+{
+    if (*fd >= 0) {
+        (void)fs->priv.calls->close(fs->priv.user, *fd);
+    }
+    *fd = -1;
+}
+
+static int ckpt__fs_stat(ckpt_store_fs *fs, int fd, ckpt_fs_stat *st)
+{
+    int r;
+    CKPT__FS_RETRY(r, fs->priv.calls->stat(fs->priv.user, fd, st));
+    return r;
+}
+
+static int ckpt__fs_stat_at(ckpt_store_fs *fs, int dir, const char *name,
+                            ckpt_fs_stat *st)
+{
+    int r;
+    CKPT__FS_RETRY(r, fs->priv.calls->stat_at(fs->priv.user, dir, name, st));
+    return r;
+}
+
+// Removes a file. If the file is not there, that is success, too.
+static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
+{
+    int r;
+    CKPT__FS_RETRY(r, fs->priv.calls->unlink(fs->priv.user, dir, name));
+    return r == -ENOENT ? 0 : r;
+}
+
+// Writes a file or directory to the medium, if this store promises to survive a
+// power cut.
+static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
+{
+    int r = 0;
+    if (fs->priv.durability == CKPT_STORE_FS_POWER) {
+        CKPT__FS_RETRY(r, fs->priv.calls->sync(fs->priv.user, fd));
     }
     return r;
 }
 
-//--- Places -------------------------------------------------------------------
-
-// What the store keeps in a run: the directory it holds, and the claim, by
-// descriptor, so that whatever later stands under their names cannot be hurt.
-typedef struct ckpt__fs_place {
-    int      dir, claim;        // kept between calls; -1: none
-    int      in, out;           // being read, being written
-    uint64_t epoch;             // of the claim, 0: none
-    uint64_t in_token, out_size;
-    uint64_t acked;             // as it stands in the claim
-    int64_t  pid;               // of the process that opened it
-    ckpt_how how;
-    bool     aside;             // not shown under its name yet
-    bool     spoiled;           // a sync of dir has failed
-    char     name[CKPT__FS_NAME];       // in the root
-    char     aside_name[40];            // in the root, until it is shown
-    char     out_name[56];              // the temporary file being written
-    char     nonce[CKPT__FS_RANDOM + 1];
-} ckpt__fs_place;
-
-static ckpt__fs_place *ckpt__fs_place_of(void *place)
+// Makes the names in the root durable. It opens the root anew each time: all
+// runs and threads share the store's own descriptor, and once a sync of one of
+// them had failed, none of the others could rely on its next sync (R2).
+static int ckpt__fs_sync_root(ckpt_store_fs *fs)
 {
-    return (ckpt__fs_place *)place;
+    int fd = ckpt__fs_open(fs, fs->priv.root, ".", CKPT_FS_DIR);
+    const int r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
+    ckpt__fs_close(fs, &fd);
+    return r;
 }
 
-// Names what stands in a file: an inode number alone is used again too soon.
-static uint64_t ckpt__fs_token(const ckpt_fs_stat *st)
+// Writes size bytes at an offset. If a write() accepts nothing for the second
+// time, that is an error: otherwise this function could loop for ever.
+static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
+                          uint64_t size, uint64_t offset)
+{
+    const uint8_t *p = (const uint8_t *)bytes;
+    const size_t most = (size_t)1 << 30;        // macOS: below INT_MAX
+    for (int idle = 0; size > 0; ) {
+        int64_t r;
+        const size_t n = size < most ? (size_t)size : most;
+        CKPT__FS_RETRY(r, fs->priv.calls->write(fs->priv.user, fd, p, n,
+                                                offset));
+        if (r < 0) return (int)r;
+        if (r == 0 && ++idle == 2) return -EIO;
+        p += r;
+        offset += (uint64_t)r;
+        size -= (uint64_t)r;
+    }
+    return 0;
+}
+
+// Reads n bytes at an offset, or less if the file ends before. Returns how
+// many.
+static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
+                             uint64_t offset)
+{
+    size_t got = 0;
+    while (got < n) {
+        int64_t r;
+        CKPT__FS_RETRY(r, fs->priv.calls->read(fs->priv.user, fd,
+                                               (uint8_t *)buf + got, n - got,
+                                               offset + got));
+        if (r <= 0) return r < 0 ? r : (int64_t)got;
+        got += (size_t)r;
+    }
+    return (int64_t)got;
+}
+
+// Writes 128 random bits as base32 digits. A name with them in it is unique.
+static int ckpt__fs_random_digits(ckpt_store_fs *fs,
+                                  char out[CKPT__FS_RANDOM_DIGITS + 1])
+{
+    uint8_t bytes[16];
+    int r;
+    CKPT__FS_RETRY(r, fs->priv.calls->random(fs->priv.user, bytes,
+                                             sizeof(bytes)));
+    if (r == 0) {
+        ckpt__fs_base32_encode(out, bytes, sizeof(bytes));
+    }
+    return r;
+}
+
+// Makes a number that tells one file from any other that later gets its name.
+// The inode number alone would not do: a file system soon gives the inode of a
+// removed file to a new one.
+static uint64_t ckpt__fs_file_token(const ckpt_fs_stat *st)
 {
     uint64_t token = st->ino * 0x9e3779b97f4a7c15U;
     token = (token ^ (uint64_t)st->mtime_ns) * 0x9e3779b97f4a7c15U;
     return (token ^ (token >> 32)) + st->size;
 }
 
-// Whether two looks saw one file.
-static bool ckpt__fs_same(const ckpt_fs_stat *a, const ckpt_fs_stat *b)
+// Tells whether two stats are of the same file.
+static bool ckpt__fs_same_file(const ckpt_fs_stat *a, const ckpt_fs_stat *b)
 {
     return a->ino == b->ino && a->dev == b->dev;
 }
 
-// Opens a file that is ours to read: a plain file of our own.
+// Opens a plain file of our own user to read it, and fills in *st. Returns
+// -ELOOP for anything else: somebody planted it, and the store must not read it
+// as a claim or a generation (R11).
 static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
                               ckpt_fs_stat *st)
 {
@@ -969,119 +1073,199 @@ static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
     return fd;
 }
 
-// Makes a directory aside for a run that is to be shown later.
-static ckpt_code ckpt__fs_make(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               ckpt_error *err)
-{
-    char random[CKPT__FS_RANDOM + 1];
-    for (int tries = 0; tries < 8; tries++) {
-        int r = ckpt__fs_random(fs, random);
-        if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
-        ckpt__stb_sprintf(p->aside_name, ".new-%s", random);
-        CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
-                                               p->aside_name));
-        if (r == -EEXIST) continue;
-        p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->aside_name,
-                                           CKPT_FS_DIR);
-        if (r >= 0 && p->dir == -ENOENT) {
-            continue;                   // swept meanwhile: its maker was slow
-        }
-        p->aside = p->dir >= 0;
-        if (!p->aside) {                // it may be there all the same
-            (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
-                                        p->aside_name);
-            return ckpt__fs_fail(err, "make the directory of a run", p->dir);
-        }
-        return CKPT_OK;
-    }
-    return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
-}
-
-static ckpt_code ckpt__fs_find(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               const char *name, ckpt_error *err)
-{
-    ckpt_fs_stat st;
-    p->dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
-    int r = p->dir < 0 ? p->dir : ckpt__fs_stat(fs, p->dir, &st);
-    if (r >= 0 && st.uid != fs->priv.uid) {
-        r = -ELOOP;
-    }
-    if (r == -ENOENT) return CKPT_ERR_NOT_FOUND;
-    return r < 0 ? ckpt__fs_fail(err, "open the directory of a run", r)
-                 : CKPT_OK;
-}
-
-static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up);
-
-static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
-                                     ckpt_how how, ckpt_error *err)
-{
-    ckpt_store_fs *fs = ckpt__fs(s);
-    ckpt__fs_place *p = ckpt__fs_place_of(place);
-    char name[256];
-    ckpt_code rc;
-    memset(p, 0, sizeof(*p));
-    p->dir = p->claim = p->in = p->out = -1;
-    p->how = how;
-    p->pid = fs->priv.calls->pid(fs->priv.user);
-    if (how == CKPT_HOW_LEFTOVER) {
-        if (strncmp(id, ".new-", 5) != 0 ||
-            strlen(id) >= sizeof(p->aside_name)) {
-            return CKPT_ERR_ARGUMENT;
-        }
-        memcpy(p->aside_name, id, strlen(id) + 1);
-        rc = ckpt__fs_find(fs, p, p->aside_name, err);
-    } else {
-        ckpt_store_fs_name(id, name);
-        memcpy(p->name, name, strlen(name) + 1);
-        rc = how == CKPT_HOW_FIND ? ckpt__fs_find(fs, p, p->name, err)
-                                  : ckpt__fs_make(fs, p, err);
-    }
-    if (rc != CKPT_OK) {
-        ckpt__fs_place_close(s, place, false);
-    }
-    return rc;
-}
-
-// A walk through a directory.
+// A walk through a directory, used as
+//
+//      for (bool more = ckpt__fs_walk_begin(&w, fs, dir);
+//           more && ckpt__fs_walk_next(&w); ) { w.name ... }
+//
+// The loop must run to its end, because ckpt__fs_walk_next() closes the walk
+// there. Then w.r is below 0 if the walk failed.
 typedef struct ckpt__fs_walk {
     ckpt_store_fs *fs;
     void          *walk;
-    int            r;           // the first error
+    int            r;           // below 0: the walk failed
     char           name[256];
 } ckpt__fs_walk;
 
+// Opens a walk. Returns false if that fails or there is nothing to walk
+// through.
+static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
+{
+    w->fs = fs;
+    CKPT__FS_RETRY(w->r, fs->priv.calls->dir_open(fs->priv.user, dir,
+                                                  &w->walk));
+    if (w->r == -ENOENT) {      // the directory was removed, so it is empty
+        w->r = 0;
+        return false;
+    }
+    return w->r >= 0;
+}
+
+// Reads the next name. Returns false at the end and on failure.
 static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
 {
-    CKPT__FS_CALL(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user, w->walk,
-                                                    w->name));
+    CKPT__FS_RETRY(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user, w->walk,
+                                                     w->name));
     if (w->r <= 0) {
         w->fs->priv.calls->dir_close(w->fs->priv.user, w->walk);
     }
     return w->r > 0;
 }
 
-static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
+//--- The files of a run -------------------------------------------------------
+
+// What a place holds, and what more than one of the rooms below does with the
+// files of a run.
+
+// What the store keeps in a place. The place holds the run's directory and
+// claim by descriptor: if the run is removed and another run gets the name,
+// calls on this place still reach the old directory and cannot harm the new
+// run.
+typedef struct ckpt__fs_place {
+    int      dir, claim;        // descriptors of these; -1: none
+    int      reading;           // descriptor of a generation; -1: none
+    int      writing;           // descriptor of the temporary file; -1: none
+    uint64_t epoch;             // of the claim, 0: none
+    uint64_t reading_token;     // of the generation that is being read
+    uint64_t written;           // bytes in the temporary file so far
+    uint64_t acked;             // as it stands in the claim
+    int64_t  opener_pid;        // the process that opened this place
+    ckpt_how opened_as;
+    bool     unshown;           // the run does not have its name yet
+    bool     dir_spoiled;       // a sync of dir has failed
+    char     name[CKPT__FS_NAME_SIZE];  // of the run, in the root
+    char     new_name[40];              // of the run until then, in the root
+    char     temp_name[56];             // of the temporary file, in dir
+    char     nonce[CKPT__FS_RANDOM_DIGITS + 1];
+} ckpt__fs_place;
+
+// The file store's view of a place. The core owns the memory.
+static ckpt__fs_place *ckpt__fs_place_of(void *place)
 {
-    w->fs = fs;
-    CKPT__FS_CALL(w->r, fs->priv.calls->dir_open(fs->priv.user, dir,
-                                                 &w->walk));
-    if (w->r == -ENOENT) {                      // removed while it was held:
-        w->r = 0;                               // there is nothing in it
-        return false;
-    }
-    return w->r >= 0;
+    return (ckpt__fs_place *)place;
 }
 
-// The process that opened a place may use it, and no child of it.
-static ckpt_code ckpt__fs_check_pid(ckpt_store_fs *fs, const ckpt__fs_place *p)
+// Only the process that opened a place may use it. A child after fork() has the
+// same descriptors, and without this check it would write as the owner, at the
+// same time as the owner (R3).
+static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs,
+                                       const ckpt__fs_place *p)
 {
-    const bool ours = p->pid == fs->priv.calls->pid(fs->priv.user);
+    const bool ours = p->opener_pid == fs->priv.calls->pid(fs->priv.user);
     return ours ? CKPT_OK : CKPT_ERR_FORKED;
 }
 
-// Adds the generations of an epoch to a look, by their names: a listing can
-// miss a name that is being renamed over. There is room for both.
+// Returns CKPT_OK if the claim of this place still has its name (R4).
+//
+// A remover, or a later owner, first removes the names of the lower claims and
+// then all temporary files. So an owner that was paused either finds here that
+// its claim is gone, or finds later that the source of its rename is gone. In
+// both cases the owner cannot bring a finished run back. That is why both
+// temporary files of a save are made before this call, and why both renames
+// follow it. (Variants temps-left, claims-after-temps, prev-linked-late and
+// rename-unlooked in tests/spin/ckpt.pml.)
+static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
+                                      const ckpt__fs_place *p, ckpt_error *err)
+{
+    ckpt_fs_stat st;
+    const int r = ckpt__fs_stat(fs, p->claim, &st);
+    if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
+    return st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
+}
+
+// Makes the names in the run's directory durable. If a sync has failed, a
+// second one by the same descriptor could succeed although the names never
+// reached the medium. So the directory is opened anew before the next sync
+// (R2).
+static int ckpt__fs_sync_run(ckpt_store_fs *fs, ckpt__fs_place *p)
+{
+    int r = 0;
+    if (p->dir_spoiled) {
+        const int fresh = ckpt__fs_open(fs, p->dir, ".", CKPT_FS_DIR);
+        if (fresh < 0) return fresh;
+        ckpt__fs_close(fs, &p->dir);
+        p->dir = fresh;
+    }
+    r = ckpt__fs_sync(fs, p->dir);
+    p->dir_spoiled = r < 0;
+    return r;
+}
+
+// Creates a temporary file of an epoch under a unique name, p->temp_name.
+// Returns its descriptor.
+static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                uint64_t epoch)
+{
+    char random[CKPT__FS_RANDOM_DIGITS + 1];
+    int r = 0;
+    for (int tries = 0; tries < 8; tries++) {
+        r = ckpt__fs_random_digits(fs, random);
+        if (r < 0) return r;
+        ckpt__stb_sprintf(p->temp_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
+        r = ckpt__fs_open(fs, p->dir, p->temp_name,
+                          CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
+        if (r >= 0) return r;
+        if (r != -EEXIST) {             // the file may be made all the same
+            (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
+            break;
+        }
+    }
+    return r;
+}
+
+// Opens the file of a generation and writes its name. The owner can rename its
+// generations at any time, so the name does not say which one stands there; the
+// token does. (Whether the file is a whole generation is for the core to find
+// out by head and sum, R13.) Returns -ESTALE if the file has neither name any
+// more.
+static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                             const ckpt_gen *gen, char name[256])
+{
+    int r = -ESTALE;
+    for (int i = 0; i < 2; i++) {
+        ckpt_fs_stat st;
+        ckpt__fs_gen_name(name, gen->epoch, i == 1);
+        int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
+        if (fd >= 0 && ckpt__fs_file_token(&st) == gen->token) return fd;
+        r = fd < 0 && fd != -ENOENT ? fd : r;
+        ckpt__fs_close(fs, &fd);
+    }
+    return r;
+}
+
+// Makes p->reading the file of a generation. The file stays open between calls,
+// so that all pieces a reader gets are of one generation, even if the owner
+// publishes the next one meanwhile. Returns CKPT_ERR_STALE if the generation is
+// not there any more.
+static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                           const ckpt_gen *gen, ckpt_error *err)
+{
+    char name[256];
+    if (p->reading >= 0 && p->reading_token == gen->token) return CKPT_OK;
+    ckpt__fs_close(fs, &p->reading);
+    p->reading = ckpt__fs_open_gen(fs, p, gen, name);
+    p->reading_token = gen->token;
+    if (p->reading == -ESTALE) return CKPT_ERR_STALE;
+    if (p->reading >= 0) return CKPT_OK;
+    return ckpt__fs_fail(err, "open a checkpoint", p->reading);
+}
+
+// Removes the temporary file that is being written, and closes what is being
+// read.
+static void ckpt__fs_discard_put(ckpt_store_fs *fs, ckpt__fs_place *p)
+{
+    ckpt__fs_close(fs, &p->reading);
+    if (p->writing >= 0) {
+        ckpt__fs_close(fs, &p->writing);
+        (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
+    }
+}
+
+// Adds the generations of an epoch to a look, the newest first. It asks for
+// each name: a listing of the directory could miss a name while the owner
+// renames another file to it. After a crash both names can be of one file,
+// which is added once. The seq is in the head, which the core reads (R13). The
+// caller makes sure that there is room for two.
 static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
                                      uint64_t epoch, ckpt_look *look,
                                      ckpt_error *err)
@@ -1095,8 +1279,8 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
         if (r < 0 && r != -ENOENT) {
             return ckpt__fs_fail(err, "look at a checkpoint", r);
         }
-        if (r >= 0 && ckpt__fs_token(&st) != token) {   // not one file still
-            token = ckpt__fs_token(&st);
+        if (r >= 0 && ckpt__fs_file_token(&st) != token) {
+            token = ckpt__fs_file_token(&st);
             look->gens[look->count].epoch = epoch;
             look->gens[look->count].seq = 0;
             look->gens[look->count++].token = token;
@@ -1105,12 +1289,32 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
     return CKPT_OK;
 }
 
-// Looks for generations from an epoch downwards, as many as fit. listed is the
-// highest epoch whose generation was listed; above it there are only claimants
-// that died, and what is being renamed.
-static ckpt_code ckpt__fs_look_gens(ckpt_store_fs *fs, int dir, uint64_t epoch,
-                                    uint64_t listed, ckpt_look *look,
-                                    ckpt_error *err)
+// A claim is one line of JSON. It begins with the values that its claimant
+// writes over: the seq of the last save that was acknowledged, and whether the
+// claimant gave up. They have a fixed width, and they stand in the first sector
+// of the file, which a disk writes whole or not at all: no observer reads half
+// of a value.
+//
+//      {"claim":1,"acked":              31,"gave_up":false,"locked":true ,...
+#define CKPT__FS_ACKED_OFFSET   19
+#define CKPT__FS_ACKED_WIDTH    16
+#define CKPT__FS_GAVE_UP_OFFSET 46
+#define CKPT__FS_LOCKED_OFFSET  61
+
+//--- Looking and reading ------------------------------------------------------
+
+// An observer looks at a run and reads it without a claim, and changes nothing
+// by that (R3).
+
+// Adds the generations of an epoch and of those below it, as many as fit.
+// listed is the highest epoch of which the listing showed a generation. Above
+// it there are only claimants that died before they published, and perhaps a
+// generation that the listing missed during a rename. After more than
+// CKPT_CLAIMS_MAX epochs without a generation the search goes on at listed, and
+// below that it ends.
+static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
+                                         uint64_t epoch, uint64_t listed,
+                                         ckpt_look *look, ckpt_error *err)
 {
     ckpt_code rc = CKPT_OK;
     uint32_t misses = 0;
@@ -1128,82 +1332,85 @@ static ckpt_code ckpt__fs_look_gens(ckpt_store_fs *fs, int dir, uint64_t epoch,
     return rc;
 }
 
+// The method look(). The listing of the directory gives the highest epoch.
 static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
                                ckpt_look *look, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
     ckpt_fs_stat st;
     uint64_t epoch, listed = 0;
     memset(look, 0, sizeof(*look));
-    ckpt__fs_close(fs, &p->in);
-    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt__fs_close(fs, &p->reading);
+    const ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
-        const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
-        if ((kind == CKPT__FS_CLAIM || kind == CKPT__FS_CURRENT ||
+        const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
+        if ((kind == CKPT__FS_CLAIM || kind == CKPT__FS_NEWEST ||
              kind == CKPT__FS_PREV) && epoch > look->epoch) {
             look->epoch = epoch;
         }
-        if ((kind == CKPT__FS_CURRENT || kind == CKPT__FS_PREV) &&
+        if ((kind == CKPT__FS_NEWEST || kind == CKPT__FS_PREV) &&
             epoch <= epoch_max && epoch > listed) {
             listed = epoch;
         }
     }
     if (w.r < 0) return ckpt__fs_fail(err, "list the directory of a run", w.r);
-    // The own claim after the higher ones: in the other order a whole finish
-    // fits between the two.
+    // The listing came first and showed all higher claims; now the own claim.
+    // In the other order another process could claim, finish and remove the run
+    // in between, and the owner would see its own claim and no higher one (R4).
     if (p->epoch != 0) {
         const int r = ckpt__fs_stat(fs, p->claim, &st);
         if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
         look->mine = st.nlink > 0;
     }
-    return ckpt__fs_look_gens(fs, p->dir, epoch_max < look->epoch ?
-                              epoch_max : look->epoch, listed, look, err);
+    return ckpt__fs_look_downwards(fs, p->dir, epoch_max < look->epoch ?
+                                   epoch_max : look->epoch, listed, look, err);
 }
 
-//--- Claims and liveness ------------------------------------------------------
-
-// Makes a file that nobody else can have made.
-static int ckpt__fs_temp(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
+// The method read(). With n == 0 the reader is done, and the file is closed.
+static ckpt_code ckpt__fs_read_gen(ckpt_store *s, void *place,
+                                   const ckpt_gen *gen, uint64_t offset,
+                                   void *buf, size_t n, size_t *got,
+                                   ckpt_error *err)
 {
-    char random[CKPT__FS_RANDOM + 1];
-    int r = 0;
-    for (int tries = 0; tries < 8; tries++) {
-        r = ckpt__fs_random(fs, random);
-        if (r < 0) return r;
-        ckpt__stb_sprintf(p->out_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
-        r = ckpt__fs_open(fs, p->dir, p->out_name,
-                          CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
-        if (r >= 0) return r;
-        if (r != -EEXIST) {             // it may be there all the same
-            (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
-            break;
-        }
+    ckpt_store_fs *fs = ckpt__fs_of(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    *got = 0;
+    if (n == 0) {
+        ckpt__fs_close(fs, &p->reading);
+        return CKPT_OK;
     }
-    return r;
+    const ckpt_code rc = ckpt__fs_open_for_reading(fs, p, gen, err);
+    if (rc != CKPT_OK) return rc;
+    const int64_t r = ckpt__fs_read(fs, p->reading, buf, n, offset);
+    if (r < 0) {
+        ckpt__fs_close(fs, &p->reading);
+        return r == -ESTALE ? CKPT_ERR_STALE :
+            ckpt__fs_fail(err, "read a checkpoint", r);
+    }
+    *got = (size_t)r;
+    return CKPT_OK;
 }
 
-// A claim begins with what its owner changes in place: the seq of the last save
-// that was acknowledged, and whether its claimant gave up. Both have a fixed
-// width and stand in the first sector, which a disk writes whole or not at all.
-//
-//      {"claim":1,"acked":              31,"gave_up":false,"locked":true ,...
-#define CKPT__FS_ACKED_AT   19
-#define CKPT__FS_ACKED_SIZE 16
-#define CKPT__FS_GAVE_UP_AT 46
-#define CKPT__FS_LOCKED_AT  61
+//--- Claims -------------------------------------------------------------------
 
-// Writes the line of a claim: who, and a nonce that tells whose it is.
-static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
-                                     const char *owner, char *buf, size_t cap,
-                                     size_t *n)
+// A claimant writes its line into a temporary file and links that file under
+// the name of the claim. Only one claimant can win, because link(2) fails if
+// the name is taken. After that the owner beats, and observers judge whether
+// the owner lives.
+
+// Writes the line of a claim: who the claimant is, and a nonce by which the
+// claimant recognizes its own claim.
+static ckpt_code ckpt__fs_format_claim(ckpt_store_fs *fs, const char *nonce,
+                                       const char *owner, char *buf, size_t cap,
+                                       size_t *n)
 {
-    static const char front[] = "{\"claim\":1,\"acked\":               0,"
+    static const char fixed[] = "{\"claim\":1,\"acked\":               0,"
                                 "\"gave_up\":false,\"locked\":false,";
-    const size_t behind = sizeof(front) - 2;    // stands the last comma
+    const size_t comma = sizeof(fixed) - 2;     // where the last one stands
     ckpt_fs_self self;
     ckpt_moment now;
     ckpt_json w;
@@ -1214,7 +1421,7 @@ static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
     (void)fs->priv.calls->self(fs->priv.user, &self);
     (void)fs->priv.calls->clock(fs->priv.user, &now);
     ckpt__time_write(when, now.wall_ms);
-    ckpt_json_init(&w, buf + behind, cap - behind - 1);
+    ckpt_json_init(&w, buf + comma, cap - comma - 1);
     w.replace = true;
     ckpt_json_open(&w, '{');
     ckpt_json_key(&w, "nonce");
@@ -1232,26 +1439,27 @@ static ckpt_code ckpt__fs_claim_line(ckpt_store_fs *fs, const char *nonce,
     ckpt_json_key(&w, "when");
     ckpt_json_string(&w, ckpt_text(when));
     ckpt_json_key(&w, "owner");
-    ckpt_bytes shown = ckpt_text(owner);
-    while (shown.len > 80 || (shown.len > 0 &&  // cut between characters
-           ((uint8_t)owner[shown.len] & 0xc0) == 0x80)) {
-        shown.len--;
+    ckpt_bytes who = ckpt_text(owner);
+    while (who.len > 80 || (who.len > 0 &&  // not within a character
+           ((uint8_t)owner[who.len] & 0xc0) == 0x80)) {
+        who.len--;
     }
-    ckpt_json_string(&w, shown);
+    ckpt_json_string(&w, who);
     ckpt_json_close(&w);
     if (ckpt_json_done(&w, &line) != CKPT_OK) return CKPT_ERR_ARGUMENT;
-    memcpy(buf, front, behind + 1);
+    memcpy(buf, fixed, comma + 1);
     if (fs->priv.locks) {
-        memcpy(buf + CKPT__FS_LOCKED_AT, "true ", 5);
+        memcpy(buf + CKPT__FS_LOCKED_OFFSET, "true ", 5);
     }
-    *n = behind + line.len;
+    *n = comma + line.len;
     buf[(*n)++] = '\n';
     return CKPT_OK;
 }
 
-// Reads the line of a claim. An empty or damaged one is legal and says
-// nothing. Returns how many bytes there are.
-static size_t ckpt__fs_claim_read(ckpt_store_fs *fs, int fd, char *buf,
+// Reads the line of a claim. After a power cut a claim can be empty or damaged:
+// it still is a claim, but it says nothing. Returns the length of the line, and
+// 0 for such a claim.
+static size_t ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, char *buf,
                                   size_t cap)
 {
     const int64_t r = ckpt__fs_read(fs, fd, buf, cap, 0);
@@ -1261,89 +1469,95 @@ static size_t ckpt__fs_claim_read(ckpt_store_fs *fs, int fd, char *buf,
     return ckpt_json_check(line, NULL) == CKPT_OK ? line.len : 0;
 }
 
-// Whether the claim of an epoch is the one with this nonce. -ENOENT: there is
-// none.
-static int ckpt__fs_claim_is(ckpt_store_fs *fs, int dir, const char *name,
-                             const char *nonce)
+// Returns 1 if the claim of that name has that nonce, 0 if it has another one,
+// -ENOENT if no such claim is there.
+static int ckpt__fs_claim_has_nonce(ckpt_store_fs *fs, int dir,
+                                    const char *name, const char *nonce)
 {
-    char buf[1024], text[CKPT__FS_RANDOM + 1];
+    char buf[1024], text[CKPT__FS_RANDOM_DIGITS + 1];
     ckpt_fs_stat st;
     ckpt_bytes line;
     int fd = ckpt__fs_open_ours(fs, dir, name, &st);
     if (fd < 0) return fd;
     line.ptr = buf;
-    line.len = ckpt__fs_claim_read(fs, fd, buf, sizeof(buf));
+    line.len = ckpt__fs_read_claim(fs, fd, buf, sizeof(buf));
     ckpt__fs_close(fs, &fd);
     return ckpt_json_text(ckpt_json_get(line, "nonce"), text, sizeof(text),
                           NULL) == CKPT_OK && strcmp(text, nonce) == 0;
 }
 
-// Links the claim under its name. Whether it was won is told by looking: the
-// answer of link() can be lost, and can be wrong on NFS (link(2), BUGS).
-static ckpt_code ckpt__fs_claim_link(ckpt_store_fs *fs, ckpt__fs_place *p,
+// Links the temporary file, open as fd, under the name of the claim. Whether
+// this claimant has won is told by a look at the file, never by what link()
+// returned: on NFS the link can be made although the answer says that it failed
+// (link(2), BUGS). A file with two names was linked. If its names cannot be
+// counted, the claim under the name is read: it has the nonce of the winner.
+static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
                                      int fd, uint64_t epoch, ckpt_error *err)
 {
     char name[64];
     ckpt_fs_stat st;
     ckpt__fs_claim_name(name, epoch);
-    const int linked = fs->priv.calls->link(fs->priv.user, p->dir, p->out_name,
+    const int linked = fs->priv.calls->link(fs->priv.user, p->dir, p->temp_name,
                                             p->dir, name);
     int r = ckpt__fs_stat(fs, fd, &st);
     bool won = r >= 0 && st.nlink == 2;
     if (!won) {
-        r = ckpt__fs_claim_is(fs, p->dir, name, p->nonce);
+        r = ckpt__fs_claim_has_nonce(fs, p->dir, name, p->nonce);
         won = r == 1;
     }
-    const int gone = ckpt__fs_unlink(fs, p->dir, p->out_name);
-    // What was linked and is not there has been removed as a lower claim.
+    (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);    // else swept later
+    // If the claim was linked and its name is gone, a higher owner has removed
+    // it as a lower claim.
     if (!won && (r == 0 || linked == -EEXIST ||
                  (linked >= 0 && r == -ENOENT))) {
         return CKPT_ERR_CLAIM_LOST;
     }
     if (!won) {
-        // Whoever removed the run, or took it over, took our temporary file.
+        // A process that removes the run, or takes it over, removes the
+        // temporary files of all claimants: then link() finds no source.
         const ckpt_code rc = ckpt__fs_fail(err, "link the claim",
                                            linked < 0 ? linked : r);
         return linked == -ENOENT ? CKPT_ERR_STALE : rc;
     }
-    (void)gone;                                 // swept later
-    r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
-    if (r >= 0 && p->how == CKPT_HOW_FIND) {
-        r = ckpt__fs_sync_root(fs);     // its maker may have died before that
+    r = ckpt__fs_sync_run(fs, p);
+    if (r >= 0 && p->opened_as == CKPT_HOW_FIND) {
+        r = ckpt__fs_sync_root(fs);     // the maker may have died before this
     }
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
 }
 
+// The method claim(). The place then holds the file, and with it the lock.
 static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner, char *nonce,
                                 ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char line[1024];
     size_t n = 0;
-    ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
-    int r = ckpt__fs_random(fs, p->nonce);
+    int r = ckpt__fs_random_digits(fs, p->nonce);
     if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
-    rc = ckpt__fs_claim_line(fs, p->nonce, owner, line, sizeof(line), &n);
+    rc = ckpt__fs_format_claim(fs, p->nonce, owner, line, sizeof(line), &n);
     if (rc != CKPT_OK) return rc;
-    int fd = ckpt__fs_temp(fs, p, epoch);
+    int fd = ckpt__fs_create_temp(fs, p, epoch);
     if (fd < 0) {
         rc = ckpt__fs_fail(err, "make the claim", fd);
-        return fd == -ENOENT ? CKPT_ERR_STALE : rc;     // removed meanwhile
+        return fd == -ENOENT ? CKPT_ERR_STALE : rc;     // the run was removed
     }
-    // Locked before it has its name: whoever sees it sees it locked.
+    // The file is locked before it has its name. Otherwise an observer could
+    // see the claim without a lock and take the claimant for dead.
     if (fs->priv.locks) {
-        CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, true));
+        CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, true));
     }
     r = r < 0 ? r : ckpt__fs_write(fs, fd, line, n, 0);
     r = r < 0 ? r : ckpt__fs_sync(fs, fd);
     if (r < 0) {
-        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+        (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
         rc = ckpt__fs_fail(err, "write the claim", r);
     } else {
-        rc = ckpt__fs_claim_link(fs, p, fd, epoch, err);
+        rc = ckpt__fs_link_claim(fs, p, fd, epoch, err);
     }
     if (rc != CKPT_OK) {
         ckpt__fs_close(fs, &fd);
@@ -1356,15 +1570,43 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     return CKPT_OK;
 }
 
-// The clock of this file system: the mtime of a file that is touched now.
-static int ckpt__fs_probe(ckpt_store_fs *fs, int64_t *now_ms)
+// The method beat(). Writing acked into the claim makes the claim's mtime new.
+// If acked has not changed or the disk has no room, the claim is only touched.
+static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
+                               ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs_of(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    char digits[CKPT__FS_ACKED_WIDTH + 8];
+    ckpt_fs_stat st;
+    int r = -EAGAIN;
+    const ckpt_code rc = ckpt__fs_check_opener(fs, p);
+    if (rc != CKPT_OK) return rc;
+    if (acked != p->acked) {
+        (void)ckpt__number(digits, acked, CKPT__FS_ACKED_WIDTH, ' ');
+        r = ckpt__fs_write(fs, p->claim, digits, CKPT__FS_ACKED_WIDTH,
+                           CKPT__FS_ACKED_OFFSET);
+        p->acked = r < 0 ? p->acked : acked;
+    }
+    if (r < 0) {
+        CKPT__FS_RETRY(r, fs->priv.calls->touch(fs->priv.user, p->claim));
+    }
+    r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
+    if (r < 0) return ckpt__fs_fail(err, "touch the heartbeat", r);
+    return st.nlink > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
+}
+
+// Reads the clock of this file system: the mtime of a file that is touched now.
+// An observer compares it with the mtime of a claim; the clock of a file server
+// need not agree with the clock of this machine.
+static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
 {
     ckpt_fs_stat st;
     int fd = ckpt__fs_open(fs, fs->priv.root, ".probe",
                            CKPT_FS_WRITE | CKPT_FS_CREATE);
     int r = fd;
     if (fd >= 0) {
-        CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, fd));
+        CKPT__FS_RETRY(r, fs->priv.calls->touch(fs->priv.user, fd));
         r = r < 0 ? r : ckpt__fs_stat(fs, fd, &st);
         *now_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
     }
@@ -1372,9 +1614,11 @@ static int ckpt__fs_probe(ckpt_store_fs *fs, int64_t *now_ms)
     return r;
 }
 
-// Whether the process that made a claim is certainly gone, although its lock
-// is held: a child of it inherited that.
-static bool ckpt__fs_inherited(ckpt_store_fs *fs, ckpt_bytes line)
+// Tells whether the claimant is certainly gone although its lock is held: a
+// child of the claimant inherited the lock and still lives. The line of the
+// claim names the claimant by a process number, which means something only in
+// the same boot and pid namespace.
+static bool ckpt__fs_lock_is_inherited(ckpt_store_fs *fs, ckpt_bytes line)
 {
     ckpt_fs_self self;
     char boot[sizeof(self.boot)];
@@ -1391,30 +1635,33 @@ static bool ckpt__fs_inherited(ckpt_store_fs *fs, ckpt_bytes line)
         fs->priv.calls->gone(fs->priv.user, pid, (uint64_t)start) == 1;
 }
 
-// Whether a member of the line of a claim is true.
-static bool ckpt__fs_claim_says(ckpt_bytes line, const char *key)
+// Tells whether the member key of a claim's line is true.
+static bool ckpt__fs_claim_flag(ckpt_bytes line, const char *key)
 {
     const ckpt_bytes value = ckpt_json_get(line, key);
     return value.len == 4 && memcmp(value.ptr, "true", 4) == 0;
 }
 
-// A lock that is free proves something only if the owner took it: who judges by
-// age takes none.
-static ckpt_verdict ckpt__fs_verdict(ckpt_store_fs *fs, int fd, ckpt_bytes line)
+// Judges by the lock of a claim whether the owner lives (R7). A free lock
+// proves that the owner is gone only if the owner took it: an owner in a store
+// that judges by age takes none.
+static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
+                                         ckpt_bytes line)
 {
     int r;
     if (!fs->priv.locks) return CKPT_LIFE_UNKNOWN;
-    CKPT__FS_CALL(r, fs->priv.calls->lock(fs->priv.user, fd, false));
-    if (r == 0) {                               // closing fd gives it back
-        return ckpt__fs_claim_says(line, "locked") ? CKPT_LIFE_GONE
+    CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, false));
+    if (r == 0) {                       // closing fd gives the lock back
+        return ckpt__fs_claim_flag(line, "locked") ? CKPT_LIFE_GONE
                                                    : CKPT_LIFE_UNKNOWN;
     }
     if (r != -EWOULDBLOCK) return CKPT_LIFE_UNKNOWN;
-    return ckpt__fs_inherited(fs, line) ? CKPT_LIFE_GONE : CKPT_LIFE_LIVE;
+    return ckpt__fs_lock_is_inherited(fs, line) ? CKPT_LIFE_GONE
+                                                : CKPT_LIFE_LIVE;
 }
 
-// "worker-3 (host, pid 4711)", for people to read.
-static void ckpt__fs_show_owner(char out[160], ckpt_bytes line)
+// Describes the owner of a claim for people: "worker-3 (host, pid 4711)".
+static void ckpt__fs_describe_owner(char out[160], ckpt_bytes line)
 {
     char owner[96], host[64];
     int64_t pid = 0;
@@ -1428,29 +1675,32 @@ static void ckpt__fs_show_owner(char out[160], ckpt_bytes line)
                       owner[0] != '\0' ? " " : "", host, (long long)pid);
 }
 
+// The method alive(). The observer changes nothing in the run (R3): the probe
+// is a file of the root.
 static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
                                 ckpt_life *life, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt_fs_stat st;
     char name[64], buf[1024];
     ckpt_bytes line;
     int64_t acked = 0;
     memset(life, 0, sizeof(*life));
-    int r = ckpt__fs_probe(fs, &life->now_ms);
+    int r = ckpt__fs_probe_clock(fs, &life->now_ms);
     if (r < 0 && !fs->priv.locks) {
         return ckpt__fs_fail(err, "touch the probe", r);
     }
     ckpt__fs_claim_name(name, epoch);
     int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
     if (fd == -ENOENT) {
-        // A run that was never claimed: judge its maker by its directory. In
-        // a run that is shown, a claim that is missing has no owner.
+        // Nobody has that claim, so in a run it has no owner. The maker of a
+        // leftover may live and not have claimed yet: the age of the leftover's
+        // directory decides.
         life->verdict = CKPT_LIFE_GONE;
-        if (p->how == CKPT_HOW_LEFTOVER) {
+        if (p->opened_as == CKPT_HOW_LEFTOVER) {
             r = ckpt__fs_stat(fs, p->dir, &st);
-            if (r < 0) {                        // 0 would be very old
+            if (r < 0) {                // else the leftover would look old
                 return ckpt__fs_fail(err, "look at the directory of a run", r);
             }
             life->beat_ms = st.mtime_ns / 1000000;
@@ -1462,297 +1712,225 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     life->beat_ms = st.mtime_ns / 1000000;
     life->now_ms = life->now_ms != 0 ? life->now_ms : life->beat_ms;
     line.ptr = buf;
-    line.len = ckpt__fs_claim_read(fs, fd, buf, sizeof(buf));
-    ckpt__fs_show_owner(life->owner, line);
+    line.len = ckpt__fs_read_claim(fs, fd, buf, sizeof(buf));
+    ckpt__fs_describe_owner(life->owner, line);
     (void)!ckpt_json_number(ckpt_json_get(line, "acked"), &acked);
     life->acked = acked > 0 && acked <= (int64_t)CKPT_TURN_MAX ?
                   (uint64_t)acked : 0;
-    life->gave_up = ckpt__fs_claim_says(line, "gave_up");
-    life->verdict = ckpt__fs_verdict(fs, fd, line);
+    life->gave_up = ckpt__fs_claim_flag(line, "gave_up");
+    life->verdict = ckpt__fs_judge_owner(fs, fd, line);
     ckpt__fs_close(fs, &fd);
     return CKPT_OK;
 }
 
-// Writes what was acknowledged into the claim, which makes its mtime new; if
-// there is nothing new to say, or no room for it, only that.
-static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
-                               ckpt_error *err)
-{
-    ckpt_store_fs *fs = ckpt__fs(s);
-    ckpt__fs_place *p = ckpt__fs_place_of(place);
-    char digits[CKPT__FS_ACKED_SIZE + 8];
-    ckpt_fs_stat st;
-    int r = -EAGAIN;
-    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
-    if (rc != CKPT_OK) return rc;
-    if (acked != p->acked) {
-        (void)ckpt__number(digits, acked, CKPT__FS_ACKED_SIZE, ' ');
-        r = ckpt__fs_write(fs, p->claim, digits, CKPT__FS_ACKED_SIZE,
-                           CKPT__FS_ACKED_AT);
-        p->acked = r < 0 ? p->acked : acked;
-    }
-    if (r < 0) {
-        CKPT__FS_CALL(r, fs->priv.calls->touch(fs->priv.user, p->claim));
-    }
-    r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
-    if (r < 0) return ckpt__fs_fail(err, "touch the heartbeat", r);
-    return st.nlink > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
-}
+//--- Publishing ---------------------------------------------------------------
 
-//--- Reading and writing ------------------------------------------------------
+// The owner of a claim writes the next generation into a temporary file, syncs
+// it, keeps the newest generation as prev, renames the temporary file to the
+// name of the newest, and syncs the directory (R2). A reader, or the next
+// process after a crash, finds the old generation or the new one, and always a
+// whole one.
 
-// Opens the file of a generation by what stands in it, not by its name alone.
-// -ESTALE: it stands nowhere any more.
-static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                             const ckpt_gen *gen, char name[256])
-{
-    int r = -ESTALE;
-    for (int i = 0; i < 2; i++) {
-        ckpt_fs_stat st;
-        ckpt__fs_gen_name(name, gen->epoch, i == 1);
-        int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
-        if (fd >= 0 && ckpt__fs_token(&st) == gen->token) return fd;
-        r = fd < 0 && fd != -ENOENT ? fd : r;
-        ckpt__fs_close(fs, &fd);
-    }
-    return r;
-}
-
-static ckpt_code ckpt__fs_open_in(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                  const ckpt_gen *gen, ckpt_error *err)
-{
-    char name[256];
-    if (p->in >= 0 && p->in_token == gen->token) return CKPT_OK;
-    ckpt__fs_close(fs, &p->in);
-    p->in = ckpt__fs_open_gen(fs, p, gen, name);
-    p->in_token = gen->token;
-    if (p->in == -ESTALE) return CKPT_ERR_STALE;
-    return p->in < 0 ? ckpt__fs_fail(err, "open a checkpoint", p->in) : CKPT_OK;
-}
-
-static ckpt_code ckpt__fs_gen_read(ckpt_store *s, void *place,
-                                   const ckpt_gen *gen, uint64_t offset,
-                                   void *buf, size_t n, size_t *got,
-                                   ckpt_error *err)
-{
-    ckpt_store_fs *fs = ckpt__fs(s);
-    ckpt__fs_place *p = ckpt__fs_place_of(place);
-    *got = 0;
-    if (n == 0) {
-        ckpt__fs_close(fs, &p->in);
-        return CKPT_OK;
-    }
-    const ckpt_code rc = ckpt__fs_open_in(fs, p, gen, err);
-    if (rc != CKPT_OK) return rc;
-    const int64_t r = ckpt__fs_read(fs, p->in, buf, n, offset);
-    if (r < 0) {
-        ckpt__fs_close(fs, &p->in);
-        return r == -ESTALE ? CKPT_ERR_STALE :
-            ckpt__fs_fail(err, "read a checkpoint", r);
-    }
-    *got = (size_t)r;
-    return CKPT_OK;
-}
-
-// Drops what was put.
-static void ckpt__fs_abort(ckpt_store_fs *fs, ckpt__fs_place *p)
-{
-    ckpt__fs_close(fs, &p->in);
-    if (p->out >= 0) {
-        ckpt__fs_close(fs, &p->out);
-        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
-    }
-}
-
-// Copies a range and sums it on the way: what was damaged on the medium must
-// not be given a new life.
-static ckpt_code ckpt__fs_copy(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               const ckpt_part *part, ckpt_error *err)
+// Copies a range of the generation being read into the temporary file. The copy
+// is summed: if the range has been damaged on the medium and was copied
+// unchecked, the next generation would have a good sum over damaged messages.
+static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                     const ckpt_part *part, ckpt_error *err)
 {
     uint8_t buf[16384];
-    uint64_t done = 0;
+    uint64_t copied = 0;
     uint32_t crc = 0;
-    while (done < part->size) {
-        const uint64_t left = part->size - done;
+    while (copied < part->size) {
+        const uint64_t left = part->size - copied;
         const size_t n = left < sizeof(buf) ? (size_t)left : sizeof(buf);
-        const int64_t got = ckpt__fs_read(fs, p->in, buf, n,
-                                          part->offset + done);
+        const int64_t got = ckpt__fs_read(fs, p->reading, buf, n,
+                                          part->offset + copied);
         if (got < 0) return ckpt__fs_fail(err, "read the last checkpoint", got);
         if ((size_t)got < n) {
-            return CKPT_ERR_DAMAGED;            // shorter than it was
+            return CKPT_ERR_DAMAGED;            // the file was cut
         }
         crc = ckpt_crc32c(crc, buf, n);
-        const int r = ckpt__fs_write(fs, p->out, buf, n, p->out_size + done);
+        const int r = ckpt__fs_write(fs, p->writing, buf, n,
+                                     p->written + copied);
         if (r < 0) return ckpt__fs_fail(err, "write a checkpoint", r);
-        done += n;
+        copied += n;
     }
     return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
 
+// The method put(). If a piece fails, all pieces so far are discarded:
+// otherwise they would become the beginning of the next generation.
 static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
                               const ckpt_part *part, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
-    if (p->out < 0) {
-        p->out_size = 0;
-        p->out = ckpt__fs_temp(fs, p, p->epoch);
-        if (p->out < 0) {
-            return ckpt__fs_fail(err, "make a temporary file", p->out);
+    if (p->writing < 0) {
+        p->written = 0;
+        p->writing = ckpt__fs_create_temp(fs, p, p->epoch);
+        if (p->writing < 0) {
+            return ckpt__fs_fail(err, "make a temporary file", p->writing);
         }
     }
     if (part->bytes != NULL) {
-        const int r = ckpt__fs_write(fs, p->out, part->bytes, part->size,
-                                     p->out_size);
+        const int r = ckpt__fs_write(fs, p->writing, part->bytes, part->size,
+                                     p->written);
         rc = r < 0 ? ckpt__fs_fail(err, "write a checkpoint", r) : CKPT_OK;
     } else {
-        rc = ckpt__fs_open_in(fs, p, base, err);
-        rc = rc == CKPT_OK ? ckpt__fs_copy(fs, p, part, err) : rc;
+        rc = ckpt__fs_open_for_reading(fs, p, base, err);
+        rc = rc == CKPT_OK ? ckpt__fs_copy_range(fs, p, part, err) : rc;
         rc = rc == CKPT_ERR_STALE ? CKPT_ERR_DAMAGED : rc;
     }
-    p->out_size += part->size;
+    p->written += part->size;
     if (rc != CKPT_OK) {
-        ckpt__fs_abort(fs, p);
+        ckpt__fs_discard_put(fs, p);
     }
     return rc;
 }
 
-// Brings the temporary file to the medium and closes it. Errors of write-back
-// can show in any of the three.
-static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                ckpt_fs_stat *st, ckpt_error *err)
+// Brings the temporary file to the medium and closes it (R2). The system can
+// report an error of an earlier write in the sync, by a file that is too short,
+// or in the close.
+static ckpt_code ckpt__fs_flush_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                     ckpt_fs_stat *st, ckpt_error *err)
 {
-    int r = ckpt__fs_sync(fs, p->out);
+    int r = ckpt__fs_sync(fs, p->writing);
     if (r < 0) return ckpt__fs_fail(err, "sync a checkpoint", r);
-    r = ckpt__fs_stat(fs, p->out, st);
-    if (r < 0 || st->size != p->out_size) {
+    r = ckpt__fs_stat(fs, p->writing, st);
+    if (r < 0 || st->size != p->written) {
         return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
     }
-    r = fs->priv.calls->close(fs->priv.user, p->out);
-    p->out = -1;
-    // On Linux the descriptor is gone after EINTR, too: close(2).
+    r = fs->priv.calls->close(fs->priv.user, p->writing);
+    p->writing = -1;
+    // After EINTR Linux has closed the descriptor, too (close(2)).
     return r < 0 && r != -EINTR ? ckpt__fs_fail(err, "close a checkpoint", r)
                                 : CKPT_OK;
 }
 
-// Renames within the directory of the run. An error is judged by looking,
-// never by its number: the effect may be there (rename(2), BUGS). 0: done;
-// 1: certainly not done; 2: cannot be seen.
-static int ckpt__fs_rename(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                           const char *from, const char *to,
-                           const ckpt_fs_stat *what, int *sys)
+// How a rename ended, as a look at the new name shows.
+typedef enum ckpt__fs_renamed {
+    CKPT__FS_RENAMED,
+    CKPT__FS_NOT_RENAMED,       // certainly: another file has the name, or none
+    CKPT__FS_UNSEEN             // the new name cannot be looked at
+} ckpt__fs_renamed;
+
+// Renames a file within the directory of the run. If rename() says that it
+// failed, this function looks which file has the new name: on a network file
+// system the rename can be done although the answer was lost (rename(2), BUGS).
+// *sys is what rename() returned.
+static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
+                                               const ckpt__fs_place *p,
+                                               const char *from, const char *to,
+                                               const ckpt_fs_stat *source,
+                                               int *sys)
 {
     ckpt_fs_stat st;
     const int r = fs->priv.calls->rename(fs->priv.user, p->dir, from, p->dir,
                                          to);
     *sys = r;
-    if (r >= 0) return 0;
+    if (r >= 0) return CKPT__FS_RENAMED;
     const int seen = ckpt__fs_stat_at(fs, p->dir, to, &st);
-    if (seen >= 0 && ckpt__fs_same(&st, what)) return 0;
-    if (seen >= 0 || seen == -ENOENT) return 1;
-    return 2;
+    if (seen >= 0 && ckpt__fs_same_file(&st, source)) return CKPT__FS_RENAMED;
+    if (seen >= 0 || seen == -ENOENT) return CKPT__FS_NOT_RENAMED;
+    return CKPT__FS_UNSEEN;
 }
 
-// Makes a second link to the newest generation, to be renamed to prev. temp
-// is empty where there is nothing to keep.
-static ckpt_code ckpt__fs_link_prev(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                    const char *current, const char *prev,
-                                    char temp[56], ckpt_fs_stat *now,
-                                    ckpt_error *err)
+// Makes a second link to the newest generation, which the caller renames to
+// prev. If the newest itself were renamed and the owner crashed then, the run
+// would have no newest generation. link_name is "" if there is nothing to keep:
+// no generation has been published yet, or a save that failed has kept this one
+// already.
+static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                      const char *newest, const char *prev,
+                                      char link_name[56],
+                                      ckpt_fs_stat *newest_st,
+                                      ckpt_error *err)
 {
-    char random[CKPT__FS_RANDOM + 1];
+    char random[CKPT__FS_RANDOM_DIGITS + 1];
     ckpt_fs_stat st;
-    temp[0] = '\0';
-    int r = ckpt__fs_stat_at(fs, p->dir, current, now);
-    if (r == -ENOENT) return CKPT_OK;           // the first one
+    link_name[0] = '\0';
+    int r = ckpt__fs_stat_at(fs, p->dir, newest, newest_st);
+    if (r == -ENOENT) return CKPT_OK;           // this is the first one
     r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, prev, &st);
-    if (r >= 0 && ckpt__fs_same(&st, now)) {
-        return CKPT_OK;                         // a failed save got so far
+    if (r >= 0 && ckpt__fs_same_file(&st, newest_st)) {
+        return CKPT_OK;                 // a save that failed came this far
     }
-    r = r == -ENOENT || r >= 0 ? ckpt__fs_random(fs, random) : r;
+    r = r == -ENOENT || r >= 0 ? ckpt__fs_random_digits(fs, random) : r;
     if (r < 0) return ckpt__fs_fail(err, "look at the last checkpoint", r);
-    ckpt__stb_sprintf(temp, ".t.%llu.%s", (ckpt__ull)p->epoch, random);
-    r = fs->priv.calls->link(fs->priv.user, p->dir, current, p->dir, temp);
-    if (r < 0 && (ckpt__fs_stat_at(fs, p->dir, temp, &st) < 0 ||
-                  !ckpt__fs_same(&st, now))) {
-        temp[0] = '\0';
+    ckpt__stb_sprintf(link_name, ".t.%llu.%s", (ckpt__ull)p->epoch, random);
+    r = fs->priv.calls->link(fs->priv.user, p->dir, newest, p->dir, link_name);
+    if (r < 0 && (ckpt__fs_stat_at(fs, p->dir, link_name, &st) < 0 ||
+                  !ckpt__fs_same_file(&st, newest_st))) {
+        link_name[0] = '\0';
         return ckpt__fs_fail(err, "keep the last checkpoint", r);
     }
     return CKPT_OK;
 }
 
-// Whether the claim still has its name. Once a finisher has taken that, and
-// then all temporary files, a rename of ours has no source any more: so a
-// paused owner cannot bring a finished run back. Hence both temporary files
-// are made before this, and both renames come after it. (Variants
-// temps-left, claims-after-temps, prev-linked-late, rename-unlooked in
-// tests/spin/ckpt.pml.)
-static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
-                                      const ckpt__fs_place *p, ckpt_error *err)
+// Makes the temporary file the newest generation, and the newest so far the one
+// before it. Returns CKPT_ERR_UNSURE if nobody can say whether that was done;
+// then the temporary file stays, too, until a later owner removes it.
+static ckpt_code ckpt__fs_replace_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                         const ckpt_fs_stat *st,
+                                         ckpt_error *err)
 {
-    ckpt_fs_stat st;
-    const int r = ckpt__fs_stat(fs, p->claim, &st);
-    if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
-    return st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
-}
-
-// Makes the temporary file the newest generation, and that the one before it.
-static ckpt_code ckpt__fs_switch(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                 const ckpt_fs_stat *st, ckpt_error *err)
-{
-    char current[64], prev[64], temp[56];
-    ckpt_fs_stat now;
-    int sys = 0, done = 1;
-    ckpt__fs_gen_name(current, p->epoch, false);
+    char newest[64], prev[64], link_name[56];
+    ckpt_fs_stat newest_st;
+    ckpt__fs_renamed renamed = CKPT__FS_NOT_RENAMED;
+    int sys = 0;
+    ckpt__fs_gen_name(newest, p->epoch, false);
     ckpt__fs_gen_name(prev, p->epoch, true);
-    ckpt_code rc = ckpt__fs_link_prev(fs, p, current, prev, temp, &now, err);
+    ckpt_code rc = ckpt__fs_link_newest(fs, p, newest, prev, link_name,
+                                        &newest_st, err);
     if (rc == CKPT_OK) {
         rc = ckpt__fs_check_claim(fs, p, err);
     }
-    if (rc == CKPT_OK && temp[0] != '\0' &&
-        ckpt__fs_rename(fs, p, temp, prev, &now, &sys) != 0) {
+    if (rc == CKPT_OK && link_name[0] != '\0' &&
+        ckpt__fs_rename_in_run(fs, p, link_name, prev, &newest_st, &sys) !=
+            CKPT__FS_RENAMED) {
         rc = ckpt__fs_fail(err, "keep the last checkpoint", sys);
     }
     if (rc == CKPT_OK) {
-        done = ckpt__fs_rename(fs, p, p->out_name, current, st, &sys);
-        rc = done == 0 ? CKPT_OK :
+        renamed = ckpt__fs_rename_in_run(fs, p, p->temp_name, newest, st, &sys);
+        rc = renamed == CKPT__FS_RENAMED ? CKPT_OK :
             ckpt__fs_fail(err, "rename a checkpoint", sys);
     }
-    if (temp[0] != '\0') {
-        (void)ckpt__fs_unlink(fs, p->dir, temp);
+    if (link_name[0] != '\0') {
+        (void)ckpt__fs_unlink(fs, p->dir, link_name);
     }
-    if (done == 1) {
-        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+    if (renamed == CKPT__FS_NOT_RENAMED) {
+        (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
     }
-    return done == 2 ? CKPT_ERR_UNSURE : rc;
+    return renamed == CKPT__FS_UNSEEN ? CKPT_ERR_UNSURE : rc;
 }
 
-// Gives a run that was made aside its name. Fails when a run stands there: a
-// directory that is not empty is never replaced.
-static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               ckpt_error *err)
+// Gives a run that was made aside its name (R5). A rename never replaces a
+// directory that is not empty, so it fails if another run of that id is there:
+// CKPT_ERR_EXISTS.
+static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                   ckpt_error *err)
 {
     ckpt_fs_stat st, own;
     const ckpt_code rc = ckpt__fs_check_claim(fs, p, err);
-    if (rc != CKPT_OK) return rc;               // swept meanwhile
-    int r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->aside_name,
+    if (rc != CKPT_OK) return rc;       // taken for a leftover and swept
+    int r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->new_name,
                                    fs->priv.root, p->name);
     if (r < 0) {
         const int seen = ckpt__fs_stat_at(fs, fs->priv.root, p->name, &st);
         const int known = ckpt__fs_stat(fs, p->dir, &own);
         if (known < 0 || (seen < 0 && seen != -ENOENT)) {
-            p->aside = false;                   // leave it as it stands
+            p->unshown = false;         // it may be shown: do not remove it
             (void)ckpt__fs_fail(err, "show the run", r);
             return CKPT_ERR_UNSURE;
         }
-        if (seen == -ENOENT || !ckpt__fs_same(&st, &own)) {
+        if (seen == -ENOENT || !ckpt__fs_same_file(&st, &own)) {
             return r == -EEXIST || r == -ENOTEMPTY ? CKPT_ERR_EXISTS :
                 ckpt__fs_fail(err, "show the run", r);
         }
     }
-    p->aside = false;
+    p->unshown = false;
     r = ckpt__fs_sync_root(fs);
     if (r < 0) {
         (void)ckpt__fs_fail(err, "sync the store", r);
@@ -1761,56 +1939,62 @@ static ckpt_code ckpt__fs_show(ckpt_store_fs *fs, ckpt__fs_place *p,
     return CKPT_OK;
 }
 
+// The method publish(). Whatever it returns, what was put is used up.
 static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
                                   ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt_fs_stat st;
-    ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
-    ckpt__fs_close(fs, &p->in);
-    rc = ckpt__fs_flush(fs, p, &st, err);
+    ckpt__fs_close(fs, &p->reading);
+    rc = ckpt__fs_flush_temp(fs, p, &st, err);
     if (rc != CKPT_OK) {
-        ckpt__fs_close(fs, &p->out);
-        (void)ckpt__fs_unlink(fs, p->dir, p->out_name);
+        ckpt__fs_close(fs, &p->writing);
+        (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
     } else {
-        rc = ckpt__fs_switch(fs, p, &st, err);
+        rc = ckpt__fs_replace_newest(fs, p, &st, err);
     }
     if (rc != CKPT_OK) return rc;
-    gen->token = ckpt__fs_token(&st);
-    const int r = ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
+    gen->token = ckpt__fs_file_token(&st);
+    const int r = ckpt__fs_sync_run(fs, p);
     if (r < 0) {
         (void)ckpt__fs_fail(err, "sync the directory of a run", r);
         return CKPT_ERR_NOT_DURABLE;
     }
-    return p->aside ? ckpt__fs_show(fs, p, err) : CKPT_OK;
+    return p->unshown ? ckpt__fs_show_run(fs, p, err) : CKPT_OK;
 }
 
 //--- Removing -----------------------------------------------------------------
 
-// Sets a generation aside: under its own name with the reason in it, never
-// over another one, and at most a few.
+// Only the holder of a claim removes (R3), never anything of a higher epoch,
+// and in an order that lets no older owner and no crash bring back what was
+// removed.
+
+// The method set_aside(). The damaged generation gets the first free name of
+// bad.1.damaged.json, bad.2.damaged.json and so on. No file is replaced; if all
+// of these names are used, the generation is removed.
 static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
                                     const ckpt_gen *gen, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char name[256], bad[64];
     ckpt_fs_stat st;
-    ckpt__fs_close(fs, &p->in);
-    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt__fs_close(fs, &p->reading);
+    const ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     int r, fd = ckpt__fs_open_gen(fs, p, gen, name);
-    if (fd == -ESTALE) return CKPT_OK;          // it is gone already
+    if (fd == -ESTALE) return CKPT_OK;          // gone already
     r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, &st);
     ckpt__fs_close(fs, &fd);
-    for (uint32_t n = 1; r >= 0 && n <= CKPT__FS_BAD_MAX; n++) {
+    for (uint32_t n = 1; r >= 0 && n <= CKPT__FS_SET_ASIDE_MAX; n++) {
         ckpt_fs_stat there;
         ckpt__stb_sprintf(bad, "bad.%u.damaged.json", n);
         r = fs->priv.calls->link(fs->priv.user, p->dir, name, p->dir, bad);
         if (r >= 0 || (ckpt__fs_stat_at(fs, p->dir, bad, &there) >= 0 &&
-                       ckpt__fs_same(&there, &st))) {
+                       ckpt__fs_same_file(&there, &st))) {
             r = 0;
             break;
         }
@@ -1820,9 +2004,10 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
     return r < 0 ? ckpt__fs_fail(err, "set a checkpoint aside", r) : CKPT_OK;
 }
 
-// Where the name of a generation stands, "" if it is gone.
-static int ckpt__fs_find_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                             const ckpt_gen *gen, char name[256])
+// Writes the name under which a generation stands, or "" if it is gone or gen
+// is NULL.
+static int ckpt__fs_name_of_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                const ckpt_gen *gen, char name[256])
 {
     int fd = gen != NULL ? ckpt__fs_open_gen(fs, p, gen, name) : -ESTALE;
     const int r = fd < 0 ? fd : 0;
@@ -1833,25 +2018,26 @@ static int ckpt__fs_find_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return r == -ESTALE ? 0 : r;
 }
 
-#define CKPT__FS_BATCH 32       // claims that one walk collects
+#define CKPT__FS_CLAIMS_BATCH 32    // claims that one walk collects
 
-// Collects the lowest claims of epochs below a limit, but for the own one, in
-// ascending order. Returns how many.
-static int ckpt__fs_lowest_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                                  uint64_t below, uint64_t own,
-                                  uint64_t lowest[CKPT__FS_BATCH])
+// Collects the claims of epochs below a limit, except the one of the epoch own,
+// in ascending order. Returns how many. If there are more than the array holds,
+// these are the lowest.
+static int ckpt__fs_collect_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                   uint64_t below, uint64_t own,
+                                   uint64_t lowest[CKPT__FS_CLAIMS_BATCH])
 {
     ckpt__fs_walk w;
     uint64_t epoch;
     int n = 0;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
-        if (ckpt__fs_parse(w.name, &epoch) != CKPT__FS_CLAIM ||
+        if (ckpt__fs_parse_name(w.name, &epoch) != CKPT__FS_CLAIM ||
             epoch >= below || epoch == own ||
-            (n == CKPT__FS_BATCH && epoch > lowest[n - 1])) {
+            (n == CKPT__FS_CLAIMS_BATCH && epoch > lowest[n - 1])) {
             continue;
         }
-        int i = n < CKPT__FS_BATCH ? n++ : n - 1;
+        int i = n < CKPT__FS_CLAIMS_BATCH ? n++ : n - 1;
         for (; i > 0 && lowest[i - 1] > epoch; i--) {
             lowest[i] = lowest[i - 1];
         }
@@ -1860,47 +2046,50 @@ static int ckpt__fs_lowest_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return w.r < 0 ? w.r : n;
 }
 
-// Removes the claims of epochs below a limit, but for the own one: the lowest
-// first. In another order there is a moment at which a low claim stands and
-// those between it and ours do not: its claimant, if it looked only then, would
-// take the run from an owner that has not lost it. (Variants claims-descending
-// in tests/spin/ckpt.pml.)
-static int ckpt__fs_drop_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                                uint64_t below, uint64_t own)
+// Removes the claims of epochs below a limit, except the one of the epoch own.
+// The lowest claim goes first. In another order there would be a moment at
+// which a low claim stands and the claims between it and the remover's are
+// gone: the claimant of the low one, if it looked only then, would take the run
+// from an owner that has not lost it. (Variant claims-descending in
+// tests/spin/ckpt.pml.)
+static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                  uint64_t below, uint64_t own)
 {
-    uint64_t lowest[CKPT__FS_BATCH];
+    uint64_t lowest[CKPT__FS_CLAIMS_BATCH];
     int n, removed;
     do {
         removed = 0;
-        n = ckpt__fs_lowest_claims(fs, p, below, own, lowest);
+        n = ckpt__fs_collect_claims(fs, p, below, own, lowest);
         for (int i = 0; i < n; i++) {
             char name[64];
             int r;
             ckpt__fs_claim_name(name, lowest[i]);
-            CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
-                                                    name));
+            CKPT__FS_RETRY(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
+                                                     name));
             if (r < 0 && r != -ENOENT) return r;
             removed += r >= 0;
         }
-    } while (n == CKPT__FS_BATCH && removed > 0);
+    } while (n == CKPT__FS_CLAIMS_BATCH && removed > 0);
     return n < 0 ? n : 0;
 }
 
 // Removes the files of some kinds (an OR of 1 << kind) of epochs below a limit,
-// but for one name. Returns how many are gone by that.
-static int ckpt__fs_drop_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                               unsigned kinds, uint64_t below, const char *keep)
+// except the one named keep. If a file cannot be removed, it goes on with the
+// next one. Returns how many it removed, or the -errno of a failure.
+static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                 unsigned kinds, uint64_t below,
+                                 const char *keep)
 {
     ckpt__fs_walk w;
     uint64_t epoch;
     int failed = 0, n = 0;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
-        const ckpt__fs_kind kind = ckpt__fs_parse(w.name, &epoch);
+        const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
         if ((kinds >> kind & 1) && epoch < below && strcmp(w.name, keep) != 0) {
             int r;
-            CKPT__FS_CALL(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
-                                                    w.name));
+            CKPT__FS_RETRY(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
+                                                     w.name));
             n += r >= 0;
             failed = r < 0 && r != -ENOENT ? r : failed;
         }
@@ -1909,147 +2098,248 @@ static int ckpt__fs_drop_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return failed < 0 ? failed : n;
 }
 
-// Removes what is below a limit: the lower claims first, then the temporary
-// files, until none are left: from then on no older owner can rename anything
-// (see ckpt__fs_check_claim). Then the generations, but for one name.
-static int ckpt__fs_clear(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                          uint64_t below, const char *keep)
+// Removes the claims below a limit, then all temporary files of epochs up to
+// the remover's own, then the generations below the limit, except the one named
+// keep. A listing can miss a temporary file that is made meanwhile, and its
+// owner could rename it after all; so the directory is listed again until no
+// temporary file is left (see ckpt__fs_check_claim()).
+static int ckpt__fs_remove_below(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                 uint64_t below, const char *keep)
 {
-    int r = ckpt__fs_drop_claims(fs, p, below, p->epoch);
+    int r = ckpt__fs_remove_claims(fs, p, below, p->epoch);
     do {
-        r = r < 0 ? r : ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_TEMP,
-                                            p->epoch + 1, "");
+        r = r < 0 ? r : ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_TEMP,
+                                              p->epoch + 1, "");
     } while (r > 0);
     return r < 0 ? r :
-        ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_CURRENT |
-                            1U << CKPT__FS_PREV, below, keep);
+        ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_NEWEST |
+                              1U << CKPT__FS_PREV, below, keep);
 }
 
-// Removes the name of a directory. One that is not empty is somebody else's:
-// a successor, or a claim above ours.
-static int ckpt__fs_rmdir(ckpt_store_fs *fs, const char *name)
+// Removes a directory from the root, durably. A directory that is not empty is
+// left alone: a claimant above the remover is at work in it, or the name is
+// that of a later run.
+static int ckpt__fs_remove_dir(ckpt_store_fs *fs, const char *name)
 {
     int r;
-    CKPT__FS_CALL(r, fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
-                                           name));
+    CKPT__FS_RETRY(r, fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
+                                            name));
     if (r == -ENOTEMPTY || r == -EEXIST || r == -ENOENT) {
         r = 0;
     }
     return r < 0 ? r : ckpt__fs_sync_root(fs);
 }
 
-// Removes the run in an order in which no crash can bring it back: first
-// everything but the generation that says it has ended, durably; then that
-// one; then the claim; then the directory.
+// Removes a run in an order in which no crash can bring it back (R8):
+// everything except the generation that says that the run has ended, durably;
+// then that generation; then the claim; then the directory. If the sync in
+// between were left out and the power failed, an older generation could be
+// there after the reboot without the last one; the next process would then
+// resume a run that has ended.
 static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
                                const char *gen)
 {
     char claim[64];
     ckpt__fs_claim_name(claim, p->epoch);
-    int r = ckpt__fs_clear(fs, p, p->epoch + 1, gen);
-    r = r < 0 ? r : ckpt__fs_drop_files(fs, p, 1U << CKPT__FS_BAD, 1, "");
-    r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
+    int r = ckpt__fs_remove_below(fs, p, p->epoch + 1, gen);
+    r = r < 0 ? r : ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_SET_ASIDE, 1,
+                                          "");  // their names have epoch 0
+    r = r < 0 ? r : ckpt__fs_sync_run(fs, p);
     r = r < 0 || gen[0] == '\0' ? r : ckpt__fs_unlink(fs, p->dir, gen);
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
-    return r < 0 ? r : ckpt__fs_rmdir(fs, p->name);
+    return r < 0 ? r : ckpt__fs_remove_dir(fs, p->name);
 }
 
-// Removes all but a generation and the claim; without a generation all of them.
-static ckpt_code ckpt__fs_drop_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                    const ckpt_gen *gen, const char *name,
-                                    ckpt_error *err)
+// Removes everything except one generation and the claim, or without a
+// generation everything except the claim. name is the name of the generation,
+// "" if it stands nowhere.
+static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                      const ckpt_gen *gen, const char *name,
+                                      ckpt_error *err)
 {
-    ckpt_look now;
+    ckpt_look look;
     int r = 0;
     if (gen != NULL && name[0] == '\0') {
-        // It is not there, so a higher owner has removed it, with the rest; or
-        // another file stands in its place, and nothing is known of that.
-        memset(&now, 0, sizeof(now));
-        ckpt_code rc = ckpt__fs_look_epoch(fs, p->dir, gen->epoch, &now, err);
-        if (rc != CKPT_OK || now.count == 0) return rc;
-        // A higher owner removes our claim first: then it is still at that.
+        // gen stands nowhere. If no generation of its epoch is there, a higher
+        // owner has removed gen with all the rest. If another one is there,
+        // nothing is known of that one, and it is not removed.
+        memset(&look, 0, sizeof(look));
+        ckpt_code rc = ckpt__fs_look_epoch(fs, p->dir, gen->epoch, &look, err);
+        if (rc != CKPT_OK || look.count == 0) return rc;
+        // A higher owner removes this claim first: if the claim is gone, that
+        // owner is removing what is here.
         rc = ckpt__fs_check_claim(fs, p, err);
         if (rc == CKPT_ERR_CLAIM_LOST) return CKPT_OK;
         return rc == CKPT_OK ? CKPT_ERR_STALE : rc;
     }
-    r = ckpt__fs_clear(fs, p, p->epoch + 1, name);
-    r = r < 0 ? r : ckpt__fs_sync_dir(fs, &p->dir, &p->spoiled);
+    r = ckpt__fs_remove_below(fs, p, p->epoch + 1, name);
+    r = r < 0 ? r : ckpt__fs_sync_run(fs, p);
     return r < 0 ? ckpt__fs_fail(err, "remove what is not kept", r) : CKPT_OK;
 }
 
-// Removes a run that was never shown. If it has been shown meanwhile, it is
-// left alone.
-static int ckpt__fs_remove_aside(ckpt_store_fs *fs, ckpt__fs_place *p)
+// Removes a run that has never had its own name. If its maker has shown it
+// meanwhile, p->new_name names nothing or another directory, and this function
+// leaves the run alone.
+static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     ckpt_fs_stat own, st;
     int r = ckpt__fs_stat(fs, p->dir, &own);
-    r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->aside_name, &st);
-    p->aside = false;
-    if (r == -ENOENT || (r >= 0 && !ckpt__fs_same(&st, &own))) return 0;
-    // Our own claim last: should its maker live after all, it finds that.
-    const uint64_t most = CKPT_TURN_MAX + 1;
+    r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->new_name, &st);
+    p->unshown = false;
+    if (r == -ENOENT || (r >= 0 && !ckpt__fs_same_file(&st, &own))) return 0;
+    // The remover's own claim goes last: a maker that lives after all finds
+    // that claim and stops.
+    const uint64_t any_epoch = CKPT_TURN_MAX + 1;
     char claim[64];
     ckpt__fs_claim_name(claim, p->epoch);
-    r = r < 0 ? r : ckpt__fs_drop_claims(fs, p, most, p->epoch);
-    r = r < 0 ? r : ckpt__fs_drop_files(fs, p, ~(1U << CKPT__FS_OTHER |
-                                                 1U << CKPT__FS_CLAIM),
-                                        most, "");
+    r = r < 0 ? r : ckpt__fs_remove_claims(fs, p, any_epoch, p->epoch);
+    r = r < 0 ? r : ckpt__fs_remove_files(fs, p, ~(1U << CKPT__FS_OTHER |
+                                                   1U << CKPT__FS_CLAIM),
+                                          any_epoch, "");
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
-    return r < 0 ? r : ckpt__fs_rmdir(fs, p->aside_name);
+    return r < 0 ? r : ckpt__fs_remove_dir(fs, p->new_name);
 }
 
+// The method drop().
 static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
                                ckpt_extent extent, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char name[256];
     int r = 0;
-    ckpt__fs_close(fs, &p->in);
-    const ckpt_code rc = ckpt__fs_check_pid(fs, p);
+    ckpt__fs_close(fs, &p->reading);
+    const ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
-    if (p->how == CKPT_HOW_LEFTOVER) {
-        r = ckpt__fs_remove_aside(fs, p);
+    if (p->opened_as == CKPT_HOW_LEFTOVER) {
+        r = ckpt__fs_remove_unshown(fs, p);
         return r < 0 ? ckpt__fs_fail(err, "remove a leftover", r) : CKPT_OK;
     }
     if (extent == CKPT_DROP_OLDER) {
-        r = ckpt__fs_clear(fs, p, gen->epoch, "");
+        r = ckpt__fs_remove_below(fs, p, gen->epoch, "");
         return r < 0 ? ckpt__fs_fail(err, "remove older checkpoints", r)
                      : CKPT_OK;
     }
-    r = ckpt__fs_find_gen(fs, p, gen, name);
+    r = ckpt__fs_name_of_gen(fs, p, gen, name);
     if (r < 0) return ckpt__fs_fail(err, "look at the last checkpoint", r);
     if (extent == CKPT_DROP_REST) {
-        return ckpt__fs_drop_rest(fs, p, gen, name, err);
+        return ckpt__fs_remove_rest(fs, p, gen, name, err);
     }
     r = ckpt__fs_remove_run(fs, p, name);
     return r < 0 ? ckpt__fs_fail(err, "remove the run", r) : CKPT_OK;
 }
 
-// A place that was never shown is cleaned up by its maker.
+//--- Places -------------------------------------------------------------------
+
+// A place is opened on a run, on a new run that is made aside, or on a
+// leftover.
+
+// Makes the directory of a new run under a unique name in the root. Publishing
+// gives the run its own name (R5).
+static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                       ckpt_error *err)
+{
+    char random[CKPT__FS_RANDOM_DIGITS + 1];
+    for (int tries = 0; tries < 8; tries++) {
+        int r = ckpt__fs_random_digits(fs, random);
+        if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
+        ckpt__stb_sprintf(p->new_name, ".new-%s", random);
+        CKPT__FS_RETRY(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
+                                                p->new_name));
+        if (r == -EEXIST) continue;
+        p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->new_name,
+                                           CKPT_FS_DIR);
+        if (r >= 0 && p->dir == -ENOENT) {
+            continue;           // taken for a leftover and swept: try again
+        }
+        p->unshown = p->dir >= 0;
+        if (!p->unshown) {              // a directory may be made all the same
+            (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
+                                        p->new_name);
+            return ckpt__fs_fail(err, "make the directory of a run", p->dir);
+        }
+        return CKPT_OK;
+    }
+    return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
+}
+
+// Opens the directory of a run or leftover, if it belongs to our own user.
+// Returns CKPT_ERR_NOT_FOUND if it is not there.
+static ckpt_code ckpt__fs_open_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                       const char *name, ckpt_error *err)
+{
+    ckpt_fs_stat st;
+    p->dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
+    int r = p->dir < 0 ? p->dir : ckpt__fs_stat(fs, p->dir, &st);
+    if (r >= 0 && st.uid != fs->priv.uid) {
+        r = -ELOOP;
+    }
+    if (r == -ENOENT) return CKPT_ERR_NOT_FOUND;
+    return r < 0 ? ckpt__fs_fail(err, "open the directory of a run", r)
+                 : CKPT_OK;
+}
+
+// The method close(). The maker of a run that was never shown removes it. A
+// child after fork() closes its descriptors and changes nothing of its
+// parent's.
 static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    const bool ours = p->pid == fs->priv.calls->pid(fs->priv.user);
-    ckpt__fs_close(fs, &p->in);
+    const bool ours = p->opener_pid == fs->priv.calls->pid(fs->priv.user);
+    ckpt__fs_close(fs, &p->reading);
     if (ours) {
-        ckpt__fs_abort(fs, p);
+        ckpt__fs_discard_put(fs, p);
     }
     if (ours && gave_up && p->claim >= 0) {
-        (void)ckpt__fs_write(fs, p->claim, "true ", 5, CKPT__FS_GAVE_UP_AT);
+        (void)ckpt__fs_write(fs, p->claim, "true ", 5, CKPT__FS_GAVE_UP_OFFSET);
     }
-    if (p->aside && ours) {
-        (void)ckpt__fs_remove_aside(fs, p);
+    if (p->unshown && ours) {
+        (void)ckpt__fs_remove_unshown(fs, p);
     }
-    ckpt__fs_close(fs, &p->out);
+    ckpt__fs_close(fs, &p->writing);
     ckpt__fs_close(fs, &p->claim);
     ckpt__fs_close(fs, &p->dir);
 }
 
-//--- Listing, clocks, the store -----------------------------------------------
+// The method open().
+static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
+                                     ckpt_how how, ckpt_error *err)
+{
+    ckpt_store_fs *fs = ckpt__fs_of(s);
+    ckpt__fs_place *p = ckpt__fs_place_of(place);
+    char name[256];
+    ckpt_code rc;
+    memset(p, 0, sizeof(*p));
+    p->dir = p->claim = p->reading = p->writing = -1;
+    p->opened_as = how;
+    p->opener_pid = fs->priv.calls->pid(fs->priv.user);
+    if (how == CKPT_HOW_LEFTOVER) {
+        if (strncmp(id, ".new-", 5) != 0 ||
+            strlen(id) >= sizeof(p->new_name)) {
+            return CKPT_ERR_ARGUMENT;
+        }
+        memcpy(p->new_name, id, strlen(id) + 1);
+        rc = ckpt__fs_open_run_dir(fs, p, p->new_name, err);
+    } else {
+        ckpt_store_fs_name(id, name);
+        memcpy(p->name, name, strlen(name) + 1);
+        rc = how == CKPT_HOW_FIND ? ckpt__fs_open_run_dir(fs, p, p->name, err)
+                                  : ckpt__fs_make_run_dir(fs, p, err);
+    }
+    if (rc != CKPT_OK) {
+        ckpt__fs_place_close(s, place, false);
+    }
+    return rc;
+}
 
-static void ckpt__fs_list_end(ckpt_store_fs *fs, ckpt_cursor *cursor)
+//--- The store ----------------------------------------------------------------
+
+// The table of methods, and how a user opens and closes the store.
+
+// Ends a listing. The stage of a cursor is 0 before the walk, 1 in it, 2 after
+// it.
+static void ckpt__fs_end_list(ckpt_store_fs *fs, ckpt_cursor *cursor)
 {
     if (cursor->priv != NULL) {
         fs->priv.calls->dir_close(fs->priv.user, cursor->priv);
@@ -2058,24 +2348,25 @@ static void ckpt__fs_list_end(ckpt_store_fs *fs, ckpt_cursor *cursor)
     cursor->stage = 2;
 }
 
+// The method list().
 static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
                                ckpt_cursor *cursor, char *id, ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     char name[256];
     int r = 0;
     if (id == NULL || cursor->stage == 2) {
-        ckpt__fs_list_end(fs, cursor);
+        ckpt__fs_end_list(fs, cursor);
         return CKPT_END;
     }
     if (cursor->stage == 0) {
-        CKPT__FS_CALL(r, fs->priv.calls->dir_open(fs->priv.user, fs->priv.root,
-                                                  &cursor->priv));
+        CKPT__FS_RETRY(r, fs->priv.calls->dir_open(fs->priv.user, fs->priv.root,
+                                                   &cursor->priv));
         cursor->stage = r < 0 ? 0 : 1;
     }
     while (r >= 0) {
-        CKPT__FS_CALL(r, fs->priv.calls->dir_next(fs->priv.user, cursor->priv,
-                                                  name));
+        CKPT__FS_RETRY(r, fs->priv.calls->dir_next(fs->priv.user, cursor->priv,
+                                                   name));
         if (r <= 0) break;
         if (where == CKPT_AT_RUNS && ckpt_store_fs_id(name, id)) return CKPT_OK;
         if (where == CKPT_AT_LEFTOVERS && strncmp(name, ".new-", 5) == 0 &&
@@ -2084,16 +2375,18 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
             return CKPT_OK;
         }
     }
-    ckpt__fs_list_end(fs, cursor);
+    ckpt__fs_end_list(fs, cursor);
     return r < 0 ? ckpt__fs_fail(err, "list the runs", r) : CKPT_END;
 }
 
+// The method env().
 static ckpt_code ckpt__fs_env(ckpt_store *s, void *place, ckpt_moment *now,
                               ckpt_error *err)
 {
-    ckpt_store_fs *fs = ckpt__fs(s);
+    ckpt_store_fs *fs = ckpt__fs_of(s);
     if (place != NULL) {
-        const ckpt_code rc = ckpt__fs_check_pid(fs, ckpt__fs_place_of(place));
+        const ckpt_code rc =
+            ckpt__fs_check_opener(fs, ckpt__fs_place_of(place));
         if (rc != CKPT_OK) return rc;
     }
     const int r = fs->priv.calls->clock(fs->priv.user, now);
@@ -2103,22 +2396,25 @@ static ckpt_code ckpt__fs_env(ckpt_store *s, void *place, ckpt_moment *now,
 static const ckpt_store_methods ckpt__fs_methods = {
     CKPT_STORE_VERSION, sizeof(ckpt__fs_place), 0, ckpt__fs_place_open,
     ckpt__fs_list, ckpt__fs_look, ckpt__fs_claim, ckpt__fs_alive,
-    ckpt__fs_beat, ckpt__fs_gen_read, ckpt__fs_put, ckpt__fs_publish,
+    ckpt__fs_beat, ckpt__fs_read_gen, ckpt__fs_put, ckpt__fs_publish,
     ckpt__fs_set_aside, ckpt__fs_drop, ckpt__fs_env, ckpt__fs_place_close
 };
 
-// Makes the root if it is not there, and its name durable: each time, because
-// whoever made it may have died before that. A parent that cannot be opened
-// is somebody else's care.
+// Makes the directory of the store, if it is not there, and its name durable.
+// That is done at each opening: the process that made the directory may have
+// died before its name was durable, and a power cut would take the store away
+// with every run in it. If the parent directory cannot be opened or synced for
+// another reason than a failing medium, a store that is there is used all the
+// same.
 static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
 {
     char parent[4096];
     int r;
     size_t n = strlen(dir);
     if (n >= sizeof(parent) - 2) return -ENAMETOOLONG;
-    CKPT__FS_CALL(r, fs->priv.calls->mkdir(fs->priv.user, -1, dir));
-    const bool there = r == -EEXIST;
-    if (r < 0 && !there) return r;
+    CKPT__FS_RETRY(r, fs->priv.calls->mkdir(fs->priv.user, -1, dir));
+    const bool existed = r == -EEXIST;
+    if (r < 0 && !existed) return r;
     memcpy(parent, dir, n + 1);
     while (n > 1 && parent[n - 1] == '/') {
         n--;
@@ -2130,10 +2426,12 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     int fd = ckpt__fs_open(fs, -1, parent, CKPT_FS_DIR | CKPT_FS_FOLLOW);
     r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
     ckpt__fs_close(fs, &fd);
-    return there && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
+    return existed && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
 }
 
-// The root must be ours alone: who can write to it can be anybody's run.
+// The directory of the store must belong to this user, and nobody else may
+// write to it: another user could otherwise plant runs in it. Decides by what
+// the file system can do how a dead owner is recognized.
 static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
                                      const ckpt_store_fs_desc *desc,
                                      ckpt_error *err)
@@ -2142,8 +2440,8 @@ static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
     int r = ckpt__fs_stat(fs, fs->priv.root, &st);
     int local = r;
     if (r >= 0) {
-        CKPT__FS_CALL(local, fs->priv.calls->local(fs->priv.user,
-                                                   fs->priv.root));
+        CKPT__FS_RETRY(local, fs->priv.calls->local(fs->priv.user,
+                                                    fs->priv.root));
     }
     if (local < 0) return ckpt__fs_fail(err, "look at the store", local);
     fs->priv.uid = st.uid;
@@ -2205,16 +2503,16 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 
 //--- End of the implementation ------------------------------------------------
 
-#undef CKPT__FS_ACKED_AT
-#undef CKPT__FS_ACKED_SIZE
-#undef CKPT__FS_BAD_MAX
-#undef CKPT__FS_BATCH
+#undef CKPT__FS_ACKED_OFFSET
+#undef CKPT__FS_ACKED_WIDTH
 #undef CKPT__FS_BODY_MAX
-#undef CKPT__FS_CALL
-#undef CKPT__FS_GAVE_UP_AT
-#undef CKPT__FS_LOCKED_AT
-#undef CKPT__FS_NAME
-#undef CKPT__FS_RANDOM
+#undef CKPT__FS_CLAIMS_BATCH
+#undef CKPT__FS_GAVE_UP_OFFSET
+#undef CKPT__FS_LOCKED_OFFSET
+#undef CKPT__FS_NAME_SIZE
+#undef CKPT__FS_RANDOM_DIGITS
+#undef CKPT__FS_RETRY
+#undef CKPT__FS_SET_ASIDE_MAX
 #undef STB_SPRINTF_DECORATE
 #undef STB_SPRINTF_STATIC
 #undef STB_SPRINTF_NOFLOAT

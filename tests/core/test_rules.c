@@ -1262,19 +1262,19 @@ static void files_of_a_run_are_told_by_their_whole_name(void)
         { "heartbeat.", CKPT__FS_OTHER, 0 },
         { "heartbeat.1~", CKPT__FS_OTHER, 0 },
         { "heartbeat.-1", CKPT__FS_OTHER, 0 },
-        { "checkpoint.7.json", CKPT__FS_CURRENT, 7 },
+        { "checkpoint.7.json", CKPT__FS_NEWEST, 7 },
         { "checkpoint.7.prev.json", CKPT__FS_PREV, 7 },
         { "checkpoint.7.json.bak", CKPT__FS_OTHER, 0 },
         { "checkpoint.json", CKPT__FS_OTHER, 0 },
         { "Checkpoint.7.json", CKPT__FS_OTHER, 0 },
         { ".t.3.abc", CKPT__FS_TEMP, 3 },
         { ".t.3", CKPT__FS_OTHER, 0 },
-        { "bad.1.damaged.json", CKPT__FS_BAD, 0 },
+        { "bad.1.damaged.json", CKPT__FS_SET_ASIDE, 0 },
         { "notes.txt", CKPT__FS_OTHER, 0 }
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint64_t epoch;
-        CHECK_INT(ckpt__fs_parse(rows[i].name, &epoch), rows[i].kind);
+        CHECK_INT(ckpt__fs_parse_name(rows[i].name, &epoch), rows[i].kind);
         CHECK(rows[i].kind == CKPT__FS_OTHER || epoch == rows[i].epoch);
     }
 }
