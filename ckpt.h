@@ -1727,6 +1727,7 @@ static void ckpt__hex8(char out[8], uint32_t value)
 }
 
 // The value of four hexadecimal digits.
+// The value of four hexadecimal digits.
 static uint32_t ckpt__hex4(const char *p)
 {
     uint32_t value = 0;
@@ -1735,6 +1736,31 @@ static uint32_t ckpt__hex4(const char *p)
         value = value << 4 | (c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
     }
     return value;
+}
+
+// The value of n digits without leading zeros. UINT64_MAX if they are none, or
+// more than 19.
+static uint64_t ckpt__decimal(const char *p, size_t n)
+{
+    uint64_t value = 0;
+    if (n == 0 || n > 19 || (*p == '0' && n > 1)) return UINT64_MAX;
+    for (; n > 0; n--, p++) {
+        if (*p < '0' || *p > '9') return UINT64_MAX;
+        value = value * 10 + (uint64_t)(*p - '0');
+    }
+    return value;
+}
+
+// Bit i of a set.
+static bool ckpt__bit(const uint8_t *set, uint32_t i)
+{
+    return (set[i / 8] >> i % 8 & 1) != 0;
+}
+
+static void ckpt__bit_put(uint8_t *set, uint32_t i, bool value)
+{
+    const uint8_t bit = (uint8_t)(1U << i % 8);
+    set[i / 8] = (uint8_t)(value ? set[i / 8] | bit : set[i / 8] & ~bit);
 }
 
 // FNV-1a, 64 bits.
@@ -2318,9 +2344,10 @@ static int ckpt__peek(ckpt__reader *r)
     return r->rc == CKPT_OK ? *r->at : -1;
 }
 
-static void ckpt__fail(ckpt__reader *r, ckpt_code rc)
+// Notes the code of what is wrong, unless this is right. The first one stays.
+static void ckpt__need(ckpt__reader *r, bool right, ckpt_code rc)
 {
-    if (r->rc == CKPT_OK) {
+    if (!right && r->rc == CKPT_OK) {
         r->rc = rc;
     }
 }
@@ -2334,11 +2361,9 @@ static bool ckpt__is_syntax(ckpt_code rc)
 // Takes one byte, which must be c.
 static void ckpt__take_byte(ckpt__reader *r, int c)
 {
-    if (ckpt__peek(r) != c) {
-        ckpt__fail(r, CKPT_ERR_JSON);
-    } else {
-        r->at++;
-    }
+    const bool right = ckpt__peek(r) == c;
+    ckpt__need(r, right, CKPT_ERR_JSON);
+    r->at += right;
 }
 
 static void ckpt__take_text(ckpt__reader *r, const char *text)
@@ -2361,12 +2386,17 @@ static ckpt_code ckpt__copy_out(ckpt__place *p, uint32_t from, uint32_t size,
 
 //--- JSON, scanned ------------------------------------------------------------
 
+// Where a text stands in what is read; from 0: nowhere.
+typedef struct ckpt__span {
+    uint32_t from, size;
+} ckpt__span;
+
 // What a string said, as it stands between its quotes.
 typedef struct ckpt__string {
-    uint64_t hash;
-    uint32_t from, size;        // where it stands
-    uint32_t cap, len;
-    char    *buf;               // its first cap bytes, if not NULL
+    uint64_t   hash;
+    ckpt__span at;              // where it stands
+    uint32_t   cap, len;
+    char      *buf;             // its first cap bytes, if not NULL
 } ckpt__string;
 
 static void ckpt__string_byte(ckpt__string *s, uint8_t c)
@@ -2388,16 +2418,12 @@ static bool ckpt__is_hex(int c)
 CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
 {
     const int c = ckpt__peek(r);
-    if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL) {
-        ckpt__fail(r, CKPT_ERR_JSON);
-        return;
-    }
+    ckpt__need(r, c > 0 && strchr("\"\\/bfnrtu", c) != NULL, CKPT_ERR_JSON);
+    if (r->rc != CKPT_OK) return;
     ckpt__string_byte(s, *r->at++);
     for (int i = 0; c == 'u' && i < 4; i++) {
-        if (!ckpt__is_hex(ckpt__peek(r))) {
-            ckpt__fail(r, CKPT_ERR_JSON);
-            return;
-        }
+        ckpt__need(r, ckpt__is_hex(ckpt__peek(r)), CKPT_ERR_JSON);
+        if (r->rc != CKPT_OK) return;
         ckpt__string_byte(s, *r->at++);
     }
 }
@@ -2409,17 +2435,14 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
     ckpt__take_byte(r, '"');
     if (s != NULL) {
         s->hash = CKPT__HASH_EMPTY;
-        s->from = ckpt__pos(r);
+        s->at.from = ckpt__pos(r);
         s->len = 0;
     }
     for (int c; (c = ckpt__peek(r)) != '"'; ) {
         unsigned more = 0, low = 0x20, high = 0x7f;
-        if (c >= 0x80 && !ckpt__utf8_lead((unsigned)c, &more, &low, &high)) {
-            ckpt__fail(r, CKPT_ERR_UTF8);
-        }
-        if (c < 0x20) {
-            ckpt__fail(r, CKPT_ERR_JSON);
-        }
+        ckpt__need(r, c < 0x80 || ckpt__utf8_lead((unsigned)c, &more, &low,
+                                                  &high), CKPT_ERR_UTF8);
+        ckpt__need(r, c >= 0x20, CKPT_ERR_JSON);
         if (r->rc != CKPT_OK) return;
         ckpt__string_byte(s, *r->at++);
         if (c == '\\') {
@@ -2427,15 +2450,14 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
         }
         for (; more > 0; more--, low = 0x80, high = 0xbf) {
             c = ckpt__peek(r);
-            if (c < (int)low || c > (int)high) {
-                ckpt__fail(r, c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
-                return;
-            }
+            ckpt__need(r, c >= (int)low && c <= (int)high,
+                       c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
+            if (r->rc != CKPT_OK) return;
             ckpt__string_byte(s, *r->at++);
         }
     }
     if (s != NULL) {
-        s->size = ckpt__pos(r) - s->from;
+        s->at.size = ckpt__pos(r) - s->at.from;
     }
     ckpt__take_byte(r, '"');
 }
@@ -2455,9 +2477,7 @@ static void ckpt__take_space(ckpt__reader *r)
 static void ckpt__take_digits(ckpt__reader *r)
 {
     int c = ckpt__peek(r);
-    if (c < '0' || c > '9') {
-        ckpt__fail(r, CKPT_ERR_JSON);
-    }
+    ckpt__need(r, c >= '0' && c <= '9', CKPT_ERR_JSON);
     for (; c >= '0' && c <= '9'; c = ckpt__peek(r)) {
         r->at++;
     }
@@ -2497,9 +2517,13 @@ static void ckpt__take_scalar(ckpt__reader *r)
     }
 }
 
-// Takes a colon and the white space around it.
-static void ckpt__take_colon(ckpt__reader *r)
+// Takes one value (RFC 8259) without the white space around it. Not recursive:
+// a bit for each level says whether it is an object.
+// Takes a key and the colon behind it, and the white space around them.
+static void ckpt__take_key(ckpt__reader *r, ckpt__string *s)
 {
+    ckpt__take_space(r);
+    ckpt__take_string(r, s);
     ckpt__take_space(r);
     ckpt__take_byte(r, ':');
     ckpt__take_space(r);
@@ -2514,41 +2538,28 @@ static void ckpt__take_value(ckpt__reader *r)
     bool done = false;                          // a value has just ended
     do {
         const int c = ckpt__peek(r);
+        bool key = false;                       // one comes next
         if (!done && (c == '{' || c == '[')) {
-            if (depth == CKPT_DEPTH_MAX) {
-                ckpt__fail(r, CKPT_ERR_DEPTH);
-                return;
-            }
-            const uint8_t bit = (uint8_t)(1U << (depth % 8));
-            objects[depth / 8] = (uint8_t)(c == '{' ? objects[depth / 8] | bit
-                                           : objects[depth / 8] & ~bit);
-            depth++;
+            ckpt__need(r, depth < CKPT_DEPTH_MAX, CKPT_ERR_DEPTH);
+            if (r->rc != CKPT_OK) return;
+            ckpt__bit_put(objects, depth++, c == '{');
             r->at++;
             ckpt__take_space(r);
             done = ckpt__peek(r) == (c == '{' ? '}' : ']');
-            if (!done && c == '{') {
-                ckpt__take_string(r, NULL);
-                ckpt__take_colon(r);
-            }
-            continue;
-        }
-        if (!done) {
+            key = !done && c == '{';
+        } else if (!done) {
             ckpt__take_scalar(r);
             done = true;
+        } else if (c == ',') {
+            r->at++;
+            done = false;
+            key = ckpt__bit(objects, depth - 1);
         } else {
-            const bool object = objects[(depth - 1) / 8] >> (depth - 1) % 8 & 1;
-            if (c == ',') {
-                r->at++;
-                ckpt__take_space(r);
-                if (object) {
-                    ckpt__take_string(r, NULL);
-                    ckpt__take_colon(r);
-                }
-                done = false;
-                continue;
-            }
-            ckpt__take_byte(r, object ? '}' : ']');
             depth--;
+            ckpt__take_byte(r, ckpt__bit(objects, depth) ? '}' : ']');
+        }
+        if (key) {
+            ckpt__take_key(r, NULL);
         }
         if (depth > 0) {
             ckpt__take_space(r);
@@ -2577,9 +2588,7 @@ CKPT__APART static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
 static void ckpt__take_end(ckpt__reader *r)
 {
     ckpt__take_space(r);
-    if (r->at != r->end) {
-        ckpt__fail(r, CKPT_ERR_JSON);
-    }
+    ckpt__need(r, r->at == r->end, CKPT_ERR_JSON);
 }
 
 // Validates a value of the caller's that begins with kind (0: any). Takes the
@@ -2590,21 +2599,15 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
 {
     ckpt__reader r;
     ckpt__reader_memory(&r, *json);
-    if (json->ptr == NULL) return CKPT_ERR_JSON;
     ckpt__take_space(&r);
     const uint8_t *from = r.at;
     r.mark = from;
-    if (kind != 0 && ckpt__peek(&r) != kind) {
-        ckpt__fail(&r, CKPT_ERR_JSON);
-    }
+    ckpt__need(&r, kind == 0 || ckpt__peek(&r) == kind, CKPT_ERR_JSON);
     ckpt__take_value(&r);
     json->ptr = from;
     json->len = (size_t)(r.at - from);
     ckpt__section_end(&r, section);
-    ckpt__take_space(&r);
-    if (r.at != r.end) {
-        ckpt__fail(&r, CKPT_ERR_JSON);
-    }
+    ckpt__take_end(&r);
     err->pos = ckpt__pos(&r);
     return r.rc;
 }
@@ -2679,28 +2682,32 @@ static void ckpt__json_put(ckpt_json *w, const char *bytes, size_t n)
     w->len += n;
 }
 
-static void ckpt__json_error(ckpt_json *w, ckpt_code code)
+// Notes the code of what is wrong, unless this is right. The first one stays.
+static void ckpt__json_need(ckpt_json *w, bool right, ckpt_code code)
 {
-    if (w->code == CKPT_OK) {
+    if (!right && w->code == CKPT_OK) {
         w->code = code;
     }
 }
 
+static void ckpt__json_text(ckpt_json *w, const char *text)
+{
+    ckpt__json_put(w, text, strlen(text));
+}
+
 static bool ckpt__json_in_object(const ckpt_json *w)
 {
-    return w->depth > 0 &&
-           (w->objects[(w->depth - 1) / 8] >> (w->depth - 1) % 8 & 1) != 0;
+    return w->depth > 0 && ckpt__bit(w->objects, w->depth - 1);
 }
 
 // Before a value: one is expected here, and a comma if it is not the first.
 static void ckpt__json_value(ckpt_json *w)
 {
-    if ((ckpt__json_in_object(w) && !w->wants_value) ||
-        (w->depth == 0 && w->comma)) {
-        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
-    }
+    ckpt__json_need(w, ckpt__json_in_object(w) ? w->wants_value
+                                               : w->depth > 0 || !w->comma,
+                    CKPT_ERR_ARGUMENT);
     if (w->comma && !w->wants_value) {
-        ckpt__json_put(w, ",", 1);
+        ckpt__json_text(w, ",");
     }
     w->comma = true;
     w->wants_value = false;
@@ -2709,29 +2716,19 @@ static void ckpt__json_value(ckpt_json *w)
 CKPT_API void ckpt_json_open(ckpt_json *w, char what)
 {
     ckpt__json_value(w);
-    if (what != '{' && what != '[') {
-        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
-        return;
-    }
-    if (w->depth == CKPT_DEPTH_MAX) {
-        ckpt__json_error(w, CKPT_ERR_DEPTH);
-        return;
-    }
-    const uint8_t bit = (uint8_t)(1U << w->depth % 8);
-    uint8_t *objects = &w->objects[w->depth / 8];
-    *objects = (uint8_t)(what == '{' ? *objects | bit : *objects & ~bit);
-    w->depth++;
+    ckpt__json_need(w, what == '{' || what == '[', CKPT_ERR_ARGUMENT);
+    ckpt__json_need(w, w->depth < CKPT_DEPTH_MAX, CKPT_ERR_DEPTH);
+    if (w->code != CKPT_OK) return;
+    ckpt__bit_put(w->objects, w->depth++, what == '{');
     w->comma = false;
     ckpt__json_put(w, &what, 1);
 }
 
 CKPT_API void ckpt_json_close(ckpt_json *w)
 {
-    if (w->depth == 0 || w->wants_value) {
-        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
-        return;
-    }
-    ckpt__json_put(w, ckpt__json_in_object(w) ? "}" : "]", 1);
+    ckpt__json_need(w, w->depth > 0 && !w->wants_value, CKPT_ERR_ARGUMENT);
+    if (w->code != CKPT_OK) return;
+    ckpt__json_text(w, ckpt__json_in_object(w) ? "}" : "]");
     w->depth--;
     w->comma = true;
 }
@@ -2740,9 +2737,8 @@ static void ckpt__json_piece(ckpt_json *w, ckpt_bytes text)
 {
     const char *p = (const char *)text.ptr;
     ckpt_error err;
-    if (!w->replace && ckpt__utf8_check(p, text.len, &err) != CKPT_OK) {
-        ckpt__json_error(w, CKPT_ERR_UTF8);
-    }
+    ckpt__json_need(w, w->replace || ckpt__utf8_check(p, text.len, &err) ==
+                    CKPT_OK, CKPT_ERR_UTF8);
     for (size_t left = text.len, size; left > 0; ) {
         char out[8];
         const size_t taken = ckpt__escape(out, &size, p, left, CKPT__AS_TEXT);
@@ -2754,21 +2750,20 @@ static void ckpt__json_piece(ckpt_json *w, ckpt_bytes text)
 
 static void ckpt__json_quoted(ckpt_json *w, ckpt_bytes text)
 {
-    ckpt__json_put(w, "\"", 1);
+    ckpt__json_text(w, "\"");
     ckpt__json_piece(w, text);
-    ckpt__json_put(w, "\"", 1);
+    ckpt__json_text(w, "\"");
 }
 
 CKPT_API void ckpt_json_key(ckpt_json *w, const char *key)
 {
-    if (!ckpt__json_in_object(w) || w->wants_value) {
-        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
-    }
+    ckpt__json_need(w, ckpt__json_in_object(w) && !w->wants_value,
+                    CKPT_ERR_ARGUMENT);
     if (w->comma) {
-        ckpt__json_put(w, ",", 1);
+        ckpt__json_text(w, ",");
     }
     ckpt__json_quoted(w, ckpt_text(key));
-    ckpt__json_put(w, ":", 1);
+    ckpt__json_text(w, ":");
     w->wants_value = true;
 }
 
@@ -2790,36 +2785,30 @@ CKPT_API void ckpt_json_int(ckpt_json *w, int64_t value)
 
 CKPT_API void ckpt_json_bool(ckpt_json *w, bool value)
 {
-    const char *text = value ? "true" : "false";
     ckpt__json_value(w);
-    ckpt__json_put(w, text, strlen(text));
+    ckpt__json_text(w, value ? "true" : "false");
 }
 
 CKPT_API void ckpt_json_null(ckpt_json *w)
 {
     ckpt__json_value(w);
-    ckpt__json_put(w, "null", 4);
+    ckpt__json_text(w, "null");
 }
 
 CKPT_API void ckpt_json_raw(ckpt_json *w, ckpt_bytes json)
 {
     const ckpt_code rc = ckpt_json_check(json, NULL);
     ckpt__json_value(w);
-    if (rc != CKPT_OK) {
-        ckpt__json_error(w, rc);
-        return;
-    }
+    ckpt__json_need(w, rc == CKPT_OK, rc);
+    if (rc != CKPT_OK) return;
     ckpt__json_put(w, (const char *)json.ptr, json.len);
 }
 
 CKPT_API ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json)
 {
-    if (w->depth > 0 || w->wants_value || !w->comma) {
-        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
-    }
-    if (w->len > w->cap) {
-        ckpt__json_error(w, CKPT_ERR_BUFFER);
-    }
+    ckpt__json_need(w, w->depth == 0 && !w->wants_value && w->comma,
+                    CKPT_ERR_ARGUMENT);
+    ckpt__json_need(w, w->len <= w->cap, CKPT_ERR_BUFFER);
     if (w->code == CKPT_OK) {
         json->ptr = w->buf;
         json->len = w->len;
@@ -2835,7 +2824,6 @@ CKPT_API ckpt_code ckpt_json_check(ckpt_bytes json, size_t *pos)
 {
     ckpt__section ignored;
     ckpt_error err;
-    memset(&err, 0, sizeof(err));
     const ckpt_code rc = ckpt__value_check(&json, 0, &ignored, &err);
     if (pos != NULL) {
         *pos = (size_t)err.pos;
@@ -2905,15 +2893,14 @@ CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
     const int c = ckpt__peek(&r);
     if (c < 0 || c == ']' || c == '}') return false;
     if (ckpt__json_kind(json) == '{') {
-        ckpt__take_string(&r, &s);
-        ckpt__take_colon(&r);
+        ckpt__take_key(&r, &s);
     }
     value->ptr = r.at;
     ckpt__take_value(&r);
     value->len = (size_t)(r.at - (const uint8_t *)value->ptr);
     if (key != NULL) {
-        key->ptr = r.start + s.from;
-        key->len = s.size;
+        key->ptr = r.start + s.at.from;
+        key->len = s.at.size;
     }
     ckpt__take_space(&r);
     *at = ckpt__peek(&r) == ',' ? (size_t)ckpt__pos(&r) : json.len;
@@ -2937,21 +2924,17 @@ CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
                                   size_t *len)
 {
     bool lone = false;
-    size_t n = 0;
+    size_t ignored;
+    len = len != NULL ? len : &ignored;
+    *len = 0;
     ckpt__json_trim(&value);
     const char *p = (const char *)value.ptr;
-    if (len != NULL) {
-        *len = 0;
-    }
     if (value.len < 2 || *p != '"') return CKPT_ERR_JSON;
-    n = ckpt__unescape(NULL, p + 1, value.len - 2, &lone);
-    if (len != NULL) {
-        *len = n;
-    }
+    *len = ckpt__unescape(NULL, p + 1, value.len - 2, &lone);
     if (lone) return CKPT_ERR_UTF8;
-    if (n >= cap) return CKPT_ERR_BUFFER;
+    if (*len >= cap) return CKPT_ERR_BUFFER;
     (void)ckpt__unescape(buf, p + 1, value.len - 2, &lone);
-    buf[n] = '\0';
+    buf[*len] = '\0';
     return CKPT_OK;
 }
 
@@ -2960,17 +2943,9 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
     *number = 0;
     if (value.ptr == NULL) return CKPT_ERR_JSON;
     ckpt__json_trim(&value);
-    const char *p = (const char *)value.ptr, *end = p + value.len;
+    const char *p = (const char *)value.ptr;
     const bool minus = value.len > 0 && *p == '-';
-    uint64_t n = 0;
-    p += minus;
-    if (p == end || end - p > 19 || (*p == '0' && end - p > 1)) {
-        return CKPT_ERR_JSON;
-    }
-    for (; p < end; p++) {
-        if (*p < '0' || *p > '9') return CKPT_ERR_JSON;
-        n = n * 10 + (uint64_t)(*p - '0');
-    }
+    const uint64_t n = ckpt__decimal(p + minus, value.len - minus);
     if (n > (uint64_t)INT64_MAX + minus) return CKPT_ERR_JSON;
     *number = minus ? (int64_t)(0 - n) : (int64_t)n;
     return CKPT_OK;
@@ -3054,13 +3029,13 @@ static const char ckpt__head[] =
     "\"messages\":################,\"phases\":################,"
     "\"uncertain\":################,\"held\":################},\n";
 
-#define CKPT__HEAD_SIZE    ((uint32_t)sizeof(ckpt__head) - 1)
-#define CKPT__CRC_AT       17           // where the digits of the sums stand
-#define CKPT__SUM_AT       35
-#define CKPT__FRONT_AT     54
-#define CKPT__NUMBER_WIDTH 16           // 2^53 has that many digits
-#define CKPT__OUTCOME_MAX  11           // strlen("interrupted")
-#define CKPT__FLAG_WIDTH   5            // "false", or "true "
+enum {
+    CKPT__HEAD_SIZE = sizeof(ckpt__head) - 1,
+    CKPT__CRC_AT = 17, CKPT__SUM_AT = 35, CKPT__FRONT_AT = 54,  // their digits
+    CKPT__NUMBER_WIDTH = 16,            // 2^53 has that many digits
+    CKPT__OUTCOME_MAX  = 11,            // strlen("interrupted")
+    CKPT__FLAG_WIDTH   = 5              // "false", or "true "
+};
 
 // Within one sector, so that a disk writes it whole or not at all.
 typedef char ckpt__head_fits_a_sector[sizeof(ckpt__head) <= 512 ? 1 : -1];
@@ -3188,16 +3163,12 @@ static uint32_t ckpt__record_sum(uint32_t body, const char *head)
 
 //--- The record, read ---------------------------------------------------------
 
-// Where a text stands in a record; from 0: nowhere.
-typedef struct ckpt__span {
-    uint32_t from, size;
-} ckpt__span;
-
 // What a reader of a record found besides the record itself.
 typedef struct ckpt__found {
     ckpt__span   meta[CKPT__META_COUNT], reason, birth;
     uint32_t     at[CKPT__SECTIONS];        // where they begin
     uint64_t     agent, task;               // hashes of agent_id and task_id
+    bool         ours;                      // it is of the run that is read
     ckpt__string string;                    // the last string
     ckpt__entry  entry;                     // the last entry,
     ckpt__span   value;                     // and its value
@@ -3212,19 +3183,14 @@ typedef struct ckpt__into {
 } ckpt__into;
 
 // Reads a padded number of the head. Above CKPT_TURN_MAX if it is none.
+// Reads a padded number of the head. Above CKPT_TURN_MAX if it is none.
 static uint64_t ckpt__head_number(const char *p)
 {
-    const char *end = p + CKPT__NUMBER_WIDTH;
-    uint64_t value = 0;
-    while (p < end - 1 && *p == ' ') {
+    size_t n = CKPT__NUMBER_WIDTH;
+    for (; n > 1 && *p == ' '; n--) {
         p++;
     }
-    if (*p == '0' && p < end - 1) return UINT64_MAX;
-    for (; p < end; p++) {
-        if (*p < '0' || *p > '9') return UINT64_MAX;
-        value = value * 10 + (uint64_t)(*p - '0');
-    }
-    return value;
+    return ckpt__decimal(p, n);
 }
 
 static bool ckpt__outcome_read(const char *p, ckpt_outcome *outcome)
@@ -3340,11 +3306,14 @@ static void ckpt__show(char *buf, const ckpt__string *s)
 }
 
 // Takes a string that is to be shown in buf, NULL for one that is not.
-static void ckpt__take_shown(ckpt__reader *r, ckpt__string *s, char *buf)
+// Takes a string of which up to cap bytes are to be shown in buf, NULL for one
+// that is not.
+static void ckpt__take_shown(ckpt__reader *r, ckpt__string *s, char *buf,
+                             uint32_t cap)
 {
     memset(s, 0, sizeof(*s));
     s->buf = buf;
-    s->cap = buf != NULL ? CKPT_NAME_MAX : 0;
+    s->cap = buf != NULL ? cap : 0;
     ckpt__take_string(r, s);
     if (buf != NULL) {
         ckpt__show(buf, s);
@@ -3371,25 +3340,18 @@ static bool ckpt__is_nonce(const char *text, size_t size)
 }
 
 // Takes whose run it is, and its nonce. False: another run's.
-CKPT__APART static bool ckpt__take_run(ckpt__reader *r, const char *id,
+// Takes whose run it is, and its nonce.
+CKPT__APART static void ckpt__take_run(ckpt__reader *r, const char *id,
                                        const ckpt__into *into)
 {
     ckpt__string *s = &into->found->string;
     char *birth = into->rec->birth;
-    ckpt__take_shown(r, s, NULL);
-    const bool ours = s->hash == ckpt__hash_text(id, CKPT__AS_ID);
+    ckpt__take_shown(r, s, NULL, 0);
+    into->found->ours = s->hash == ckpt__hash_text(id, CKPT__AS_ID);
     ckpt__take_text(r, ",\"birth\":");
-    memset(s, 0, sizeof(*s));
-    s->buf = birth;
-    s->cap = CKPT_NONCE_MAX;
-    ckpt__take_string(r, s);
-    into->found->birth.from = s->from;
-    into->found->birth.size = s->size;
-    birth[s->len] = '\0';
-    if (!ckpt__is_nonce(birth, s->size)) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    return ours;
+    ckpt__take_shown(r, s, birth, CKPT_NONCE_MAX);
+    into->found->birth = s->at;
+    ckpt__need(r, ckpt__is_nonce(birth, s->at.size), CKPT_ERR_DAMAGED);
 }
 
 // The key of the metadata that the last string is, from number next on.
@@ -3413,18 +3375,16 @@ CKPT__APART static void ckpt__take_meta(ckpt__reader *r,
         if (key > 0) {
             ckpt__take_byte(r, ',');
         }
-        ckpt__take_shown(r, s, NULL);
+        ckpt__take_shown(r, s, NULL, 0);
         ckpt__take_byte(r, ':');
         key = ckpt__meta_key(s, key);
-        if (key == CKPT__META_COUNT) {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
-            return;
-        }
+        ckpt__need(r, key < CKPT__META_COUNT, CKPT_ERR_DAMAGED);
+        if (r->rc != CKPT_OK) return;
         f->meta[key].from = ckpt__pos(r);
         if (key == CKPT__META_prompt) return;
-        ckpt__take_shown(r, s, ckpt__meta_shown(into->info, key));
-        f->meta[key].from = s->from;
-        f->meta[key].size = s->size;
+        ckpt__take_shown(r, s, ckpt__meta_shown(into->info, key),
+                         CKPT_NAME_MAX);
+        f->meta[key] = s->at;
         switch (key) {
         case CKPT__META_agent_id: f->agent = s->hash; break;
         case CKPT__META_task_id: f->task = s->hash; break;
@@ -3439,26 +3399,22 @@ static void ckpt__take_prompt(ckpt__reader *r, ckpt__found *f)
 {
     ckpt__span *prompt = &f->meta[CKPT__META_prompt];
     if (prompt->from > 0) {
-        ckpt__take_shown(r, &f->string, NULL);
-        prompt->from = f->string.from;
-        prompt->size = f->string.size;
+        ckpt__take_shown(r, &f->string, NULL, 0);
+        *prompt = f->string.at;
     }
 }
 
 // Takes an unpadded number of up to 19 digits.
+// Takes an unpadded number.
 static uint64_t ckpt__take_number(ckpt__reader *r, uint64_t max)
 {
-    uint64_t value = 0;
-    const int first = ckpt__peek(r);
-    int c = first, n = 0;
-    for (; c >= '0' && c <= '9' && n < 19; n++) {
-        value = value * 10 + (uint64_t)(c - '0');
-        r->at++;
-        c = ckpt__peek(r);
+    char digits[20];
+    size_t n = 0;
+    for (int c; n < 20 && (c = ckpt__peek(r)) >= '0' && c <= '9'; r->at++) {
+        digits[n++] = (char)c;
     }
-    if (n == 0 || (n > 1 && first == '0') || value > max) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
+    const uint64_t value = ckpt__decimal(digits, n);
+    ckpt__need(r, value <= max, CKPT_ERR_DAMAGED);
     return value;
 }
 
@@ -3525,9 +3481,8 @@ static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__found *f)
     default:            ckpt__take_held(r, f); break;
     }
     ckpt__take_byte(r, '}');
-    if (f->string.size > 2 * CKPT_NAME_MAX) {   // as escaped as it can be
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
+    // As escaped as it can be.
+    ckpt__need(r, f->string.at.size <= 2 * CKPT_NAME_MAX, CKPT_ERR_DAMAGED);
 }
 
 static uint32_t ckpt__list_max(uint32_t list)
@@ -3559,10 +3514,8 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list,
             ckpt__take_byte(r, ',');
             ckpt__piece_end(r, section, &piece);
         }
-        if (section->count == ckpt__list_max(list)) {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
-            return;
-        }
+        ckpt__need(r, section->count < ckpt__list_max(list), CKPT_ERR_DAMAGED);
+        if (r->rc != CKPT_OK) return;
         ckpt__take_entry(r, list, f);
         ckpt__piece_end(r, section, &piece);
         f->entry.key = f->string.hash;
@@ -3580,69 +3533,58 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list,
 }
 
 // Takes the reason, null or a string.
+// Takes the reason, null or a string.
 static void ckpt__take_reason(ckpt__reader *r, const ckpt__into *into)
 {
-    ckpt__string *s = &into->found->string;
+    ckpt__found *f = into->found;
     if (ckpt__peek(r) == 'n') {
         ckpt__take_text(r, "null");
         return;
     }
-    ckpt__take_shown(r, s, into->info != NULL ? into->info->reason : NULL);
-    into->found->reason.from = s->from;
-    into->found->reason.size = s->size;
+    ckpt__take_shown(r, &f->string, into->info != NULL ? into->info->reason
+                                                       : NULL, CKPT_NAME_MAX);
+    f->reason = f->string.at;
 }
 
-// Takes a section. False: it is another run's.
-static bool ckpt__take_section(ckpt__reader *r, const char *id, uint32_t i,
+// Takes the state, an object.
+static void ckpt__take_state(ckpt__reader *r)
+{
+    ckpt__need(r, ckpt__peek(r) == '{', CKPT_ERR_DAMAGED);
+    ckpt__take_value(r);
+}
+
+// Takes a section, and ends it.
+static void ckpt__take_section(ckpt__reader *r, const char *id, uint32_t i,
                                const ckpt__into *into)
 {
+    ckpt__section *section = &into->rec->section[i];
     switch (i) {
-    case CKPT__RUN: return ckpt__take_run(r, id, into);
-    case CKPT__REASON:
-        ckpt__take_reason(r, into);
-        break;
-    case CKPT__META:
-        ckpt__take_meta(r, into);
-        break;
-    case CKPT__PROMPT:
-        ckpt__take_prompt(r, into->found);
-        break;
-    case CKPT__MESSAGES:
-        ckpt__take_elements(r, UINT32_MAX, &into->rec->section[i]);
-        break;
-    case CKPT__STATE:
-        if (ckpt__peek(r) != '{') {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
-        }
-        ckpt__take_value(r);
-        break;
-    default:
-        ckpt__take_list(r, i, into);
-        break;
+    case CKPT__RUN:      ckpt__take_run(r, id, into); break;
+    case CKPT__REASON:   ckpt__take_reason(r, into); break;
+    case CKPT__META:     ckpt__take_meta(r, into); break;
+    case CKPT__PROMPT:   ckpt__take_prompt(r, into->found); break;
+    case CKPT__MESSAGES: ckpt__take_elements(r, UINT32_MAX, section); break;
+    case CKPT__STATE:    ckpt__take_state(r); break;
+    default:             ckpt__take_list(r, i, into); return;
     }
-    return true;
+    ckpt__section_end(r, section);              // a list ends its own
 }
 
 // Takes everything behind the head. False: it is another run's.
-static bool ckpt__take_body(ckpt__reader *r, const char *id,
+// Takes everything behind the head.
+static void ckpt__take_body(ckpt__reader *r, const char *id,
                             const ckpt__into *into)
 {
-    bool ours = true;
     for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
         ckpt__take_text(r, ckpt__glue[i]);
         ckpt__section_end(r, NULL);
         into->found->at[i] = ckpt__pos(r);
-        ours &= ckpt__take_section(r, id, i, into);
-        if (i < CKPT__PHASES || i > CKPT__HELD) {   // a list ends its own
-            ckpt__section_end(r, &into->rec->section[i]);
-        }
-        if (i == CKPT__META && r->all.crc != into->rec->front) {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
-        }
+        ckpt__take_section(r, id, i, into);
+        ckpt__need(r, i != CKPT__META || r->all.crc == into->rec->front,
+                   CKPT_ERR_DAMAGED);
     }
     ckpt__take_byte(r, '}');
     ckpt__section_end(r, NULL);
-    return ours;
 }
 
 // A head says that the record is larger than allowed. Believe it only if there
@@ -3685,44 +3627,40 @@ static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
 }
 
 // Takes a whole record and checks everything about it but its name.
-static ckpt_code ckpt__take_record(ckpt__reader *r, const char *id,
-                                   uint32_t size_max, char head[512],
+// Takes a whole record and checks everything about it but its name.
+static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
                                    const ckpt__into *into)
 {
+    ckpt__reader *r = &p->reader;
     ckpt__record *rec = into->rec;
     uint32_t told[4], found[4];
-    CKPT__TRY(ckpt__take_head(r, size_max, rec));
-    memcpy(head, r->at - CKPT__HEAD_SIZE, CKPT__HEAD_SIZE);
+    CKPT__TRY(ckpt__take_head(r, p->size_max, rec));
+    memcpy(p->head, r->at - CKPT__HEAD_SIZE, CKPT__HEAD_SIZE);
     ckpt__counts(rec, told);
     rec->section[CKPT__PHASES].count = rec->section[CKPT__HELD].count = 0;
     rec->uncertain = 0;
-    const bool ours = ckpt__take_body(r, id, into);
-    if (r->rc == CKPT_OK && (ckpt__pos(r) != rec->length ||
-        !ckpt__is_sum(head + CKPT__CRC_AT,
-                      ckpt__record_sum(r->all.crc, head)))) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
+    ckpt__take_body(r, id, into);
+    const uint32_t sum = ckpt__record_sum(r->all.crc, p->head);
+    ckpt__need(r, ckpt__is_sum(p->head + CKPT__CRC_AT, sum), CKPT_ERR_DAMAGED);
+    ckpt__need(r, ckpt__pos(r) == rec->length, CKPT_ERR_DAMAGED);
     ckpt__counts(rec, found);
-    if (memcmp(told, found, sizeof(told)) != 0) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    while (ckpt__pos(r) <= size_max && ckpt__is_space(ckpt__peek(r))) {
+    ckpt__need(r, memcmp(told, found, sizeof(told)) == 0, CKPT_ERR_DAMAGED);
+    while (ckpt__pos(r) <= p->size_max && ckpt__is_space(ckpt__peek(r))) {
         r->at++;                                // room to grow in place
     }
-    if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    return r->rc == CKPT_OK && !ours ? CKPT_ERR_FOREIGN : r->rc;
+    ckpt__need(r, ckpt__peek(r) < 0, CKPT_ERR_DAMAGED);
+    return r->rc == CKPT_OK && !into->found->ours ? CKPT_ERR_FOREIGN : r->rc;
 }
 
 // Reads the record of a run (R1), with head for its head. CKPT_ERR_DAMAGED,
 // with *pos; CKPT_ERR_FOREIGN if it is whole but another run's;
 // CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said.
-CKPT__APART static ckpt_code ckpt__record_read(ckpt__reader *r, const char *id,
-                                               uint32_t size_max,
-                                               char head[512],
-                                               const ckpt__into *into,
-                                               uint32_t *pos)
+// Reads the record of a run (R1) with the reader of the place, its head into
+// p->head. CKPT_ERR_DAMAGED, where the reader stands then; CKPT_ERR_FOREIGN if
+// it is whole but another run's; CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what
+// the store said.
+CKPT__APART static ckpt_code ckpt__record_read(ckpt__place *p, const char *id,
+                                               const ckpt__into *into)
 {
     memset(into->rec, 0, sizeof(*into->rec));
     memset(into->found, 0, sizeof(*into->found));
@@ -3731,8 +3669,7 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__reader *r, const char *id,
         into->info->task_id[0] = into->info->parent_run_id[0] = '\0';
         into->info->reason[0] = '\0';
     }
-    const ckpt_code rc = ckpt__take_record(r, id, size_max, head, into);
-    *pos = ckpt__pos(r);
+    const ckpt_code rc = ckpt__take_record(p, id, into);
     return ckpt__is_syntax(rc) ? CKPT_ERR_DAMAGED : rc;
 }
 
@@ -4398,14 +4335,13 @@ CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *view)
 //--- Judging ------------------------------------------------------------------
 
 // Reads one generation whole, as p->gen.
+// Reads one generation whole, as p->gen.
 static ckpt_code ckpt__judge_one(ckpt__place *p, const char *id,
-                                 const ckpt_gen *gen, const ckpt__into *into,
-                                 uint32_t *pos)
+                                 const ckpt_gen *gen, const ckpt__into *into)
 {
     p->gen = *gen;
     ckpt__reader_store(&p->reader, p, 0);
-    const ckpt_code rc = ckpt__record_read(&p->reader, id, p->size_max,
-                                           p->head, into, pos);
+    const ckpt_code rc = ckpt__record_read(p, id, into);
     ckpt__store_read_end(p);
     if (rc == CKPT_OK && into->rec->epoch != gen->epoch) {
         return CKPT_ERR_DAMAGED;                // a copy under another name
@@ -4430,16 +4366,14 @@ static ckpt_code ckpt__judge(ckpt__place *p, const char *id,
         if (p->look.count == 0) break;
         p->newest = p->newest != 0 ? p->newest : p->look.gens[0].epoch;
         for (unsigned i = 0; i < p->look.count; i++) {
-            uint32_t pos;
-            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i], into,
-                                                 &pos);
+            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i], into);
             if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
                 p->gen.seq = into->rec->seq;
                 return rc;
             }
             if (worst != CKPT_ERR_FOREIGN) {
                 worst = rc;
-                p->error.pos = pos;
+                p->error.pos = ckpt__pos(&p->reader);
             }
             if (p->bad_count < CKPT_LOOK_MAX / 2) {
                 p->bad[p->bad_count++] = p->gen;
@@ -5538,7 +5472,7 @@ static ckpt_code ckpt__entry_name(ckpt__run *run, uint32_t list, uint32_t i,
     char *raw = (char *)p->window;
     bool lone = false;
     CKPT__TRY(ckpt__entry_take(run, list, i));
-    const ckpt__string s = run->found.string;
+    const ckpt__span s = run->found.string.at;
     CKPT__TRY(ckpt__copy_out(p, s.from, s.size, raw, sizeof(p->window)));
     const size_t n = ckpt__unescape(raw, raw, s.size, &lone);
     if (n > CKPT_NAME_MAX) return CKPT_ERR_DAMAGED;
@@ -5701,12 +5635,10 @@ static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
     ckpt__place *p = &run->place;
     const ckpt__into into = { &run->next, &run->found, NULL, NULL };
     const ckpt_bytes bytes = { buf, run->record.length };
-    uint32_t pos;
     CKPT__TRY(ckpt__copy_out(p, 0, run->record.length, buf, cap));
     ckpt__reader_memory(&p->reader, bytes);
-    const ckpt_code rc = ckpt__record_read(&p->reader, run->view->id,
-                                           p->size_max, p->head, &into, &pos);
-    p->error.pos = pos;
+    const ckpt_code rc = ckpt__record_read(p, run->view->id, &into);
+    p->error.pos = ckpt__pos(&p->reader);
     CKPT__TRY(rc);
     if (run->next.epoch != run->epoch || run->next.seq != run->record.seq) {
         return CKPT_ERR_STALE;
@@ -5828,9 +5760,8 @@ CKPT_API bool ckpt_phase(ckpt_run *view, const char *name)
     const uint32_t n = ckpt__is_open(run) ? run->phases_adopted : 0;
     if (run->stage == CKPT__OVER) return false;
     for (uint32_t i = 0; i < n; i++) {
-        const uint8_t bit = (uint8_t)(1U << i % 8);
-        if (run->tables.phases[i] == key && (run->skippable[i / 8] & bit)) {
-            run->skippable[i / 8] &= (uint8_t)~bit;
+        if (run->tables.phases[i] == key && ckpt__bit(run->skippable, i)) {
+            ckpt__bit_put(run->skippable, i, false);
             return false;
         }
     }
@@ -6015,15 +5946,10 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
 // The note is put together from text that needs no escapes, and from what
 // stands escaped already.
 
-static void ckpt__note_text(ckpt_json *w, const char *text)
-{
-    ckpt__json_put(w, text, strlen(text));
-}
-
 static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
 {
     char number[20];
-    ckpt__note_text(w, text);
+    ckpt__json_text(w, text);
     ckpt__json_put(w, number, ckpt__number(number, value, 1, '0'));
 }
 
@@ -6032,13 +5958,13 @@ CKPT__APART static ckpt_code ckpt__note_reason(ckpt__run *run, ckpt_json *w)
 {
     const ckpt__record *rec = &run->record;
     const uint32_t size = rec->section[CKPT__REASON].size - 2;
-    ckpt__note_text(w, " Why it was left: ");
+    ckpt__json_text(w, " Why it was left: ");
     const size_t room = w->len < w->cap ? w->cap - w->len : 0;
     CKPT__TRY(ckpt__copy_out(&run->place,
                              ckpt__section_at(rec, CKPT__REASON) + 1, size,
                              w->buf + (room > 0 ? w->len : 0), room));
     w->len += size;
-    ckpt__note_text(w, ".");
+    ckpt__json_text(w, ".");
     return CKPT_OK;
 }
 
@@ -6053,9 +5979,9 @@ CKPT__APART static ckpt_code ckpt__note_effects(ckpt__run *run, ckpt_json *w,
         note->uncertain++;
         CKPT__TRY(ckpt__entry_name(run, CKPT__EFFECTS, i, id));
         ckpt__note_number(w, " Of turn ", e->turn);
-        ckpt__note_text(w, ", the call ");
+        ckpt__json_text(w, ", the call ");
         ckpt__json_piece(w, ckpt_text(id));
-        ckpt__note_text(w, " was begun and may have run; check before you "
+        ckpt__json_text(w, " was begun and may have run; check before you "
                            "repeat it.");
     }
     return CKPT_OK;
@@ -6074,12 +6000,12 @@ static ckpt_code ckpt__note(ckpt__run *run, ckpt_note_info *note,
                       "interrupted and is resumed from turn ", note->turn);
     ckpt__note_number(w, " (attempt ", note->attempt);
     ckpt__note_number(w, "). Phases complete: ", note->phases);
-    ckpt__note_text(w, ".");
+    ckpt__json_text(w, ".");
     if (rec->section[CKPT__REASON].size != 4) {     // null
         CKPT__TRY(ckpt__note_reason(run, w));
     }
     CKPT__TRY(ckpt__note_effects(run, w, note));
-    ckpt__note_text(w, " Review progress and continue.\"}");
+    ckpt__json_text(w, " Review progress and continue.\"}");
     return w->len > w->cap ? CKPT_ERR_BUFFER : CKPT_OK;
 }
 
@@ -6457,24 +6383,21 @@ static ckpt_code ckpt__verify_all(ckpt__ctx *ctx, const char *id)
     ckpt__place *p = &ctx->place;
     const ckpt__into into = ckpt__into_info(ctx, NULL);
     ckpt_code worst = CKPT_OK;
-    ckpt_error first;
-    memset(&first, 0, sizeof(first));
+    uint64_t pos = 0;
     for (uint64_t epoch_max = CKPT_TURN_MAX; epoch_max > 0; ) {
         CKPT__TRY(ckpt__store_look(p, epoch_max));
         if (p->look.count == 0) break;
         for (unsigned i = 0; i < p->look.count; i++) {
-            uint32_t pos;
-            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i], &into,
-                                                 &pos);
+            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i],
+                                                 &into);
             if (rc != CKPT_OK && rc != CKPT_ERR_DAMAGED) return rc;
-            if (worst == CKPT_OK && rc != CKPT_OK) {
-                worst = rc;
-                first.pos = pos;
-            }
+            pos = worst == CKPT_OK ? ckpt__pos(&p->reader) : pos;
+            worst = worst == CKPT_OK ? rc : worst;
         }
         epoch_max = p->look.gens[p->look.count - 1].epoch - 1;
     }
-    p->error = worst != CKPT_OK ? first : p->error;
+    memset(&p->error, 0, sizeof(p->error));
+    p->error.pos = worst != CKPT_OK ? pos : 0;
     return worst;
 }
 
@@ -6888,11 +6811,8 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
 //--- End of the implementation ------------------------------------------------
 
 #undef CKPT__APART
-#undef CKPT__CRC_AT
 #undef CKPT__CRC_POLY
 #undef CKPT__DAY_MS
-#undef CKPT__FLAG_WIDTH
-#undef CKPT__FRONT_AT
 #undef CKPT__HASH_EMPTY
 #undef CKPT__HIGH1
 #undef CKPT__HIGH2
@@ -6902,12 +6822,8 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
 #undef CKPT__LOW2
 #undef CKPT__LOW3
 #undef CKPT__LOW4
-#undef CKPT__HEAD_SIZE
 #undef CKPT__META_MAP
-#undef CKPT__NUMBER_WIDTH
-#undef CKPT__OUTCOME_MAX
 #undef CKPT__STATES_OPEN
-#undef CKPT__SUM_AT
 #undef CKPT__TIME_MAX
 #undef CKPT__TIME_SIZE
 #undef CKPT__TRY
