@@ -2971,7 +2971,7 @@ CKPT__APART static void ckpt__event(const ckpt_desc *desc,
     event.kind = kind;
     event.name = names[kind];
     event.id = id;
-    event.error = error;
+    event.error = error != NULL && error->code < 0 ? error : NULL;
     if (run != NULL) {
         event.epoch = run->epoch;
         event.turn = run->turn;
@@ -3688,14 +3688,11 @@ typedef enum ckpt__fate {
 typedef struct ckpt__plan {
     const ckpt__record *old;            // the newest generation
     ckpt__tables       *tables;         // and its entries
+    ckpt__record       *now;            // the one that follows: what does not
+                                        // depend on its text stands there
     const ckpt_meta    *begin;          // not NULL: the first generation,
     const char         *id;             // of this run
-    const char         *birth;
-    bool          once;
-    uint64_t      epoch, turn;
-    uint32_t      attempt;
-    ckpt_outcome  outcome;
-    bool          drop_ended, set_reason, end_phase, lost;
+    bool          drop_ended, set_reason;
     uint32_t      list, at;             // the entry that changes (behind the
     ckpt__fate    fate;                 // last one: is added), and how
     uint32_t      reason_size;
@@ -3715,7 +3712,7 @@ static ckpt__fate ckpt__entry_fate(const ckpt__plan *plan, uint32_t list,
     if (plan->list == list && plan->at == i) return plan->fate;
     const ckpt__entry *e = &ckpt__entries(plan->tables, list)[i];
     return list == CKPT__EFFECTS && plan->drop_ended && e->ended &&
-           e->turn < plan->turn ? CKPT__DROP : CKPT__KEEP;
+           e->turn < plan->now->turn ? CKPT__DROP : CKPT__KEEP;
 }
 
 // How many entries a list has with the one that the plan adds.
@@ -3738,25 +3735,27 @@ static uint32_t ckpt__plan_uncertain(const ckpt__plan *plan)
 }
 
 // Emits bytes, or, with bytes == NULL, a range of the base that w->part names.
-static void ckpt__emit(ckpt__writer *w, const void *bytes, uint32_t size,
-                       uint32_t crc)
+static void ckpt__emit(ckpt__writer *w, const void *bytes,
+                       const ckpt__section *piece)
 {
-    const ckpt__section piece = { size, crc, 0 };
-    if (w->rc != CKPT_OK || size == 0) return;
+    if (w->rc != CKPT_OK || piece->size == 0) return;
     if (w->dry) {
-        ckpt__section_join(&w->all, &piece);
-        ckpt__section_join(&w->section, &piece);
+        ckpt__section_join(&w->all, piece);
+        ckpt__section_join(&w->section, piece);
         return;
     }
     w->part.bytes = bytes;
-    w->part.size = size;
-    w->part.crc = crc;
+    w->part.size = piece->size;
+    w->part.crc = piece->crc;
     w->rc = ckpt__store_put(w->place, &w->part);
 }
 
 static void ckpt__emit_bytes(ckpt__writer *w, const void *bytes, size_t size)
 {
-    ckpt__emit(w, bytes, (uint32_t)size, ckpt_crc32c(0, bytes, size));
+    const ckpt__section piece = {
+        (uint32_t)size, ckpt_crc32c(0, bytes, size), 0
+    };
+    ckpt__emit(w, bytes, &piece);
 }
 
 static void ckpt__emit_text(ckpt__writer *w, const char *text)
@@ -3771,7 +3770,7 @@ static void ckpt__emit_base(ckpt__writer *w, const ckpt__section *section,
     w->part.offset = w->at;
     w->at += section->size;
     if (keep) {
-        ckpt__emit(w, NULL, section->size, section->crc);
+        ckpt__emit(w, NULL, section);
     }
 }
 
@@ -3843,16 +3842,12 @@ static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *of)
 }
 
 // Emits the value of what changes behind its label.
+// Emits the value of what changes behind its label.
 static void ckpt__emit_value(ckpt__writer *w, const char *label,
                              const ckpt__plan *plan)
 {
     ckpt__emit_text(w, label);
-    if (plan->value.ptr == NULL) {
-        ckpt__emit_text(w, "null");
-    } else {
-        ckpt__emit(w, plan->value.ptr, plan->value_now.size,
-                   plan->value_now.crc);
-    }
+    ckpt__emit(w, plan->value.ptr, &plan->value_now);
 }
 
 // Emits the name of what changes behind its label.
@@ -3862,18 +3857,16 @@ static void ckpt__emit_name(ckpt__writer *w, const char *label,
     ckpt__emit_string(w, label, plan->name, strlen(plan->name), CKPT__AS_TEXT);
 }
 
+// Emits an effect that ends (old), or one that begins, which has no value.
 static void ckpt__emit_effect(ckpt__writer *w, const ckpt__plan *plan,
                               const ckpt__entry *old)
 {
-    ckpt__emit_number(w, "{\"turn\":", old != NULL ? old->turn : plan->turn);
-    ckpt__emit_number(w, ",\"epoch\":", old != NULL ? old->epoch : plan->epoch);
+    const ckpt__record *now = plan->now;
+    ckpt__emit_number(w, "{\"turn\":", old != NULL ? old->turn : now->turn);
+    ckpt__emit_number(w, ",\"epoch\":", old != NULL ? old->epoch : now->epoch);
     ckpt__emit_name(w, ",\"id\":", plan);
-    if (old != NULL) {
-        ckpt__emit_value(w, ",\"state\":\"ended\",\"result\":", plan);
-        ckpt__emit_text(w, "}");
-    } else {
-        ckpt__emit_text(w, ",\"state\":\"begun\"}");
-    }
+    ckpt__emit_value(w, old != NULL ? ",\"state\":\"ended\",\"result\":"
+                                    : ",\"state\":\"begun\"", plan);
 }
 
 static void ckpt__emit_held(ckpt__writer *w, const ckpt__plan *plan)
@@ -3886,7 +3879,6 @@ static void ckpt__emit_held(ckpt__writer *w, const ckpt__plan *plan)
         ckpt__emit_number(w, ",\"steps\":", steps);
     }
     ckpt__emit_value(w, ",\"timestep\":", plan);
-    ckpt__emit_text(w, "}");
 }
 
 // Emits the entry that changes: an effect that ends (old), or a new one.
@@ -3896,11 +3888,15 @@ static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
 {
     ckpt__section before, entry;
     ckpt__emit_section_end(w, &before);
-    if (plan->list == CKPT__EFFECTS) {
+    if (plan->list == CKPT__PHASES) {
+        ckpt__emit_name(w, "{\"name\":", plan);
+        ckpt__emit_value(w, ",\"output\":", plan);
+    } else if (plan->list == CKPT__EFFECTS) {
         ckpt__emit_effect(w, plan, old);
     } else {
         ckpt__emit_held(w, plan);
     }
+    ckpt__emit_text(w, "}");
     ckpt__emit_section_end(w, &entry);
     if (w->dry) {
         plan->entry = entry;
@@ -3910,24 +3906,31 @@ static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
 }
 
 // Emits a list of entries. Returns how many there are now.
+// Emits a list of entries. Returns how many there are now. Of phases the sizes
+// are not known, and all stay: they are one piece.
 static uint32_t ckpt__emit_list(ckpt__writer *w, ckpt__plan *plan,
                                 uint32_t list)
 {
-    const ckpt__entry *e = ckpt__entries(plan->tables, list);
-    const uint32_t n = plan->old->section[list].count;
-    const uint32_t all = ckpt__entry_count(plan, list);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < all; i++) {
+    const ckpt__section *old = &plan->old->section[list];
+    const uint32_t n = old->count, all = ckpt__entry_count(plan, list);
+    uint32_t i = 0, count = 0;
+    if (list == CKPT__PHASES) {
+        ckpt__emit_base(w, old, true);
+        i = count = n;
+    }
+    for (; i < all; i++) {
+        const ckpt__entry *e = i < n ? &ckpt__entries(plan->tables, list)[i]
+                                     : NULL;
         const ckpt__fate fate = ckpt__entry_fate(plan, list, i);
         if (fate != CKPT__DROP && count++ > 0) {
             ckpt__emit_text(w, ",");
         }
-        if (i < n) {
-            const ckpt__section piece = { e[i].size, e[i].crc, 0 };
+        if (e != NULL) {
+            const ckpt__section piece = { e->size, e->crc, 0 };
             ckpt__emit_base(w, &piece, fate == CKPT__KEEP);
         }
         if (fate == CKPT__WRITE) {
-            ckpt__emit_entry(w, plan, i < n ? &e[i] : NULL);
+            ckpt__emit_entry(w, plan, e);
         }
         w->at += i + 1 < n;                     // the comma in the base
     }
@@ -3944,61 +3947,47 @@ static uint32_t ckpt__emit_messages(ckpt__writer *w, const ckpt__plan *plan)
     if (plan->keep.count > 0 && plan->add.count > 0) {
         ckpt__emit_text(w, ",");
     }
-    if (plan->add.count > 0) {
-        ckpt__emit(w, plan->messages.ptr, plan->add.size, plan->add.crc);
-    }
+    ckpt__emit(w, plan->messages.ptr, &plan->add);
     return plan->keep.count + plan->add.count;
-}
-
-static uint32_t ckpt__emit_phases(ckpt__writer *w, const ckpt__plan *plan)
-{
-    const ckpt__section *old = &plan->old->section[CKPT__PHASES];
-    ckpt__emit_base(w, old, true);
-    if (plan->end_phase) {
-        ckpt__emit_name(w, old->count > 0 ? ",{\"name\":" : "{\"name\":",
-                        plan);
-        ckpt__emit_value(w, ",\"output\":", plan);
-        ckpt__emit_text(w, "}");
-    }
-    return old->count + plan->end_phase;
 }
 
 static void ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
 {
-    if (plan->reason == NULL) {
-        ckpt__emit_text(w, "null");
-    } else {
+    ckpt__emit_base(w, &plan->old->section[CKPT__REASON], !plan->set_reason);
+    if (plan->reason != NULL) {
         ckpt__emit_string(w, "", plan->reason, plan->reason_size,
                           CKPT__AS_TEXT);
+    } else if (plan->set_reason) {
+        ckpt__emit_text(w, "null");
     }
 }
 
 // Emits a section that is written once, when the run begins.
+// Emits a section that is written once, when the run begins.
 static void ckpt__emit_begin(ckpt__writer *w, const ckpt__plan *plan,
                              uint32_t i)
 {
-    const char *prompt = plan->begin->prompt;
+    const ckpt_meta *meta = plan->begin;
+    const char *birth = plan->now->birth;
+    ckpt__emit_base(w, &plan->old->section[i], true);
+    if (meta == NULL) return;
     if (i == CKPT__RUN) {
         ckpt__emit_string(w, "", plan->id, strlen(plan->id), CKPT__AS_ID);
-        ckpt__emit_string(w, ",\"birth\":", plan->birth, strlen(plan->birth),
+        ckpt__emit_string(w, ",\"birth\":", birth, strlen(birth),
                           CKPT__AS_TEXT);
     } else if (i == CKPT__META) {
-        ckpt__emit_meta(w, plan->begin);
-    } else if (prompt != NULL) {
-        ckpt__emit_string(w, "", prompt, strlen(prompt), CKPT__AS_TEXT);
+        ckpt__emit_meta(w, meta);
+    } else if (meta->prompt != NULL) {
+        ckpt__emit_string(w, "", meta->prompt, strlen(meta->prompt),
+                          CKPT__AS_TEXT);
     }
 }
 
 static void ckpt__emit_state(ckpt__writer *w, const ckpt__plan *plan)
 {
-    const bool base = plan->begin == NULL && plan->state.ptr == NULL;
-    ckpt__emit_base(w, &plan->old->section[CKPT__STATE], base);
-    if (plan->state.ptr != NULL) {
-        ckpt__emit(w, plan->state.ptr, plan->state_now.size,
-                   plan->state_now.crc);
-    } else if (plan->begin != NULL) {
-        ckpt__emit_text(w, "{}");
-    }
+    ckpt__emit_base(w, &plan->old->section[CKPT__STATE],
+                    plan->state.ptr == NULL);
+    ckpt__emit(w, plan->state.ptr, &plan->state_now);
 }
 
 // Emits section i of what the plan makes of the old record. Returns how many
@@ -4006,47 +3995,37 @@ static void ckpt__emit_state(ckpt__writer *w, const ckpt__plan *plan)
 static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
                                    uint32_t i)
 {
-    const bool base = plan->begin == NULL && !(i == CKPT__REASON &&
-                                               plan->set_reason);
     switch (i) {
     case CKPT__MESSAGES: return ckpt__emit_messages(w, plan);
-    case CKPT__PHASES: return ckpt__emit_phases(w, plan);
-    case CKPT__EFFECTS: case CKPT__HELD: return ckpt__emit_list(w, plan, i);
-    case CKPT__STATE:
-        ckpt__emit_state(w, plan);
-        return 0;
-    default:
-        ckpt__emit_base(w, &plan->old->section[i], base);
-        if (!base && i == CKPT__REASON) {
-            ckpt__emit_reason(w, plan);
-        } else if (!base) {
-            ckpt__emit_begin(w, plan, i);
-        }
-        return 0;
+    case CKPT__PHASES: case CKPT__EFFECTS: case CKPT__HELD:
+        return ckpt__emit_list(w, plan, i);
+    case CKPT__REASON: ckpt__emit_reason(w, plan); break;
+    case CKPT__STATE:  ckpt__emit_state(w, plan); break;
+    default:           ckpt__emit_begin(w, plan, i); break;
     }
+    return 0;
 }
 
 // Emits the body of what the plan makes of the old record. The dry one measures
 // its sections into *now.
-static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan,
-                            ckpt__record *now)
+// Emits the body of what the plan makes of the old record. The dry one measures
+// its sections into the new one.
+static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
 {
     ckpt__section glue, section;
     w->at = CKPT__HEAD_SIZE;
     for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
         ckpt__emit_text(w, ckpt__glue[i]);
-        if (plan->begin == NULL) {
-            w->at += (uint32_t)strlen(ckpt__glue[i]);
-        }
+        w->at += (uint32_t)strlen(ckpt__glue[i]);
         ckpt__emit_section_end(w, &glue);
         const uint32_t count = ckpt__emit_section(w, plan, i);
         ckpt__emit_section_end(w, &section);
         if (w->dry) {
-            now->section[i] = section;
-            now->section[i].count = count;
+            plan->now->section[i] = section;
+            plan->now->section[i].count = count;
         }
         if (w->dry && i == CKPT__META) {
-            now->front = w->all.crc;
+            plan->now->front = w->all.crc;
         }
     }
     ckpt__emit_text(w, "}");
@@ -4062,24 +4041,17 @@ static ckpt__writer *ckpt__writer_begin(ckpt__place *place, bool dry)
 
 // Fills in the record that follows from the plan, but for its seq. Returns the
 // sum of its body.
+// Fills in what the record that follows from the plan lacks, but for its seq.
+// Returns the sum of its body.
 CKPT__APART static uint32_t ckpt__compose(ckpt__place *place, ckpt__plan *plan,
-                                          int64_t wall_ms, ckpt__record *now)
+                                          int64_t wall_ms)
 {
     ckpt__writer *w = ckpt__writer_begin(place, true);
-    *now = *plan->old;
-    now->epoch = plan->epoch;
-    now->turn = plan->turn;
-    now->turn_max = plan->turn > now->turn_max ? plan->turn : now->turn_max;
-    now->attempt = plan->attempt;
-    now->outcome = plan->outcome;
+    ckpt__record *now = plan->now;
+    now->turn_max = now->turn > now->turn_max ? now->turn : now->turn_max;
     now->saved_at_ms = wall_ms;
-    now->lost = now->lost || plan->lost;
     now->uncertain = ckpt__plan_uncertain(plan);
-    if (plan->begin != NULL) {
-        now->once = plan->once;
-        memcpy(now->birth, plan->birth, sizeof(now->birth));
-    }
-    ckpt__emit_body(w, plan, now);
+    ckpt__emit_body(w, plan);
     now->length = CKPT__HEAD_SIZE + w->all.size;
     return w->all.crc;
 }
@@ -4127,13 +4099,13 @@ CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
 
 // Gives the composed record to the store.
 static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
-                                    ckpt__record *now, uint32_t crc)
+                                    uint32_t crc)
 {
     ckpt__writer *w = ckpt__writer_begin(place, false);
-    CKPT_ASSERT(now->epoch == plan->epoch && now->seq > plan->old->seq);
-    ckpt__head_write(place->head, now, crc);
+    CKPT_ASSERT(plan->now->seq > plan->old->seq);
+    ckpt__head_write(place->head, plan->now, crc);
     ckpt__emit_bytes(w, place->head, CKPT__HEAD_SIZE);
-    ckpt__emit_body(w, plan, now);
+    ckpt__emit_body(w, plan);
     ckpt__emit_text(w, "\n");
     return w->rc;
 }
@@ -4443,8 +4415,8 @@ CKPT__APART static bool ckpt__watch_beat(ckpt__ctx *ctx, const char *id,
 }
 
 // Looks at the claims once, and judges the run.
-static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
-                                    const char *id, const ckpt__into *into)
+// Looks at the highest claim, and at its owner.
+static ckpt_code ckpt__observe_owner(ckpt__place *p)
 {
     ckpt__facts *f = &p->facts;
     CKPT__TRY(ckpt__store_look(p, 0));
@@ -4452,6 +4424,15 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
     CKPT__TRY(ckpt__store_alive(p, f->highest, &p->life));
     f->verdict = p->life.verdict;
     f->age_ms = p->life.now_ms - p->life.beat_ms;
+    return CKPT_OK;
+}
+
+// Looks at the claims once, and judges the run.
+static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
+                                    const char *id, const ckpt__into *into)
+{
+    ckpt__facts *f = &p->facts;
+    CKPT__TRY(ckpt__observe_owner(p));
     f->watched = f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0 &&
         ckpt__watch_beat(ctx, id, f->highest, p->life.beat_ms);
     f->judged = ckpt__judge(p, id, CKPT_TURN_MAX, into);
@@ -4535,21 +4516,25 @@ static ckpt__plan *ckpt__plan_begin(ckpt__run *run)
     memset(plan, 0, sizeof(*plan));
     plan->old = &run->record;
     plan->tables = &run->tables;
-    plan->epoch = run->epoch;
-    plan->turn = run->record.turn;
-    plan->attempt = run->record.attempt;
+    plan->now = &run->next;
     plan->keep = run->record.section[CKPT__MESSAGES];
+    run->next = run->record;
+    run->next.epoch = run->epoch;
+    run->next.outcome = CKPT_RUNNING;
     return plan;
 }
 
 // Makes it the plan of a first generation.
-static void ckpt__plan_first(ckpt__run *run, const ckpt_meta *meta, bool once)
+static void ckpt__plan_first(ckpt__run *run, const ckpt_meta *meta)
 {
     ckpt__plan *plan = ckpt__plan_begin(run);
     plan->begin = meta;
     plan->id = run->view->id;
-    plan->birth = run->view->birth;
-    plan->once = once;
+    plan->set_reason = true;
+    plan->state = ckpt_text("{}");
+    plan->state_now.size = 2;
+    plan->state_now.crc = ckpt_crc32c(0, "{}", 2);
+    memcpy(run->next.birth, run->view->birth, sizeof(run->next.birth));
 }
 
 // Looks whether the claim still stands. Until a look succeeds nothing is
@@ -4630,26 +4615,21 @@ static ckpt_code ckpt__ready(ckpt__run *run)
 
 // The entry that the plan writes, as it stands in the new generation. old is
 // the effect that ends, or NULL.
-static void ckpt__apply_entry(ckpt__run *run, const ckpt__entry *old,
+// The entry that the plan writes, as it stands in the new generation. old is
+// the effect that ends, or NULL.
+static void ckpt__apply_entry(const ckpt__plan *plan, const ckpt__entry *old,
                               ckpt__entry *e)
 {
-    const ckpt__plan *plan = &run->plan;
-    ckpt__entry entry;
-    memset(&entry, 0, sizeof(entry));
-    entry.key = ckpt__hash_text(plan->name, CKPT__AS_TEXT);
-    entry.turn = plan->list == CKPT__HELD ? (uint64_t)plan->steps : plan->turn;
-    entry.epoch = run->epoch;
-    entry.size = plan->entry.size;
-    entry.crc = plan->entry.crc;
-    if (plan->value.ptr != NULL) {
-        entry.value_size = plan->value_now.size;
-    } else if (plan->list == CKPT__HELD) {
-        entry.value_size = 4;                   // null
-    }
+    ckpt__entry entry = {
+        ckpt__hash_text(plan->name, CKPT__AS_TEXT), plan->now->turn,
+        plan->now->epoch, plan->entry.size, plan->entry.crc,
+        plan->value_now.size, old != NULL
+    };
     if (old != NULL) {
         entry.turn = old->turn;
         entry.epoch = old->epoch;
-        entry.ended = true;
+    } else if (plan->list == CKPT__HELD) {
+        entry.turn = (uint64_t)plan->steps;
     }
     *e = entry;
 }
@@ -4666,15 +4646,14 @@ CKPT__APART static void ckpt__apply(ckpt__run *run)
         for (uint32_t i = 0, k = 0; i < all; i++) {
             const ckpt__fate fate = ckpt__entry_fate(plan, list, i);
             if (fate == CKPT__WRITE) {
-                ckpt__apply_entry(run, i < n ? &e[i] : NULL, &e[k++]);
+                ckpt__apply_entry(plan, i < n ? &e[i] : NULL, &e[k++]);
             } else if (fate == CKPT__KEEP) {
                 e[k++] = e[i];
             }
         }
     }
-    if (plan->end_phase) {
-        tables->phases[run->record.section[CKPT__PHASES].count] =
-            ckpt__hash_text(plan->name, CKPT__AS_TEXT);
+    if (plan->list == CKPT__PHASES) {
+        tables->phases[plan->at] = ckpt__hash_text(plan->name, CKPT__AS_TEXT);
     }
     run->record = run->next;
     ckpt__mirror(run);
@@ -4684,11 +4663,8 @@ CKPT__APART static void ckpt__apply(ckpt__run *run)
 static ckpt_code ckpt__write(ckpt__run *run, uint32_t crc)
 {
     ckpt__place *p = &run->place;
-    ckpt_gen gen;
-    gen.epoch = run->epoch;
-    gen.seq = run->next.seq;
-    gen.token = 0;
-    CKPT__TRY(ckpt__record_write(p, &run->plan, &run->next, crc));
+    ckpt_gen gen = { run->epoch, run->next.seq, 0 };
+    CKPT__TRY(ckpt__record_write(p, &run->plan, crc));
     const ckpt_code rc = ckpt__store_publish(p, &gen);
     if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
         p->gen = gen;
@@ -4718,7 +4694,7 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
 {
     ckpt__place *p = &run->place;
     CKPT_ASSERT(run->stage != CKPT__LOST && run->stage != CKPT__ENDED);
-    const uint32_t crc = ckpt__compose(p, &run->plan, wall_ms, &run->next);
+    const uint32_t crc = ckpt__compose(p, &run->plan, wall_ms);
     if (run->next.length > p->size_max || run->seq_tried >= CKPT_TURN_MAX) {
         return CKPT_ERR_TOO_LARGE;
     }
@@ -4884,11 +4860,11 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
         (d->append_at > 0 && d->messages.ptr == NULL)) {
         return CKPT_ERR_ARGUMENT;
     }
-    plan->turn = d->turn;
+    plan->now->turn = d->turn;
     plan->drop_ended = d->messages.ptr != NULL || d->state.ptr != NULL;
-    plan->attempt = ckpt__next_attempt(plan->attempt,
-                                       d->turn > run->turn_adopted,
-                                       CKPT_RUNNING);
+    plan->now->attempt = ckpt__next_attempt(plan->now->attempt,
+                                            d->turn > run->turn_adopted,
+                                            CKPT_RUNNING);
     if (d->messages.ptr != NULL) {
         CKPT__TRY(ckpt__plan_messages(run, d));
     }
@@ -4901,21 +4877,23 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
 }
 
 // Adds to the plan what becomes of an entry.
+// Adds to the plan what becomes of an entry of that name.
 static void ckpt__plan_entry(ckpt__run *run, uint32_t list, uint32_t at,
-                             ckpt__fate fate)
+                             ckpt__fate fate, const char *name)
 {
     run->plan.list = list;
     run->plan.at = at;
     run->plan.fate = fate;
+    run->plan.name = name;
 }
 
 // Adds a value of the caller's to the plan; absent stays absent.
+// Adds a value of the caller's to the plan, null if there is none.
 static ckpt_code ckpt__plan_value(ckpt__run *run, ckpt_bytes value)
 {
     ckpt__plan *plan = &run->plan;
-    plan->value = value;
-    if (value.ptr == NULL) return CKPT_OK;
-    if (value.len > run->place.size_max) return CKPT_ERR_TOO_LARGE;
+    plan->value = value.ptr != NULL ? value : ckpt_text("null");
+    if (plan->value.len > run->place.size_max) return CKPT_ERR_TOO_LARGE;
     return ckpt__value_check(&plan->value, 0, &plan->value_now,
                              &run->place.error);
 }
@@ -4932,17 +4910,22 @@ static ckpt_code ckpt__save_begin(ckpt__run *run, const ckpt_save_desc *desc)
 
 //--- Claiming -----------------------------------------------------------------
 
-static ckpt_code ckpt__run_init(ckpt__ctx *ctx, ckpt__run *run, const char *id)
+static bool ckpt__is_id(const char *id)
 {
     const size_t n = id != NULL ? strlen(id) : 0;
+    return n > 0 && n <= CKPT_ID_MAX;
+}
+
+static ckpt_code ckpt__run_init(ckpt__ctx *ctx, ckpt__run *run, const char *id)
+{
     ckpt_run *view = run->view;
     memset(view, 0, sizeof(*view));
     run->view = view;
     run->ctx = ctx;
     run->saved_ms = run->beat_ms = -1;
     run->place.error.op = "read the run id";
-    if (n == 0 || n > CKPT_ID_MAX) return CKPT_ERR_ARGUMENT;
-    memcpy(view->id, id, n + 1);
+    if (!ckpt__is_id(id)) return CKPT_ERR_ARGUMENT;
+    memcpy(view->id, id, strlen(id) + 1);
     view->durable = true;
     return CKPT_OK;
 }
@@ -4999,7 +4982,8 @@ static ckpt_code ckpt__meta_check(const ckpt_meta *meta, size_t size_max,
 static ckpt_code ckpt__begin_aside(ckpt__run *run, const ckpt_run_desc *desc)
 {
     CKPT__TRY(ckpt__make_claim(run, 1));
-    ckpt__plan_first(run, &desc->meta, desc->once);
+    ckpt__plan_first(run, &desc->meta);
+    run->next.once = desc->once;
     return ckpt__publish_now(run);
 }
 
@@ -5014,7 +4998,6 @@ static ckpt_code ckpt__begin(ckpt__ctx *ctx, ckpt__run *run,
                                &run->place.error));
     CKPT__TRY(ckpt__store_open(&run->place, d, desc->id, CKPT_HOW_NEW));
     const ckpt_code rc = ckpt__begin_aside(run, desc);
-    run->plan.begin = NULL;
     if (rc != CKPT_OK) {
         ckpt__store_close(&run->place, false);
         return rc;
@@ -5083,11 +5066,10 @@ static void ckpt__plan_adopt(ckpt__run *run, uint32_t attempt,
     run->adopted = run->record.epoch;
     run->seq_tried = acked > seq ? acked : seq;
     run->turn_adopted = run->record.turn_max;
-    ckpt__plan *plan = ckpt__plan_begin(run);
-    plan->attempt = attempt;
-    plan->outcome = outcome;
     // An owner that crashed left no reason; clear the one of an earlier exit.
-    plan->set_reason = run->record.outcome == CKPT_RUNNING;
+    ckpt__plan_begin(run)->set_reason = run->record.outcome == CKPT_RUNNING;
+    run->next.attempt = attempt;
+    run->next.outcome = outcome;
 }
 
 // Publishes the newest generation under our own epoch, before any work; then
@@ -5342,12 +5324,11 @@ static ckpt_code ckpt__finish_lost(ckpt__run *run, const char *reason)
     ckpt_meta none;
     memset(&none, 0, sizeof(none));
     run->seq_tried = run->place.facts.acked;
-    ckpt__plan_first(run, &none, false);
-    run->plan.lost = true;
-    run->plan.outcome = CKPT_DEAD;
+    ckpt__plan_first(run, &none);
+    run->next.lost = true;
+    run->next.outcome = CKPT_DEAD;
     ckpt__plan_reason(&run->plan, reason);
     const ckpt_code rc = ckpt__publish_now(run);
-    run->plan.begin = NULL;
     if (rc == CKPT_OK) {
         run->handed = CKPT__HANDED_ON;
         run->stage = CKPT__ENDED;
@@ -5378,9 +5359,10 @@ static ckpt_code ckpt__finish_save(ckpt__run *run, ckpt_outcome outcome,
         run->record.section[CKPT__HELD].count > 0) {
         return CKPT_ERR_HELD;
     }
-    plan->outcome = outcome;
+    plan->now->outcome = outcome;
     if (run->record.outcome != CKPT_INTERRUPTED) {      // given back once
-        plan->attempt = ckpt__next_attempt(plan->attempt, false, outcome);
+        plan->now->attempt = ckpt__next_attempt(plan->now->attempt, false,
+                                                outcome);
     }
     ckpt__plan_reason(plan, desc->reason);
     if (!ckpt__is_end(outcome)) return ckpt__save_planned(run);
@@ -5483,10 +5465,19 @@ static ckpt_code ckpt__entry_name(ckpt__run *run, uint32_t list, uint32_t i,
 
 // Copies the value of entry i of a list out; i is the number of entries if
 // there is none.
-static ckpt_code ckpt__entry_value(ckpt__run *run, uint32_t list, uint32_t i,
-                                   void *buf, size_t cap, size_t *size)
+// Copies the value of the newest such entry out; an effect that has not ended
+// has none.
+static ckpt_code ckpt__entry_value(ckpt__run *run, uint32_t list,
+                                   const char *name, uint64_t turn, void *buf,
+                                   size_t cap, size_t *size)
 {
-    if (i == run->record.section[list].count) return CKPT_ERR_NOT_FOUND;
+    *size = 0;
+    CKPT__TRY(ckpt__ready(run));
+    const uint32_t i = ckpt__entry_find(run, list, name, turn);
+    if (i == run->record.section[list].count ||
+        (list == CKPT__EFFECTS && !run->tables.effects[i].ended)) {
+        return CKPT_ERR_NOT_FOUND;
+    }
     CKPT__TRY(ckpt__entry_take(run, list, i));
     const ckpt__span value = run->found.value;
     *size = value.size;
@@ -5772,29 +5763,21 @@ CKPT_API ckpt_code ckpt_phase_output(ckpt_run *view, const char *name,
                                      void *buf, size_t cap, size_t *size)
 {
     ckpt__run *run = ckpt__run_of(view);
-    *size = 0;
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK) {
-        rc = ckpt__entry_value(run, CKPT__PHASES,
-                               ckpt__entry_find(run, CKPT__PHASES, name, 0),
-                               buf, cap, size);
-    }
-    return ckpt__run_result(run, rc);
+    return ckpt__run_result(run, ckpt__entry_value(run, CKPT__PHASES, name, 0,
+                                                   buf, cap, size));
 }
 
+// Plans the end of a phase.
 // Plans the end of a phase.
 static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
                                   ckpt_bytes output, const ckpt_save_desc *save)
 {
-    ckpt__plan *plan = &run->plan;
     CKPT__TRY(ckpt__save_begin(run, save));
     CKPT__TRY(ckpt__name_check(name, &run->place.error));
-    if (run->record.section[CKPT__PHASES].count == CKPT_PHASES_MAX) {
-        return CKPT_ERR_PHASES;
-    }
-    plan->name = name;
-    plan->end_phase = true;
-    plan->attempt = 0;                          // progress (R6)
+    const uint32_t n = run->record.section[CKPT__PHASES].count;
+    if (n == CKPT_PHASES_MAX) return CKPT_ERR_PHASES;
+    ckpt__plan_entry(run, CKPT__PHASES, n, CKPT__WRITE, name);
+    run->next.attempt = 0;                      // progress (R6)
     return ckpt__plan_value(run, output);
 }
 
@@ -5852,9 +5835,8 @@ static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
     }
     if (!again && !ckpt__effect_fits(run)) return CKPT_ERR_EFFECTS;
     if (!again) {
-        ckpt__plan_entry(run, CKPT__EFFECTS, at, CKPT__WRITE);
+        ckpt__plan_entry(run, CKPT__EFFECTS, at, CKPT__WRITE, id);
     }
-    run->plan.name = id;
     run->begin_again = key;
     return CKPT_OK;
 }
@@ -5900,8 +5882,7 @@ static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *id,
         return CKPT_ERR_NOT_FOUND;
     }
     ckpt__plan_entry(run, CKPT__EFFECTS, at,
-                     result.ptr != NULL ? CKPT__WRITE : CKPT__DROP);
-    run->plan.name = id;
+                     result.ptr != NULL ? CKPT__WRITE : CKPT__DROP, id);
     return ckpt__plan_value(run, result);
 }
 
@@ -5917,16 +5898,9 @@ CKPT_API ckpt_code ckpt_effect_result(ckpt_run *view, const ckpt_effect *effect,
                                       void *buf, size_t cap, size_t *size)
 {
     ckpt__run *run = ckpt__run_of(view);
-    *size = 0;
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK) {
-        const uint32_t n = run->record.section[CKPT__EFFECTS].count;
-        uint32_t i = ckpt__entry_find(run, CKPT__EFFECTS, effect->id,
-                                      effect->turn);
-        i = i < n && run->tables.effects[i].ended ? i : n;
-        rc = ckpt__entry_value(run, CKPT__EFFECTS, i, buf, cap, size);
-    }
-    return ckpt__run_result(run, rc);
+    return ckpt__run_result(run, ckpt__entry_value(run, CKPT__EFFECTS,
+                                                   effect->id, effect->turn,
+                                                   buf, cap, size));
 }
 
 CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
@@ -6053,9 +6027,8 @@ static ckpt_code ckpt__plan_hold(ckpt__run *run, const ckpt_env_desc *desc,
     if (!again) {
         if (n == CKPT_HELD_MAX) return CKPT_ERR_HELD;
         CKPT__TRY(ckpt__plan_value(run, desc->timestep));
-        ckpt__plan_entry(run, CKPT__HELD, n, CKPT__WRITE);
+        ckpt__plan_entry(run, CKPT__HELD, n, CKPT__WRITE, desc->id);
     }
-    run->plan.name = desc->id;
     run->plan.steps = desc->step_count;
     run->hold_again = key;
     return CKPT_OK;
@@ -6081,7 +6054,7 @@ static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
     if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
     const uint32_t at = ckpt__entry_find(run, CKPT__HELD, id, 0);
     if (at == run->record.section[CKPT__HELD].count) return CKPT_OK;
-    ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP);
+    ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP, id);
     return ckpt__save_planned(run);
 }
 
@@ -6129,10 +6102,11 @@ CKPT_API ckpt_code ckpt_env_restore(ckpt_env *env, void *out,
     if (failure != NULL) {
         *failure = failed;
     }
-    if (failed == 0 && timestep != NULL) {
+    if (failed != 0) return CKPT_ERR_IO;
+    if (timestep != NULL) {
         *timestep = env->timestep;
     }
-    return failed == 0 ? CKPT_OK : CKPT_ERR_IO;
+    return CKPT_OK;
 }
 
 // Makes sure that the run that an environment belongs to is still the caller's:
@@ -6155,10 +6129,9 @@ static ckpt_code ckpt__env_is_ours(const ckpt_env *env)
 CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
 {
     const ckpt_env_desc *desc = &env->priv.desc;
-    int failed = 0;
-    if (failure != NULL) {
-        *failure = 0;
-    }
+    int ignored;
+    failure = failure != NULL ? failure : &ignored;
+    *failure = 0;
     if (!env->priv.open || (env->priv.released && env->priv.struck)) {
         return CKPT_OK;
     }
@@ -6168,13 +6141,10 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
     }
     if (!env->priv.released && desc->release != NULL) {
         env->priv.releasing = true;
-        failed = desc->release(desc->user, env);
+        *failure = desc->release(desc->user, env);
         env->priv.releasing = false;
     }
-    if (failure != NULL) {
-        *failure = failed;
-    }
-    if (failed != 0) return CKPT_ERR_IO;
+    if (*failure != 0) return CKPT_ERR_IO;
     env->priv.released = true;
     ckpt__janitor_remove(desc->janitor, env);
     if (desc->run != NULL) {
@@ -6201,14 +6171,8 @@ CKPT_API ckpt_code ckpt_held_timestep(ckpt_run *view, const char *id, void *buf,
                                       size_t cap, size_t *size)
 {
     ckpt__run *run = ckpt__run_of(view);
-    *size = 0;
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK) {
-        rc = ckpt__entry_value(run, CKPT__HELD,
-                               ckpt__entry_find(run, CKPT__HELD, id, 0), buf,
-                               cap, size);
-    }
-    return ckpt__run_result(run, rc);
+    return ckpt__run_result(run, ckpt__entry_value(run, CKPT__HELD, id, 0, buf,
+                                                   cap, size));
 }
 
 CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
@@ -6224,25 +6188,22 @@ CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
 CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count)
 {
     size_t failures = 0, n = 0;
-    while (janitor->count > 0) {
+    ckpt_desc desc;
+    memset(&desc, 0, sizeof(desc));
+    desc.event = janitor->event;
+    desc.event_user = janitor->event_user;
+    for (; janitor->count > 0; n++) {
         ckpt_env *env = janitor->envs[--janitor->count];
-        ckpt_desc desc;
         ckpt_error err;
-        memset(&desc, 0, sizeof(desc));
         memset(&err, 0, sizeof(err));
-        desc.event = janitor->event;
-        desc.event_user = janitor->event_user;
         const ckpt_code rc = ckpt_env_release(env, &err.sys);
         (void)ckpt__fill_error(&err, rc);
         env->priv.released = true;
         env->priv.struck = true;
         failures += rc != CKPT_OK;
-        n++;
-        if (rc == CKPT_OK) {
-            ckpt__event(&desc, CKPT_EVENT_ENV_RELEASED, env->id, NULL, NULL);
-        } else {
-            ckpt__event(&desc, CKPT_EVENT_ENV_FAILED, env->id, NULL, &err);
-        }
+        ckpt__event(&desc, rc == CKPT_OK ? CKPT_EVENT_ENV_RELEASED
+                                         : CKPT_EVENT_ENV_FAILED,
+                    env->id, NULL, &err);
     }
     if (count != NULL) {
         *count = n;
@@ -6363,12 +6324,6 @@ static ckpt_code ckpt__describe(ckpt__ctx *ctx, const char *id,
     return CKPT_OK;
 }
 
-static bool ckpt__is_id(const char *id)
-{
-    const size_t n = id != NULL ? strlen(id) : 0;
-    return n > 0 && n <= CKPT_ID_MAX;
-}
-
 CKPT_API ckpt_code ckpt_query(ckpt_ctx *view, const char *id,
                               ckpt_run_info *info)
 {
@@ -6434,21 +6389,26 @@ CKPT_API ckpt_code ckpt_verify(ckpt_ctx *view, const char *id,
     return rc;
 }
 
-static ckpt_code ckpt__list_next(ckpt__ctx *ctx, ckpt_where where,
-                                 ckpt_cursor *cursor, char *id)
+// Goes on to the next id of a walk, which comes into ctx->id. False at the end,
+// or after an error, as *rc says.
+static bool ckpt__list_next(ckpt__ctx *ctx, ckpt_where where,
+                            ckpt_cursor *cursor, ckpt_code *rc)
 {
-    return ckpt__store_list(ctx->desc.store, where, cursor, id,
-                            &ctx->place.error);
+    *rc = ckpt__store_list(ctx->desc.store, where, cursor, ctx->id,
+                           &ctx->place.error);
+    return *rc == CKPT_OK;
 }
 
 // Ends a walk: a cursor that was not walked to its end is freed.
-static ckpt_code ckpt__list_end(ckpt__ctx *ctx, ckpt_where where,
-                                ckpt_cursor *cursor, ckpt_code rc)
+// Ends a walk over the runs: a cursor that was not walked to its end is freed.
+static ckpt_code ckpt__list_end(ckpt__ctx *ctx, ckpt_cursor *cursor,
+                                ckpt_code rc)
 {
     if (rc == CKPT_OK) {
-        (void)ckpt__list_next(ctx, where, cursor, NULL);
+        (void)ckpt__store_list(ctx->desc.store, CKPT_AT_RUNS, cursor, NULL,
+                               &ctx->place.error);
     }
-    return rc == CKPT_END ? CKPT_OK : rc;
+    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
 }
 
 // Describes all runs to fn.
@@ -6460,22 +6420,20 @@ static ckpt_code ckpt__scan(ckpt__ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
     ckpt_code rc = CKPT_OK;
     bool more = true;
     memset(&cursor, 0, sizeof(cursor));
-    while (more && (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor,
-                                         ctx->id)) == CKPT_OK) {
+    while (more && ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
         if (ckpt__describe(ctx, ctx->id, info) == CKPT_OK &&
             ((uint32_t)info->state & states)) {
             more = fn(user, info);
         }
     }
-    return ckpt__list_end(ctx, CKPT_AT_RUNS, &cursor, rc);
+    return ckpt__list_end(ctx, &cursor, rc);
 }
 
 CKPT_API ckpt_code ckpt_scan(ckpt_ctx *view, uint32_t states, ckpt_scan_fn *fn,
                              void *user)
 {
-    ckpt__ctx *ctx = ckpt__ctx_of(view);
     states = states != 0 ? states : (uint32_t)CKPT_STATE_ALL;
-    return ckpt__ctx_result(ctx, ckpt__scan(ctx, states, fn, user));
+    return ckpt__scan(ckpt__ctx_of(view), states, fn, user);
 }
 
 // Runs that have not ended.
@@ -6562,7 +6520,7 @@ CKPT_API ckpt_code ckpt_stale(ckpt_ctx *view, int64_t age_ms,
     const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__stale_visit,
                                     &s);
     *count = s.count;
-    return ckpt__ctx_result(ctx, rc);
+    return rc;
 }
 
 CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
@@ -6571,8 +6529,7 @@ CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
     ckpt__run *run = ckpt__run_of(view);
     ckpt_code rc;
-    while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, ctx->id)) ==
-           CKPT_OK) {
+    while (ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, &rc)) {
         run->view = view;
         rc = ckpt__take_run_over(ctx, run, ctx->id, NULL, 0);
         if (ckpt__open_result(ctx, run, rc) == CKPT_OK) return CKPT_OK;
@@ -6581,9 +6538,11 @@ CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
     return ckpt__ctx_result(ctx, rc);
 }
 
-CKPT_API void ckpt_cursor_close(ckpt_ctx *ctx, ckpt_cursor *cursor)
+CKPT_API void ckpt_cursor_close(ckpt_ctx *view, ckpt_cursor *cursor)
 {
-    (void)ckpt__list_next(ckpt__ctx_of(ctx), CKPT_AT_RUNS, cursor, NULL);
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    (void)ckpt__store_list(ctx->desc.store, CKPT_AT_RUNS, cursor, NULL,
+                           &ctx->place.error);
 }
 
 // Resumes a run that is claimed, or hands it to the fallback, a bounded number
@@ -6652,19 +6611,16 @@ CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx_view, ckpt_run *view,
                                 ckpt_recover_info *info)
 {
     ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
-    ckpt_recover_info counted;
+    ckpt_recover_info ignored;
     ckpt_cursor cursor;
     ckpt_code rc;
-    memset(&counted, 0, sizeof(counted));
+    info = info != NULL ? info : &ignored;
+    memset(info, 0, sizeof(*info));
     memset(&cursor, 0, sizeof(cursor));
-    while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->id)) ==
-           CKPT_OK) {
-        ckpt__recover_next(ctx, ckpt__run_of(view), desc, &counted);
+    while (ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
+        ckpt__recover_next(ctx, ckpt__run_of(view), desc, info);
     }
-    if (info != NULL) {
-        *info = counted;
-    }
-    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
+    return ckpt__list_end(ctx, &cursor, rc);
 }
 
 // Takes a run for what has nothing to hand out, and lets it go again.
@@ -6734,30 +6690,14 @@ CKPT_API ckpt_code ckpt_prune(ckpt_ctx *view, ckpt_run *run,
     if (desc->age_ms < 1 || (desc->states & ~allowed) != 0) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
-    while (more && (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor,
-                                         ctx->id)) == CKPT_OK) {
+    while (more && ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
         more = ckpt__prune_one(ctx, run, desc, &n);
     }
     memset(run, 0, sizeof(*run));
     if (count != NULL) {
         *count = n;
     }
-    return ckpt__ctx_result(ctx, ckpt__list_end(ctx, CKPT_AT_RUNS, &cursor,
-                                                rc));
-}
-
-// Whether the maker of a run that was never shown is gone.
-static bool ckpt__maker_is_gone(const ckpt__ctx *ctx, ckpt__place *p)
-{
-    ckpt__facts *f = &p->facts;
-    memset(f, 0, sizeof(*f));
-    if (ckpt__store_look(p, 0) != CKPT_OK ||
-        ckpt__store_alive(p, p->look.epoch, &p->life) != CKPT_OK) {
-        return false;
-    }
-    f->verdict = p->life.verdict;
-    f->age_ms = p->life.now_ms - p->life.beat_ms;
-    return ckpt__is_gone(f, &ctx->desc);
+    return ckpt__list_end(ctx, &cursor, rc);
 }
 
 // Removes a run that was never shown, if its maker is gone. It is claimed above
@@ -6769,7 +6709,8 @@ static bool ckpt__sweep_aside(ckpt__ctx *ctx, ckpt__run *run)
         CKPT_OK) {
         return false;
     }
-    const bool removed = ckpt__maker_is_gone(ctx, p) &&
+    const bool removed = ckpt__observe_owner(p) == CKPT_OK &&
+        ckpt__is_gone(&p->facts, &ctx->desc) &&
         ckpt__make_claim(run, p->look.epoch + 1) == CKPT_OK &&
         ckpt__fence(run) == CKPT_OK &&
         ckpt__remove_run(run, CKPT_REMOVED, NULL) == CKPT_OK;
@@ -6786,15 +6727,13 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt_code rc;
     uint32_t n = 0;
     memset(&cursor, 0, sizeof(cursor));
-    while ((rc = ckpt__list_next(ctx, CKPT_AT_LEFTOVERS, &cursor, ctx->id)) ==
-           CKPT_OK) {
+    while (ckpt__list_next(ctx, CKPT_AT_LEFTOVERS, &cursor, &rc)) {
         (void)ckpt__run_init(ctx, run, ctx->id);
         n += ckpt__sweep_aside(ctx, run);
     }
     memset(&cursor, 0, sizeof(cursor));
     while (rc == CKPT_END &&
-           (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->id)) ==
-           CKPT_OK) {
+           ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
         rc = ckpt__take(ctx, run, ctx->id, CKPT__FOR_BEGIN);
         // Claimed, and so removed by us: else it was gone already.
         n += (rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND) &&
@@ -6805,7 +6744,7 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
     if (count != NULL) {
         *count = n;
     }
-    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
+    return ckpt__list_end(ctx, &cursor, rc);
 }
 
 //--- End of the implementation ------------------------------------------------
