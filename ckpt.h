@@ -270,36 +270,28 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_CODE_MAP(X)                                                       \
     X(OK,                0, "success")                                         \
     X(SKIPPED,           1, "throttled, nothing was written")                  \
-    X(OLDER,             2, "the newest checkpoint is damaged; this is the "   \
-                            "one before it")                                   \
+    X(OLDER,             2, "the newest is damaged; this is the one before")   \
     X(END,               3, "there are no more")                               \
     X(FINISHED,          4, "the run is finished; there is nothing to do")     \
     X(ERR_ARGUMENT,     -1, "an argument is out of its documented range")      \
     X(ERR_CLOSED,       -2, "the run is not open; begin or resume it first")   \
     X(ERR_NOT_FOUND,    -3, "there is nothing of that name")                   \
     X(ERR_EXISTS,       -4, "a run of that id exists; resume or remove it")    \
-    X(ERR_LIVE,         -5, "its owner is alive; force only if you know that " \
-                            "it hangs")                                        \
-    X(ERR_BUSY,         -6, "another process is at work on the run; try again "\
-                            "later")                                           \
+    X(ERR_LIVE,         -5, "its owner is alive; force only if it hangs")      \
+    X(ERR_BUSY,         -6, "another process is at work; try again later")     \
     X(ERR_CLAIM_LOST,   -7, "another process has claimed the run; stop")       \
     X(ERR_EXHAUSTED,    -8, "no resume attempt is left; retry or remove it")   \
     X(ERR_FAILED,       -9, "the run failed and was kept; retry or remove it") \
     X(ERR_FORKED,      -10, "the run belongs to the parent process")           \
-    X(ERR_DAMAGED,     -11, "a stored checkpoint is damaged; load what is "    \
-                            "left, or look at the files")                      \
-    X(ERR_FORMAT,      -12, "the checkpoint has a higher format; use a newer " \
-                            "ckpt")                                            \
+    X(ERR_DAMAGED,     -11, "damaged; load what is left, or see the files")    \
+    X(ERR_FORMAT,      -12, "it has a higher format; use a newer ckpt")        \
     X(ERR_FOREIGN,     -13, "the checkpoint is of another run, or not ours")   \
     X(ERR_IO,          -14, "the store failed; the old state is intact")       \
     X(ERR_NO_SPACE,    -15, "the store is full; make room and save again")     \
-    X(ERR_ACCESS,      -16, "permission denied; check owner and mode of the "  \
-                            "store")                                           \
-    X(ERR_RESOURCE,    -17, "out of descriptors or memory; the old state is "  \
-                            "intact")                                          \
+    X(ERR_ACCESS,      -16, "permission denied; check owner and mode")         \
+    X(ERR_RESOURCE,    -17, "out of descriptors or memory; state intact")      \
     X(ERR_UNSAFE,      -18, "others can write to the store; chmod go-w it")    \
-    X(ERR_UNSURE,      -19, "the old checkpoint stands or the new one; save "  \
-                            "again")                                           \
+    X(ERR_UNSURE,      -19, "the old or the new one stands; save again")       \
     X(ERR_NOT_DURABLE, -20, "saved, but a power cut may undo it; save again")  \
     X(ERR_STALE,       -21, "the checkpoint was replaced; try again")          \
     X(ERR_BUFFER,      -22, "the caller's buffer is too small")                \
@@ -1532,8 +1524,6 @@ CKPT_API ckpt_bytes ckpt_text(const char *text)
 }
 
 // CRC-32C (Castagnoli, as in RFC 3720 appendix B.4), reflected.
-#define CKPT__CRC_POLY 0x82f63b78U
-
 // The sum of a byte is the exclusive or of the sums of its bits, so that the
 // table follows from those of eight: each macro adds one. Where size counts it
 // is a table of half bytes, of 64 bytes instead of 1 KiB.
@@ -1581,7 +1571,7 @@ static uint32_t ckpt__crc_mul(uint32_t a, uint32_t b)
         if (a & bit) {
             product ^= b;
         }
-        b = (b & 1) ? (b >> 1) ^ CKPT__CRC_POLY : b >> 1;
+        b = (b & 1) ? (b >> 1) ^ 0x82f63b78U : b >> 1;
     }
     return product;
 }
@@ -1805,21 +1795,20 @@ static ckpt_code ckpt__name_check(const char *name, ckpt_error *err)
     return ckpt__utf8_check(name, n, err);
 }
 
-#define CKPT__DAY_MS 86400000
 #define CKPT__TIME_MAX 253402300799999      // 9999-12-31T23:59:59.999Z
-#define CKPT__TIME_SIZE 24                  // 2026-11-21T03:14:15.926Z
+
+enum {
+    CKPT__DAY_MS = 86400000,
+    CKPT__TIME_SIZE = 24                    // 2026-11-21T03:14:15.926Z
+};
 
 // Writes RFC 3339 in UTC, CKPT__TIME_SIZE characters. The calendar is computed
 // as in Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in
 // March.
 static void ckpt__time_write(char out[32], int64_t ms)
 {
-    if (ms < 0) {
-        ms = 0;
-    }
-    if (ms > CKPT__TIME_MAX) {
-        ms = CKPT__TIME_MAX;
-    }
+    ms = ms < 0 ? 0 : ms;
+    ms = ms > CKPT__TIME_MAX ? CKPT__TIME_MAX : ms;
     const uint32_t in_day = (uint32_t)(ms % CKPT__DAY_MS);
     const uint32_t z = (uint32_t)(ms / CKPT__DAY_MS) + 719468;
     const uint32_t era = z / 146097, doe = z % 146097;
@@ -2960,16 +2949,19 @@ CKPT__APART static void ckpt__event(const ckpt_desc *desc,
                                     const ckpt_run *run,
                                     const ckpt_error *error)
 {
-    static const char names[CKPT_EVENT_COUNT][30] = {
-#define CKPT_X(name, text) text,
-        CKPT_EVENT_MAP(CKPT_X)
+    static const char names[] =
+#define CKPT_X(name, text) text "\0"
+        CKPT_EVENT_MAP(CKPT_X);
 #undef CKPT_X
-    };
+    const char *name = names;
     ckpt_event event;
     if (desc->event == NULL) return;
     memset(&event, 0, sizeof(event));
     event.kind = kind;
-    event.name = names[kind];
+    for (int i = 0; i < (int)kind; i++) {
+        name += strlen(name) + 1;
+    }
+    event.name = name;
     event.id = id;
     event.error = error != NULL && error->code < 0 ? error : NULL;
     if (run != NULL) {
@@ -3297,9 +3289,7 @@ static void ckpt__show(char *buf, const ckpt__string *s)
     size_t n = ckpt__unescape(buf, buf, s->len, &lone);
     for (size_t i = 0; i < n; ) {               // no half character at the end
         const size_t size = ckpt__utf8_size((uint8_t *)buf + i, n - i);
-        if (size == 0) {
-            n = i;
-        }
+        n = size == 0 ? i : n;
         i += size;
     }
     buf[n] = '\0';
@@ -3485,14 +3475,10 @@ static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__found *f)
     ckpt__need(r, f->string.at.size <= 2 * CKPT_NAME_MAX, CKPT_ERR_DAMAGED);
 }
 
-static uint32_t ckpt__list_max(uint32_t list)
-{
-    switch (list) {
-    case CKPT__PHASES:  return CKPT_PHASES_MAX;
-    case CKPT__EFFECTS: return CKPT_EFFECTS_MAX;
-    default:            return CKPT_HELD_MAX;
-    }
-}
+// How many entries a list may have, from the phases on.
+static const uint32_t ckpt__list_max[] = {
+    CKPT_PHASES_MAX, CKPT_EFFECTS_MAX, CKPT_HELD_MAX
+};
 
 // Ends a piece of a list.
 static void ckpt__piece_end(ckpt__reader *r, ckpt__section *list,
@@ -3509,12 +3495,13 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list,
     ckpt__record *rec = into->rec;
     ckpt__section *section = &rec->section[list], piece;
     ckpt__found *f = into->found;
+    const uint32_t max = ckpt__list_max[list - CKPT__PHASES];
     while (r->rc == CKPT_OK && ckpt__peek(r) != ']') {
         if (section->count > 0) {
             ckpt__take_byte(r, ',');
             ckpt__piece_end(r, section, &piece);
         }
-        ckpt__need(r, section->count < ckpt__list_max(list), CKPT_ERR_DAMAGED);
+        ckpt__need(r, section->count < max, CKPT_ERR_DAMAGED);
         if (r->rc != CKPT_OK) return;
         ckpt__take_entry(r, list, f);
         ckpt__piece_end(r, section, &piece);
@@ -3695,11 +3682,9 @@ typedef struct ckpt__plan {
     bool          drop_ended, set_reason;
     uint32_t      list, at;             // the entry that changes (behind the
     ckpt__fate    fate;                 // last one: is added), and how
-    uint32_t      reason_size;
-    const char   *reason;
     const char   *name;                 // of the phase, effect or environment
     int64_t       steps;
-    ckpt_bytes    messages, state, value;
+    ckpt_bytes    messages, state, value, reason;
     ckpt__section keep, add;            // of messages: kept prefix, new ones
     ckpt__section state_now, value_now;
     ckpt__section entry;                // the entry that is new or rewritten
@@ -3775,12 +3760,13 @@ static void ckpt__emit_base(ckpt__writer *w, const ckpt__section *section,
 }
 
 // Emits text as it stands in a JSON string, piecewise through the window.
-static void ckpt__emit_escaped(ckpt__writer *w, const char *text, size_t left,
+static void ckpt__emit_escaped(ckpt__writer *w, ckpt_bytes bytes,
                                ckpt__escape_mode mode)
 {
     char *chunk = (char *)w->place->window;
+    const char *text = (const char *)bytes.ptr;
     size_t n = 0;
-    while (left > 0) {
+    for (size_t left = bytes.len; left > 0; ) {
         char one[8];
         size_t size;
         const size_t taken = ckpt__escape(one, &size, text, left, mode);
@@ -3807,12 +3793,11 @@ static void ckpt__emit_number(ckpt__writer *w, const char *label,
 
 // Emits a label, and a quoted text.
 static void ckpt__emit_string(ckpt__writer *w, const char *label,
-                              const char *text, size_t n,
-                              ckpt__escape_mode mode)
+                              ckpt_bytes text)
 {
     ckpt__emit_text(w, label);
     ckpt__emit_text(w, "\"");
-    ckpt__emit_escaped(w, text, n, mode);
+    ckpt__emit_escaped(w, text, CKPT__AS_TEXT);
     ckpt__emit_text(w, "\"");
 }
 
@@ -3835,7 +3820,7 @@ static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *of)
         if (i == CKPT__META_prompt) {
             ckpt__emit_text(w, "\":");          // its text is a section
         } else {
-            ckpt__emit_string(w, "\":", text, strlen(text), CKPT__AS_TEXT);
+            ckpt__emit_string(w, "\":", ckpt_text(text));
         }
         comma = ",\"";
     }
@@ -3854,7 +3839,7 @@ static void ckpt__emit_value(ckpt__writer *w, const char *label,
 static void ckpt__emit_name(ckpt__writer *w, const char *label,
                             const ckpt__plan *plan)
 {
-    ckpt__emit_string(w, label, plan->name, strlen(plan->name), CKPT__AS_TEXT);
+    ckpt__emit_string(w, label, ckpt_text(plan->name));
 }
 
 // Emits an effect that ends (old), or one that begins, which has no value.
@@ -3954,9 +3939,8 @@ static uint32_t ckpt__emit_messages(ckpt__writer *w, const ckpt__plan *plan)
 static void ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
 {
     ckpt__emit_base(w, &plan->old->section[CKPT__REASON], !plan->set_reason);
-    if (plan->reason != NULL) {
-        ckpt__emit_string(w, "", plan->reason, plan->reason_size,
-                          CKPT__AS_TEXT);
+    if (plan->reason.ptr != NULL) {
+        ckpt__emit_string(w, "", plan->reason);
     } else if (plan->set_reason) {
         ckpt__emit_text(w, "null");
     }
@@ -3968,18 +3952,16 @@ static void ckpt__emit_begin(ckpt__writer *w, const ckpt__plan *plan,
                              uint32_t i)
 {
     const ckpt_meta *meta = plan->begin;
-    const char *birth = plan->now->birth;
     ckpt__emit_base(w, &plan->old->section[i], true);
     if (meta == NULL) return;
     if (i == CKPT__RUN) {
-        ckpt__emit_string(w, "", plan->id, strlen(plan->id), CKPT__AS_ID);
-        ckpt__emit_string(w, ",\"birth\":", birth, strlen(birth),
-                          CKPT__AS_TEXT);
+        ckpt__emit_text(w, "\"");
+        ckpt__emit_escaped(w, ckpt_text(plan->id), CKPT__AS_ID);
+        ckpt__emit_string(w, "\",\"birth\":", ckpt_text(plan->now->birth));
     } else if (i == CKPT__META) {
         ckpt__emit_meta(w, meta);
     } else if (meta->prompt != NULL) {
-        ckpt__emit_string(w, "", meta->prompt, strlen(meta->prompt),
-                          CKPT__AS_TEXT);
+        ckpt__emit_string(w, "", ckpt_text(meta->prompt));
     }
 }
 
@@ -4211,13 +4193,7 @@ static bool ckpt__is_open(const ckpt__run *run)
     return run->stage >= CKPT__OPEN;
 }
 
-// Where a reader puts what it finds of a run, and of one that is looked at.
-static ckpt__into ckpt__into_run(ckpt__run *run)
-{
-    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
-    return into;
-}
-
+// Where a reader puts what it finds of a run that is looked at.
 static ckpt__into ckpt__into_info(ckpt__ctx *ctx, ckpt_run_info *info)
 {
     const ckpt__into into = { &ctx->record, &ctx->found, NULL, info };
@@ -4581,7 +4557,7 @@ static ckpt_code ckpt__set_aside(ckpt__run *run)
 // Reads the newest whole generation under our claim into the tables.
 static ckpt_code ckpt__rejudge(ckpt__run *run)
 {
-    const ckpt__into into = ckpt__into_run(run);
+    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
     run->doubts |= CKPT__DOUBT_RECORD;          // until this has succeeded
     CKPT__TRY(ckpt__judge(&run->place, run->view->id, run->epoch, &into));
     if (run->place.bad_count > 0 || run->record.seq < run->seq_acked) {
@@ -5112,7 +5088,7 @@ static ckpt_code ckpt__conclude(ckpt__run *run, ckpt_code judged)
 static ckpt_code ckpt__judge_claimed(ckpt__run *run, ckpt_code *judged)
 {
     ckpt__place *p = &run->place;
-    const ckpt__into into = ckpt__into_run(run);
+    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
     CKPT__TRY(ckpt__fence(run));
     for (int tries = 0; tries < 9; tries++) {   // an old owner may still write
         *judged = ckpt__judge(p, run->view->id, run->epoch, &into);
@@ -5237,9 +5213,8 @@ static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx, ckpt__run *run,
     const ckpt__into into = { &run->record, &run->found, NULL, NULL };
     CKPT__TRY(ckpt__observe(ctx, p, run->view->id, &into));
     const ckpt_run_state state = ckpt__classify(f, d, &p->error.wait_ms);
-    if (state == CKPT_STATE_EXHAUSTED) {
-        run->handed = CKPT__HANDED_EXHAUSTED;
-    }
+    run->handed = state == CKPT_STATE_EXHAUSTED ? CKPT__HANDED_EXHAUSTED
+                                                : CKPT__HANDED_ON;
     if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
         !(purpose & CKPT__FOR_FORCE)) {
         return CKPT_ERR_BUSY;                   // its owner is removing it
@@ -5303,17 +5278,15 @@ static void ckpt__close(ckpt__run *run)
 // The reason of a finish: as much of it as fits, cut between characters.
 static void ckpt__plan_reason(ckpt__plan *plan, const char *reason)
 {
-    size_t n = reason != NULL ? strlen(reason) : 0;
-    if (n > CKPT_REASON_MAX) {
-        n = CKPT_REASON_MAX;
+    if (reason == NULL) return;
+    plan->set_reason = true;
+    plan->reason = ckpt_text(reason);
+    if (plan->reason.len > CKPT_REASON_MAX) {
+        size_t n = CKPT_REASON_MAX;
         while (n > 0 && ((uint8_t)reason[n] & 0xc0) == 0x80) {
             n--;
         }
-    }
-    if (reason != NULL) {
-        plan->set_reason = true;
-        plan->reason = reason;
-        plan->reason_size = (uint32_t)n;
+        plan->reason.len = n;
     }
 }
 
@@ -5820,12 +5793,16 @@ static bool ckpt__effect_stands(const ckpt__run *run, const ckpt__entry *e,
 }
 
 // Plans the begin of an effect. *stands: there is one already.
+// Plans the begin of an effect. *stands: there is one already.
 static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
-                                   uint64_t turn, bool *stands,
+                                   const ckpt_save_desc *save, bool *stands,
                                    ckpt_effect *effect)
 {
-    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ turn;
-    const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, turn);
+    if (save == NULL) return CKPT_ERR_ARGUMENT;
+    CKPT__TRY(ckpt__save_begin(run, save));
+    CKPT__TRY(ckpt__name_check(id, &run->place.error));
+    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ save->turn;
+    const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, save->turn);
     const ckpt__entry *e = &run->tables.effects[at];
     const bool again = at < run->record.section[CKPT__EFFECTS].count;
     *stands = again && ckpt__effect_stands(run, e, key);
@@ -5849,16 +5826,9 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
     bool stands = false;
     memset(effect, 0, sizeof(*effect));
     effect->state = CKPT_EFFECT_UNCERTAIN;      // until it is known better
-    ckpt_code rc = save == NULL ? CKPT_ERR_ARGUMENT
-                                : ckpt__save_begin(run, save);
+    const ckpt_code rc = ckpt__plan_effect(run, id, save, &stands, effect);
     if (rc == CKPT_FINISHED) {
         effect->state = CKPT_EFFECT_ENDED;
-    }
-    if (rc == CKPT_OK) {
-        rc = ckpt__name_check(id, &run->place.error);
-    }
-    if (rc == CKPT_OK) {
-        rc = ckpt__plan_effect(run, id, save->turn, &stands, effect);
     }
     if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
     if (!stands) {
@@ -6187,12 +6157,13 @@ CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
 
 CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count)
 {
-    size_t failures = 0, n = 0;
+    size_t failures = 0, ignored;
     ckpt_desc desc;
     memset(&desc, 0, sizeof(desc));
     desc.event = janitor->event;
     desc.event_user = janitor->event_user;
-    for (; janitor->count > 0; n++) {
+    count = count != NULL ? count : &ignored;
+    for (*count = 0; janitor->count > 0; ++*count) {
         ckpt_env *env = janitor->envs[--janitor->count];
         ckpt_error err;
         memset(&err, 0, sizeof(err));
@@ -6204,9 +6175,6 @@ CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count)
         ckpt__event(&desc, rc == CKPT_OK ? CKPT_EVENT_ENV_RELEASED
                                          : CKPT_EVENT_ENV_FAILED,
                     env->id, NULL, &err);
-    }
-    if (count != NULL) {
-        *count = n;
     }
     return failures;
 }
@@ -6437,10 +6405,10 @@ CKPT_API ckpt_code ckpt_scan(ckpt_ctx *view, uint32_t states, ckpt_scan_fn *fn,
 }
 
 // Runs that have not ended.
-#define CKPT__STATES_OPEN                                                      \
-    ((uint32_t)CKPT_STATE_ALL & ~((uint32_t)CKPT_STATE_FINISHED |              \
-                                  (uint32_t)CKPT_STATE_DONE |                  \
-                                  (uint32_t)CKPT_STATE_FAILED))
+enum {
+    CKPT__STATES_OPEN = CKPT_STATE_ALL & ~(CKPT_STATE_FINISHED |
+                                           CKPT_STATE_DONE | CKPT_STATE_FAILED)
+};
 
 // What ckpt_latest() looks for, and has found.
 typedef struct ckpt__latest {
@@ -6629,13 +6597,10 @@ static ckpt_code ckpt__use(ckpt__ctx *ctx, ckpt_run *view, const char *id,
 {
     ckpt__run *run = ckpt__run_of(view);
     ckpt_code rc = ckpt__take(ctx, run, id, purpose);
-    if (rc == CKPT_OK) {
-        ckpt__store_close(&run->place, false);
-    } else {
-        ctx->place.error = run->place.error;
-    }
+    rc = ckpt__open_result(ctx, run, rc);
+    ckpt_abandon(view);
     memset(view, 0, sizeof(*view));
-    return ckpt__ctx_result(ctx, rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc);
+    return rc;
 }
 
 CKPT_API ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run, const char *id)
@@ -6684,19 +6649,18 @@ CKPT_API ckpt_code ckpt_prune(ckpt_ctx *view, ckpt_run *run,
     ckpt__ctx *ctx = ckpt__ctx_of(view);
     ckpt_cursor cursor;
     ckpt_code rc = CKPT_OK;
-    uint32_t n = 0;
+    uint32_t ignored;
     bool more = true;
     memset(&cursor, 0, sizeof(cursor));
     if (desc->age_ms < 1 || (desc->states & ~allowed) != 0) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
+    count = count != NULL ? count : &ignored;
+    *count = 0;
     while (more && ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
-        more = ckpt__prune_one(ctx, run, desc, &n);
+        more = ckpt__prune_one(ctx, run, desc, count);
     }
     memset(run, 0, sizeof(*run));
-    if (count != NULL) {
-        *count = n;
-    }
     return ckpt__list_end(ctx, &cursor, rc);
 }
 
@@ -6725,33 +6689,30 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt__run *run = ckpt__run_of(view);
     ckpt_cursor cursor;
     ckpt_code rc;
-    uint32_t n = 0;
+    uint32_t ignored;
+    count = count != NULL ? count : &ignored;
+    *count = 0;
     memset(&cursor, 0, sizeof(cursor));
     while (ckpt__list_next(ctx, CKPT_AT_LEFTOVERS, &cursor, &rc)) {
         (void)ckpt__run_init(ctx, run, ctx->id);
-        n += ckpt__sweep_aside(ctx, run);
+        *count += ckpt__sweep_aside(ctx, run);
     }
     memset(&cursor, 0, sizeof(cursor));
     while (rc == CKPT_END &&
            ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
         rc = ckpt__take(ctx, run, ctx->id, CKPT__FOR_BEGIN);
         // Claimed, and so removed by us: else it was gone already.
-        n += (rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND) &&
+        *count += (rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND) &&
              run->epoch > 0;
         rc = CKPT_END;
     }
     memset(view, 0, sizeof(*view));
-    if (count != NULL) {
-        *count = n;
-    }
     return ckpt__list_end(ctx, &cursor, rc);
 }
 
 //--- End of the implementation ------------------------------------------------
 
 #undef CKPT__APART
-#undef CKPT__CRC_POLY
-#undef CKPT__DAY_MS
 #undef CKPT__HASH_EMPTY
 #undef CKPT__HIGH1
 #undef CKPT__HIGH2
@@ -6762,9 +6723,7 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
 #undef CKPT__LOW3
 #undef CKPT__LOW4
 #undef CKPT__META_MAP
-#undef CKPT__STATES_OPEN
 #undef CKPT__TIME_MAX
-#undef CKPT__TIME_SIZE
 #undef CKPT__TRY
 
 #endif /* CKPT_IMPLEMENTATION_DONE */
