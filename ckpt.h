@@ -6072,11 +6072,10 @@ CKPT_API ckpt_code ckpt_env_restore(ckpt_env *env, void *out,
     if (failure != NULL) {
         *failure = failed;
     }
-    if (failed != 0) return CKPT_ERR_IO;
-    if (timestep != NULL) {
+    if (failed == 0 && timestep != NULL) {
         *timestep = env->timestep;
     }
-    return CKPT_OK;
+    return failed == 0 ? CKPT_OK : CKPT_ERR_IO;
 }
 
 // Makes sure that the run that an environment belongs to is still the caller's:
