@@ -281,36 +281,28 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_CODE_MAP(X)                                                       \
     X(OK,                0, "success")                                         \
     X(SKIPPED,           1, "throttled, nothing was written")                  \
-    X(OLDER,             2, "the newest checkpoint is damaged; this is the "   \
-                            "one before it")                                   \
+    X(OLDER,             2, "the newest is damaged; this is the one before")   \
     X(END,               3, "there are no more")                               \
     X(FINISHED,          4, "the run is finished; there is nothing to do")     \
     X(ERR_ARGUMENT,     -1, "an argument is out of its documented range")      \
     X(ERR_CLOSED,       -2, "the run is not open; begin or resume it first")   \
     X(ERR_NOT_FOUND,    -3, "there is nothing of that name")                   \
     X(ERR_EXISTS,       -4, "a run of that id exists; resume or remove it")    \
-    X(ERR_LIVE,         -5, "its owner is alive; force only if you know that " \
-                            "it hangs")                                        \
-    X(ERR_BUSY,         -6, "another process is at work on the run; try again "\
-                            "later")                                           \
+    X(ERR_LIVE,         -5, "its owner is alive; force only if it hangs")      \
+    X(ERR_BUSY,         -6, "another process is at work; try again later")     \
     X(ERR_CLAIM_LOST,   -7, "another process has claimed the run; stop")       \
     X(ERR_EXHAUSTED,    -8, "no resume attempt is left; retry or remove it")   \
     X(ERR_FAILED,       -9, "the run failed and was kept; retry or remove it") \
     X(ERR_FORKED,      -10, "the run belongs to the parent process")           \
-    X(ERR_DAMAGED,     -11, "a stored checkpoint is damaged; load what is "    \
-                            "left, or look at the files")                      \
-    X(ERR_FORMAT,      -12, "the checkpoint has a higher format, or larger "   \
-                            "tables; use the ckpt that wrote it")              \
+    X(ERR_DAMAGED,     -11, "damaged; load what is left, or see the files")    \
+    X(ERR_FORMAT,      -12, "of a higher format or larger tables; left alone") \
     X(ERR_FOREIGN,     -13, "the checkpoint is of another run, or not ours")   \
     X(ERR_IO,          -14, "the store failed; the old state is intact")       \
     X(ERR_NO_SPACE,    -15, "the store is full; make room and save again")     \
-    X(ERR_ACCESS,      -16, "permission denied; check owner and mode of the "  \
-                            "store")                                           \
-    X(ERR_RESOURCE,    -17, "out of descriptors or memory; the old state is "  \
-                            "intact")                                          \
+    X(ERR_ACCESS,      -16, "permission denied; check owner and mode")         \
+    X(ERR_RESOURCE,    -17, "out of descriptors or memory; state intact")      \
     X(ERR_UNSAFE,      -18, "others can write to the store; chmod go-w it")    \
-    X(ERR_UNSURE,      -19, "the old checkpoint stands or the new one; save "  \
-                            "again")                                           \
+    X(ERR_UNSURE,      -19, "the old or the new one stands; save again")       \
     X(ERR_NOT_DURABLE, -20, "saved, but a power cut may undo it; save again")  \
     X(ERR_STALE,       -21, "the checkpoint was replaced; try again")          \
     X(ERR_BUFFER,      -22, "the caller's buffer is too small")                \
@@ -1175,8 +1167,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_number(ckpt_bytes value,
 //
 // A store keeps runs. A run has claims, numbered by epoch, and generations of
 // its checkpoint, numbered by (epoch, seq). The store does what it is told and
-// says what it sees; every rule lives in the core. tests/contract.h is the test
-// that every store has to pass.
+// says what it sees; every rule lives in the core. tests/support/contract.h is
+// the test that every store has to pass.
 //
 // ROOM. A run needs room for four generations at a time: the last two of an
 // epoch, the first one of the epoch of a claimant that takes the run over, and
@@ -1543,8 +1535,6 @@ CKPT_API ckpt_bytes ckpt_text(const char *text)
 }
 
 // CRC-32C (Castagnoli, as in RFC 3720 appendix B.4), reflected.
-#define CKPT__CRC_POLY 0x82f63b78U
-
 // The sum of a byte is the exclusive or of the sums of its bits, so that the
 // table follows from those of eight: each macro adds one. Where size counts it
 // is a table of half bytes, of 64 bytes instead of 1 KiB.
@@ -1592,7 +1582,7 @@ static uint32_t ckpt__crc_mul(uint32_t a, uint32_t b)
         if (a & bit) {
             product ^= b;
         }
-        b = (b & 1) ? (b >> 1) ^ CKPT__CRC_POLY : b >> 1;
+        b = (b & 1) ? (b >> 1) ^ 0x82f63b78U : b >> 1;
     }
     return product;
 }
@@ -1738,6 +1728,7 @@ static void ckpt__hex8(char out[8], uint32_t value)
 }
 
 // The value of four hexadecimal digits.
+// The value of four hexadecimal digits.
 static uint32_t ckpt__hex4(const char *p)
 {
     uint32_t value = 0;
@@ -1746,6 +1737,31 @@ static uint32_t ckpt__hex4(const char *p)
         value = value << 4 | (c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
     }
     return value;
+}
+
+// The value of n digits without leading zeros. UINT64_MAX if they are none, or
+// more than 19.
+static uint64_t ckpt__decimal(const char *p, size_t n)
+{
+    uint64_t value = 0;
+    if (n == 0 || n > 19 || (*p == '0' && n > 1)) return UINT64_MAX;
+    for (; n > 0; n--, p++) {
+        if (*p < '0' || *p > '9') return UINT64_MAX;
+        value = value * 10 + (uint64_t)(*p - '0');
+    }
+    return value;
+}
+
+// Bit i of a set.
+static bool ckpt__bit(const uint8_t *set, uint32_t i)
+{
+    return (set[i / 8] >> i % 8 & 1) != 0;
+}
+
+static void ckpt__bit_put(uint8_t *set, uint32_t i, bool value)
+{
+    const uint8_t bit = (uint8_t)(1U << i % 8);
+    set[i / 8] = (uint8_t)(value ? set[i / 8] | bit : set[i / 8] & ~bit);
 }
 
 // FNV-1a, 64 bits.
@@ -1790,21 +1806,20 @@ static ckpt_code ckpt__name_check(const char *name, ckpt_error *err)
     return ckpt__utf8_check(name, n, err);
 }
 
-#define CKPT__DAY_MS 86400000
 #define CKPT__TIME_MAX 253402300799999      // 9999-12-31T23:59:59.999Z
-#define CKPT__TIME_SIZE 24                  // 2026-11-21T03:14:15.926Z
+
+enum {
+    CKPT__DAY_MS = 86400000,
+    CKPT__TIME_SIZE = 24                    // 2026-11-21T03:14:15.926Z
+};
 
 // Writes RFC 3339 in UTC, CKPT__TIME_SIZE characters. The calendar is computed
 // as in Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in
 // March.
 static void ckpt__time_write(char out[32], int64_t ms)
 {
-    if (ms < 0) {
-        ms = 0;
-    }
-    if (ms > CKPT__TIME_MAX) {
-        ms = CKPT__TIME_MAX;
-    }
+    ms = ms < 0 ? 0 : ms;
+    ms = ms > CKPT__TIME_MAX ? CKPT__TIME_MAX : ms;
     const uint32_t in_day = (uint32_t)(ms % CKPT__DAY_MS);
     const uint32_t z = (uint32_t)(ms / CKPT__DAY_MS) + 719468;
     const uint32_t era = z / 146097, doe = z % 146097;
@@ -2329,9 +2344,10 @@ static int ckpt__peek(ckpt__reader *r)
     return r->rc == CKPT_OK ? *r->at : -1;
 }
 
-static void ckpt__fail(ckpt__reader *r, ckpt_code rc)
+// Notes the code of what is wrong, unless this is right. The first one stays.
+static void ckpt__need(ckpt__reader *r, bool right, ckpt_code rc)
 {
-    if (r->rc == CKPT_OK) {
+    if (!right && r->rc == CKPT_OK) {
         r->rc = rc;
     }
 }
@@ -2345,11 +2361,9 @@ static bool ckpt__is_syntax(ckpt_code rc)
 // Takes one byte, which must be c.
 static void ckpt__take_byte(ckpt__reader *r, int c)
 {
-    if (ckpt__peek(r) != c) {
-        ckpt__fail(r, CKPT_ERR_JSON);
-    } else {
-        r->at++;
-    }
+    const bool right = ckpt__peek(r) == c;
+    ckpt__need(r, right, CKPT_ERR_JSON);
+    r->at += right;
 }
 
 static void ckpt__take_text(ckpt__reader *r, const char *text)
@@ -2372,12 +2386,17 @@ static ckpt_code ckpt__copy_out(ckpt__place *p, uint32_t from, uint32_t size,
 
 //--- JSON, scanned ------------------------------------------------------------
 
+// Where a text stands in what is read; from 0: nowhere.
+typedef struct ckpt__span {
+    uint32_t from, size;
+} ckpt__span;
+
 // What a string said, as it stands between its quotes.
 typedef struct ckpt__string {
-    uint64_t hash;
-    uint32_t from, size;        // where it stands
-    uint32_t cap, len;
-    char    *buf;               // its first cap bytes, if not NULL
+    uint64_t   hash;
+    ckpt__span at;              // where it stands
+    uint32_t   cap, len;
+    char      *buf;             // its first cap bytes, if not NULL
 } ckpt__string;
 
 static void ckpt__string_byte(ckpt__string *s, uint8_t c)
@@ -2399,16 +2418,12 @@ static bool ckpt__is_hex(int c)
 CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
 {
     const int c = ckpt__peek(r);
-    if (c <= 0 || strchr("\"\\/bfnrtu", c) == NULL) {
-        ckpt__fail(r, CKPT_ERR_JSON);
-        return;
-    }
+    ckpt__need(r, c > 0 && strchr("\"\\/bfnrtu", c) != NULL, CKPT_ERR_JSON);
+    if (r->rc != CKPT_OK) return;
     ckpt__string_byte(s, *r->at++);
     for (int i = 0; c == 'u' && i < 4; i++) {
-        if (!ckpt__is_hex(ckpt__peek(r))) {
-            ckpt__fail(r, CKPT_ERR_JSON);
-            return;
-        }
+        ckpt__need(r, ckpt__is_hex(ckpt__peek(r)), CKPT_ERR_JSON);
+        if (r->rc != CKPT_OK) return;
         ckpt__string_byte(s, *r->at++);
     }
 }
@@ -2420,17 +2435,14 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
     ckpt__take_byte(r, '"');
     if (s != NULL) {
         s->hash = CKPT__HASH_EMPTY;
-        s->from = ckpt__pos(r);
+        s->at.from = ckpt__pos(r);
         s->len = 0;
     }
     for (int c; (c = ckpt__peek(r)) != '"'; ) {
         unsigned more = 0, low = 0x20, high = 0x7f;
-        if (c >= 0x80 && !ckpt__utf8_lead((unsigned)c, &more, &low, &high)) {
-            ckpt__fail(r, CKPT_ERR_UTF8);
-        }
-        if (c < 0x20) {
-            ckpt__fail(r, CKPT_ERR_JSON);
-        }
+        ckpt__need(r, c < 0x80 || ckpt__utf8_lead((unsigned)c, &more, &low,
+                                                  &high), CKPT_ERR_UTF8);
+        ckpt__need(r, c >= 0x20, CKPT_ERR_JSON);
         if (r->rc != CKPT_OK) return;
         ckpt__string_byte(s, *r->at++);
         if (c == '\\') {
@@ -2438,15 +2450,14 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
         }
         for (; more > 0; more--, low = 0x80, high = 0xbf) {
             c = ckpt__peek(r);
-            if (c < (int)low || c > (int)high) {
-                ckpt__fail(r, c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
-                return;
-            }
+            ckpt__need(r, c >= (int)low && c <= (int)high,
+                       c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
+            if (r->rc != CKPT_OK) return;
             ckpt__string_byte(s, *r->at++);
         }
     }
     if (s != NULL) {
-        s->size = ckpt__pos(r) - s->from;
+        s->at.size = ckpt__pos(r) - s->at.from;
     }
     ckpt__take_byte(r, '"');
 }
@@ -2466,9 +2477,7 @@ static void ckpt__take_space(ckpt__reader *r)
 static void ckpt__take_digits(ckpt__reader *r)
 {
     int c = ckpt__peek(r);
-    if (c < '0' || c > '9') {
-        ckpt__fail(r, CKPT_ERR_JSON);
-    }
+    ckpt__need(r, c >= '0' && c <= '9', CKPT_ERR_JSON);
     for (; c >= '0' && c <= '9'; c = ckpt__peek(r)) {
         r->at++;
     }
@@ -2508,9 +2517,13 @@ static void ckpt__take_scalar(ckpt__reader *r)
     }
 }
 
-// Takes a colon and the white space around it.
-static void ckpt__take_colon(ckpt__reader *r)
+// Takes one value (RFC 8259) without the white space around it. Not recursive:
+// a bit for each level says whether it is an object.
+// Takes a key and the colon behind it, and the white space around them.
+static void ckpt__take_key(ckpt__reader *r, ckpt__string *s)
 {
+    ckpt__take_space(r);
+    ckpt__take_string(r, s);
     ckpt__take_space(r);
     ckpt__take_byte(r, ':');
     ckpt__take_space(r);
@@ -2525,41 +2538,28 @@ static void ckpt__take_value(ckpt__reader *r)
     bool done = false;                          // a value has just ended
     do {
         const int c = ckpt__peek(r);
+        bool key = false;                       // one comes next
         if (!done && (c == '{' || c == '[')) {
-            if (depth == CKPT_DEPTH_MAX) {
-                ckpt__fail(r, CKPT_ERR_DEPTH);
-                return;
-            }
-            const uint8_t bit = (uint8_t)(1U << (depth % 8));
-            objects[depth / 8] = (uint8_t)(c == '{' ? objects[depth / 8] | bit
-                                           : objects[depth / 8] & ~bit);
-            depth++;
+            ckpt__need(r, depth < CKPT_DEPTH_MAX, CKPT_ERR_DEPTH);
+            if (r->rc != CKPT_OK) return;
+            ckpt__bit_put(objects, depth++, c == '{');
             r->at++;
             ckpt__take_space(r);
             done = ckpt__peek(r) == (c == '{' ? '}' : ']');
-            if (!done && c == '{') {
-                ckpt__take_string(r, NULL);
-                ckpt__take_colon(r);
-            }
-            continue;
-        }
-        if (!done) {
+            key = !done && c == '{';
+        } else if (!done) {
             ckpt__take_scalar(r);
             done = true;
+        } else if (c == ',') {
+            r->at++;
+            done = false;
+            key = ckpt__bit(objects, depth - 1);
         } else {
-            const bool object = objects[(depth - 1) / 8] >> (depth - 1) % 8 & 1;
-            if (c == ',') {
-                r->at++;
-                ckpt__take_space(r);
-                if (object) {
-                    ckpt__take_string(r, NULL);
-                    ckpt__take_colon(r);
-                }
-                done = false;
-                continue;
-            }
-            ckpt__take_byte(r, object ? '}' : ']');
             depth--;
+            ckpt__take_byte(r, ckpt__bit(objects, depth) ? '}' : ']');
+        }
+        if (key) {
+            ckpt__take_key(r, NULL);
         }
         if (depth > 0) {
             ckpt__take_space(r);
@@ -2588,9 +2588,7 @@ CKPT__APART static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
 static void ckpt__take_end(ckpt__reader *r)
 {
     ckpt__take_space(r);
-    if (r->at != r->end) {
-        ckpt__fail(r, CKPT_ERR_JSON);
-    }
+    ckpt__need(r, r->at == r->end, CKPT_ERR_JSON);
 }
 
 // Validates a value of the caller's that begins with kind (0: any). Takes the
@@ -2601,21 +2599,15 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
 {
     ckpt__reader r;
     ckpt__reader_memory(&r, *json);
-    if (json->ptr == NULL) return CKPT_ERR_JSON;
     ckpt__take_space(&r);
     const uint8_t *from = r.at;
     r.mark = from;
-    if (kind != 0 && ckpt__peek(&r) != kind) {
-        ckpt__fail(&r, CKPT_ERR_JSON);
-    }
+    ckpt__need(&r, kind == 0 || ckpt__peek(&r) == kind, CKPT_ERR_JSON);
     ckpt__take_value(&r);
     json->ptr = from;
     json->len = (size_t)(r.at - from);
     ckpt__section_end(&r, section);
-    ckpt__take_space(&r);
-    if (r.at != r.end) {
-        ckpt__fail(&r, CKPT_ERR_JSON);
-    }
+    ckpt__take_end(&r);
     err->pos = ckpt__pos(&r);
     return r.rc;
 }
@@ -2690,28 +2682,32 @@ static void ckpt__json_put(ckpt_json *w, const char *bytes, size_t n)
     w->len += n;
 }
 
-static void ckpt__json_error(ckpt_json *w, ckpt_code code)
+// Notes the code of what is wrong, unless this is right. The first one stays.
+static void ckpt__json_need(ckpt_json *w, bool right, ckpt_code code)
 {
-    if (w->code == CKPT_OK) {
+    if (!right && w->code == CKPT_OK) {
         w->code = code;
     }
 }
 
+static void ckpt__json_text(ckpt_json *w, const char *text)
+{
+    ckpt__json_put(w, text, strlen(text));
+}
+
 static bool ckpt__json_in_object(const ckpt_json *w)
 {
-    return w->depth > 0 &&
-           (w->objects[(w->depth - 1) / 8] >> (w->depth - 1) % 8 & 1) != 0;
+    return w->depth > 0 && ckpt__bit(w->objects, w->depth - 1);
 }
 
 // Before a value: one is expected here, and a comma if it is not the first.
 static void ckpt__json_value(ckpt_json *w)
 {
-    if ((ckpt__json_in_object(w) && !w->wants_value) ||
-        (w->depth == 0 && w->comma)) {
-        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
-    }
+    ckpt__json_need(w, ckpt__json_in_object(w) ? w->wants_value
+                                               : w->depth > 0 || !w->comma,
+                    CKPT_ERR_ARGUMENT);
     if (w->comma && !w->wants_value) {
-        ckpt__json_put(w, ",", 1);
+        ckpt__json_text(w, ",");
     }
     w->comma = true;
     w->wants_value = false;
@@ -2720,29 +2716,19 @@ static void ckpt__json_value(ckpt_json *w)
 CKPT_API void ckpt_json_open(ckpt_json *w, char what)
 {
     ckpt__json_value(w);
-    if (what != '{' && what != '[') {
-        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
-        return;
-    }
-    if (w->depth == CKPT_DEPTH_MAX) {
-        ckpt__json_error(w, CKPT_ERR_DEPTH);
-        return;
-    }
-    const uint8_t bit = (uint8_t)(1U << w->depth % 8);
-    uint8_t *objects = &w->objects[w->depth / 8];
-    *objects = (uint8_t)(what == '{' ? *objects | bit : *objects & ~bit);
-    w->depth++;
+    ckpt__json_need(w, what == '{' || what == '[', CKPT_ERR_ARGUMENT);
+    ckpt__json_need(w, w->depth < CKPT_DEPTH_MAX, CKPT_ERR_DEPTH);
+    if (w->code != CKPT_OK) return;
+    ckpt__bit_put(w->objects, w->depth++, what == '{');
     w->comma = false;
     ckpt__json_put(w, &what, 1);
 }
 
 CKPT_API void ckpt_json_close(ckpt_json *w)
 {
-    if (w->depth == 0 || w->wants_value) {
-        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
-        return;
-    }
-    ckpt__json_put(w, ckpt__json_in_object(w) ? "}" : "]", 1);
+    ckpt__json_need(w, w->depth > 0 && !w->wants_value, CKPT_ERR_ARGUMENT);
+    if (w->code != CKPT_OK) return;
+    ckpt__json_text(w, ckpt__json_in_object(w) ? "}" : "]");
     w->depth--;
     w->comma = true;
 }
@@ -2751,9 +2737,8 @@ static void ckpt__json_piece(ckpt_json *w, ckpt_bytes text)
 {
     const char *p = (const char *)text.ptr;
     ckpt_error err;
-    if (!w->replace && ckpt__utf8_check(p, text.len, &err) != CKPT_OK) {
-        ckpt__json_error(w, CKPT_ERR_UTF8);
-    }
+    ckpt__json_need(w, w->replace || ckpt__utf8_check(p, text.len, &err) ==
+                    CKPT_OK, CKPT_ERR_UTF8);
     for (size_t left = text.len, size; left > 0; ) {
         char out[8];
         const size_t taken = ckpt__escape(out, &size, p, left, CKPT__AS_TEXT);
@@ -2765,21 +2750,20 @@ static void ckpt__json_piece(ckpt_json *w, ckpt_bytes text)
 
 static void ckpt__json_quoted(ckpt_json *w, ckpt_bytes text)
 {
-    ckpt__json_put(w, "\"", 1);
+    ckpt__json_text(w, "\"");
     ckpt__json_piece(w, text);
-    ckpt__json_put(w, "\"", 1);
+    ckpt__json_text(w, "\"");
 }
 
 CKPT_API void ckpt_json_key(ckpt_json *w, const char *key)
 {
-    if (!ckpt__json_in_object(w) || w->wants_value) {
-        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
-    }
+    ckpt__json_need(w, ckpt__json_in_object(w) && !w->wants_value,
+                    CKPT_ERR_ARGUMENT);
     if (w->comma) {
-        ckpt__json_put(w, ",", 1);
+        ckpt__json_text(w, ",");
     }
     ckpt__json_quoted(w, ckpt_text(key));
-    ckpt__json_put(w, ":", 1);
+    ckpt__json_text(w, ":");
     w->wants_value = true;
 }
 
@@ -2801,36 +2785,30 @@ CKPT_API void ckpt_json_int(ckpt_json *w, int64_t value)
 
 CKPT_API void ckpt_json_bool(ckpt_json *w, bool value)
 {
-    const char *text = value ? "true" : "false";
     ckpt__json_value(w);
-    ckpt__json_put(w, text, strlen(text));
+    ckpt__json_text(w, value ? "true" : "false");
 }
 
 CKPT_API void ckpt_json_null(ckpt_json *w)
 {
     ckpt__json_value(w);
-    ckpt__json_put(w, "null", 4);
+    ckpt__json_text(w, "null");
 }
 
 CKPT_API void ckpt_json_raw(ckpt_json *w, ckpt_bytes json)
 {
     const ckpt_code rc = ckpt_json_check(json, NULL);
     ckpt__json_value(w);
-    if (rc != CKPT_OK) {
-        ckpt__json_error(w, rc);
-        return;
-    }
+    ckpt__json_need(w, rc == CKPT_OK, rc);
+    if (rc != CKPT_OK) return;
     ckpt__json_put(w, (const char *)json.ptr, json.len);
 }
 
 CKPT_API ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json)
 {
-    if (w->depth > 0 || w->wants_value || !w->comma) {
-        ckpt__json_error(w, CKPT_ERR_ARGUMENT);
-    }
-    if (w->len > w->cap) {
-        ckpt__json_error(w, CKPT_ERR_BUFFER);
-    }
+    ckpt__json_need(w, w->depth == 0 && !w->wants_value && w->comma,
+                    CKPT_ERR_ARGUMENT);
+    ckpt__json_need(w, w->len <= w->cap, CKPT_ERR_BUFFER);
     if (w->code == CKPT_OK) {
         json->ptr = w->buf;
         json->len = w->len;
@@ -2846,7 +2824,6 @@ CKPT_API ckpt_code ckpt_json_check(ckpt_bytes json, size_t *pos)
 {
     ckpt__section ignored;
     ckpt_error err;
-    memset(&err, 0, sizeof(err));
     const ckpt_code rc = ckpt__value_check(&json, 0, &ignored, &err);
     if (pos != NULL) {
         *pos = (size_t)err.pos;
@@ -2916,15 +2893,14 @@ CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
     const int c = ckpt__peek(&r);
     if (c < 0 || c == ']' || c == '}') return false;
     if (ckpt__json_kind(json) == '{') {
-        ckpt__take_string(&r, &s);
-        ckpt__take_colon(&r);
+        ckpt__take_key(&r, &s);
     }
     value->ptr = r.at;
     ckpt__take_value(&r);
     value->len = (size_t)(r.at - (const uint8_t *)value->ptr);
     if (key != NULL) {
-        key->ptr = r.start + s.from;
-        key->len = s.size;
+        key->ptr = r.start + s.at.from;
+        key->len = s.at.size;
     }
     ckpt__take_space(&r);
     *at = ckpt__peek(&r) == ',' ? (size_t)ckpt__pos(&r) : json.len;
@@ -2948,21 +2924,17 @@ CKPT_API ckpt_code ckpt_json_text(ckpt_bytes value, char *buf, size_t cap,
                                   size_t *len)
 {
     bool lone = false;
-    size_t n = 0;
+    size_t ignored;
+    len = len != NULL ? len : &ignored;
+    *len = 0;
     ckpt__json_trim(&value);
     const char *p = (const char *)value.ptr;
-    if (len != NULL) {
-        *len = 0;
-    }
     if (value.len < 2 || *p != '"') return CKPT_ERR_JSON;
-    n = ckpt__unescape(NULL, p + 1, value.len - 2, &lone);
-    if (len != NULL) {
-        *len = n;
-    }
+    *len = ckpt__unescape(NULL, p + 1, value.len - 2, &lone);
     if (lone) return CKPT_ERR_UTF8;
-    if (n >= cap) return CKPT_ERR_BUFFER;
+    if (*len >= cap) return CKPT_ERR_BUFFER;
     (void)ckpt__unescape(buf, p + 1, value.len - 2, &lone);
-    buf[n] = '\0';
+    buf[*len] = '\0';
     return CKPT_OK;
 }
 
@@ -2971,17 +2943,9 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
     *number = 0;
     if (value.ptr == NULL) return CKPT_ERR_JSON;
     ckpt__json_trim(&value);
-    const char *p = (const char *)value.ptr, *end = p + value.len;
+    const char *p = (const char *)value.ptr;
     const bool minus = value.len > 0 && *p == '-';
-    uint64_t n = 0;
-    p += minus;
-    if (p == end || end - p > 19 || (*p == '0' && end - p > 1)) {
-        return CKPT_ERR_JSON;
-    }
-    for (; p < end; p++) {
-        if (*p < '0' || *p > '9') return CKPT_ERR_JSON;
-        n = n * 10 + (uint64_t)(*p - '0');
-    }
+    const uint64_t n = ckpt__decimal(p + minus, value.len - minus);
     if (n > (uint64_t)INT64_MAX + minus) return CKPT_ERR_JSON;
     *number = minus ? (int64_t)(0 - n) : (int64_t)n;
     return CKPT_OK;
@@ -2996,18 +2960,21 @@ CKPT__APART static void ckpt__event(const ckpt_desc *desc,
                                     const ckpt_run *run,
                                     const ckpt_error *error)
 {
-    static const char names[CKPT_EVENT_COUNT][30] = {
-#define CKPT_X(name, text) text,
-        CKPT_EVENT_MAP(CKPT_X)
+    static const char names[] =
+#define CKPT_X(name, text) text "\0"
+        CKPT_EVENT_MAP(CKPT_X);
 #undef CKPT_X
-    };
+    const char *name = names;
     ckpt_event event;
     if (desc->event == NULL) return;
     memset(&event, 0, sizeof(event));
     event.kind = kind;
-    event.name = names[kind];
+    for (int i = 0; i < (int)kind; i++) {
+        name += strlen(name) + 1;
+    }
+    event.name = name;
     event.id = id;
-    event.error = error;
+    event.error = error != NULL && error->code < 0 ? error : NULL;
     if (run != NULL) {
         event.epoch = run->epoch;
         event.turn = run->turn;
@@ -3065,13 +3032,13 @@ static const char ckpt__head[] =
     "\"messages\":################,\"phases\":################,"
     "\"uncertain\":################,\"held\":################},\n";
 
-#define CKPT__HEAD_SIZE    ((uint32_t)sizeof(ckpt__head) - 1)
-#define CKPT__CRC_AT       17           // where the digits of the sums stand
-#define CKPT__SUM_AT       35
-#define CKPT__FRONT_AT     54
-#define CKPT__NUMBER_WIDTH 16           // 2^53 has that many digits
-#define CKPT__OUTCOME_MAX  11           // strlen("interrupted")
-#define CKPT__FLAG_WIDTH   5            // "false", or "true "
+enum {
+    CKPT__HEAD_SIZE = sizeof(ckpt__head) - 1,
+    CKPT__CRC_AT = 17, CKPT__SUM_AT = 35, CKPT__FRONT_AT = 54,  // their digits
+    CKPT__NUMBER_WIDTH = 16,            // 2^53 has that many digits
+    CKPT__OUTCOME_MAX  = 11,            // strlen("interrupted")
+    CKPT__FLAG_WIDTH   = 5              // "false", or "true "
+};
 
 // Within one sector, so that a disk writes it whole or not at all.
 typedef char ckpt__head_fits_a_sector[sizeof(ckpt__head) <= 512 ? 1 : -1];
@@ -3199,16 +3166,12 @@ static uint32_t ckpt__record_sum(uint32_t body, const char *head)
 
 //--- The record, read ---------------------------------------------------------
 
-// Where a text stands in a record; from 0: nowhere.
-typedef struct ckpt__span {
-    uint32_t from, size;
-} ckpt__span;
-
 // What a reader of a record found besides the record itself.
 typedef struct ckpt__found {
     ckpt__span   meta[CKPT__META_COUNT], reason, birth;
     uint32_t     at[CKPT__SECTIONS];        // where they begin
     uint64_t     agent, task;               // hashes of agent_id and task_id
+    bool         ours;                      // it is of the run that is read
     ckpt__string string;                    // the last string
     ckpt__entry  entry;                     // the last entry,
     ckpt__span   value;                     // and its value
@@ -3223,19 +3186,14 @@ typedef struct ckpt__into {
 } ckpt__into;
 
 // Reads a padded number of the head. Above CKPT_TURN_MAX if it is none.
+// Reads a padded number of the head. Above CKPT_TURN_MAX if it is none.
 static uint64_t ckpt__head_number(const char *p)
 {
-    const char *end = p + CKPT__NUMBER_WIDTH;
-    uint64_t value = 0;
-    while (p < end - 1 && *p == ' ') {
+    size_t n = CKPT__NUMBER_WIDTH;
+    for (; n > 1 && *p == ' '; n--) {
         p++;
     }
-    if (*p == '0' && p < end - 1) return UINT64_MAX;
-    for (; p < end; p++) {
-        if (*p < '0' || *p > '9') return UINT64_MAX;
-        value = value * 10 + (uint64_t)(*p - '0');
-    }
-    return value;
+    return ckpt__decimal(p, n);
 }
 
 static bool ckpt__outcome_read(const char *p, ckpt_outcome *outcome)
@@ -3342,20 +3300,21 @@ static void ckpt__show(char *buf, const ckpt__string *s)
     size_t n = ckpt__unescape(buf, buf, s->len, &lone);
     for (size_t i = 0; i < n; ) {               // no half character at the end
         const size_t size = ckpt__utf8_size((uint8_t *)buf + i, n - i);
-        if (size == 0) {
-            n = i;
-        }
+        n = size == 0 ? i : n;
         i += size;
     }
     buf[n] = '\0';
 }
 
 // Takes a string that is to be shown in buf, NULL for one that is not.
-static void ckpt__take_shown(ckpt__reader *r, ckpt__string *s, char *buf)
+// Takes a string of which up to cap bytes are to be shown in buf, NULL for one
+// that is not.
+static void ckpt__take_shown(ckpt__reader *r, ckpt__string *s, char *buf,
+                             uint32_t cap)
 {
     memset(s, 0, sizeof(*s));
     s->buf = buf;
-    s->cap = buf != NULL ? CKPT_NAME_MAX : 0;
+    s->cap = buf != NULL ? cap : 0;
     ckpt__take_string(r, s);
     if (buf != NULL) {
         ckpt__show(buf, s);
@@ -3382,25 +3341,18 @@ static bool ckpt__is_nonce(const char *text, size_t size)
 }
 
 // Takes whose run it is, and its nonce. False: another run's.
-CKPT__APART static bool ckpt__take_run(ckpt__reader *r, const char *id,
+// Takes whose run it is, and its nonce.
+CKPT__APART static void ckpt__take_run(ckpt__reader *r, const char *id,
                                        const ckpt__into *into)
 {
     ckpt__string *s = &into->found->string;
     char *birth = into->rec->birth;
-    ckpt__take_shown(r, s, NULL);
-    const bool ours = s->hash == ckpt__hash_text(id, CKPT__AS_ID);
+    ckpt__take_shown(r, s, NULL, 0);
+    into->found->ours = s->hash == ckpt__hash_text(id, CKPT__AS_ID);
     ckpt__take_text(r, ",\"birth\":");
-    memset(s, 0, sizeof(*s));
-    s->buf = birth;
-    s->cap = CKPT_NONCE_MAX;
-    ckpt__take_string(r, s);
-    into->found->birth.from = s->from;
-    into->found->birth.size = s->size;
-    birth[s->len] = '\0';
-    if (!ckpt__is_nonce(birth, s->size)) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    return ours;
+    ckpt__take_shown(r, s, birth, CKPT_NONCE_MAX);
+    into->found->birth = s->at;
+    ckpt__need(r, ckpt__is_nonce(birth, s->at.size), CKPT_ERR_DAMAGED);
 }
 
 // The key of the metadata that the last string is, from number next on.
@@ -3424,18 +3376,16 @@ CKPT__APART static void ckpt__take_meta(ckpt__reader *r,
         if (key > 0) {
             ckpt__take_byte(r, ',');
         }
-        ckpt__take_shown(r, s, NULL);
+        ckpt__take_shown(r, s, NULL, 0);
         ckpt__take_byte(r, ':');
         key = ckpt__meta_key(s, key);
-        if (key == CKPT__META_COUNT) {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
-            return;
-        }
+        ckpt__need(r, key < CKPT__META_COUNT, CKPT_ERR_DAMAGED);
+        if (r->rc != CKPT_OK) return;
         f->meta[key].from = ckpt__pos(r);
         if (key == CKPT__META_prompt) return;
-        ckpt__take_shown(r, s, ckpt__meta_shown(into->info, key));
-        f->meta[key].from = s->from;
-        f->meta[key].size = s->size;
+        ckpt__take_shown(r, s, ckpt__meta_shown(into->info, key),
+                         CKPT_NAME_MAX);
+        f->meta[key] = s->at;
         switch (key) {
         case CKPT__META_agent_id: f->agent = s->hash; break;
         case CKPT__META_task_id: f->task = s->hash; break;
@@ -3450,26 +3400,22 @@ static void ckpt__take_prompt(ckpt__reader *r, ckpt__found *f)
 {
     ckpt__span *prompt = &f->meta[CKPT__META_prompt];
     if (prompt->from > 0) {
-        ckpt__take_shown(r, &f->string, NULL);
-        prompt->from = f->string.from;
-        prompt->size = f->string.size;
+        ckpt__take_shown(r, &f->string, NULL, 0);
+        *prompt = f->string.at;
     }
 }
 
 // Takes an unpadded number of up to 19 digits.
+// Takes an unpadded number.
 static uint64_t ckpt__take_number(ckpt__reader *r, uint64_t max)
 {
-    uint64_t value = 0;
-    const int first = ckpt__peek(r);
-    int c = first, n = 0;
-    for (; c >= '0' && c <= '9' && n < 19; n++) {
-        value = value * 10 + (uint64_t)(c - '0');
-        r->at++;
-        c = ckpt__peek(r);
+    char digits[20];
+    size_t n = 0;
+    for (int c; n < 20 && (c = ckpt__peek(r)) >= '0' && c <= '9'; r->at++) {
+        digits[n++] = (char)c;
     }
-    if (n == 0 || (n > 1 && first == '0') || value > max) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
+    const uint64_t value = ckpt__decimal(digits, n);
+    ckpt__need(r, value <= max, CKPT_ERR_DAMAGED);
     return value;
 }
 
@@ -3536,19 +3482,14 @@ static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__found *f)
     default:            ckpt__take_held(r, f); break;
     }
     ckpt__take_byte(r, '}');
-    if (f->string.size > 2 * CKPT_NAME_MAX) {   // as escaped as it can be
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
+    // As escaped as it can be.
+    ckpt__need(r, f->string.at.size <= 2 * CKPT_NAME_MAX, CKPT_ERR_DAMAGED);
 }
 
-static uint32_t ckpt__list_max(uint32_t list)
-{
-    switch (list) {
-    case CKPT__PHASES:  return CKPT_PHASES_MAX;
-    case CKPT__EFFECTS: return CKPT_EFFECTS_MAX;
-    default:            return CKPT_HELD_MAX;
-    }
-}
+// How many entries a list may have, from the phases on.
+static const uint32_t ckpt__list_max[] = {
+    CKPT_PHASES_MAX, CKPT_EFFECTS_MAX, CKPT_HELD_MAX
+};
 
 // Ends a piece of a list.
 static void ckpt__piece_end(ckpt__reader *r, ckpt__section *list,
@@ -3565,15 +3506,15 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list,
     ckpt__record *rec = into->rec;
     ckpt__section *section = &rec->section[list], piece;
     ckpt__found *f = into->found;
+    const uint32_t max = ckpt__list_max[list - CKPT__PHASES];
     while (r->rc == CKPT_OK && ckpt__peek(r) != ']') {
         if (section->count > 0) {
             ckpt__take_byte(r, ',');
             ckpt__piece_end(r, section, &piece);
         }
-        if (section->count == ckpt__list_max(list)) {
-            ckpt__fail(r, CKPT_ERR_FORMAT);     // by a program of larger tables
-            return;
-        }
+        // A program of larger tables wrote it.
+        ckpt__need(r, section->count < max, CKPT_ERR_FORMAT);
+        if (r->rc != CKPT_OK) return;
         ckpt__take_entry(r, list, f);
         ckpt__piece_end(r, section, &piece);
         f->entry.key = f->string.hash;
@@ -3591,69 +3532,58 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list,
 }
 
 // Takes the reason, null or a string.
+// Takes the reason, null or a string.
 static void ckpt__take_reason(ckpt__reader *r, const ckpt__into *into)
 {
-    ckpt__string *s = &into->found->string;
+    ckpt__found *f = into->found;
     if (ckpt__peek(r) == 'n') {
         ckpt__take_text(r, "null");
         return;
     }
-    ckpt__take_shown(r, s, into->info != NULL ? into->info->reason : NULL);
-    into->found->reason.from = s->from;
-    into->found->reason.size = s->size;
+    ckpt__take_shown(r, &f->string, into->info != NULL ? into->info->reason
+                                                       : NULL, CKPT_NAME_MAX);
+    f->reason = f->string.at;
 }
 
-// Takes a section. False: it is another run's.
-static bool ckpt__take_section(ckpt__reader *r, const char *id, uint32_t i,
+// Takes the state, an object.
+static void ckpt__take_state(ckpt__reader *r)
+{
+    ckpt__need(r, ckpt__peek(r) == '{', CKPT_ERR_DAMAGED);
+    ckpt__take_value(r);
+}
+
+// Takes a section, and ends it.
+static void ckpt__take_section(ckpt__reader *r, const char *id, uint32_t i,
                                const ckpt__into *into)
 {
+    ckpt__section *section = &into->rec->section[i];
     switch (i) {
-    case CKPT__RUN: return ckpt__take_run(r, id, into);
-    case CKPT__REASON:
-        ckpt__take_reason(r, into);
-        break;
-    case CKPT__META:
-        ckpt__take_meta(r, into);
-        break;
-    case CKPT__PROMPT:
-        ckpt__take_prompt(r, into->found);
-        break;
-    case CKPT__MESSAGES:
-        ckpt__take_elements(r, UINT32_MAX, &into->rec->section[i]);
-        break;
-    case CKPT__STATE:
-        if (ckpt__peek(r) != '{') {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
-        }
-        ckpt__take_value(r);
-        break;
-    default:
-        ckpt__take_list(r, i, into);
-        break;
+    case CKPT__RUN:      ckpt__take_run(r, id, into); break;
+    case CKPT__REASON:   ckpt__take_reason(r, into); break;
+    case CKPT__META:     ckpt__take_meta(r, into); break;
+    case CKPT__PROMPT:   ckpt__take_prompt(r, into->found); break;
+    case CKPT__MESSAGES: ckpt__take_elements(r, UINT32_MAX, section); break;
+    case CKPT__STATE:    ckpt__take_state(r); break;
+    default:             ckpt__take_list(r, i, into); return;
     }
-    return true;
+    ckpt__section_end(r, section);              // a list ends its own
 }
 
 // Takes everything behind the head. False: it is another run's.
-static bool ckpt__take_body(ckpt__reader *r, const char *id,
+// Takes everything behind the head.
+static void ckpt__take_body(ckpt__reader *r, const char *id,
                             const ckpt__into *into)
 {
-    bool ours = true;
     for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
         ckpt__take_text(r, ckpt__glue[i]);
         ckpt__section_end(r, NULL);
         into->found->at[i] = ckpt__pos(r);
-        ours &= ckpt__take_section(r, id, i, into);
-        if (i < CKPT__PHASES || i > CKPT__HELD) {   // a list ends its own
-            ckpt__section_end(r, &into->rec->section[i]);
-        }
-        if (i == CKPT__META && r->all.crc != into->rec->front) {
-            ckpt__fail(r, CKPT_ERR_DAMAGED);
-        }
+        ckpt__take_section(r, id, i, into);
+        ckpt__need(r, i != CKPT__META || r->all.crc == into->rec->front,
+                   CKPT_ERR_DAMAGED);
     }
     ckpt__take_byte(r, '}');
     ckpt__section_end(r, NULL);
-    return ours;
 }
 
 // A head says that the record is larger than allowed. Believe it only if there
@@ -3696,44 +3626,40 @@ static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
 }
 
 // Takes a whole record and checks everything about it but its name.
-static ckpt_code ckpt__take_record(ckpt__reader *r, const char *id,
-                                   uint32_t size_max, char head[512],
+// Takes a whole record and checks everything about it but its name.
+static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
                                    const ckpt__into *into)
 {
+    ckpt__reader *r = &p->reader;
     ckpt__record *rec = into->rec;
     uint32_t told[4], found[4];
-    CKPT__TRY(ckpt__take_head(r, size_max, rec));
-    memcpy(head, r->at - CKPT__HEAD_SIZE, CKPT__HEAD_SIZE);
+    CKPT__TRY(ckpt__take_head(r, p->size_max, rec));
+    memcpy(p->head, r->at - CKPT__HEAD_SIZE, CKPT__HEAD_SIZE);
     ckpt__counts(rec, told);
     rec->section[CKPT__PHASES].count = rec->section[CKPT__HELD].count = 0;
     rec->uncertain = 0;
-    const bool ours = ckpt__take_body(r, id, into);
-    if (r->rc == CKPT_OK && (ckpt__pos(r) != rec->length ||
-        !ckpt__is_sum(head + CKPT__CRC_AT,
-                      ckpt__record_sum(r->all.crc, head)))) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
+    ckpt__take_body(r, id, into);
+    const uint32_t sum = ckpt__record_sum(r->all.crc, p->head);
+    ckpt__need(r, ckpt__is_sum(p->head + CKPT__CRC_AT, sum), CKPT_ERR_DAMAGED);
+    ckpt__need(r, ckpt__pos(r) == rec->length, CKPT_ERR_DAMAGED);
     ckpt__counts(rec, found);
-    if (memcmp(told, found, sizeof(told)) != 0) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    while (ckpt__pos(r) <= size_max && ckpt__is_space(ckpt__peek(r))) {
+    ckpt__need(r, memcmp(told, found, sizeof(told)) == 0, CKPT_ERR_DAMAGED);
+    while (ckpt__pos(r) <= p->size_max && ckpt__is_space(ckpt__peek(r))) {
         r->at++;                                // room to grow in place
     }
-    if (r->rc == CKPT_OK && ckpt__peek(r) >= 0) {
-        ckpt__fail(r, CKPT_ERR_DAMAGED);
-    }
-    return r->rc == CKPT_OK && !ours ? CKPT_ERR_FOREIGN : r->rc;
+    ckpt__need(r, ckpt__peek(r) < 0, CKPT_ERR_DAMAGED);
+    return r->rc == CKPT_OK && !into->found->ours ? CKPT_ERR_FOREIGN : r->rc;
 }
 
 // Reads the record of a run (R1), with head for its head. CKPT_ERR_DAMAGED,
 // with *pos; CKPT_ERR_FOREIGN if it is whole but another run's;
 // CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said.
-CKPT__APART static ckpt_code ckpt__record_read(ckpt__reader *r, const char *id,
-                                               uint32_t size_max,
-                                               char head[512],
-                                               const ckpt__into *into,
-                                               uint32_t *pos)
+// Reads the record of a run (R1) with the reader of the place, its head into
+// p->head. CKPT_ERR_DAMAGED, where the reader stands then; CKPT_ERR_FOREIGN if
+// it is whole but another run's; CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what
+// the store said.
+CKPT__APART static ckpt_code ckpt__record_read(ckpt__place *p, const char *id,
+                                               const ckpt__into *into)
 {
     memset(into->rec, 0, sizeof(*into->rec));
     memset(into->found, 0, sizeof(*into->found));
@@ -3742,8 +3668,7 @@ CKPT__APART static ckpt_code ckpt__record_read(ckpt__reader *r, const char *id,
         into->info->task_id[0] = into->info->parent_run_id[0] = '\0';
         into->info->reason[0] = '\0';
     }
-    const ckpt_code rc = ckpt__take_record(r, id, size_max, head, into);
-    *pos = ckpt__pos(r);
+    const ckpt_code rc = ckpt__take_record(p, id, into);
     return ckpt__is_syntax(rc) ? CKPT_ERR_DAMAGED : rc;
 }
 
@@ -3762,21 +3687,16 @@ typedef enum ckpt__fate {
 typedef struct ckpt__plan {
     const ckpt__record *old;            // the newest generation
     ckpt__tables       *tables;         // and its entries
+    ckpt__record       *now;            // the one that follows: what does not
+                                        // depend on its text stands there
     const ckpt_meta    *begin;          // not NULL: the first generation,
     const char         *id;             // of this run
-    const char         *birth;
-    bool          once;
-    uint64_t      epoch, turn;
-    uint32_t      attempt;
-    ckpt_outcome  outcome;
-    bool          drop_ended, set_reason, end_phase, lost;
+    bool          drop_ended, set_reason;
     uint32_t      list, at;             // the entry that changes (behind the
     ckpt__fate    fate;                 // last one: is added), and how
-    uint32_t      reason_size;
-    const char   *reason;
     const char   *name;                 // of the phase, effect or environment
     int64_t       steps;
-    ckpt_bytes    messages, state, value;
+    ckpt_bytes    messages, state, value, reason;
     ckpt__section keep, add;            // of messages: kept prefix, new ones
     ckpt__section state_now, value_now;
     ckpt__section entry;                // the entry that is new or rewritten
@@ -3789,7 +3709,7 @@ static ckpt__fate ckpt__entry_fate(const ckpt__plan *plan, uint32_t list,
     if (plan->list == list && plan->at == i) return plan->fate;
     const ckpt__entry *e = &ckpt__entries(plan->tables, list)[i];
     return list == CKPT__EFFECTS && plan->drop_ended && e->ended &&
-           e->turn < plan->turn ? CKPT__DROP : CKPT__KEEP;
+           e->turn < plan->now->turn ? CKPT__DROP : CKPT__KEEP;
 }
 
 // How many entries a list has with the one that the plan adds.
@@ -3812,25 +3732,27 @@ static uint32_t ckpt__plan_uncertain(const ckpt__plan *plan)
 }
 
 // Emits bytes, or, with bytes == NULL, a range of the base that w->part names.
-static void ckpt__emit(ckpt__writer *w, const void *bytes, uint32_t size,
-                       uint32_t crc)
+static void ckpt__emit(ckpt__writer *w, const void *bytes,
+                       const ckpt__section *piece)
 {
-    const ckpt__section piece = { size, crc, 0 };
-    if (w->rc != CKPT_OK || size == 0) return;
+    if (w->rc != CKPT_OK || piece->size == 0) return;
     if (w->dry) {
-        ckpt__section_join(&w->all, &piece);
-        ckpt__section_join(&w->section, &piece);
+        ckpt__section_join(&w->all, piece);
+        ckpt__section_join(&w->section, piece);
         return;
     }
     w->part.bytes = bytes;
-    w->part.size = size;
-    w->part.crc = crc;
+    w->part.size = piece->size;
+    w->part.crc = piece->crc;
     w->rc = ckpt__store_put(w->place, &w->part);
 }
 
 static void ckpt__emit_bytes(ckpt__writer *w, const void *bytes, size_t size)
 {
-    ckpt__emit(w, bytes, (uint32_t)size, ckpt_crc32c(0, bytes, size));
+    const ckpt__section piece = {
+        (uint32_t)size, ckpt_crc32c(0, bytes, size), 0
+    };
+    ckpt__emit(w, bytes, &piece);
 }
 
 static void ckpt__emit_text(ckpt__writer *w, const char *text)
@@ -3845,17 +3767,18 @@ static void ckpt__emit_base(ckpt__writer *w, const ckpt__section *section,
     w->part.offset = w->at;
     w->at += section->size;
     if (keep) {
-        ckpt__emit(w, NULL, section->size, section->crc);
+        ckpt__emit(w, NULL, section);
     }
 }
 
 // Emits text as it stands in a JSON string, piecewise through the window.
-static void ckpt__emit_escaped(ckpt__writer *w, const char *text, size_t left,
+static void ckpt__emit_escaped(ckpt__writer *w, ckpt_bytes bytes,
                                ckpt__escape_mode mode)
 {
     char *chunk = (char *)w->place->window;
+    const char *text = (const char *)bytes.ptr;
     size_t n = 0;
-    while (left > 0) {
+    for (size_t left = bytes.len; left > 0; ) {
         char one[8];
         size_t size;
         const size_t taken = ckpt__escape(one, &size, text, left, mode);
@@ -3882,12 +3805,11 @@ static void ckpt__emit_number(ckpt__writer *w, const char *label,
 
 // Emits a label, and a quoted text.
 static void ckpt__emit_string(ckpt__writer *w, const char *label,
-                              const char *text, size_t n,
-                              ckpt__escape_mode mode)
+                              ckpt_bytes text)
 {
     ckpt__emit_text(w, label);
     ckpt__emit_text(w, "\"");
-    ckpt__emit_escaped(w, text, n, mode);
+    ckpt__emit_escaped(w, text, CKPT__AS_TEXT);
     ckpt__emit_text(w, "\"");
 }
 
@@ -3910,44 +3832,38 @@ static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *of)
         if (i == CKPT__META_prompt) {
             ckpt__emit_text(w, "\":");          // its text is a section
         } else {
-            ckpt__emit_string(w, "\":", text, strlen(text), CKPT__AS_TEXT);
+            ckpt__emit_string(w, "\":", ckpt_text(text));
         }
         comma = ",\"";
     }
 }
 
 // Emits the value of what changes behind its label.
+// Emits the value of what changes behind its label.
 static void ckpt__emit_value(ckpt__writer *w, const char *label,
                              const ckpt__plan *plan)
 {
     ckpt__emit_text(w, label);
-    if (plan->value.ptr == NULL) {
-        ckpt__emit_text(w, "null");
-    } else {
-        ckpt__emit(w, plan->value.ptr, plan->value_now.size,
-                   plan->value_now.crc);
-    }
+    ckpt__emit(w, plan->value.ptr, &plan->value_now);
 }
 
 // Emits the name of what changes behind its label.
 static void ckpt__emit_name(ckpt__writer *w, const char *label,
                             const ckpt__plan *plan)
 {
-    ckpt__emit_string(w, label, plan->name, strlen(plan->name), CKPT__AS_TEXT);
+    ckpt__emit_string(w, label, ckpt_text(plan->name));
 }
 
+// Emits an effect that ends (old), or one that begins, which has no value.
 static void ckpt__emit_effect(ckpt__writer *w, const ckpt__plan *plan,
                               const ckpt__entry *old)
 {
-    ckpt__emit_number(w, "{\"turn\":", old != NULL ? old->turn : plan->turn);
-    ckpt__emit_number(w, ",\"epoch\":", old != NULL ? old->epoch : plan->epoch);
+    const ckpt__record *now = plan->now;
+    ckpt__emit_number(w, "{\"turn\":", old != NULL ? old->turn : now->turn);
+    ckpt__emit_number(w, ",\"epoch\":", old != NULL ? old->epoch : now->epoch);
     ckpt__emit_name(w, ",\"id\":", plan);
-    if (old != NULL) {
-        ckpt__emit_value(w, ",\"state\":\"ended\",\"result\":", plan);
-        ckpt__emit_text(w, "}");
-    } else {
-        ckpt__emit_text(w, ",\"state\":\"begun\"}");
-    }
+    ckpt__emit_value(w, old != NULL ? ",\"state\":\"ended\",\"result\":"
+                                    : ",\"state\":\"begun\"", plan);
 }
 
 static void ckpt__emit_held(ckpt__writer *w, const ckpt__plan *plan)
@@ -3960,7 +3876,6 @@ static void ckpt__emit_held(ckpt__writer *w, const ckpt__plan *plan)
         ckpt__emit_number(w, ",\"steps\":", steps);
     }
     ckpt__emit_value(w, ",\"timestep\":", plan);
-    ckpt__emit_text(w, "}");
 }
 
 // Emits the entry that changes: an effect that ends (old), or a new one.
@@ -3970,11 +3885,15 @@ static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
 {
     ckpt__section before, entry;
     ckpt__emit_section_end(w, &before);
-    if (plan->list == CKPT__EFFECTS) {
+    if (plan->list == CKPT__PHASES) {
+        ckpt__emit_name(w, "{\"name\":", plan);
+        ckpt__emit_value(w, ",\"output\":", plan);
+    } else if (plan->list == CKPT__EFFECTS) {
         ckpt__emit_effect(w, plan, old);
     } else {
         ckpt__emit_held(w, plan);
     }
+    ckpt__emit_text(w, "}");
     ckpt__emit_section_end(w, &entry);
     if (w->dry) {
         plan->entry = entry;
@@ -3984,24 +3903,31 @@ static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
 }
 
 // Emits a list of entries. Returns how many there are now.
+// Emits a list of entries. Returns how many there are now. Of phases the sizes
+// are not known, and all stay: they are one piece.
 static uint32_t ckpt__emit_list(ckpt__writer *w, ckpt__plan *plan,
                                 uint32_t list)
 {
-    const ckpt__entry *e = ckpt__entries(plan->tables, list);
-    const uint32_t n = plan->old->section[list].count;
-    const uint32_t all = ckpt__entry_count(plan, list);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < all; i++) {
+    const ckpt__section *old = &plan->old->section[list];
+    const uint32_t n = old->count, all = ckpt__entry_count(plan, list);
+    uint32_t i = 0, count = 0;
+    if (list == CKPT__PHASES) {
+        ckpt__emit_base(w, old, true);
+        i = count = n;
+    }
+    for (; i < all; i++) {
+        const ckpt__entry *e = i < n ? &ckpt__entries(plan->tables, list)[i]
+                                     : NULL;
         const ckpt__fate fate = ckpt__entry_fate(plan, list, i);
         if (fate != CKPT__DROP && count++ > 0) {
             ckpt__emit_text(w, ",");
         }
-        if (i < n) {
-            const ckpt__section piece = { e[i].size, e[i].crc, 0 };
+        if (e != NULL) {
+            const ckpt__section piece = { e->size, e->crc, 0 };
             ckpt__emit_base(w, &piece, fate == CKPT__KEEP);
         }
         if (fate == CKPT__WRITE) {
-            ckpt__emit_entry(w, plan, i < n ? &e[i] : NULL);
+            ckpt__emit_entry(w, plan, e);
         }
         w->at += i + 1 < n;                     // the comma in the base
     }
@@ -4018,61 +3944,44 @@ static uint32_t ckpt__emit_messages(ckpt__writer *w, const ckpt__plan *plan)
     if (plan->keep.count > 0 && plan->add.count > 0) {
         ckpt__emit_text(w, ",");
     }
-    if (plan->add.count > 0) {
-        ckpt__emit(w, plan->messages.ptr, plan->add.size, plan->add.crc);
-    }
+    ckpt__emit(w, plan->messages.ptr, &plan->add);
     return plan->keep.count + plan->add.count;
-}
-
-static uint32_t ckpt__emit_phases(ckpt__writer *w, const ckpt__plan *plan)
-{
-    const ckpt__section *old = &plan->old->section[CKPT__PHASES];
-    ckpt__emit_base(w, old, true);
-    if (plan->end_phase) {
-        ckpt__emit_name(w, old->count > 0 ? ",{\"name\":" : "{\"name\":",
-                        plan);
-        ckpt__emit_value(w, ",\"output\":", plan);
-        ckpt__emit_text(w, "}");
-    }
-    return old->count + plan->end_phase;
 }
 
 static void ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
 {
-    if (plan->reason == NULL) {
+    ckpt__emit_base(w, &plan->old->section[CKPT__REASON], !plan->set_reason);
+    if (plan->reason.ptr != NULL) {
+        ckpt__emit_string(w, "", plan->reason);
+    } else if (plan->set_reason) {
         ckpt__emit_text(w, "null");
-    } else {
-        ckpt__emit_string(w, "", plan->reason, plan->reason_size,
-                          CKPT__AS_TEXT);
     }
 }
 
 // Emits a section that is written once, when the run begins.
+// Emits a section that is written once, when the run begins.
 static void ckpt__emit_begin(ckpt__writer *w, const ckpt__plan *plan,
                              uint32_t i)
 {
-    const char *prompt = plan->begin->prompt;
+    const ckpt_meta *meta = plan->begin;
+    ckpt__emit_base(w, &plan->old->section[i], true);
+    if (meta == NULL) return;
     if (i == CKPT__RUN) {
-        ckpt__emit_string(w, "", plan->id, strlen(plan->id), CKPT__AS_ID);
-        ckpt__emit_string(w, ",\"birth\":", plan->birth, strlen(plan->birth),
-                          CKPT__AS_TEXT);
+        ckpt__emit_text(w, "\"");
+        ckpt__emit_escaped(w, ckpt_text(plan->id), CKPT__AS_ID);
+        ckpt__emit_string(w, "\",\"birth\":", ckpt_text(plan->now->birth));
     } else if (i == CKPT__META) {
-        ckpt__emit_meta(w, plan->begin);
-    } else if (prompt != NULL) {
-        ckpt__emit_string(w, "", prompt, strlen(prompt), CKPT__AS_TEXT);
+        ckpt__emit_meta(w, meta);
+    } else if (meta->prompt != NULL) {
+        ckpt__emit_string(w, "", ckpt_text(meta->prompt));
     }
 }
 
 static void ckpt__emit_state(ckpt__writer *w, const ckpt__plan *plan)
 {
-    const bool base = plan->begin == NULL && plan->state.ptr == NULL;
-    ckpt__emit_base(w, &plan->old->section[CKPT__STATE], base);
-    if (plan->state.ptr != NULL) {
-        ckpt__emit(w, plan->state.ptr, plan->state_now.size,
-                   plan->state_now.crc);
-    } else if (plan->begin != NULL) {
-        ckpt__emit_text(w, "{}");
-    }
+    ckpt__emit_base(w, &plan->old->section[CKPT__STATE],
+                    plan->state.ptr == NULL);
+    ckpt__emit(w, plan->state.ptr, &plan->state_now);
 }
 
 // Emits section i of what the plan makes of the old record. Returns how many
@@ -4080,47 +3989,37 @@ static void ckpt__emit_state(ckpt__writer *w, const ckpt__plan *plan)
 static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
                                    uint32_t i)
 {
-    const bool base = plan->begin == NULL && !(i == CKPT__REASON &&
-                                               plan->set_reason);
     switch (i) {
     case CKPT__MESSAGES: return ckpt__emit_messages(w, plan);
-    case CKPT__PHASES: return ckpt__emit_phases(w, plan);
-    case CKPT__EFFECTS: case CKPT__HELD: return ckpt__emit_list(w, plan, i);
-    case CKPT__STATE:
-        ckpt__emit_state(w, plan);
-        return 0;
-    default:
-        ckpt__emit_base(w, &plan->old->section[i], base);
-        if (!base && i == CKPT__REASON) {
-            ckpt__emit_reason(w, plan);
-        } else if (!base) {
-            ckpt__emit_begin(w, plan, i);
-        }
-        return 0;
+    case CKPT__PHASES: case CKPT__EFFECTS: case CKPT__HELD:
+        return ckpt__emit_list(w, plan, i);
+    case CKPT__REASON: ckpt__emit_reason(w, plan); break;
+    case CKPT__STATE:  ckpt__emit_state(w, plan); break;
+    default:           ckpt__emit_begin(w, plan, i); break;
     }
+    return 0;
 }
 
 // Emits the body of what the plan makes of the old record. The dry one measures
 // its sections into *now.
-static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan,
-                            ckpt__record *now)
+// Emits the body of what the plan makes of the old record. The dry one measures
+// its sections into the new one.
+static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
 {
     ckpt__section glue, section;
     w->at = CKPT__HEAD_SIZE;
     for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
         ckpt__emit_text(w, ckpt__glue[i]);
-        if (plan->begin == NULL) {
-            w->at += (uint32_t)strlen(ckpt__glue[i]);
-        }
+        w->at += (uint32_t)strlen(ckpt__glue[i]);
         ckpt__emit_section_end(w, &glue);
         const uint32_t count = ckpt__emit_section(w, plan, i);
         ckpt__emit_section_end(w, &section);
         if (w->dry) {
-            now->section[i] = section;
-            now->section[i].count = count;
+            plan->now->section[i] = section;
+            plan->now->section[i].count = count;
         }
         if (w->dry && i == CKPT__META) {
-            now->front = w->all.crc;
+            plan->now->front = w->all.crc;
         }
     }
     ckpt__emit_text(w, "}");
@@ -4136,24 +4035,17 @@ static ckpt__writer *ckpt__writer_begin(ckpt__place *place, bool dry)
 
 // Fills in the record that follows from the plan, but for its seq. Returns the
 // sum of its body.
+// Fills in what the record that follows from the plan lacks, but for its seq.
+// Returns the sum of its body.
 CKPT__APART static uint32_t ckpt__compose(ckpt__place *place, ckpt__plan *plan,
-                                          int64_t wall_ms, ckpt__record *now)
+                                          int64_t wall_ms)
 {
     ckpt__writer *w = ckpt__writer_begin(place, true);
-    *now = *plan->old;
-    now->epoch = plan->epoch;
-    now->turn = plan->turn;
-    now->turn_max = plan->turn > now->turn_max ? plan->turn : now->turn_max;
-    now->attempt = plan->attempt;
-    now->outcome = plan->outcome;
+    ckpt__record *now = plan->now;
+    now->turn_max = now->turn > now->turn_max ? now->turn : now->turn_max;
     now->saved_at_ms = wall_ms;
-    now->lost = now->lost || plan->lost;
     now->uncertain = ckpt__plan_uncertain(plan);
-    if (plan->begin != NULL) {
-        now->once = plan->once;
-        memcpy(now->birth, plan->birth, sizeof(now->birth));
-    }
-    ckpt__emit_body(w, plan, now);
+    ckpt__emit_body(w, plan);
     now->length = CKPT__HEAD_SIZE + w->all.size;
     return w->all.crc;
 }
@@ -4201,13 +4093,13 @@ CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
 
 // Gives the composed record to the store.
 static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
-                                    ckpt__record *now, uint32_t crc)
+                                    uint32_t crc)
 {
     ckpt__writer *w = ckpt__writer_begin(place, false);
-    CKPT_ASSERT(now->epoch == plan->epoch && now->seq > plan->old->seq);
-    ckpt__head_write(place->head, now, crc);
+    CKPT_ASSERT(plan->now->seq > plan->old->seq);
+    ckpt__head_write(place->head, plan->now, crc);
     ckpt__emit_bytes(w, place->head, CKPT__HEAD_SIZE);
-    ckpt__emit_body(w, plan, now);
+    ckpt__emit_body(w, plan);
     ckpt__emit_text(w, "\n");
     return w->rc;
 }
@@ -4313,13 +4205,7 @@ static bool ckpt__is_open(const ckpt__run *run)
     return run->stage >= CKPT__OPEN;
 }
 
-// Where a reader puts what it finds of a run, and of one that is looked at.
-static ckpt__into ckpt__into_run(ckpt__run *run)
-{
-    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
-    return into;
-}
-
+// Where a reader puts what it finds of a run that is looked at.
 static ckpt__into ckpt__into_info(ckpt__ctx *ctx, ckpt_run_info *info)
 {
     const ckpt__into into = { &ctx->record, &ctx->found, NULL, info };
@@ -4409,14 +4295,13 @@ CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *view)
 //--- Judging ------------------------------------------------------------------
 
 // Reads one generation whole, as p->gen.
+// Reads one generation whole, as p->gen.
 static ckpt_code ckpt__judge_one(ckpt__place *p, const char *id,
-                                 const ckpt_gen *gen, const ckpt__into *into,
-                                 uint32_t *pos)
+                                 const ckpt_gen *gen, const ckpt__into *into)
 {
     p->gen = *gen;
     ckpt__reader_store(&p->reader, p, 0);
-    const ckpt_code rc = ckpt__record_read(&p->reader, id, p->size_max,
-                                           p->head, into, pos);
+    const ckpt_code rc = ckpt__record_read(p, id, into);
     ckpt__store_read_end(p);
     if (rc == CKPT_OK && into->rec->epoch != gen->epoch) {
         return CKPT_ERR_DAMAGED;                // a copy under another name
@@ -4441,16 +4326,14 @@ static ckpt_code ckpt__judge(ckpt__place *p, const char *id,
         if (p->look.count == 0) break;
         p->newest = p->newest != 0 ? p->newest : p->look.gens[0].epoch;
         for (unsigned i = 0; i < p->look.count; i++) {
-            uint32_t pos;
-            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i], into,
-                                                 &pos);
+            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i], into);
             if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
                 p->gen.seq = into->rec->seq;
                 return rc;
             }
             if (worst != CKPT_ERR_FOREIGN) {
                 worst = rc;
-                p->error.pos = pos;
+                p->error.pos = ckpt__pos(&p->reader);
             }
             if (p->bad_count < CKPT_LOOK_MAX / 2) {
                 p->bad[p->bad_count++] = p->gen;
@@ -4520,8 +4403,8 @@ CKPT__APART static bool ckpt__watch_beat(ckpt__ctx *ctx, const char *id,
 }
 
 // Looks at the claims once, and judges the run.
-static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
-                                    const char *id, const ckpt__into *into)
+// Looks at the highest claim, and at its owner.
+static ckpt_code ckpt__observe_owner(ckpt__place *p)
 {
     ckpt__facts *f = &p->facts;
     CKPT__TRY(ckpt__store_look(p, 0));
@@ -4529,6 +4412,15 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
     CKPT__TRY(ckpt__store_alive(p, f->highest, &p->life));
     f->verdict = p->life.verdict;
     f->age_ms = p->life.now_ms - p->life.beat_ms;
+    return CKPT_OK;
+}
+
+// Looks at the claims once, and judges the run.
+static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
+                                    const char *id, const ckpt__into *into)
+{
+    ckpt__facts *f = &p->facts;
+    CKPT__TRY(ckpt__observe_owner(p));
     f->watched = f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0 &&
         ckpt__watch_beat(ctx, id, f->highest, p->life.beat_ms);
     f->judged = ckpt__judge(p, id, CKPT_TURN_MAX, into);
@@ -4612,21 +4504,25 @@ static ckpt__plan *ckpt__plan_begin(ckpt__run *run)
     memset(plan, 0, sizeof(*plan));
     plan->old = &run->record;
     plan->tables = &run->tables;
-    plan->epoch = run->epoch;
-    plan->turn = run->record.turn;
-    plan->attempt = run->record.attempt;
+    plan->now = &run->next;
     plan->keep = run->record.section[CKPT__MESSAGES];
+    run->next = run->record;
+    run->next.epoch = run->epoch;
+    run->next.outcome = CKPT_RUNNING;
     return plan;
 }
 
 // Makes it the plan of a first generation.
-static void ckpt__plan_first(ckpt__run *run, const ckpt_meta *meta, bool once)
+static void ckpt__plan_first(ckpt__run *run, const ckpt_meta *meta)
 {
     ckpt__plan *plan = ckpt__plan_begin(run);
     plan->begin = meta;
     plan->id = run->view->id;
-    plan->birth = run->view->birth;
-    plan->once = once;
+    plan->set_reason = true;
+    plan->state = ckpt_text("{}");
+    plan->state_now.size = 2;
+    plan->state_now.crc = ckpt_crc32c(0, "{}", 2);
+    memcpy(run->next.birth, run->view->birth, sizeof(run->next.birth));
 }
 
 // Looks whether the claim still stands. Until a look succeeds nothing is
@@ -4673,7 +4569,7 @@ static ckpt_code ckpt__set_aside(ckpt__run *run)
 // Reads the newest whole generation under our claim into the tables.
 static ckpt_code ckpt__rejudge(ckpt__run *run)
 {
-    const ckpt__into into = ckpt__into_run(run);
+    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
     run->doubts |= CKPT__DOUBT_RECORD;          // until this has succeeded
     CKPT__TRY(ckpt__judge(&run->place, run->view->id, run->epoch, &into));
     if (run->place.bad_count > 0 || run->record.seq < run->seq_acked) {
@@ -4707,26 +4603,21 @@ static ckpt_code ckpt__ready(ckpt__run *run)
 
 // The entry that the plan writes, as it stands in the new generation. old is
 // the effect that ends, or NULL.
-static void ckpt__apply_entry(ckpt__run *run, const ckpt__entry *old,
+// The entry that the plan writes, as it stands in the new generation. old is
+// the effect that ends, or NULL.
+static void ckpt__apply_entry(const ckpt__plan *plan, const ckpt__entry *old,
                               ckpt__entry *e)
 {
-    const ckpt__plan *plan = &run->plan;
-    ckpt__entry entry;
-    memset(&entry, 0, sizeof(entry));
-    entry.key = ckpt__hash_text(plan->name, CKPT__AS_TEXT);
-    entry.turn = plan->list == CKPT__HELD ? (uint64_t)plan->steps : plan->turn;
-    entry.epoch = run->epoch;
-    entry.size = plan->entry.size;
-    entry.crc = plan->entry.crc;
-    if (plan->value.ptr != NULL) {
-        entry.value_size = plan->value_now.size;
-    } else if (plan->list == CKPT__HELD) {
-        entry.value_size = 4;                   // null
-    }
+    ckpt__entry entry = {
+        ckpt__hash_text(plan->name, CKPT__AS_TEXT), plan->now->turn,
+        plan->now->epoch, plan->entry.size, plan->entry.crc,
+        plan->value_now.size, old != NULL
+    };
     if (old != NULL) {
         entry.turn = old->turn;
         entry.epoch = old->epoch;
-        entry.ended = true;
+    } else if (plan->list == CKPT__HELD) {
+        entry.turn = (uint64_t)plan->steps;
     }
     *e = entry;
 }
@@ -4743,15 +4634,14 @@ CKPT__APART static void ckpt__apply(ckpt__run *run)
         for (uint32_t i = 0, k = 0; i < all; i++) {
             const ckpt__fate fate = ckpt__entry_fate(plan, list, i);
             if (fate == CKPT__WRITE) {
-                ckpt__apply_entry(run, i < n ? &e[i] : NULL, &e[k++]);
+                ckpt__apply_entry(plan, i < n ? &e[i] : NULL, &e[k++]);
             } else if (fate == CKPT__KEEP) {
                 e[k++] = e[i];
             }
         }
     }
-    if (plan->end_phase) {
-        tables->phases[run->record.section[CKPT__PHASES].count] =
-            ckpt__hash_text(plan->name, CKPT__AS_TEXT);
+    if (plan->list == CKPT__PHASES) {
+        tables->phases[plan->at] = ckpt__hash_text(plan->name, CKPT__AS_TEXT);
     }
     run->record = run->next;
     ckpt__mirror(run);
@@ -4761,11 +4651,8 @@ CKPT__APART static void ckpt__apply(ckpt__run *run)
 static ckpt_code ckpt__write(ckpt__run *run, uint32_t crc)
 {
     ckpt__place *p = &run->place;
-    ckpt_gen gen;
-    gen.epoch = run->epoch;
-    gen.seq = run->next.seq;
-    gen.token = 0;
-    CKPT__TRY(ckpt__record_write(p, &run->plan, &run->next, crc));
+    ckpt_gen gen = { run->epoch, run->next.seq, 0 };
+    CKPT__TRY(ckpt__record_write(p, &run->plan, crc));
     const ckpt_code rc = ckpt__store_publish(p, &gen);
     if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
         p->gen = gen;
@@ -4795,7 +4682,7 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
 {
     ckpt__place *p = &run->place;
     CKPT_ASSERT(run->stage != CKPT__LOST && run->stage != CKPT__ENDED);
-    const uint32_t crc = ckpt__compose(p, &run->plan, wall_ms, &run->next);
+    const uint32_t crc = ckpt__compose(p, &run->plan, wall_ms);
     if (run->next.length > p->size_max || run->seq_tried >= CKPT_TURN_MAX) {
         return CKPT_ERR_TOO_LARGE;
     }
@@ -4961,11 +4848,11 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
         (d->append_at > 0 && d->messages.ptr == NULL)) {
         return CKPT_ERR_ARGUMENT;
     }
-    plan->turn = d->turn;
+    plan->now->turn = d->turn;
     plan->drop_ended = d->messages.ptr != NULL || d->state.ptr != NULL;
-    plan->attempt = ckpt__next_attempt(plan->attempt,
-                                       d->turn > run->turn_adopted,
-                                       CKPT_RUNNING);
+    plan->now->attempt = ckpt__next_attempt(plan->now->attempt,
+                                            d->turn > run->turn_adopted,
+                                            CKPT_RUNNING);
     if (d->messages.ptr != NULL) {
         CKPT__TRY(ckpt__plan_messages(run, d));
     }
@@ -4978,21 +4865,23 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
 }
 
 // Adds to the plan what becomes of an entry.
+// Adds to the plan what becomes of an entry of that name.
 static void ckpt__plan_entry(ckpt__run *run, uint32_t list, uint32_t at,
-                             ckpt__fate fate)
+                             ckpt__fate fate, const char *name)
 {
     run->plan.list = list;
     run->plan.at = at;
     run->plan.fate = fate;
+    run->plan.name = name;
 }
 
 // Adds a value of the caller's to the plan; absent stays absent.
+// Adds a value of the caller's to the plan, null if there is none.
 static ckpt_code ckpt__plan_value(ckpt__run *run, ckpt_bytes value)
 {
     ckpt__plan *plan = &run->plan;
-    plan->value = value;
-    if (value.ptr == NULL) return CKPT_OK;
-    if (value.len > run->place.size_max) return CKPT_ERR_TOO_LARGE;
+    plan->value = value.ptr != NULL ? value : ckpt_text("null");
+    if (plan->value.len > run->place.size_max) return CKPT_ERR_TOO_LARGE;
     return ckpt__value_check(&plan->value, 0, &plan->value_now,
                              &run->place.error);
 }
@@ -5009,17 +4898,22 @@ static ckpt_code ckpt__save_begin(ckpt__run *run, const ckpt_save_desc *desc)
 
 //--- Claiming -----------------------------------------------------------------
 
-static ckpt_code ckpt__run_init(ckpt__ctx *ctx, ckpt__run *run, const char *id)
+static bool ckpt__is_id(const char *id)
 {
     const size_t n = id != NULL ? strlen(id) : 0;
+    return n > 0 && n <= CKPT_ID_MAX;
+}
+
+static ckpt_code ckpt__run_init(ckpt__ctx *ctx, ckpt__run *run, const char *id)
+{
     ckpt_run *view = run->view;
     memset(view, 0, sizeof(*view));
     run->view = view;
     run->ctx = ctx;
     run->saved_ms = run->beat_ms = -1;
     run->place.error.op = "read the run id";
-    if (n == 0 || n > CKPT_ID_MAX) return CKPT_ERR_ARGUMENT;
-    memcpy(view->id, id, n + 1);
+    if (!ckpt__is_id(id)) return CKPT_ERR_ARGUMENT;
+    memcpy(view->id, id, strlen(id) + 1);
     view->durable = true;
     return CKPT_OK;
 }
@@ -5076,7 +4970,8 @@ static ckpt_code ckpt__meta_check(const ckpt_meta *meta, size_t size_max,
 static ckpt_code ckpt__begin_aside(ckpt__run *run, const ckpt_run_desc *desc)
 {
     CKPT__TRY(ckpt__make_claim(run, 1));
-    ckpt__plan_first(run, &desc->meta, desc->once);
+    ckpt__plan_first(run, &desc->meta);
+    run->next.once = desc->once;
     return ckpt__publish_now(run);
 }
 
@@ -5091,7 +4986,6 @@ static ckpt_code ckpt__begin(ckpt__ctx *ctx, ckpt__run *run,
                                &run->place.error));
     CKPT__TRY(ckpt__store_open(&run->place, d, desc->id, CKPT_HOW_NEW));
     const ckpt_code rc = ckpt__begin_aside(run, desc);
-    run->plan.begin = NULL;
     if (rc != CKPT_OK) {
         ckpt__store_close(&run->place, false);
         return rc;
@@ -5132,7 +5026,7 @@ static ckpt_code ckpt__make_room(ckpt__run *run, const ckpt_gen *gen)
 // Publishes the outcome that ends a run, also on a full disk. One that is not
 // to be kept may then go without its outcome. A claimant may have taken it over
 // before its generation was gone, so a second look decides whether it was ours
-// to end (variant full-one-look in tests/spin/ckpt.pml).
+// to end (variant full-one-look in tests/proof/spin/ckpt.pml).
 static ckpt_code ckpt__end(ckpt__run *run, ckpt_outcome outcome,
                            ckpt_code (*publish)(ckpt__run *run))
 {
@@ -5160,11 +5054,10 @@ static void ckpt__plan_adopt(ckpt__run *run, uint32_t attempt,
     run->adopted = run->record.epoch;
     run->seq_tried = acked > seq ? acked : seq;
     run->turn_adopted = run->record.turn_max;
-    ckpt__plan *plan = ckpt__plan_begin(run);
-    plan->attempt = attempt;
-    plan->outcome = outcome;
     // An owner that crashed left no reason; clear the one of an earlier exit.
-    plan->set_reason = run->record.outcome == CKPT_RUNNING;
+    ckpt__plan_begin(run)->set_reason = run->record.outcome == CKPT_RUNNING;
+    run->next.attempt = attempt;
+    run->next.outcome = outcome;
 }
 
 // Publishes the newest generation under our own epoch, before any work; then
@@ -5207,7 +5100,7 @@ static ckpt_code ckpt__conclude(ckpt__run *run, ckpt_code judged)
 static ckpt_code ckpt__judge_claimed(ckpt__run *run, ckpt_code *judged)
 {
     ckpt__place *p = &run->place;
-    const ckpt__into into = ckpt__into_run(run);
+    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
     CKPT__TRY(ckpt__fence(run));
     for (int tries = 0; tries < 9; tries++) {   // an old owner may still write
         *judged = ckpt__judge(p, run->view->id, run->epoch, &into);
@@ -5332,9 +5225,8 @@ static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx, ckpt__run *run,
     const ckpt__into into = { &run->record, &run->found, NULL, NULL };
     CKPT__TRY(ckpt__observe(ctx, p, run->view->id, &into));
     const ckpt_run_state state = ckpt__classify(f, d, &p->error.wait_ms);
-    if (state == CKPT_STATE_EXHAUSTED) {
-        run->handed = CKPT__HANDED_EXHAUSTED;
-    }
+    run->handed = state == CKPT_STATE_EXHAUSTED ? CKPT__HANDED_EXHAUSTED
+                                                : CKPT__HANDED_ON;
     if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
         !(purpose & CKPT__FOR_FORCE)) {
         return CKPT_ERR_BUSY;                   // its owner is removing it
@@ -5398,17 +5290,15 @@ static void ckpt__close(ckpt__run *run)
 // The reason of a finish: as much of it as fits, cut between characters.
 static void ckpt__plan_reason(ckpt__plan *plan, const char *reason)
 {
-    size_t n = reason != NULL ? strlen(reason) : 0;
-    if (n > CKPT_REASON_MAX) {
-        n = CKPT_REASON_MAX;
+    if (reason == NULL) return;
+    plan->set_reason = true;
+    plan->reason = ckpt_text(reason);
+    if (plan->reason.len > CKPT_REASON_MAX) {
+        size_t n = CKPT_REASON_MAX;
         while (n > 0 && ((uint8_t)reason[n] & 0xc0) == 0x80) {
             n--;
         }
-    }
-    if (reason != NULL) {
-        plan->set_reason = true;
-        plan->reason = reason;
-        plan->reason_size = (uint32_t)n;
+        plan->reason.len = n;
     }
 }
 
@@ -5419,12 +5309,11 @@ static ckpt_code ckpt__finish_lost(ckpt__run *run, const char *reason)
     ckpt_meta none;
     memset(&none, 0, sizeof(none));
     run->seq_tried = run->place.facts.acked;
-    ckpt__plan_first(run, &none, false);
-    run->plan.lost = true;
-    run->plan.outcome = CKPT_DEAD;
+    ckpt__plan_first(run, &none);
+    run->next.lost = true;
+    run->next.outcome = CKPT_DEAD;
     ckpt__plan_reason(&run->plan, reason);
     const ckpt_code rc = ckpt__publish_now(run);
-    run->plan.begin = NULL;
     if (rc == CKPT_OK) {
         run->handed = CKPT__HANDED_ON;
         run->stage = CKPT__ENDED;
@@ -5455,9 +5344,10 @@ static ckpt_code ckpt__finish_save(ckpt__run *run, ckpt_outcome outcome,
         run->record.section[CKPT__HELD].count > 0) {
         return CKPT_ERR_HELD;
     }
-    plan->outcome = outcome;
+    plan->now->outcome = outcome;
     if (run->record.outcome != CKPT_INTERRUPTED) {      // given back once
-        plan->attempt = ckpt__next_attempt(plan->attempt, false, outcome);
+        plan->now->attempt = ckpt__next_attempt(plan->now->attempt, false,
+                                                outcome);
     }
     ckpt__plan_reason(plan, desc->reason);
     if (!ckpt__is_end(outcome)) return ckpt__save_planned(run);
@@ -5549,7 +5439,7 @@ static ckpt_code ckpt__entry_name(ckpt__run *run, uint32_t list, uint32_t i,
     char *raw = (char *)p->window;
     bool lone = false;
     CKPT__TRY(ckpt__entry_take(run, list, i));
-    const ckpt__string s = run->found.string;
+    const ckpt__span s = run->found.string.at;
     CKPT__TRY(ckpt__copy_out(p, s.from, s.size, raw, sizeof(p->window)));
     const size_t n = ckpt__unescape(raw, raw, s.size, &lone);
     if (n > CKPT_NAME_MAX) return CKPT_ERR_DAMAGED;
@@ -5560,10 +5450,19 @@ static ckpt_code ckpt__entry_name(ckpt__run *run, uint32_t list, uint32_t i,
 
 // Copies the value of entry i of a list out; i is the number of entries if
 // there is none.
-static ckpt_code ckpt__entry_value(ckpt__run *run, uint32_t list, uint32_t i,
-                                   void *buf, size_t cap, size_t *size)
+// Copies the value of the newest such entry out; an effect that has not ended
+// has none.
+static ckpt_code ckpt__entry_value(ckpt__run *run, uint32_t list,
+                                   const char *name, uint64_t turn, void *buf,
+                                   size_t cap, size_t *size)
 {
-    if (i == run->record.section[list].count) return CKPT_ERR_NOT_FOUND;
+    *size = 0;
+    CKPT__TRY(ckpt__ready(run));
+    const uint32_t i = ckpt__entry_find(run, list, name, turn);
+    if (i == run->record.section[list].count ||
+        (list == CKPT__EFFECTS && !run->tables.effects[i].ended)) {
+        return CKPT_ERR_NOT_FOUND;
+    }
     CKPT__TRY(ckpt__entry_take(run, list, i));
     const ckpt__span value = run->found.value;
     *size = value.size;
@@ -5712,12 +5611,10 @@ static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
     ckpt__place *p = &run->place;
     const ckpt__into into = { &run->next, &run->found, NULL, NULL };
     const ckpt_bytes bytes = { buf, run->record.length };
-    uint32_t pos;
     CKPT__TRY(ckpt__copy_out(p, 0, run->record.length, buf, cap));
     ckpt__reader_memory(&p->reader, bytes);
-    const ckpt_code rc = ckpt__record_read(&p->reader, run->view->id,
-                                           p->size_max, p->head, &into, &pos);
-    p->error.pos = pos;
+    const ckpt_code rc = ckpt__record_read(p, run->view->id, &into);
+    p->error.pos = ckpt__pos(&p->reader);
     CKPT__TRY(rc);
     if (run->next.epoch != run->epoch || run->next.seq != run->record.seq) {
         return CKPT_ERR_STALE;
@@ -5839,9 +5736,8 @@ CKPT_API bool ckpt_phase(ckpt_run *view, const char *name)
     const uint32_t n = ckpt__is_open(run) ? run->phases_adopted : 0;
     if (run->stage == CKPT__OVER) return false;
     for (uint32_t i = 0; i < n; i++) {
-        const uint8_t bit = (uint8_t)(1U << i % 8);
-        if (run->tables.phases[i] == key && (run->skippable[i / 8] & bit)) {
-            run->skippable[i / 8] &= (uint8_t)~bit;
+        if (run->tables.phases[i] == key && ckpt__bit(run->skippable, i)) {
+            ckpt__bit_put(run->skippable, i, false);
             return false;
         }
     }
@@ -5852,29 +5748,21 @@ CKPT_API ckpt_code ckpt_phase_output(ckpt_run *view, const char *name,
                                      void *buf, size_t cap, size_t *size)
 {
     ckpt__run *run = ckpt__run_of(view);
-    *size = 0;
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK) {
-        rc = ckpt__entry_value(run, CKPT__PHASES,
-                               ckpt__entry_find(run, CKPT__PHASES, name, 0),
-                               buf, cap, size);
-    }
-    return ckpt__run_result(run, rc);
+    return ckpt__run_result(run, ckpt__entry_value(run, CKPT__PHASES, name, 0,
+                                                   buf, cap, size));
 }
 
+// Plans the end of a phase.
 // Plans the end of a phase.
 static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
                                   ckpt_bytes output, const ckpt_save_desc *save)
 {
-    ckpt__plan *plan = &run->plan;
     CKPT__TRY(ckpt__save_begin(run, save));
     CKPT__TRY(ckpt__name_check(name, &run->place.error));
-    if (run->record.section[CKPT__PHASES].count == CKPT_PHASES_MAX) {
-        return CKPT_ERR_PHASES;
-    }
-    plan->name = name;
-    plan->end_phase = true;
-    plan->attempt = 0;                          // progress (R6)
+    const uint32_t n = run->record.section[CKPT__PHASES].count;
+    if (n == CKPT_PHASES_MAX) return CKPT_ERR_PHASES;
+    ckpt__plan_entry(run, CKPT__PHASES, n, CKPT__WRITE, name);
+    run->next.attempt = 0;                      // progress (R6)
     return ckpt__plan_value(run, output);
 }
 
@@ -5917,12 +5805,16 @@ static bool ckpt__effect_stands(const ckpt__run *run, const ckpt__entry *e,
 }
 
 // Plans the begin of an effect. *stands: there is one already.
+// Plans the begin of an effect. *stands: there is one already.
 static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
-                                   uint64_t turn, bool *stands,
+                                   const ckpt_save_desc *save, bool *stands,
                                    ckpt_effect *effect)
 {
-    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ turn;
-    const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, turn);
+    if (save == NULL) return CKPT_ERR_ARGUMENT;
+    CKPT__TRY(ckpt__save_begin(run, save));
+    CKPT__TRY(ckpt__name_check(id, &run->place.error));
+    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ save->turn;
+    const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, save->turn);
     const ckpt__entry *e = &run->tables.effects[at];
     const bool again = at < run->record.section[CKPT__EFFECTS].count;
     *stands = again && ckpt__effect_stands(run, e, key);
@@ -5932,9 +5824,8 @@ static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
     }
     if (!again && !ckpt__effect_fits(run)) return CKPT_ERR_EFFECTS;
     if (!again) {
-        ckpt__plan_entry(run, CKPT__EFFECTS, at, CKPT__WRITE);
+        ckpt__plan_entry(run, CKPT__EFFECTS, at, CKPT__WRITE, id);
     }
-    run->plan.name = id;
     run->begin_again = key;
     return CKPT_OK;
 }
@@ -5947,16 +5838,9 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
     bool stands = false;
     memset(effect, 0, sizeof(*effect));
     effect->state = CKPT_EFFECT_UNCERTAIN;      // until it is known better
-    ckpt_code rc = save == NULL ? CKPT_ERR_ARGUMENT
-                                : ckpt__save_begin(run, save);
+    const ckpt_code rc = ckpt__plan_effect(run, id, save, &stands, effect);
     if (rc == CKPT_FINISHED) {
         effect->state = CKPT_EFFECT_ENDED;
-    }
-    if (rc == CKPT_OK) {
-        rc = ckpt__name_check(id, &run->place.error);
-    }
-    if (rc == CKPT_OK) {
-        rc = ckpt__plan_effect(run, id, save->turn, &stands, effect);
     }
     if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
     if (!stands) {
@@ -5980,8 +5864,7 @@ static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *id,
         return CKPT_ERR_NOT_FOUND;
     }
     ckpt__plan_entry(run, CKPT__EFFECTS, at,
-                     result.ptr != NULL ? CKPT__WRITE : CKPT__DROP);
-    run->plan.name = id;
+                     result.ptr != NULL ? CKPT__WRITE : CKPT__DROP, id);
     return ckpt__plan_value(run, result);
 }
 
@@ -5997,16 +5880,9 @@ CKPT_API ckpt_code ckpt_effect_result(ckpt_run *view, const ckpt_effect *effect,
                                       void *buf, size_t cap, size_t *size)
 {
     ckpt__run *run = ckpt__run_of(view);
-    *size = 0;
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK) {
-        const uint32_t n = run->record.section[CKPT__EFFECTS].count;
-        uint32_t i = ckpt__entry_find(run, CKPT__EFFECTS, effect->id,
-                                      effect->turn);
-        i = i < n && run->tables.effects[i].ended ? i : n;
-        rc = ckpt__entry_value(run, CKPT__EFFECTS, i, buf, cap, size);
-    }
-    return ckpt__run_result(run, rc);
+    return ckpt__run_result(run, ckpt__entry_value(run, CKPT__EFFECTS,
+                                                   effect->id, effect->turn,
+                                                   buf, cap, size));
 }
 
 CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
@@ -6026,15 +5902,10 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
 // The note is put together from text that needs no escapes, and from what
 // stands escaped already.
 
-static void ckpt__note_text(ckpt_json *w, const char *text)
-{
-    ckpt__json_put(w, text, strlen(text));
-}
-
 static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
 {
     char number[20];
-    ckpt__note_text(w, text);
+    ckpt__json_text(w, text);
     ckpt__json_put(w, number, ckpt__number(number, value, 1, '0'));
 }
 
@@ -6043,13 +5914,13 @@ CKPT__APART static ckpt_code ckpt__note_reason(ckpt__run *run, ckpt_json *w)
 {
     const ckpt__record *rec = &run->record;
     const uint32_t size = rec->section[CKPT__REASON].size - 2;
-    ckpt__note_text(w, " Why it was left: ");
+    ckpt__json_text(w, " Why it was left: ");
     const size_t room = w->len < w->cap ? w->cap - w->len : 0;
     CKPT__TRY(ckpt__copy_out(&run->place,
                              ckpt__section_at(rec, CKPT__REASON) + 1, size,
                              w->buf + (room > 0 ? w->len : 0), room));
     w->len += size;
-    ckpt__note_text(w, ".");
+    ckpt__json_text(w, ".");
     return CKPT_OK;
 }
 
@@ -6064,9 +5935,9 @@ CKPT__APART static ckpt_code ckpt__note_effects(ckpt__run *run, ckpt_json *w,
         note->uncertain++;
         CKPT__TRY(ckpt__entry_name(run, CKPT__EFFECTS, i, id));
         ckpt__note_number(w, " Of turn ", e->turn);
-        ckpt__note_text(w, ", the call ");
+        ckpt__json_text(w, ", the call ");
         ckpt__json_piece(w, ckpt_text(id));
-        ckpt__note_text(w, " was begun and may have run; check before you "
+        ckpt__json_text(w, " was begun and may have run; check before you "
                            "repeat it.");
     }
     return CKPT_OK;
@@ -6085,12 +5956,12 @@ static ckpt_code ckpt__note(ckpt__run *run, ckpt_note_info *note,
                       "interrupted and is resumed from turn ", note->turn);
     ckpt__note_number(w, " (attempt ", note->attempt);
     ckpt__note_number(w, "). Phases complete: ", note->phases);
-    ckpt__note_text(w, ".");
+    ckpt__json_text(w, ".");
     if (rec->section[CKPT__REASON].size != 4) {     // null
         CKPT__TRY(ckpt__note_reason(run, w));
     }
     CKPT__TRY(ckpt__note_effects(run, w, note));
-    ckpt__note_text(w, " Review progress and continue.\"}");
+    ckpt__json_text(w, " Review progress and continue.\"}");
     return w->len > w->cap ? CKPT_ERR_BUFFER : CKPT_OK;
 }
 
@@ -6138,9 +6009,8 @@ static ckpt_code ckpt__plan_hold(ckpt__run *run, const ckpt_env_desc *desc,
     if (!again) {
         if (n == CKPT_HELD_MAX) return CKPT_ERR_HELD;
         CKPT__TRY(ckpt__plan_value(run, desc->timestep));
-        ckpt__plan_entry(run, CKPT__HELD, n, CKPT__WRITE);
+        ckpt__plan_entry(run, CKPT__HELD, n, CKPT__WRITE, desc->id);
     }
-    run->plan.name = desc->id;
     run->plan.steps = desc->step_count;
     run->hold_again = key;
     return CKPT_OK;
@@ -6166,7 +6036,7 @@ static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
     if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
     const uint32_t at = ckpt__entry_find(run, CKPT__HELD, id, 0);
     if (at == run->record.section[CKPT__HELD].count) return CKPT_OK;
-    ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP);
+    ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP, id);
     return ckpt__save_planned(run);
 }
 
@@ -6240,10 +6110,9 @@ static ckpt_code ckpt__env_is_ours(const ckpt_env *env)
 CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
 {
     const ckpt_env_desc *desc = &env->priv.desc;
-    int failed = 0;
-    if (failure != NULL) {
-        *failure = 0;
-    }
+    int ignored;
+    failure = failure != NULL ? failure : &ignored;
+    *failure = 0;
     if (!env->priv.open || (env->priv.released && env->priv.struck)) {
         return CKPT_OK;
     }
@@ -6253,13 +6122,10 @@ CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
     }
     if (!env->priv.released && desc->release != NULL) {
         env->priv.releasing = true;
-        failed = desc->release(desc->user, env);
+        *failure = desc->release(desc->user, env);
         env->priv.releasing = false;
     }
-    if (failure != NULL) {
-        *failure = failed;
-    }
-    if (failed != 0) return CKPT_ERR_IO;
+    if (*failure != 0) return CKPT_ERR_IO;
     env->priv.released = true;
     ckpt__janitor_remove(desc->janitor, env);
     if (desc->run != NULL) {
@@ -6286,14 +6152,8 @@ CKPT_API ckpt_code ckpt_held_timestep(ckpt_run *view, const char *id, void *buf,
                                       size_t cap, size_t *size)
 {
     ckpt__run *run = ckpt__run_of(view);
-    *size = 0;
-    ckpt_code rc = ckpt__ready(run);
-    if (rc == CKPT_OK) {
-        rc = ckpt__entry_value(run, CKPT__HELD,
-                               ckpt__entry_find(run, CKPT__HELD, id, 0), buf,
-                               cap, size);
-    }
-    return ckpt__run_result(run, rc);
+    return ckpt__run_result(run, ckpt__entry_value(run, CKPT__HELD, id, 0, buf,
+                                                   cap, size));
 }
 
 CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
@@ -6308,29 +6168,24 @@ CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
 
 CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count)
 {
-    size_t failures = 0, n = 0;
-    while (janitor->count > 0) {
+    size_t failures = 0, ignored;
+    ckpt_desc desc;
+    memset(&desc, 0, sizeof(desc));
+    desc.event = janitor->event;
+    desc.event_user = janitor->event_user;
+    count = count != NULL ? count : &ignored;
+    for (*count = 0; janitor->count > 0; ++*count) {
         ckpt_env *env = janitor->envs[--janitor->count];
-        ckpt_desc desc;
         ckpt_error err;
-        memset(&desc, 0, sizeof(desc));
         memset(&err, 0, sizeof(err));
-        desc.event = janitor->event;
-        desc.event_user = janitor->event_user;
         const ckpt_code rc = ckpt_env_release(env, &err.sys);
         (void)ckpt__fill_error(&err, rc);
         env->priv.released = true;
         env->priv.struck = true;
         failures += rc != CKPT_OK;
-        n++;
-        if (rc == CKPT_OK) {
-            ckpt__event(&desc, CKPT_EVENT_ENV_RELEASED, env->id, NULL, NULL);
-        } else {
-            ckpt__event(&desc, CKPT_EVENT_ENV_FAILED, env->id, NULL, &err);
-        }
-    }
-    if (count != NULL) {
-        *count = n;
+        ckpt__event(&desc, rc == CKPT_OK ? CKPT_EVENT_ENV_RELEASED
+                                         : CKPT_EVENT_ENV_FAILED,
+                    env->id, NULL, &err);
     }
     return failures;
 }
@@ -6448,12 +6303,6 @@ static ckpt_code ckpt__describe(ckpt__ctx *ctx, const char *id,
     return CKPT_OK;
 }
 
-static bool ckpt__is_id(const char *id)
-{
-    const size_t n = id != NULL ? strlen(id) : 0;
-    return n > 0 && n <= CKPT_ID_MAX;
-}
-
 CKPT_API ckpt_code ckpt_query(ckpt_ctx *view, const char *id,
                               ckpt_run_info *info)
 {
@@ -6468,24 +6317,21 @@ static ckpt_code ckpt__verify_all(ckpt__ctx *ctx, const char *id)
     ckpt__place *p = &ctx->place;
     const ckpt__into into = ckpt__into_info(ctx, NULL);
     ckpt_code worst = CKPT_OK;
-    ckpt_error first;
-    memset(&first, 0, sizeof(first));
+    uint64_t pos = 0;
     for (uint64_t epoch_max = CKPT_TURN_MAX; epoch_max > 0; ) {
         CKPT__TRY(ckpt__store_look(p, epoch_max));
         if (p->look.count == 0) break;
         for (unsigned i = 0; i < p->look.count; i++) {
-            uint32_t pos;
-            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i], &into,
-                                                 &pos);
+            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i],
+                                                 &into);
             if (rc != CKPT_OK && rc != CKPT_ERR_DAMAGED) return rc;
-            if (worst == CKPT_OK && rc != CKPT_OK) {
-                worst = rc;
-                first.pos = pos;
-            }
+            pos = worst == CKPT_OK ? ckpt__pos(&p->reader) : pos;
+            worst = worst == CKPT_OK ? rc : worst;
         }
         epoch_max = p->look.gens[p->look.count - 1].epoch - 1;
     }
-    p->error = worst != CKPT_OK ? first : p->error;
+    memset(&p->error, 0, sizeof(p->error));
+    p->error.pos = worst != CKPT_OK ? pos : 0;
     return worst;
 }
 
@@ -6522,21 +6368,26 @@ CKPT_API ckpt_code ckpt_verify(ckpt_ctx *view, const char *id,
     return rc;
 }
 
-static ckpt_code ckpt__list_next(ckpt__ctx *ctx, ckpt_where where,
-                                 ckpt_cursor *cursor, char *id)
+// Goes on to the next id of a walk, which comes into ctx->id. False at the end,
+// or after an error, as *rc says.
+static bool ckpt__list_next(ckpt__ctx *ctx, ckpt_where where,
+                            ckpt_cursor *cursor, ckpt_code *rc)
 {
-    return ckpt__store_list(ctx->desc.store, where, cursor, id,
-                            &ctx->place.error);
+    *rc = ckpt__store_list(ctx->desc.store, where, cursor, ctx->id,
+                           &ctx->place.error);
+    return *rc == CKPT_OK;
 }
 
 // Ends a walk: a cursor that was not walked to its end is freed.
-static ckpt_code ckpt__list_end(ckpt__ctx *ctx, ckpt_where where,
-                                ckpt_cursor *cursor, ckpt_code rc)
+// Ends a walk over the runs: a cursor that was not walked to its end is freed.
+static ckpt_code ckpt__list_end(ckpt__ctx *ctx, ckpt_cursor *cursor,
+                                ckpt_code rc)
 {
     if (rc == CKPT_OK) {
-        (void)ckpt__list_next(ctx, where, cursor, NULL);
+        (void)ckpt__store_list(ctx->desc.store, CKPT_AT_RUNS, cursor, NULL,
+                               &ctx->place.error);
     }
-    return rc == CKPT_END ? CKPT_OK : rc;
+    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
 }
 
 // Describes all runs to fn.
@@ -6548,29 +6399,27 @@ static ckpt_code ckpt__scan(ckpt__ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
     ckpt_code rc = CKPT_OK;
     bool more = true;
     memset(&cursor, 0, sizeof(cursor));
-    while (more && (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor,
-                                         ctx->id)) == CKPT_OK) {
+    while (more && ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
         if (ckpt__describe(ctx, ctx->id, info) == CKPT_OK &&
             ((uint32_t)info->state & states)) {
             more = fn(user, info);
         }
     }
-    return ckpt__list_end(ctx, CKPT_AT_RUNS, &cursor, rc);
+    return ckpt__list_end(ctx, &cursor, rc);
 }
 
 CKPT_API ckpt_code ckpt_scan(ckpt_ctx *view, uint32_t states, ckpt_scan_fn *fn,
                              void *user)
 {
-    ckpt__ctx *ctx = ckpt__ctx_of(view);
     states = states != 0 ? states : (uint32_t)CKPT_STATE_ALL;
-    return ckpt__ctx_result(ctx, ckpt__scan(ctx, states, fn, user));
+    return ckpt__scan(ckpt__ctx_of(view), states, fn, user);
 }
 
 // Runs that have not ended.
-#define CKPT__STATES_OPEN                                                      \
-    ((uint32_t)CKPT_STATE_ALL & ~((uint32_t)CKPT_STATE_FINISHED |              \
-                                  (uint32_t)CKPT_STATE_DONE |                  \
-                                  (uint32_t)CKPT_STATE_FAILED))
+enum {
+    CKPT__STATES_OPEN = CKPT_STATE_ALL & ~(CKPT_STATE_FINISHED |
+                                           CKPT_STATE_DONE | CKPT_STATE_FAILED)
+};
 
 // What ckpt_latest() looks for, and has found.
 typedef struct ckpt__latest {
@@ -6650,7 +6499,7 @@ CKPT_API ckpt_code ckpt_stale(ckpt_ctx *view, int64_t age_ms,
     const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__stale_visit,
                                     &s);
     *count = s.count;
-    return ckpt__ctx_result(ctx, rc);
+    return rc;
 }
 
 CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
@@ -6659,8 +6508,7 @@ CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
     ckpt__run *run = ckpt__run_of(view);
     ckpt_code rc;
-    while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, ctx->id)) ==
-           CKPT_OK) {
+    while (ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, &rc)) {
         run->view = view;
         rc = ckpt__take_run_over(ctx, run, ctx->id, NULL, 0);
         if (ckpt__open_result(ctx, run, rc) == CKPT_OK) return CKPT_OK;
@@ -6669,9 +6517,11 @@ CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
     return ckpt__ctx_result(ctx, rc);
 }
 
-CKPT_API void ckpt_cursor_close(ckpt_ctx *ctx, ckpt_cursor *cursor)
+CKPT_API void ckpt_cursor_close(ckpt_ctx *view, ckpt_cursor *cursor)
 {
-    (void)ckpt__list_next(ckpt__ctx_of(ctx), CKPT_AT_RUNS, cursor, NULL);
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    (void)ckpt__store_list(ctx->desc.store, CKPT_AT_RUNS, cursor, NULL,
+                           &ctx->place.error);
 }
 
 // Resumes a run that is claimed, or hands it to the fallback, a bounded number
@@ -6740,19 +6590,16 @@ CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx_view, ckpt_run *view,
                                 ckpt_recover_info *info)
 {
     ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
-    ckpt_recover_info counted;
+    ckpt_recover_info ignored;
     ckpt_cursor cursor;
     ckpt_code rc;
-    memset(&counted, 0, sizeof(counted));
+    info = info != NULL ? info : &ignored;
+    memset(info, 0, sizeof(*info));
     memset(&cursor, 0, sizeof(cursor));
-    while ((rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->id)) ==
-           CKPT_OK) {
-        ckpt__recover_next(ctx, ckpt__run_of(view), desc, &counted);
+    while (ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
+        ckpt__recover_next(ctx, ckpt__run_of(view), desc, info);
     }
-    if (info != NULL) {
-        *info = counted;
-    }
-    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
+    return ckpt__list_end(ctx, &cursor, rc);
 }
 
 // Takes a run for what has nothing to hand out, and lets it go again.
@@ -6761,13 +6608,10 @@ static ckpt_code ckpt__use(ckpt__ctx *ctx, ckpt_run *view, const char *id,
 {
     ckpt__run *run = ckpt__run_of(view);
     ckpt_code rc = ckpt__take(ctx, run, id, purpose);
-    if (rc == CKPT_OK) {
-        ckpt__store_close(&run->place, false);
-    } else {
-        ctx->place.error = run->place.error;
-    }
+    rc = ckpt__open_result(ctx, run, rc);
+    ckpt_abandon(view);
     memset(view, 0, sizeof(*view));
-    return ckpt__ctx_result(ctx, rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc);
+    return rc;
 }
 
 CKPT_API ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run, const char *id)
@@ -6816,36 +6660,19 @@ CKPT_API ckpt_code ckpt_prune(ckpt_ctx *view, ckpt_run *run,
     ckpt__ctx *ctx = ckpt__ctx_of(view);
     ckpt_cursor cursor;
     ckpt_code rc = CKPT_OK;
-    uint32_t n = 0;
+    uint32_t ignored;
     bool more = true;
     memset(&cursor, 0, sizeof(cursor));
     if (desc->age_ms < 1 || (desc->states & ~allowed) != 0) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
-    while (more && (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor,
-                                         ctx->id)) == CKPT_OK) {
-        more = ckpt__prune_one(ctx, run, desc, &n);
+    count = count != NULL ? count : &ignored;
+    *count = 0;
+    while (more && ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
+        more = ckpt__prune_one(ctx, run, desc, count);
     }
     memset(run, 0, sizeof(*run));
-    if (count != NULL) {
-        *count = n;
-    }
-    return ckpt__ctx_result(ctx, ckpt__list_end(ctx, CKPT_AT_RUNS, &cursor,
-                                                rc));
-}
-
-// Whether the maker of a run that was never shown is gone.
-static bool ckpt__maker_is_gone(const ckpt__ctx *ctx, ckpt__place *p)
-{
-    ckpt__facts *f = &p->facts;
-    memset(f, 0, sizeof(*f));
-    if (ckpt__store_look(p, 0) != CKPT_OK ||
-        ckpt__store_alive(p, p->look.epoch, &p->life) != CKPT_OK) {
-        return false;
-    }
-    f->verdict = p->life.verdict;
-    f->age_ms = p->life.now_ms - p->life.beat_ms;
-    return ckpt__is_gone(f, &ctx->desc);
+    return ckpt__list_end(ctx, &cursor, rc);
 }
 
 // Removes a run that was never shown, if its maker is gone. It is claimed above
@@ -6857,7 +6684,8 @@ static bool ckpt__sweep_aside(ckpt__ctx *ctx, ckpt__run *run)
         CKPT_OK) {
         return false;
     }
-    const bool removed = ckpt__maker_is_gone(ctx, p) &&
+    const bool removed = ckpt__observe_owner(p) == CKPT_OK &&
+        ckpt__is_gone(&p->facts, &ctx->desc) &&
         ckpt__make_claim(run, p->look.epoch + 1) == CKPT_OK &&
         ckpt__fence(run) == CKPT_OK &&
         ckpt__remove_run(run, CKPT_REMOVED, NULL) == CKPT_OK;
@@ -6872,38 +6700,30 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt__run *run = ckpt__run_of(view);
     ckpt_cursor cursor;
     ckpt_code rc;
-    uint32_t n = 0;
+    uint32_t ignored;
+    count = count != NULL ? count : &ignored;
+    *count = 0;
     memset(&cursor, 0, sizeof(cursor));
-    while ((rc = ckpt__list_next(ctx, CKPT_AT_LEFTOVERS, &cursor, ctx->id)) ==
-           CKPT_OK) {
+    while (ckpt__list_next(ctx, CKPT_AT_LEFTOVERS, &cursor, &rc)) {
         (void)ckpt__run_init(ctx, run, ctx->id);
-        n += ckpt__sweep_aside(ctx, run);
+        *count += ckpt__sweep_aside(ctx, run);
     }
     memset(&cursor, 0, sizeof(cursor));
     while (rc == CKPT_END &&
-           (rc = ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, ctx->id)) ==
-           CKPT_OK) {
+           ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
         rc = ckpt__take(ctx, run, ctx->id, CKPT__FOR_BEGIN);
         // Claimed, and so removed by us: else it was gone already.
-        n += (rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND) &&
+        *count += (rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND) &&
              run->epoch > 0;
         rc = CKPT_END;
     }
     memset(view, 0, sizeof(*view));
-    if (count != NULL) {
-        *count = n;
-    }
-    return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
+    return ckpt__list_end(ctx, &cursor, rc);
 }
 
 //--- End of the implementation ------------------------------------------------
 
 #undef CKPT__APART
-#undef CKPT__CRC_AT
-#undef CKPT__CRC_POLY
-#undef CKPT__DAY_MS
-#undef CKPT__FLAG_WIDTH
-#undef CKPT__FRONT_AT
 #undef CKPT__HASH_EMPTY
 #undef CKPT__HIGH1
 #undef CKPT__HIGH2
@@ -6913,14 +6733,8 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
 #undef CKPT__LOW2
 #undef CKPT__LOW3
 #undef CKPT__LOW4
-#undef CKPT__HEAD_SIZE
 #undef CKPT__META_MAP
-#undef CKPT__NUMBER_WIDTH
-#undef CKPT__OUTCOME_MAX
-#undef CKPT__STATES_OPEN
-#undef CKPT__SUM_AT
 #undef CKPT__TIME_MAX
-#undef CKPT__TIME_SIZE
 #undef CKPT__TRY
 
 #endif /* CKPT_IMPLEMENTATION_DONE */

@@ -1163,7 +1163,7 @@ static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs,
 // both cases the owner cannot bring a finished run back. That is why both
 // temporary files of a save are made before this call, and why both renames
 // follow it. (Variants temps-left, claims-after-temps, prev-linked-late and
-// rename-unlooked in tests/spin/ckpt.pml.)
+// rename-unlooked in tests/proof/spin/ckpt.pml.)
 static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
                                       const ckpt__fs_place *p, ckpt_error *err)
 {
@@ -2051,7 +2051,7 @@ static int ckpt__fs_collect_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
 // which a low claim stands and the claims between it and the remover's are
 // gone: the claimant of the low one, if it looked only then, would take the run
 // from an owner that has not lost it. (Variant claims-descending in
-// tests/spin/ckpt.pml.)
+// tests/proof/spin/ckpt.pml.)
 static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                   uint64_t below, uint64_t own)
 {
