@@ -106,6 +106,7 @@
     X(a_generation_that_goes_is_stale)                                         \
     X(what_a_higher_owner_is_removing_is_no_failure)                           \
     X(a_run_that_is_swept_while_it_is_made_is_made_anew)                       \
+    X(what_is_dropped_beside_a_kept_one_is_gone_for_good)                      \
     X(a_generation_that_cannot_be_looked_at_keeps_its_run)                     \
     X(a_run_without_a_generation_is_removed_whole)                             \
     X(what_cannot_be_removed_is_told_and_goes_the_next_time)                   \
@@ -2266,6 +2267,18 @@ static void what_a_higher_owner_is_removing_is_no_failure(void)
         CHECK_INT(unlink(path), 0);
         CHECK_INT(drop(0, &gen, CKPT_DROP_REST), CKPT_OK);
         CHECK_INT(names("r-job", "checkpoint."), 2);
+    }
+    end_claimed();
+}
+
+// A spare that a power cut brings back would be resumed if the kept one rots.
+static void what_is_dropped_beside_a_kept_one_is_gone_for_good(void)
+{
+    if (begin_claimed()) {
+        const ckpt_gen gen = t.look.gens[0];
+        plan("sync", "dir", -EIO, 0, 9);
+        CHECK_INT(drop(0, &gen, CKPT_DROP_REST), CKPT_ERR_IO);
+        CHECK_INT(t.fault[0].hits, 1);
     }
     end_claimed();
 }
