@@ -11,8 +11,9 @@
 # kill rate is printed: those that survive are told, but are no failure. The
 # last line is "N passed, N failed".
 #
-# Everything goes to $B/mutate. Results are kept for as long as headers and
-# tests stay as they are, so the run can be stopped and goes on where it was.
+# Everything goes to $B/mutate. Results are kept, with the tests that they are
+# of, for as long as headers and tests stay as they are, so the run can be
+# stopped and goes on where it was.
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC:=cc}" "${CFLAGS:=-O0}" "${STB:=/usr/include/stb}" "${B:=build}"
 : "${JOBS:=1}" "${AWK:=awk}" "${SAMPLE:=60}" "${SEED:=}"
@@ -34,7 +35,7 @@ run() {
     # shellcheck disable=SC2086
     $CC $CFLAGS -w -std=c99 -I"$dir" -I"$STB" -c -o "$dir/ckpt.o" \
         "$work/ckpt.c" 2>"$dir/log" &&
-    $CC $link -o "$dir/run" "$work/mutate.o" "$work"/test_*.o \
+    $CC $link -o "$dir/run" "$results/mutate.o" "$results"/test_*.o \
         "$dir/ckpt.o" 2>>"$dir/log" ||
         { echo "nothing: it does not compile"; return; }
     "$dir/run" "$work/fast" || return
@@ -46,8 +47,8 @@ run() {
             "$source" || return
     done
     # shellcheck disable=SC2046,SC2086
-    $CC $link -o "$dir/run" "$work/mutate.o" "$dir/test_rules.o" \
-        $(printf '%s\n' "$work"/test_*.o | grep -v test_rules) \
+    $CC $link -o "$dir/run" "$results/mutate.o" "$dir/test_rules.o" \
+        $(printf '%s\n' "$results"/test_*.o | grep -v test_rules) \
         "$dir/ckpt.o" &&
     "$dir/run" "$work/slow"
 }
@@ -106,7 +107,7 @@ all() {
 
 mkdir -p "$work" || exit 1
 # shellcheck disable=SC2086
-results=$work/results-$(cat $headers tests/*/*.[ch] tests/data/* \
+results=$work/results-$(cat $headers tests/*.c tests/*/*.[ch] tests/data/* \
     $proof/mutate.* | cksum | tr ' ' -)
 mkdir -p "$results"
 rm -f "$work/red"
@@ -119,13 +120,13 @@ mkdir -p "$TMPDIR"
 if [ ! -f "$results/times" ]; then
     for source in tests/*/test_*.c $proof/mutate.c; do
         # shellcheck disable=SC2086
-        $CC -O1 $link $less -I. -c -o "$work/$(basename "$source" .c).o" \
-            "$source" || exit 1
+        $CC -O1 $link $less -I. -c \
+            -o "$results/$(basename "$source" .c).o" "$source" || exit 1
     done
     # Without a mutation everything passes; what does not, proves nothing.
     # shellcheck disable=SC2086
     $CC -O1 -w -std=c99 -I. -I"$STB" -c -o "$work/ckpt.o" "$work/ckpt.c" &&
-    $CC $link -o "$work/run" "$work"/test_*.o "$work/mutate.o" \
+    $CC $link -o "$work/run" "$results"/test_*.o "$results/mutate.o" \
         "$work/ckpt.o" || exit 1
     "$work/run" >"$work/times"
     mv "$work/times" "$results/times"
