@@ -1728,7 +1728,6 @@ static void ckpt__hex8(char out[8], uint32_t value)
 }
 
 // The value of four hexadecimal digits.
-// The value of four hexadecimal digits.
 static uint32_t ckpt__hex4(const char *p)
 {
     uint32_t value = 0;
@@ -2517,8 +2516,6 @@ static void ckpt__take_scalar(ckpt__reader *r)
     }
 }
 
-// Takes one value (RFC 8259) without the white space around it. Not recursive:
-// a bit for each level says whether it is an object.
 // Takes a key and the colon behind it, and the white space around them.
 static void ckpt__take_key(ckpt__reader *r, ckpt__string *s)
 {
@@ -3186,7 +3183,6 @@ typedef struct ckpt__into {
 } ckpt__into;
 
 // Reads a padded number of the head. Above CKPT_TURN_MAX if it is none.
-// Reads a padded number of the head. Above CKPT_TURN_MAX if it is none.
 static uint64_t ckpt__head_number(const char *p)
 {
     size_t n = CKPT__NUMBER_WIDTH;
@@ -3306,7 +3302,6 @@ static void ckpt__show(char *buf, const ckpt__string *s)
     buf[n] = '\0';
 }
 
-// Takes a string that is to be shown in buf, NULL for one that is not.
 // Takes a string of which up to cap bytes are to be shown in buf, NULL for one
 // that is not.
 static void ckpt__take_shown(ckpt__reader *r, ckpt__string *s, char *buf,
@@ -3340,7 +3335,6 @@ static bool ckpt__is_nonce(const char *text, size_t size)
            strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == size;
 }
 
-// Takes whose run it is, and its nonce. False: another run's.
 // Takes whose run it is, and its nonce.
 CKPT__APART static void ckpt__take_run(ckpt__reader *r, const char *id,
                                        const ckpt__into *into)
@@ -3406,7 +3400,6 @@ static void ckpt__take_prompt(ckpt__reader *r, ckpt__found *f)
 }
 
 // Takes an unpadded number of up to 19 digits.
-// Takes an unpadded number.
 static uint64_t ckpt__take_number(ckpt__reader *r, uint64_t max)
 {
     char digits[20];
@@ -3532,7 +3525,6 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list,
 }
 
 // Takes the reason, null or a string.
-// Takes the reason, null or a string.
 static void ckpt__take_reason(ckpt__reader *r, const ckpt__into *into)
 {
     ckpt__found *f = into->found;
@@ -3569,7 +3561,6 @@ static void ckpt__take_section(ckpt__reader *r, const char *id, uint32_t i,
     ckpt__section_end(r, section);              // a list ends its own
 }
 
-// Takes everything behind the head. False: it is another run's.
 // Takes everything behind the head.
 static void ckpt__take_body(ckpt__reader *r, const char *id,
                             const ckpt__into *into)
@@ -3626,7 +3617,6 @@ static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
 }
 
 // Takes a whole record and checks everything about it but its name.
-// Takes a whole record and checks everything about it but its name.
 static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
                                    const ckpt__into *into)
 {
@@ -3651,9 +3641,6 @@ static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
     return r->rc == CKPT_OK && !into->found->ours ? CKPT_ERR_FOREIGN : r->rc;
 }
 
-// Reads the record of a run (R1), with head for its head. CKPT_ERR_DAMAGED,
-// with *pos; CKPT_ERR_FOREIGN if it is whole but another run's;
-// CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what the store said.
 // Reads the record of a run (R1) with the reader of the place, its head into
 // p->head. CKPT_ERR_DAMAGED, where the reader stands then; CKPT_ERR_FOREIGN if
 // it is whole but another run's; CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what
@@ -3839,7 +3826,6 @@ static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *of)
 }
 
 // Emits the value of what changes behind its label.
-// Emits the value of what changes behind its label.
 static void ckpt__emit_value(ckpt__writer *w, const char *label,
                              const ckpt__plan *plan)
 {
@@ -3902,7 +3888,6 @@ static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
     w->section = before;
 }
 
-// Emits a list of entries. Returns how many there are now.
 // Emits a list of entries. Returns how many there are now. Of phases the sizes
 // are not known, and all stay: they are one piece.
 static uint32_t ckpt__emit_list(ckpt__writer *w, ckpt__plan *plan,
@@ -3959,7 +3944,6 @@ static void ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
 }
 
 // Emits a section that is written once, when the run begins.
-// Emits a section that is written once, when the run begins.
 static void ckpt__emit_begin(ckpt__writer *w, const ckpt__plan *plan,
                              uint32_t i)
 {
@@ -4001,8 +3985,6 @@ static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
 }
 
 // Emits the body of what the plan makes of the old record. The dry one measures
-// its sections into *now.
-// Emits the body of what the plan makes of the old record. The dry one measures
 // its sections into the new one.
 static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
 {
@@ -4033,8 +4015,6 @@ static ckpt__writer *ckpt__writer_begin(ckpt__place *place, bool dry)
     return &place->writer;
 }
 
-// Fills in the record that follows from the plan, but for its seq. Returns the
-// sum of its body.
 // Fills in what the record that follows from the plan lacks, but for its seq.
 // Returns the sum of its body.
 CKPT__APART static uint32_t ckpt__compose(ckpt__place *place, ckpt__plan *plan,
@@ -4295,7 +4275,6 @@ CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *view)
 //--- Judging ------------------------------------------------------------------
 
 // Reads one generation whole, as p->gen.
-// Reads one generation whole, as p->gen.
 static ckpt_code ckpt__judge_one(ckpt__place *p, const char *id,
                                  const ckpt_gen *gen, const ckpt__into *into)
 {
@@ -4402,7 +4381,6 @@ CKPT__APART static bool ckpt__watch_beat(ckpt__ctx *ctx, const char *id,
     return false;
 }
 
-// Looks at the claims once, and judges the run.
 // Looks at the highest claim, and at its owner.
 static ckpt_code ckpt__observe_owner(ckpt__place *p)
 {
@@ -4601,8 +4579,6 @@ static ckpt_code ckpt__ready(ckpt__run *run)
     return run->doubts & CKPT__DOUBT_RECORD ? ckpt__rejudge(run) : CKPT_OK;
 }
 
-// The entry that the plan writes, as it stands in the new generation. old is
-// the effect that ends, or NULL.
 // The entry that the plan writes, as it stands in the new generation. old is
 // the effect that ends, or NULL.
 static void ckpt__apply_entry(const ckpt__plan *plan, const ckpt__entry *old,
@@ -4864,7 +4840,6 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
     return CKPT_OK;
 }
 
-// Adds to the plan what becomes of an entry.
 // Adds to the plan what becomes of an entry of that name.
 static void ckpt__plan_entry(ckpt__run *run, uint32_t list, uint32_t at,
                              ckpt__fate fate, const char *name)
@@ -4875,7 +4850,6 @@ static void ckpt__plan_entry(ckpt__run *run, uint32_t list, uint32_t at,
     run->plan.name = name;
 }
 
-// Adds a value of the caller's to the plan; absent stays absent.
 // Adds a value of the caller's to the plan, null if there is none.
 static ckpt_code ckpt__plan_value(ckpt__run *run, ckpt_bytes value)
 {
@@ -5448,8 +5422,6 @@ static ckpt_code ckpt__entry_name(ckpt__run *run, uint32_t list, uint32_t i,
     return CKPT_OK;
 }
 
-// Copies the value of entry i of a list out; i is the number of entries if
-// there is none.
 // Copies the value of the newest such entry out; an effect that has not ended
 // has none.
 static ckpt_code ckpt__entry_value(ckpt__run *run, uint32_t list,
@@ -5753,7 +5725,6 @@ CKPT_API ckpt_code ckpt_phase_output(ckpt_run *view, const char *name,
 }
 
 // Plans the end of a phase.
-// Plans the end of a phase.
 static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
                                   ckpt_bytes output, const ckpt_save_desc *save)
 {
@@ -5804,7 +5775,6 @@ static bool ckpt__effect_stands(const ckpt__run *run, const ckpt__entry *e,
     return e->ended || e->epoch != run->epoch || run->begin_again != key;
 }
 
-// Plans the begin of an effect. *stands: there is one already.
 // Plans the begin of an effect. *stands: there is one already.
 static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
                                    const ckpt_save_desc *save, bool *stands,
@@ -6378,7 +6348,6 @@ static bool ckpt__list_next(ckpt__ctx *ctx, ckpt_where where,
     return *rc == CKPT_OK;
 }
 
-// Ends a walk: a cursor that was not walked to its end is freed.
 // Ends a walk over the runs: a cursor that was not walked to its end is freed.
 static ckpt_code ckpt__list_end(ckpt__ctx *ctx, ckpt_cursor *cursor,
                                 ckpt_code rc)

@@ -2050,8 +2050,8 @@ static int ckpt__fs_collect_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
 // The lowest claim goes first. In another order there would be a moment at
 // which a low claim stands and the claims between it and the remover's are
 // gone: the claimant of the low one, if it looked only then, would take the run
-// from an owner that has not lost it. (Variant claims-descending in
-// tests/proof/spin/ckpt.pml.)
+// from an owner that has not lost it. (Variant collect-descending in
+// tests/proof/spin/run.sh.)
 static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                   uint64_t below, uint64_t own)
 {
@@ -2286,7 +2286,7 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    const bool ours = p->opener_pid == fs->priv.calls->pid(fs->priv.user);
+    const bool ours = ckpt__fs_check_opener(fs, p) == CKPT_OK;
     ckpt__fs_close(fs, &p->reading);
     if (ours) {
         ckpt__fs_discard_put(fs, p);

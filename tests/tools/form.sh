@@ -585,6 +585,18 @@ bodies() {
 }
 check "no function body above 70 lines" bodies
 
+# What was rewritten, and left standing above what replaced it.
+comments_once() {
+    awk '!/^ *\/\// { delete seen; next }
+         length($0) > 20 && $0 in seen {
+             print FILENAME ":" FNR ": " $0
+             bad = 1
+         }
+         { seen[$0] = 1 }
+         END { exit bad }' ckpt.h ckpt_store_fs.h
+}
+check "no comment says a line twice" comments_once
+
 scripts() {
     shellcheck -s sh -S warning -e SC1091 tests/run_all .ci/run tests/*/*.sh \
         tests/*/*/*.sh
