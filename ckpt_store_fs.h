@@ -1312,14 +1312,23 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
 // generation that the listing missed during a rename. After more than
 // CKPT_CLAIMS_MAX epochs without a generation the search goes on at listed, and
 // below that it ends.
+//
+// lowest is the lowest epoch of which the listing showed any name. Once the
+// search has found a generation, it ends there: an owner whose claim stands is
+// listed, for no process renames a claim, and what has no claim any more was
+// replaced by an owner above. As long as the search has found nothing, lowest
+// says nothing: on a full disk the only generation can be one whose claim was
+// removed, and the listing may have missed it.
 static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
                                          uint64_t epoch, uint64_t listed,
-                                         ckpt_look *look, ckpt_error *err)
+                                         uint64_t lowest, ckpt_look *look,
+                                         ckpt_error *err)
 {
     ckpt_code rc = CKPT_OK;
     uint32_t misses = 0;
     while (rc == CKPT_OK && epoch > 0 && look->count + 2 <= CKPT_LOOK_MAX) {
         const unsigned before = look->count;
+        if (look->count > 0 && epoch < lowest) break;
         rc = ckpt__fs_look_epoch(fs, dir, epoch, look, err);
         misses = look->count > before ? 0 : misses + 1;
         epoch--;
@@ -1340,7 +1349,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
     ckpt_fs_stat st;
-    uint64_t epoch, listed = 0;
+    uint64_t epoch, listed = 0, lowest = UINT64_MAX;
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->reading);
     const ckpt_code rc = ckpt__fs_check_opener(fs, p);
@@ -1348,14 +1357,11 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
-        if ((kind == CKPT__FS_CLAIM || kind == CKPT__FS_NEWEST ||
-             kind == CKPT__FS_PREV) && epoch > look->epoch) {
-            look->epoch = epoch;
-        }
-        if ((kind == CKPT__FS_NEWEST || kind == CKPT__FS_PREV) &&
-            epoch <= epoch_max && epoch > listed) {
-            listed = epoch;
-        }
+        const bool is_gen = kind == CKPT__FS_NEWEST || kind == CKPT__FS_PREV;
+        if (!is_gen && kind != CKPT__FS_CLAIM) continue;
+        if (epoch > look->epoch) look->epoch = epoch;
+        if (epoch < lowest) lowest = epoch;
+        if (is_gen && epoch <= epoch_max && epoch > listed) listed = epoch;
     }
     if (w.r < 0) return ckpt__fs_fail(err, "list the directory of a run", w.r);
     // The listing came first and showed all higher claims; now the own claim.
@@ -1367,7 +1373,8 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
         look->mine = st.nlink > 0;
     }
     return ckpt__fs_look_downwards(fs, p->dir, epoch_max < look->epoch ?
-                                   epoch_max : look->epoch, listed, look, err);
+                                   epoch_max : look->epoch, listed, lowest,
+                                   look, err);
 }
 
 // The method read(). With n == 0 the reader is done, and the file is closed.

@@ -58,6 +58,8 @@
     X(a_leftover_that_has_been_shown_is_left_alone)                            \
     X(a_run_that_was_removed_while_it_is_held_is_empty)                        \
     X(a_look_over_a_gap_of_epochs_ends)                                        \
+    X(a_look_ends_at_the_lowest_name_that_is_listed)                           \
+    X(the_only_generation_is_found_though_a_listing_missed_it)                 \
     X(another_process_can_do_nothing_with_a_place)                             \
     X(an_owner_is_cut_between_characters)                                      \
     X(a_claim_that_does_not_fit_is_refused)                                    \
@@ -321,6 +323,16 @@ static int bad_dir_open(void *u, int dir, void **walk)
     return fails ? with("dir_open") : REAL->dir_open(u, dir, walk);
 }
 
+// A listing may miss a name to which another file is being renamed.
+static int bad_dir_next(void *u, void *walk, char name[256])
+{
+    int r;
+    do {
+        r = REAL->dir_next(u, walk, name);
+    } while (r == 1 && hit("hide", name));
+    return r;
+}
+
 static void plant_late(void);
 
 static void bad_dir_close(void *u, void *walk)
@@ -385,7 +397,7 @@ static bool setup_closed(void)
     t.calls = (ckpt_fs_calls){
         bad_open, bad_close, bad_read, bad_write, bad_sync, bad_stat,
         bad_stat_at, bad_mkdir, bad_rmdir, bad_unlink, bad_rename, bad_link,
-        bad_lock, bad_touch, bad_dir_open, REAL->dir_next, bad_dir_close,
+        bad_lock, bad_touch, bad_dir_open, bad_dir_next, bad_dir_close,
         bad_local, bad_self, bad_gone, bad_pid, REAL->clock, REAL->random
     };
     if (!CHECK(temp_dir_make(t.dir, sizeof(t.dir), "fs"))) {
@@ -490,6 +502,13 @@ static void plant(const char *name, const char *text)
         CHECK_INT(write(fd, text, strlen(text)), strlen(text));
         close(fd);
     }
+}
+
+static void remove_at(const char *name)
+{
+    char path[600];
+    path_of(path, name);
+    CHECK_INT(unlink(path), 0);
 }
 
 static void plant_dir(const char *name)
@@ -1259,6 +1278,48 @@ static void a_look_over_a_gap_of_epochs_ends(void)
         CHECK(t.look.epoch == CKPT_TURN_MAX);
         CHECK_INT(t.look.count, 1);             // too far from the others
         CHECK_INT(t.look.gens[0].epoch, 1000000000);
+        place_close(0);
+    }
+    teardown();
+}
+
+static void a_look_ends_at_the_lowest_name_that_is_listed(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        ckpt_abandon(&t.run);
+        remove_at("r-job/heartbeat.1");
+        remove_at("r-job/checkpoint.1.json");
+        remove_at("r-job/checkpoint.1.prev.json");
+        plant("r-job/heartbeat.5000", "");      // lowest, and has none
+        plant("r-job/heartbeat.5001", "");
+        plant("r-job/checkpoint.5001.json", "x");
+        plant("r-job/checkpoint.5001.prev.json", "y");
+        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+        t.looks = 0;
+        CHECK_INT(look(0), CKPT_OK);
+        CHECK_INT(t.looks, 4);                  // two names of each epoch
+        CHECK_INT(t.look.epoch, 5001);
+        CHECK_INT(t.look.count, 2);
+        place_close(0);
+    }
+    teardown();
+}
+
+// On a full disk an owner above removes the claim and keeps the generation.
+static void the_only_generation_is_found_though_a_listing_missed_it(void)
+{
+    if (begin(CKPT_STORE_FS_AUTO)) {
+        ckpt_abandon(&t.run);
+        remove_at("r-job/heartbeat.1");
+        remove_at("r-job/checkpoint.1.prev.json");
+        plant("r-job/heartbeat.2", "");
+        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+        plan("hide", "checkpoint.1.json", 0, 0, 1);
+        CHECK_INT(look(0), CKPT_OK);
+        CHECK_INT(t.fault[0].hits, 1);
+        CHECK_INT(t.look.epoch, 2);
+        CHECK_INT(t.look.count, 1);
+        CHECK_INT(t.look.gens[0].epoch, 1);
         place_close(0);
     }
     teardown();

@@ -118,6 +118,7 @@ all() {
     echo "error read-before-claim    $two -DV_READ_FIRST"
     echo "error read-before-look     $three -DMAXV=1 -DV_READ_AT_ONCE"
     echo "error slow-low-link        $slow -DRESUME -DV_READ_AT_ONCE -DV_LEFTOVER_NO_LOOK"
+    echo "error look-as-listed       $tight -DV_LOOK_LISTED"
     echo "error leftover-unlooked    $three -DMAXV=1 -DV_LEFTOVER_NO_LOOK"
     echo "error break-stale-claim    $two -DV_BREAK"
     echo "error one-file             $two -DV_ONE_FILE"
