@@ -265,8 +265,8 @@ CKPT_API uint32_t ckpt_version(void);
 #endif
 
 // What a context and a run keep inside, in bytes.
-#define CKPT_CTX_SIZE       4800
-#define CKPT_RUN_SIZE       (3904 + 9 * CKPT_PHASES_MAX +                      \
+#define CKPT_CTX_SIZE       4672
+#define CKPT_RUN_SIZE       (3600 + 9 * CKPT_PHASES_MAX +                      \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
 // Values of options.
@@ -284,7 +284,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(OLDER,             2, "the newest is damaged; this is the one before")   \
     X(END,               3, "there are no more")                               \
     X(FINISHED,          4, "the run is finished; there is nothing to do")     \
-    X(ERR_ARGUMENT,     -1, "an argument is out of its documented range")      \
+    X(ERR_ARGUMENT,     -1, "an argument is out of range")      \
     X(ERR_CLOSED,       -2, "the run is not open; begin or resume it first")   \
     X(ERR_NOT_FOUND,    -3, "there is nothing of that name")                   \
     X(ERR_EXISTS,       -4, "a run of that id exists; resume or remove it")    \
@@ -314,8 +314,8 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_PHASES,      -28, "too many completed phases")                       \
     X(ERR_EFFECTS,     -29, "too many open effects; end or settle some")       \
     X(ERR_HELD,        -30, "the run still holds environments, or too many")   \
-    X(ERR_RELEASED,    -31, "the environment checkpoint was released")         \
-    X(ERR_RELEASING,   -32, "the environment checkpoint is being released")
+    X(ERR_RELEASED,    -31, "the environment was released")         \
+    X(ERR_RELEASING,   -32, "the environment is being released")
 
 typedef enum ckpt_code {
 #define CKPT_X(name, value, message) CKPT_##name = value,
@@ -1495,6 +1495,14 @@ CKPT_API ckpt_store ckpt_store_none(void);
     #define CKPT__APART
 #endif
 
+// Keeps a function out of line that a compiler for a small machine would
+// otherwise copy to where it is called.
+#if defined(__GNUC__) && defined(__OPTIMIZE_SIZE__)
+    #define CKPT__ONCE __attribute__((noinline))
+#else
+    #define CKPT__ONCE
+#endif
+
 // Leaves the function with the code of a call that did not succeed.
 #define CKPT__TRY(call)                                                        \
     do {                                                                       \
@@ -1516,14 +1524,28 @@ CKPT_API uint32_t ckpt_version(void)
     return CKPT_VERSION;
 }
 
+// Text number i of a list of texts, each of which ends with a NUL. An array of
+// pointers to them would be writable data in position-independent code.
+static const char *ckpt__nth(const char *texts, uint32_t i)
+{
+    for (; i > 0; i--) {
+        texts += strlen(texts) + 1;
+    }
+    return texts;
+}
+
 CKPT_API const char *ckpt_code_message(ckpt_code code)
 {
-    switch (code) {
-#define CKPT_X(name, value, message) case CKPT_##name: return message;
-    CKPT_CODE_MAP(CKPT_X)
+#define CKPT_X(name, value, message) message "\0"
+    static const char texts[] = CKPT_CODE_MAP(CKPT_X) "unknown code";
 #undef CKPT_X
-    }
-    return "unknown code";
+#define CKPT_X(name, value, message) + 1
+    enum { COUNT = 0 CKPT_CODE_MAP(CKPT_X) };
+#undef CKPT_X
+    // The map lists them from 0 up, and then from -1 down.
+    const int i = code < 0 ? CKPT_CODE_LAST - (int)code : (int)code;
+    return ckpt__nth(texts, (uint32_t)(
+        code > CKPT_CODE_LAST || i > COUNT ? COUNT : i));
 }
 
 CKPT_API ckpt_bytes ckpt_text(const char *text)
@@ -1609,8 +1631,8 @@ static void ckpt__section_join(ckpt__section *a, const ckpt__section *b)
 
 // What may follow the first byte of a UTF-8 sequence (RFC 3629 section 4): the
 // number of bytes, and the range of the first of them. False: no first byte.
-static bool ckpt__utf8_lead(unsigned c, unsigned *more, unsigned *low,
-                            unsigned *high)
+CKPT__ONCE static bool ckpt__utf8_lead(unsigned c, unsigned *more,
+                                       unsigned *low, unsigned *high)
 {
     *low = 0x80;
     *high = 0xbf;
@@ -1727,12 +1749,12 @@ static void ckpt__hex8(char out[8], uint32_t value)
     }
 }
 
-// The value of four hexadecimal digits.
-static uint32_t ckpt__hex4(const char *p)
+// The value of n hexadecimal digits.
+static uint32_t ckpt__hex(const char *p, size_t n)
 {
     uint32_t value = 0;
-    for (int i = 0; i < 4; i++) {
-        const uint32_t c = (uint8_t)p[i];
+    for (; n > 0; n--, p++) {
+        const uint32_t c = (uint8_t)*p;
         value = value << 4 | (c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
     }
     return value;
@@ -1812,10 +1834,11 @@ enum {
     CKPT__TIME_SIZE = 24                    // 2026-11-21T03:14:15.926Z
 };
 
-// Writes RFC 3339 in UTC, CKPT__TIME_SIZE characters. The calendar is computed
+// Writes RFC 3339 in UTC, CKPT__TIME_SIZE characters and a NUL, of a time that
+// is cut to the years 1970 to 9999. The calendar is computed
 // as in Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in
 // March.
-static void ckpt__time_write(char out[32], int64_t ms)
+static void ckpt__time_write(char *out, int64_t ms)
 {
     ms = ms < 0 ? 0 : ms;
     ms = ms > CKPT__TIME_MAX ? CKPT__TIME_MAX : ms;
@@ -1838,17 +1861,18 @@ static void ckpt__time_write(char out[32], int64_t ms)
     *out = '\0';
 }
 
-// Reads n digits; anything if they are none.
+// Reads n digits, or spaces before them; any number if they are none.
 static uint32_t ckpt__digits(const char *p, size_t n)
 {
     uint32_t value = 0;
-    while (n-- > 0) {
-        value = value * 10 + (uint8_t)*p++ - '0';
+    for (; n > 0; n--, p++) {
+        value = value * 10 + (*p == ' ' ? 0U : (uint32_t)(uint8_t)*p - '0');
     }
     return value;
 }
 
-// Reads what ckpt__time_write() writes; -1 for anything else.
+// Reads what ckpt__time_write() writes; any time if it is none. It computes
+// with unsigned numbers, for which an overflow is no error.
 static int64_t ckpt__time_read(const char *p)
 {
     const uint32_t year = ckpt__digits(p, 4), month = ckpt__digits(p + 5, 2);
@@ -1859,13 +1883,9 @@ static int64_t ckpt__time_read(const char *p)
     const uint32_t mp = month > 2 ? month - 3 : month + 9;
     const uint32_t doe = yoe * 365 + yoe / 4 - yoe / 100 +
                          (153 * mp + 2) / 5 + day - 1;
-    // Unsigned: what are no digits gives any number, and no overflow.
     const uint32_t days = y / 400 * 146097 + doe - 719468;
     const uint32_t in_day = hour * 3600000 + min * 60000 + s * 1000 + ms;
-    const int64_t time = (int64_t)days * CKPT__DAY_MS + in_day;
-    char again[32];
-    ckpt__time_write(again, time);      // so nothing else needs a check
-    return memcmp(again, p, CKPT__TIME_SIZE) == 0 ? time : -1;
+    return (int64_t)days * CKPT__DAY_MS + in_day;
 }
 
 //--- Rules --------------------------------------------------------------------
@@ -1963,7 +1983,7 @@ static ckpt_run_state ckpt__ended_state(const ckpt__facts *f)
 }
 
 // What a run is, judged without its claims. 0: they decide.
-static ckpt_run_state ckpt__judged_state(const ckpt__facts *f)
+CKPT__ONCE static ckpt_run_state ckpt__judged_state(const ckpt__facts *f)
 {
     switch (f->judged) {
     case CKPT_OK: case CKPT_ERR_NOT_FOUND: case CKPT_ERR_DAMAGED:
@@ -2117,18 +2137,18 @@ typedef struct ckpt__writer {
 // writing it: here, because the stack is limited (R10).
 typedef struct ckpt__place {
     ckpt_store  *store;
-    uint64_t     memory[CKPT_PLACE_SIZE / sizeof(uint64_t)];    // the store's
     uint32_t     size_max;
-    ckpt_error   error;
-    ckpt_look    look;              // what the last look saw
-    ckpt_life    life;              // of the owner of the highest claim
+    uint32_t     bad_count;         // damaged ones that are newer than gen
     ckpt_gen     gen;               // the generation that is read
     uint64_t     newest;            // epoch of the newest one, whole or not
-    uint32_t     bad_count;         // damaged ones that are newer than gen
-    ckpt_gen     bad[CKPT_LOOK_MAX / 2];
+    ckpt_error   error;
+    ckpt_life    life;              // of the owner of the highest claim
     ckpt__facts  facts;
     ckpt__reader reader;
     ckpt__writer writer;
+    ckpt_look    look;              // what the last look saw
+    ckpt_gen     bad[CKPT_LOOK_MAX / 2];
+    uint64_t     memory[CKPT_PLACE_SIZE / sizeof(uint64_t)];    // the store's
     char         head[512];         // of the record that is read or written
     uint8_t      window[1024];      // on what is read; escaped text
 } ckpt__place;
@@ -2357,12 +2377,18 @@ static bool ckpt__is_syntax(ckpt_code rc)
     return rc == CKPT_ERR_JSON || rc == CKPT_ERR_UTF8 || rc == CKPT_ERR_DEPTH;
 }
 
+// Takes one byte if it is c, and says whether it was.
+static bool ckpt__take_if(ckpt__reader *r, int c)
+{
+    const bool is_c = ckpt__peek(r) == c;
+    r->at += is_c;
+    return is_c;
+}
+
 // Takes one byte, which must be c.
 static void ckpt__take_byte(ckpt__reader *r, int c)
 {
-    const bool right = ckpt__peek(r) == c;
-    ckpt__need(r, right, CKPT_ERR_JSON);
-    r->at += right;
+    ckpt__need(r, ckpt__take_if(r, c), CKPT_ERR_JSON);
 }
 
 static void ckpt__take_text(ckpt__reader *r, const char *text)
@@ -2431,6 +2457,7 @@ CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
 // are no UTF-8 and raw control characters are refused.
 static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
 {
+    unsigned more = 0, low = 0, high = 0;       // of a character begun
     ckpt__take_byte(r, '"');
     if (s != NULL) {
         s->hash = CKPT__HASH_EMPTY;
@@ -2438,23 +2465,24 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
         s->len = 0;
     }
     for (int c; (c = ckpt__peek(r)) != '"'; ) {
-        unsigned more = 0, low = 0x20, high = 0x7f;
-        ckpt__need(r, c < 0x80 || ckpt__utf8_lead((unsigned)c, &more, &low,
-                                                  &high), CKPT_ERR_UTF8);
-        ckpt__need(r, c >= 0x20, CKPT_ERR_JSON);
+        if (more > 0) {
+            ckpt__need(r, c >= (int)low && c <= (int)high,
+                       c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
+            more--;
+            low = 0x80;
+            high = 0xbf;
+        } else {
+            ckpt__need(r, c < 0x80 || ckpt__utf8_lead((unsigned)c, &more, &low,
+                                                      &high), CKPT_ERR_UTF8);
+            ckpt__need(r, c >= 0x20, CKPT_ERR_JSON);
+        }
         if (r->rc != CKPT_OK) return;
         ckpt__string_byte(s, *r->at++);
         if (c == '\\') {
             ckpt__take_escape(r, s);
         }
-        for (; more > 0; more--, low = 0x80, high = 0xbf) {
-            c = ckpt__peek(r);
-            ckpt__need(r, c >= (int)low && c <= (int)high,
-                       c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
-            if (r->rc != CKPT_OK) return;
-            ckpt__string_byte(s, *r->at++);
-        }
     }
+    ckpt__need(r, more == 0, CKPT_ERR_UTF8);
     if (s != NULL) {
         s->at.size = ckpt__pos(r) - s->at.from;
     }
@@ -2484,22 +2512,16 @@ static void ckpt__take_digits(ckpt__reader *r)
 
 static void ckpt__take_json_number(ckpt__reader *r)
 {
-    if (ckpt__peek(r) == '-') {
-        r->at++;
-    }
-    if (ckpt__peek(r) == '0') {
-        r->at++;
-    } else {
+    (void)ckpt__take_if(r, '-');
+    if (!ckpt__take_if(r, '0')) {
         ckpt__take_digits(r);
     }
-    if (ckpt__peek(r) == '.') {
-        r->at++;
+    if (ckpt__take_if(r, '.')) {
         ckpt__take_digits(r);
     }
-    if (ckpt__peek(r) == 'e' || ckpt__peek(r) == 'E') {
-        r->at++;
-        if (ckpt__peek(r) == '+' || ckpt__peek(r) == '-') {
-            r->at++;
+    if (ckpt__take_if(r, 'e') || ckpt__take_if(r, 'E')) {
+        if (!ckpt__take_if(r, '+')) {
+            (void)ckpt__take_if(r, '-');
         }
         ckpt__take_digits(r);
     }
@@ -2547,8 +2569,7 @@ static void ckpt__take_value(ckpt__reader *r)
         } else if (!done) {
             ckpt__take_scalar(r);
             done = true;
-        } else if (c == ',') {
-            r->at++;
+        } else if (ckpt__take_if(r, ',')) {
             done = false;
             key = ckpt__bit(objects, depth - 1);
         } else {
@@ -2575,8 +2596,7 @@ CKPT__APART static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
         ckpt__take_value(r);
         section->count++;
         ckpt__take_space(r);
-        if (ckpt__peek(r) != ',' || section->count == limit) break;
-        r->at++;
+        if (section->count == limit || !ckpt__take_if(r, ',')) break;
         ckpt__take_space(r);
     }
 }
@@ -2615,10 +2635,10 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
 static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
 {
     if (end - p < 6) return 0;
-    *c = ckpt__hex4(p + 2);
+    *c = ckpt__hex(p + 2, 4);
     if (*c < 0xd800 || *c > 0xdfff) return 6;
     if (*c < 0xdc00 && end - p >= 12 && p[6] == '\\' && p[7] == 'u') {
-        const uint32_t low = ckpt__hex4(p + 8);
+        const uint32_t low = ckpt__hex(p + 8, 4);
         if (low >= 0xdc00 && low <= 0xdfff) {
             *c = 0x10000 + ((*c - 0xd800) << 10) + (low - 0xdc00);
             return 12;
@@ -2745,7 +2765,7 @@ static void ckpt__json_piece(ckpt_json *w, ckpt_bytes text)
     }
 }
 
-static void ckpt__json_quoted(ckpt_json *w, ckpt_bytes text)
+CKPT__ONCE static void ckpt__json_quoted(ckpt_json *w, ckpt_bytes text)
 {
     ckpt__json_text(w, "\"");
     ckpt__json_piece(w, text);
@@ -2829,7 +2849,7 @@ CKPT_API ckpt_code ckpt_json_check(ckpt_bytes json, size_t *pos)
 }
 
 // The first byte of a value.
-static int ckpt__json_kind(ckpt_bytes json)
+CKPT__ONCE static int ckpt__json_kind(ckpt_bytes json)
 {
     ckpt__reader r;
     ckpt__reader_memory(&r, json);
@@ -2957,19 +2977,14 @@ CKPT__APART static void ckpt__event(const ckpt_desc *desc,
                                     const ckpt_run *run,
                                     const ckpt_error *error)
 {
-    static const char names[] =
 #define CKPT_X(name, text) text "\0"
-        CKPT_EVENT_MAP(CKPT_X);
+    static const char names[] = CKPT_EVENT_MAP(CKPT_X);
 #undef CKPT_X
-    const char *name = names;
     ckpt_event event;
     if (desc->event == NULL) return;
     memset(&event, 0, sizeof(event));
     event.kind = kind;
-    for (int i = 0; i < (int)kind; i++) {
-        name += strlen(name) + 1;
-    }
-    event.name = name;
+    event.name = ckpt__nth(names, (uint32_t)kind);
     event.id = id;
     event.error = error != NULL && error->code < 0 ? error : NULL;
     if (run != NULL) {
@@ -3010,42 +3025,38 @@ enum {
     CKPT__PHASES, CKPT__EFFECTS, CKPT__HELD, CKPT__STATE, CKPT__SECTIONS
 };
 
-// What stands before each section.
-static const char ckpt__glue[CKPT__SECTIONS][20] = {
-    " \"run\":", ",\"reason\":", ",\n \"meta\":{", "", "},\n \"messages\":[",
-    "],\n \"phases\":[", "],\"effects\":[", "],\"held\":[", "],\"state\":"
-};
+// What stands before a section.
+CKPT__ONCE static const char *ckpt__glue(uint32_t section)
+{
+    return ckpt__nth(" \"run\":\0,\"reason\":\0,\n \"meta\":{\0\0"
+                     "},\n \"messages\":[\0],\n \"phases\":[\0"
+                     "],\"effects\":[\0],\"held\":[\0],\"state\":", section);
+}
 
-// What stands in the head: digits of a sum (-), numbers (#), the outcome (?)
-// with its quote and comma, the time (@), true or false (!).
+// What stands in the head. A sign stands for a field of a fixed width: for the
+// digits of a sum (-), a number (#), the outcome with its quote and comma (?),
+// the time (@), true or false (!).
 static const char ckpt__head[] =
-    "{\"ckpt\":1,\"crc\":\"--------\",\"head\":\"--------\","
-    "\"front\":\"--------\",\"length\":################,"
-    "\"epoch\":################,\"seq\":################,"
-    "\"turn\":################,\"turn_max\":################,"
-    "\"attempt\":################,\"outcome\":\"?????????????"
-    "\"saved_at\":\"@@@@@@@@@@@@@@@@@@@@@@@@\","
-    "\"once\":!!!!!,\"lost\":!!!!!,\"count\":{"
-    "\"messages\":################,\"phases\":################,"
-    "\"uncertain\":################,\"held\":################},\n";
+    "{\"ckpt\":1,\"crc\":\"-\",\"head\":\"-\",\"front\":\"-\",\"length\":#,"
+    "\"epoch\":#,\"seq\":#,\"turn\":#,\"turn_max\":#,\"attempt\":#,"
+    "\"outcome\":\"?\"saved_at\":\"@\",\"once\":!,\"lost\":!,\"count\":{"
+    "\"messages\":#,\"phases\":#,\"uncertain\":#,\"held\":#},\n";
 
 enum {
-    CKPT__HEAD_SIZE = sizeof(ckpt__head) - 1,
     CKPT__CRC_AT = 17, CKPT__SUM_AT = 35, CKPT__FRONT_AT = 54,  // their digits
+    CKPT__SUM_WIDTH    = 8,
     CKPT__NUMBER_WIDTH = 16,            // 2^53 has that many digits
     CKPT__OUTCOME_MAX  = 11,            // strlen("interrupted")
-    CKPT__FLAG_WIDTH   = 5              // "false", or "true "
+    CKPT__FLAG_WIDTH   = 5,             // "false", or "true "
+    CKPT__HEAD_NUMBERS = 10,
+    CKPT__HEAD_SIZE    = sizeof(ckpt__head) - 1 + 3 * (CKPT__SUM_WIDTH - 1) +
+                         CKPT__HEAD_NUMBERS * (CKPT__NUMBER_WIDTH - 1) +
+                         CKPT__OUTCOME_MAX + 1 + CKPT__TIME_SIZE - 1 +
+                         2 * (CKPT__FLAG_WIDTH - 1)
 };
 
 // Within one sector, so that a disk writes it whole or not at all.
-typedef char ckpt__head_fits_a_sector[sizeof(ckpt__head) <= 512 ? 1 : -1];
-
-// The numbers of the head, in their order.
-enum {
-    CKPT__N_LENGTH, CKPT__N_EPOCH, CKPT__N_SEQ, CKPT__N_TURN, CKPT__N_TURN_MAX,
-    CKPT__N_ATTEMPT, CKPT__N_MESSAGES, CKPT__N_PHASES, CKPT__N_UNCERTAIN,
-    CKPT__N_HELD, CKPT__HEAD_NUMBERS
-};
+typedef char ckpt__head_fits_a_sector[CKPT__HEAD_SIZE <= 512 ? 1 : -1];
 
 // What the head and the sections of one generation say.
 typedef struct ckpt__record {
@@ -3097,28 +3108,31 @@ enum {
     CKPT__META_COUNT
 };
 
-// Arrays of characters, not of pointers: a table of pointers is writable data
-// in position-independent code.
-static const char ckpt__meta_keys[CKPT__META_COUNT][14] = {
-#define CKPT_X(member) #member,
+static const char *ckpt__meta_key(uint32_t key)
+{
+#define CKPT_X(member) #member "\0"
+    return ckpt__nth(CKPT__META_MAP(CKPT_X), key);
+#undef CKPT_X
+}
+
+static const char *ckpt__outcome_text(ckpt_outcome outcome)
+{
+    return ckpt__nth("running\0completed\0failed\0interrupted\0retry\0done\0"
+                     "dead\0removed", (uint32_t)outcome);
+}
+
+// Where a ckpt_meta has its members.
+static const uint8_t ckpt__meta_at[CKPT__META_COUNT] = {
+#define CKPT_X(member) (uint8_t)offsetof(ckpt_meta, member),
     CKPT__META_MAP(CKPT_X)
 #undef CKPT_X
 };
 
-static const char ckpt__outcomes[][CKPT__OUTCOME_MAX + 1] = {
-    "running", "completed", "failed", "interrupted", "retry", "done", "dead",
-    "removed"
-};
-
-// The member of a meta that has that key.
-static const char **ckpt__meta_member(ckpt_meta *meta, uint32_t key)
+static const char *ckpt__meta_text(const ckpt_meta *meta, uint32_t key)
 {
-    const char **const members[CKPT__META_COUNT] = {
-#define CKPT_X(member) &meta->member,
-        CKPT__META_MAP(CKPT_X)
-#undef CKPT_X
-    };
-    return members[key];
+    const char *text;
+    memcpy(&text, (const char *)meta + ckpt__meta_at[key], sizeof(text));
+    return text;
 }
 
 // Where a section of a record begins.
@@ -3126,17 +3140,18 @@ static uint32_t ckpt__section_at(const ckpt__record *rec, uint32_t section)
 {
     uint32_t at = CKPT__HEAD_SIZE;
     for (uint32_t i = 0; i < section; i++) {
-        at += (uint32_t)strlen(ckpt__glue[i]) + rec->section[i].size;
+        at += (uint32_t)strlen(ckpt__glue(i)) + rec->section[i].size;
     }
-    return at + (uint32_t)strlen(ckpt__glue[section]);
+    return at + (uint32_t)strlen(ckpt__glue(section));
 }
 
 // Writes an outcome and what stands behind it up to the next member.
 static void ckpt__outcome_write(char *out, ckpt_outcome outcome)
 {
-    const size_t n = strlen(ckpt__outcomes[outcome]);
+    const char *text = ckpt__outcome_text(outcome);
+    const size_t n = strlen(text);
     memset(out, ' ', CKPT__OUTCOME_MAX + 2);
-    memcpy(out, ckpt__outcomes[outcome], n);
+    memcpy(out, text, n);
     memcpy(out + n, "\",", 2);
 }
 
@@ -3161,6 +3176,51 @@ static uint32_t ckpt__record_sum(uint32_t body, const char *head)
                        CKPT__HEAD_SIZE - CKPT__CRC_AT - 8);
 }
 
+// Writes the head of a record whose body sums up to crc.
+CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
+                                         uint32_t crc)
+{
+    const uint64_t numbers[CKPT__HEAD_NUMBERS] = {
+        rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
+        rec->attempt, rec->section[CKPT__MESSAGES].count,
+        rec->section[CKPT__PHASES].count, rec->uncertain,
+        rec->section[CKPT__HELD].count
+    };
+    const uint64_t *number = numbers;
+    bool flag = rec->once;
+    char *p = head;
+    for (const char *field = ckpt__head; *field != '\0'; field++) {
+        switch (*field) {
+        case '-':
+            p += CKPT__SUM_WIDTH;
+            break;
+        case '#':
+            p += ckpt__number(p, *number++, CKPT__NUMBER_WIDTH, ' ');
+            break;
+        case '?':
+            ckpt__outcome_write(p, rec->outcome);
+            p += CKPT__OUTCOME_MAX + 2;
+            break;
+        case '@':
+            ckpt__time_write(p, rec->saved_at_ms);  // and a byte of no meaning
+            p += CKPT__TIME_SIZE;
+            break;
+        case '!':
+            memcpy(p, flag ? "true " : "false", CKPT__FLAG_WIDTH);
+            p += CKPT__FLAG_WIDTH;
+            flag = rec->lost;
+            break;
+        default:
+            *p++ = *field;
+            break;
+        }
+    }
+    CKPT_ASSERT(p == head + CKPT__HEAD_SIZE);
+    ckpt__hex8(head + CKPT__FRONT_AT, rec->front);
+    ckpt__hex8(head + CKPT__SUM_AT, ckpt__head_sum(head));
+    ckpt__hex8(head + CKPT__CRC_AT, ckpt__record_sum(crc, head));
+}
+
 //--- The record, read ---------------------------------------------------------
 
 // What a reader of a record found besides the record itself.
@@ -3182,25 +3242,14 @@ typedef struct ckpt__into {
     ckpt_run_info *info;                    // or NULL: its short texts
 } ckpt__into;
 
-// Reads a padded number of the head. Above CKPT_TURN_MAX if it is none.
-static uint64_t ckpt__head_number(const char *p)
+// Reads an outcome; any if it is none.
+static ckpt_outcome ckpt__outcome_read(const char *p)
 {
-    size_t n = CKPT__NUMBER_WIDTH;
-    for (; n > 1 && *p == ' '; n--) {
-        p++;
+    for (int i = CKPT_RUNNING; i < CKPT_REMOVED; i++) {
+        const char *text = ckpt__outcome_text((ckpt_outcome)i);
+        if (strncmp(p, text, strlen(text)) == 0) return (ckpt_outcome)i;
     }
-    return ckpt__decimal(p, n);
-}
-
-static bool ckpt__outcome_read(const char *p, ckpt_outcome *outcome)
-{
-    for (int i = CKPT_RUNNING; i <= CKPT_REMOVED; i++) {
-        char text[CKPT__OUTCOME_MAX + 2];
-        *outcome = (ckpt_outcome)i;
-        ckpt__outcome_write(text, *outcome);
-        if (memcmp(text, p, sizeof(text)) == 0) return true;
-    }
-    return false;
+    return CKPT_REMOVED;
 }
 
 // Whether a head is one of a higher format.
@@ -3215,78 +3264,72 @@ static bool ckpt__head_is_newer(const char *head)
            version > CKPT_FORMAT_VERSION && head[i] == ',';
 }
 
-// Whether the eight digits at p are those of a sum.
-static bool ckpt__is_sum(const char *p, uint32_t sum)
+// Reads the fields of a head into a record, whatever they say.
+static void ckpt__head_fields(const char *p, ckpt__record *rec)
 {
-    char digits[8];
-    ckpt__hex8(digits, sum);
-    return memcmp(digits, p, 8) == 0;
-}
-
-// Reads one field of the head, at head + i, and says how wide it is. 0: it is
-// no such field.
-static size_t ckpt__head_field(const char *head, size_t i, ckpt__record *rec,
-                               uint64_t **number, bool **flag)
-{
-    const char *p = head + i, *text;
-    switch (ckpt__head[i]) {
-    case '-':
-        return 8;                               // compared when it is known
-    case '#':
-        **number = ckpt__head_number(p);
-        return *(*number)++ <= CKPT_TURN_MAX ? CKPT__NUMBER_WIDTH : 0;
-    case '?':
-        return ckpt__outcome_read(p, &rec->outcome) ? CKPT__OUTCOME_MAX + 2 : 0;
-    case '@':
-        rec->saved_at_ms = ckpt__time_read(p);
-        return rec->saved_at_ms >= 0 ? CKPT__TIME_SIZE : 0;
-    case '!':
-        **flag = *p == 't';
-        text = *(*flag)++ ? "true " : "false";
-        return memcmp(p, text, CKPT__FLAG_WIDTH) == 0 ? CKPT__FLAG_WIDTH : 0;
-    default: return *p == ckpt__head[i];
+    uint64_t numbers[CKPT__HEAD_NUMBERS], *number = numbers;
+    const char *sum = p;
+    bool *flag = &rec->once;
+    for (const char *field = ckpt__head; *field != '\0'; field++) {
+        switch (*field) {
+        case '-':
+            sum = p;
+            p += CKPT__SUM_WIDTH;
+            break;
+        case '#':
+            *number++ = (uint64_t)ckpt__digits(p, 8) * 100000000 +
+                        ckpt__digits(p + 8, 8);
+            p += CKPT__NUMBER_WIDTH;
+            break;
+        case '?':
+            rec->outcome = ckpt__outcome_read(p);
+            p += CKPT__OUTCOME_MAX + 2;
+            break;
+        case '@':
+            rec->saved_at_ms = ckpt__time_read(p);
+            p += CKPT__TIME_SIZE;
+            break;
+        case '!':
+            *flag = *p == 't';
+            p += CKPT__FLAG_WIDTH;
+            flag = &rec->lost;
+            break;
+        default:
+            p++;
+            break;
+        }
     }
+    rec->front = ckpt__hex(sum, CKPT__SUM_WIDTH);   // the last of the three
+    number = numbers;
+    rec->length = (uint32_t)*number++;
+    rec->epoch = *number++;
+    rec->seq = *number++;
+    rec->turn = *number++;
+    rec->turn_max = *number++;
+    rec->attempt = (uint32_t)*number++;
+    rec->section[CKPT__MESSAGES].count = (uint32_t)*number++;
+    rec->section[CKPT__PHASES].count = (uint32_t)*number++;
+    rec->uncertain = (uint32_t)*number++;
+    rec->section[CKPT__HELD].count = (uint32_t)*number++;
 }
 
-// Reads a head of CKPT__HEAD_SIZE bytes. CKPT_ERR_FORMAT for a higher format.
-CKPT__APART static ckpt_code ckpt__head_read(const char *head,
+// Reads a head of CKPT__HEAD_SIZE bytes, of whose record the sum is not known
+// yet. It is written again from what was read, into again: a head of which any
+// byte is not as ckpt__head_write() writes it is none (R13). CKPT_ERR_FORMAT
+// for a higher format.
+CKPT__APART static ckpt_code ckpt__head_read(const char *head, char *again,
                                              ckpt__record *rec)
 {
-    uint64_t v[CKPT__HEAD_NUMBERS], *number = v;
-    bool flags[2], *flag = flags;
-    size_t width = 1;
-    for (size_t i = 0; i < CKPT__HEAD_SIZE && width > 0; i += width) {
-        width = ckpt__head_field(head, i, rec, &number, &flag);
+    ckpt__head_fields(head, rec);
+    ckpt__head_write(again, rec, 0);
+    memcpy(again + CKPT__CRC_AT, head + CKPT__CRC_AT, CKPT__SUM_WIDTH);
+    if (memcmp(again, head, CKPT__HEAD_SIZE) == 0 &&
+        rec->length >= CKPT__HEAD_SIZE && rec->turn <= rec->turn_max &&
+        rec->turn_max <= CKPT_TURN_MAX && rec->epoch - 1 < CKPT_TURN_MAX &&
+        rec->seq - 1 < CKPT_TURN_MAX) {
+        return CKPT_OK;
     }
-    const uint32_t sum = ckpt__head_sum(head);
-    if (width == 0 || !ckpt__is_sum(head + CKPT__SUM_AT, sum) ||
-        v[CKPT__N_LENGTH] < CKPT__HEAD_SIZE || v[CKPT__N_LENGTH] > UINT32_MAX ||
-        v[CKPT__N_EPOCH] == 0 || v[CKPT__N_SEQ] == 0 ||
-        v[CKPT__N_TURN] > v[CKPT__N_TURN_MAX] ||
-        v[CKPT__N_ATTEMPT] > UINT32_MAX) {
-        return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
-    }
-    for (uint32_t i = CKPT__N_MESSAGES; i < CKPT__HEAD_NUMBERS; i++) {
-        if (v[i] > UINT32_MAX) return CKPT_ERR_DAMAGED;
-    }
-    rec->length = (uint32_t)v[CKPT__N_LENGTH];
-    rec->epoch = v[CKPT__N_EPOCH];
-    rec->seq = v[CKPT__N_SEQ];
-    rec->turn = v[CKPT__N_TURN];
-    rec->turn_max = v[CKPT__N_TURN_MAX];
-    rec->attempt = (uint32_t)v[CKPT__N_ATTEMPT];
-    rec->once = flags[0];
-    rec->lost = flags[1];
-    rec->front = ckpt__hex4(head + CKPT__FRONT_AT) << 16 |
-                 ckpt__hex4(head + CKPT__FRONT_AT + 4);
-    if (!ckpt__is_sum(head + CKPT__FRONT_AT, rec->front)) {
-        return CKPT_ERR_DAMAGED;                // not the digits that we write
-    }
-    rec->section[CKPT__MESSAGES].count = (uint32_t)v[CKPT__N_MESSAGES];
-    rec->section[CKPT__PHASES].count = (uint32_t)v[CKPT__N_PHASES];
-    rec->section[CKPT__HELD].count = (uint32_t)v[CKPT__N_HELD];
-    rec->uncertain = (uint32_t)v[CKPT__N_UNCERTAIN];
-    return CKPT_OK;
+    return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
 }
 
 // Makes a captured, perhaps cut-off text of the record one to show.
@@ -3351,10 +3394,10 @@ CKPT__APART static void ckpt__take_run(ckpt__reader *r, const char *id,
 
 // The key of the metadata that the last string is, from number next on.
 // CKPT__META_COUNT: unknown, or out of order.
-static uint32_t ckpt__meta_key(const ckpt__string *s, uint32_t next)
+static uint32_t ckpt__meta_find(const ckpt__string *s, uint32_t next)
 {
     while (next < CKPT__META_COUNT && s->hash !=
-           ckpt__hash_text(ckpt__meta_keys[next], CKPT__AS_TEXT)) {
+           ckpt__hash_text(ckpt__meta_key(next), CKPT__AS_TEXT)) {
         next++;
     }
     return next;
@@ -3372,7 +3415,7 @@ CKPT__APART static void ckpt__take_meta(ckpt__reader *r,
         }
         ckpt__take_shown(r, s, NULL, 0);
         ckpt__take_byte(r, ':');
-        key = ckpt__meta_key(s, key);
+        key = ckpt__meta_find(s, key);
         ckpt__need(r, key < CKPT__META_COUNT, CKPT_ERR_DAMAGED);
         if (r->rc != CKPT_OK) return;
         f->meta[key].from = ckpt__pos(r);
@@ -3456,8 +3499,7 @@ static void ckpt__take_held(ckpt__reader *r, ckpt__found *f)
     ckpt__take_text(r, "{\"id\":");
     ckpt__take_string(r, &f->string);
     ckpt__take_text(r, ",\"steps\":");
-    const bool minus = ckpt__peek(r) == '-';
-    r->at += minus;
+    const bool minus = ckpt__take_if(r, '-');
     const uint64_t steps = ckpt__take_number(r, (uint64_t)INT64_MAX + minus);
     f->entry.turn = minus ? 0 - steps : steps;
     ckpt__take_noted(r, f, ",\"timestep\":");
@@ -3545,8 +3587,8 @@ static void ckpt__take_state(ckpt__reader *r)
 }
 
 // Takes a section, and ends it.
-static void ckpt__take_section(ckpt__reader *r, const char *id, uint32_t i,
-                               const ckpt__into *into)
+CKPT__ONCE static void ckpt__take_section(ckpt__reader *r, const char *id,
+                                          uint32_t i, const ckpt__into *into)
 {
     ckpt__section *section = &into->rec->section[i];
     switch (i) {
@@ -3562,11 +3604,11 @@ static void ckpt__take_section(ckpt__reader *r, const char *id, uint32_t i,
 }
 
 // Takes everything behind the head.
-static void ckpt__take_body(ckpt__reader *r, const char *id,
-                            const ckpt__into *into)
+CKPT__ONCE static void ckpt__take_body(ckpt__reader *r, const char *id,
+                                       const ckpt__into *into)
 {
     for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
-        ckpt__take_text(r, ckpt__glue[i]);
+        ckpt__take_text(r, ckpt__glue(i));
         ckpt__section_end(r, NULL);
         into->found->at[i] = ckpt__pos(r);
         ckpt__take_section(r, id, i, into);
@@ -3588,10 +3630,10 @@ static ckpt_code ckpt__too_large(ckpt__place *p)
     return got > 0 ? CKPT_ERR_TOO_LARGE : CKPT_ERR_DAMAGED;
 }
 
-// Takes the head at the begin of the window.
-static ckpt_code ckpt__take_head(ckpt__reader *r, uint32_t size_max,
-                                 ckpt__record *rec)
+// Takes the head at the begin of the window, into p->head.
+static ckpt_code ckpt__take_head(ckpt__place *p, ckpt__record *rec)
 {
+    ckpt__reader *r = &p->reader;
     (void)ckpt__peek(r);
     const char *head = (const char *)r->at;
     const size_t n = (size_t)(r->end - r->at);
@@ -3600,8 +3642,8 @@ static ckpt_code ckpt__take_head(ckpt__reader *r, uint32_t size_max,
         return n >= 20 && ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT
                                                     : CKPT_ERR_DAMAGED;
     }
-    CKPT__TRY(ckpt__head_read(head, rec));
-    if (rec->length > size_max) return ckpt__too_large(r->place);
+    CKPT__TRY(ckpt__head_read(head, p->head, rec));
+    if (rec->length > p->size_max) return ckpt__too_large(r->place);
     r->at += CKPT__HEAD_SIZE;
     r->mark = r->at;
     return CKPT_OK;
@@ -3623,14 +3665,15 @@ static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
     ckpt__reader *r = &p->reader;
     ckpt__record *rec = into->rec;
     uint32_t told[4], found[4];
-    CKPT__TRY(ckpt__take_head(r, p->size_max, rec));
-    memcpy(p->head, r->at - CKPT__HEAD_SIZE, CKPT__HEAD_SIZE);
+    char crc[8];
+    CKPT__TRY(ckpt__take_head(p, rec));
     ckpt__counts(rec, told);
     rec->section[CKPT__PHASES].count = rec->section[CKPT__HELD].count = 0;
     rec->uncertain = 0;
     ckpt__take_body(r, id, into);
-    const uint32_t sum = ckpt__record_sum(r->all.crc, p->head);
-    ckpt__need(r, ckpt__is_sum(p->head + CKPT__CRC_AT, sum), CKPT_ERR_DAMAGED);
+    ckpt__hex8(crc, ckpt__record_sum(r->all.crc, p->head));
+    ckpt__need(r, memcmp(crc, p->head + CKPT__CRC_AT, 8) == 0,
+               CKPT_ERR_DAMAGED);
     ckpt__need(r, ckpt__pos(r) == rec->length, CKPT_ERR_DAMAGED);
     ckpt__counts(rec, found);
     ckpt__need(r, memcmp(told, found, sizeof(told)) == 0, CKPT_ERR_DAMAGED);
@@ -3807,15 +3850,14 @@ static void ckpt__emit_section_end(ckpt__writer *w, ckpt__section *section)
     memset(&w->section, 0, sizeof(w->section));
 }
 
-static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *of)
+static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *meta)
 {
-    ckpt_meta meta = *of;
     const char *comma = "\"";
     for (uint32_t i = 0; i < CKPT__META_COUNT; i++) {
-        const char *text = *ckpt__meta_member(&meta, i);
+        const char *text = ckpt__meta_text(meta, i);
         if (text == NULL) continue;
         ckpt__emit_text(w, comma);
-        ckpt__emit_text(w, ckpt__meta_keys[i]);
+        ckpt__emit_text(w, ckpt__meta_key(i));
         if (i == CKPT__META_prompt) {
             ckpt__emit_text(w, "\":");          // its text is a section
         } else {
@@ -3970,8 +4012,8 @@ static void ckpt__emit_state(ckpt__writer *w, const ckpt__plan *plan)
 
 // Emits section i of what the plan makes of the old record. Returns how many
 // entries it has.
-static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
-                                   uint32_t i)
+CKPT__ONCE static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
+                                              uint32_t i)
 {
     switch (i) {
     case CKPT__MESSAGES: return ckpt__emit_messages(w, plan);
@@ -3991,8 +4033,8 @@ static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
     ckpt__section glue, section;
     w->at = CKPT__HEAD_SIZE;
     for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
-        ckpt__emit_text(w, ckpt__glue[i]);
-        w->at += (uint32_t)strlen(ckpt__glue[i]);
+        ckpt__emit_text(w, ckpt__glue(i));
+        w->at += (uint32_t)strlen(ckpt__glue(i));
         ckpt__emit_section_end(w, &glue);
         const uint32_t count = ckpt__emit_section(w, plan, i);
         ckpt__emit_section_end(w, &section);
@@ -4030,47 +4072,6 @@ CKPT__APART static uint32_t ckpt__compose(ckpt__place *place, ckpt__plan *plan,
     return w->all.crc;
 }
 
-// Writes the head of a record whose body sums up to crc.
-CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
-                                         uint32_t crc)
-{
-    const uint64_t numbers[CKPT__HEAD_NUMBERS] = {
-        rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
-        rec->attempt, rec->section[CKPT__MESSAGES].count,
-        rec->section[CKPT__PHASES].count, rec->uncertain,
-        rec->section[CKPT__HELD].count
-    };
-    const uint64_t *number = numbers;
-    const bool flags[2] = { rec->once, rec->lost }, *flag = flags;
-    char time[32];
-    memcpy(head, ckpt__head, CKPT__HEAD_SIZE);
-    ckpt__time_write(time, rec->saved_at_ms);
-    for (size_t i = 0; i < CKPT__HEAD_SIZE; i++) {
-        switch (ckpt__head[i]) {
-        case '#':
-            i += ckpt__number(head + i, *number++, CKPT__NUMBER_WIDTH, ' ');
-            break;
-        case '?':
-            ckpt__outcome_write(head + i, rec->outcome);
-            i += CKPT__OUTCOME_MAX + 1;
-            break;
-        case '@':
-            memcpy(head + i, time, CKPT__TIME_SIZE);
-            i += CKPT__TIME_SIZE;
-            break;
-        case '!':
-            memcpy(head + i, *flag++ ? "true " : "false", CKPT__FLAG_WIDTH);
-            i += CKPT__FLAG_WIDTH;
-            break;
-        default:
-            break;
-        }
-    }
-    ckpt__hex8(head + CKPT__FRONT_AT, rec->front);
-    ckpt__hex8(head + CKPT__SUM_AT, ckpt__head_sum(head));
-    ckpt__hex8(head + CKPT__CRC_AT, ckpt__record_sum(crc, head));
-}
-
 // Gives the composed record to the store.
 static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
                                     uint32_t crc)
@@ -4086,10 +4087,11 @@ static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
 
 //--- A context and a run ------------------------------------------------------
 
-// One watched beat in the future.
+// One watched beat in the future: a hash of it and of whose it is, and since
+// when.
 typedef struct ckpt__watch {
-    uint64_t who;
-    int64_t  beat_ms, since_ms;
+    uint64_t beat;
+    int64_t  since_ms;
 } ckpt__watch;
 
 // What a ckpt_ctx keeps.
@@ -4142,26 +4144,26 @@ typedef struct ckpt__run {
     ckpt__stage      stage;
     ckpt__handed     handed;
     uint32_t         doubts;
-    ckpt__place      place;
-    ckpt_store       none;          // where a degraded run is kept: nowhere
-    ckpt__record     record;        // the newest generation
-    ckpt__tables     tables;        // and its entries
-    ckpt__record     next;          // the one that is being written
-    ckpt__plan       plan;
-    ckpt__found      found;
+    bool             older_remain;  // claims or generations of lower epochs
+    uint32_t         phases_adopted;
+    uint32_t         published;     // generations of this claim
     uint64_t         epoch;         // of this claim
     uint64_t         seq_tried;     // of the last try to publish
     uint64_t         seq_acked;     // of the last save that returned OK
     uint64_t         adopted;       // epoch of the generation adopted
     uint64_t         turn_adopted;  // its turn_max
-    uint32_t         phases_adopted;
-    uint32_t         published;     // generations of this claim
-    bool             older_remain;  // claims or generations of lower epochs
     uint64_t         begin_again;   // an effect whose begin was not confirmed
     uint64_t         hold_again;    // likewise, a held environment
     int64_t          saved_ms;      // on the monotonic clock; -1: never in
     int64_t          beat_ms;       // this claim
+    ckpt_store       none;          // where a degraded run is kept: nowhere
     uint8_t          skippable[(CKPT_PHASES_MAX + 7) / 8];
+    ckpt__record     record;        // the newest generation
+    ckpt__record     next;          // the one that is being written
+    ckpt__plan       plan;
+    ckpt__found      found;
+    ckpt__place      place;
+    ckpt__tables     tables;        // the entries of the newest generation
 } ckpt__run;
 
 // Both live in storage of the caller whose bytes nobody reads as anything else.
@@ -4173,7 +4175,7 @@ static ckpt__ctx *ckpt__ctx_of(ckpt_ctx *view)
     return (ckpt__ctx *)(void *)view->inside.bytes;
 }
 
-static ckpt__run *ckpt__run_of(ckpt_run *view)
+CKPT__ONCE static ckpt__run *ckpt__run_of(ckpt_run *view)
 {
     ckpt__run *run = (ckpt__run *)(void *)view->inside.bytes;
     run->view = view;
@@ -4214,56 +4216,60 @@ static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
 }
 
 // Ends a call on a context.
-static ckpt_code ckpt__ctx_result(ckpt__ctx *ctx, ckpt_code rc)
+CKPT__ONCE static ckpt_code ckpt__ctx_result(ckpt__ctx *ctx, ckpt_code rc)
 {
     return ckpt__fill_error(&ctx->place.error, rc);
 }
 
-// The value of an option: its default for 0, 0 for CKPT_OFF.
-static int64_t ckpt__option(int64_t value, int64_t by_default)
+// Gives an option its default for 0, and 0 for CKPT_OFF.
+static void ckpt__default(int64_t *option, int64_t value)
 {
-    if (value == CKPT_OFF) return 0;
-    return value != 0 ? value : by_default;
+    if (*option == 0) {
+        *option = value;
+    } else if (*option == CKPT_OFF) {
+        *option = 0;
+    }
 }
 
 CKPT_API ckpt_desc ckpt_desc_defaults(const ckpt_desc *desc)
 {
     ckpt_desc d = *desc;
     d.owner = d.owner != NULL ? d.owner : "";
-    d.every_turns = ckpt__option(d.every_turns, 0);
-    d.throttle_ms = ckpt__option(d.throttle_ms, d.every_turns > 0 ? 0 : 1000);
-    d.beat_ms = ckpt__option(d.beat_ms, 5000);
-    d.lease_ms = d.lease_ms == 0 ? 60000 : d.lease_ms;
+    ckpt__default(&d.every_turns, 0);
+    ckpt__default(&d.throttle_ms, d.every_turns > 0 ? 0 : 1000);
+    ckpt__default(&d.beat_ms, 5000);
+    ckpt__default(&d.lease_ms, 60000);
+    ckpt__default(&d.size_max, INT64_C(64) << 20);
     d.resume_max = d.resume_max == 0 ? 3 : d.resume_max;
-    d.size_max = d.size_max == 0 ? INT64_C(64) << 20 : d.size_max;
     return d;
+}
+
+// Whether options can be used: values, and a store of this version.
+static bool ckpt__is_desc(const ckpt_desc *d)
+{
+    const ckpt_store_methods *m = d->store != NULL ? d->store->methods : NULL;
+    return m != NULL && m->version == CKPT_STORE_VERSION &&
+           m->place_size <= CKPT_PLACE_SIZE &&
+           d->throttle_ms >= 0 && d->every_turns >= 0 && d->beat_ms >= 0 &&
+           d->lease_ms > 0 && d->lease_ms / 2 >= d->beat_ms &&
+           d->resume_max >= CKPT_NEVER && d->size_max >= 1024 &&
+           d->size_max <= CKPT_SIZE_MAX;
 }
 
 CKPT_API ckpt_code ckpt_init(ckpt_ctx *view, const ckpt_desc *desc)
 {
     ckpt__ctx *ctx = ckpt__ctx_of(view);
-    ckpt_desc d = ckpt_desc_defaults(desc);
+    const ckpt_desc d = ckpt_desc_defaults(desc);
     memset(view, 0, sizeof(*view));
-    ckpt_error *err = &ctx->place.error;
-    err->op = "read the options";
-    if (d.store == NULL || d.store->methods == NULL ||
-        d.store->methods->version != CKPT_STORE_VERSION ||
-        d.store->methods->place_size > CKPT_PLACE_SIZE) {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    }
-    const uint64_t most = d.store->methods->size_max;
-    if (most != 0 && most < CKPT_SIZE_MAX && d.size_max >= (int64_t)most) {
-        d.size_max = (int64_t)most - 1;         // and a line feed
-    }
-    if (d.throttle_ms < 0 || d.every_turns < 0 || d.beat_ms < 0 ||
-        d.lease_ms / 2 < d.beat_ms || d.lease_ms <= 0 ||
-        d.resume_max < CKPT_NEVER || d.size_max < 1024 ||
-        d.size_max > CKPT_SIZE_MAX) {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    }
+    ctx->place.error.op = "read the options";
+    if (!ckpt__is_desc(&d)) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     ctx->desc = d;
-    err->op = NULL;
-    err->msg = ckpt_code_message(CKPT_OK);
+    const uint64_t most = d.store->methods->size_max;
+    if (most != 0 && (uint64_t)d.size_max >= most) {
+        ctx->desc.size_max = (int64_t)most - 1;     // and a line feed
+    }
+    ctx->place.error.op = NULL;
+    ctx->place.error.msg = ckpt_code_message(CKPT_OK);
     return CKPT_OK;
 }
 
@@ -4274,15 +4280,43 @@ CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *view)
 
 //--- Judging ------------------------------------------------------------------
 
-// Reads one generation whole, as p->gen.
-static ckpt_code ckpt__judge_one(ckpt__place *p, const char *id,
-                                 const ckpt_gen *gen, const ckpt__into *into)
+// A walk over the generations of a run.
+typedef struct ckpt__walk {
+    uint64_t epoch_max;             // of those that have not been looked at
+    unsigned at;                    // the next one in p->look
+} ckpt__walk;
+
+// Begins a walk over the generations, the newest first. It overwrites p->look.
+static ckpt__walk ckpt__walk_begin(ckpt__place *p, uint64_t epoch_max)
 {
-    p->gen = *gen;
+    const ckpt__walk w = { epoch_max, 0 };
+    p->look.count = 0;
+    return w;
+}
+
+// Goes on to the next generation, which becomes p->gen. CKPT_END if there are
+// no more.
+static ckpt_code ckpt__walk_next(ckpt__place *p, ckpt__walk *w)
+{
+    if (w->at == p->look.count) {
+        if (w->epoch_max == 0) return CKPT_END;
+        CKPT__TRY(ckpt__store_look(p, w->epoch_max));
+        if (p->look.count == 0) return CKPT_END;
+        w->epoch_max = p->look.gens[p->look.count - 1].epoch - 1;
+        w->at = 0;
+    }
+    p->gen = p->look.gens[w->at++];
+    return CKPT_OK;
+}
+
+// Reads the generation that p->gen names whole.
+static ckpt_code ckpt__judge_one(ckpt__place *p, const char *id,
+                                 const ckpt__into *into)
+{
     ckpt__reader_store(&p->reader, p, 0);
     const ckpt_code rc = ckpt__record_read(p, id, into);
     ckpt__store_read_end(p);
-    if (rc == CKPT_OK && into->rec->epoch != gen->epoch) {
+    if (rc == CKPT_OK && into->rec->epoch != p->gen.epoch) {
         return CKPT_ERR_DAMAGED;                // a copy under another name
     }
     return rc;
@@ -4297,30 +4331,26 @@ static ckpt_code ckpt__judge_one(ckpt__place *p, const char *id,
 static ckpt_code ckpt__judge(ckpt__place *p, const char *id,
                              uint64_t epoch_max, const ckpt__into *into)
 {
-    ckpt_code worst = CKPT_ERR_NOT_FOUND;
+    ckpt_code worst = CKPT_ERR_NOT_FOUND, rc;
+    ckpt__walk w = ckpt__walk_begin(p, epoch_max);
     p->bad_count = 0;
     p->newest = 0;
-    while (epoch_max > 0) {
-        CKPT__TRY(ckpt__store_look(p, epoch_max));
-        if (p->look.count == 0) break;
-        p->newest = p->newest != 0 ? p->newest : p->look.gens[0].epoch;
-        for (unsigned i = 0; i < p->look.count; i++) {
-            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i], into);
-            if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
-                p->gen.seq = into->rec->seq;
-                return rc;
-            }
-            if (worst != CKPT_ERR_FOREIGN) {
-                worst = rc;
-                p->error.pos = ckpt__pos(&p->reader);
-            }
-            if (p->bad_count < CKPT_LOOK_MAX / 2) {
-                p->bad[p->bad_count++] = p->gen;
-            }
+    while ((rc = ckpt__walk_next(p, &w)) == CKPT_OK) {
+        p->newest = p->newest != 0 ? p->newest : p->gen.epoch;
+        rc = ckpt__judge_one(p, id, into);
+        if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_FOREIGN) {
+            p->gen.seq = into->rec->seq;
+            return rc;
         }
-        epoch_max = p->look.gens[p->look.count - 1].epoch - 1;
+        if (worst != CKPT_ERR_FOREIGN) {
+            worst = rc;
+            p->error.pos = ckpt__pos(&p->reader);
+        }
+        if (p->bad_count < CKPT_LOOK_MAX / 2) {
+            p->bad[p->bad_count++] = p->gen;
+        }
     }
-    return worst;
+    return rc == CKPT_END ? worst : rc;
 }
 
 // Takes a claim into account: what its owner was told is saved, and, above the
@@ -4356,7 +4386,9 @@ CKPT__APART static ckpt_code ckpt__count_claims(ckpt__place *p)
 CKPT__APART static bool ckpt__watch_beat(ckpt__ctx *ctx, const char *id,
                                          uint64_t epoch, int64_t beat_ms)
 {
-    const uint64_t who = ckpt__hash_text(id, CKPT__AS_ID) + epoch;
+    const uint64_t claim[2] = { epoch, (uint64_t)beat_ms };
+    const uint64_t beat = ckpt__hash(ckpt__hash_text(id, CKPT__AS_ID), claim,
+                                     sizeof(claim));
     const int64_t lease_ms = ctx->desc.lease_ms;
     ckpt__watch *oldest = &ctx->watch[0];
     ckpt_moment now;
@@ -4366,16 +4398,13 @@ CKPT__APART static bool ckpt__watch_beat(ckpt__ctx *ctx, const char *id,
     }
     for (size_t i = 0; i < sizeof(ctx->watch) / sizeof(ctx->watch[0]); i++) {
         ckpt__watch *w = &ctx->watch[i];
-        if (w->who == who && w->beat_ms == beat_ms) {
-            return now.mono_ms - w->since_ms >= lease_ms;
-        }
-        oldest = w->since_ms < oldest->since_ms || w->who == 0 ? w : oldest;
+        if (w->beat == beat) return now.mono_ms - w->since_ms >= lease_ms;
+        oldest = w->since_ms < oldest->since_ms || w->beat == 0 ? w : oldest;
     }
     // While the oldest one has not been watched for two leases, it may still
     // become ripe: a new one must not take its slot.
-    if (oldest->who == 0 || now.mono_ms - oldest->since_ms >= 2 * lease_ms) {
-        oldest->who = who;
-        oldest->beat_ms = beat_ms;
+    if (oldest->beat == 0 || now.mono_ms - oldest->since_ms >= 2 * lease_ms) {
+        oldest->beat = beat;
         oldest->since_ms = now.mono_ms;
     }
     return false;
@@ -4516,7 +4545,7 @@ static ckpt_code ckpt__look_mine(ckpt__run *run)
 }
 
 // Remembers that the claim is lost, if that is what rc says.
-static ckpt_code ckpt__lose(ckpt__run *run, ckpt_code rc)
+CKPT__ONCE static ckpt_code ckpt__lose(ckpt__run *run, ckpt_code rc)
 {
     if (rc == CKPT_ERR_CLAIM_LOST) {
         // Who has ended the run may go on removing it.
@@ -4581,8 +4610,8 @@ static ckpt_code ckpt__ready(ckpt__run *run)
 
 // The entry that the plan writes, as it stands in the new generation. old is
 // the effect that ends, or NULL.
-static void ckpt__apply_entry(const ckpt__plan *plan, const ckpt__entry *old,
-                              ckpt__entry *e)
+CKPT__ONCE static void ckpt__apply_entry(const ckpt__plan *plan,
+                                         const ckpt__entry *old, ckpt__entry *e)
 {
     ckpt__entry entry = {
         ckpt__hash_text(plan->name, CKPT__AS_TEXT), plan->now->turn,
@@ -4928,11 +4957,10 @@ static ckpt_code ckpt__open_result(ckpt__ctx *ctx, ckpt__run *run,
 static ckpt_code ckpt__meta_check(const ckpt_meta *meta, size_t size_max,
                                   ckpt_error *err)
 {
-    ckpt_meta copy = *meta;
     for (uint32_t i = 0; i < CKPT__META_COUNT; i++) {
-        const char *text = *ckpt__meta_member(&copy, i);
+        const char *text = ckpt__meta_text(meta, i);
         const size_t n = text != NULL ? strlen(text) : 0;
-        err->op = ckpt__meta_keys[i];
+        err->op = ckpt__meta_key(i);
         if (n > size_max) return CKPT_ERR_TOO_LARGE;
         CKPT__TRY(ckpt__utf8_check(text, n, err));
     }
@@ -5160,7 +5188,7 @@ static ckpt_code ckpt__take_to_work(ckpt__run *run, uint32_t purpose)
 }
 
 // What a claimant does with what it finds once it holds the claim.
-static ckpt_code ckpt__take_claimed(ckpt__run *run, uint32_t purpose)
+CKPT__ONCE static ckpt_code ckpt__take_claimed(ckpt__run *run, uint32_t purpose)
 {
     ckpt_code judged;
     CKPT__TRY(ckpt__judge_claimed(run, &judged));
@@ -5190,8 +5218,9 @@ static ckpt_code ckpt__take_claimed(ckpt__run *run, uint32_t purpose)
 
 // Looks at a run and decides whether to claim it: who only looks claims
 // nothing in vain.
-static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx, ckpt__run *run,
-                                         uint32_t purpose)
+CKPT__ONCE static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx,
+                                                    ckpt__run *run,
+                                                    uint32_t purpose)
 {
     const ckpt_desc *d = &ctx->desc;
     ckpt__place *p = &run->place;
@@ -5254,7 +5283,7 @@ static ckpt_code ckpt__take_run_over(ckpt__ctx *ctx, ckpt__run *run,
 }
 
 // Closes a run and leaves what callers may read.
-static void ckpt__close(ckpt__run *run)
+CKPT__ONCE static void ckpt__close(ckpt__run *run)
 {
     ckpt__store_close(&run->place, false);
     run->stage = CKPT__CLOSED;
@@ -5569,7 +5598,8 @@ static void ckpt__checkpoint(ckpt_checkpoint *out, char *buf,
     out->held = ckpt__bytes_at(buf, into, CKPT__HELD);
     out->state = ckpt__bytes_at(buf, into, CKPT__STATE);
     for (uint32_t i = 0; i < CKPT__META_COUNT; i++) {
-        *ckpt__meta_member(&out->meta, i) = ckpt__text_at(buf, &found->meta[i]);
+        const char *text = ckpt__text_at(buf, &found->meta[i]);
+        memcpy((char *)&out->meta + ckpt__meta_at[i], &text, sizeof(text));
     }
     out->reason = ckpt__text_at(buf, &found->reason);
     out->birth = ckpt__text_at(buf, &found->birth);
@@ -5749,7 +5779,8 @@ CKPT_API ckpt_code ckpt_phase_end(ckpt_run *view, const char *name,
 //--- Effects ------------------------------------------------------------------
 
 // Tells what stands about an effect.
-static void ckpt__effect_fill(const ckpt__entry *e, ckpt_effect *effect)
+CKPT__ONCE static void ckpt__effect_fill(const ckpt__entry *e,
+                                         ckpt_effect *effect)
 {
     effect->turn = e->turn;
     effect->state = e->ended ? CKPT_EFFECT_ENDED : CKPT_EFFECT_UNCERTAIN;
@@ -6286,22 +6317,20 @@ static ckpt_code ckpt__verify_all(ckpt__ctx *ctx, const char *id)
 {
     ckpt__place *p = &ctx->place;
     const ckpt__into into = ckpt__into_info(ctx, NULL);
-    ckpt_code worst = CKPT_OK;
+    ckpt__walk w = ckpt__walk_begin(p, CKPT_TURN_MAX);
+    ckpt_code worst = CKPT_OK, rc;
     uint64_t pos = 0;
-    for (uint64_t epoch_max = CKPT_TURN_MAX; epoch_max > 0; ) {
-        CKPT__TRY(ckpt__store_look(p, epoch_max));
-        if (p->look.count == 0) break;
-        for (unsigned i = 0; i < p->look.count; i++) {
-            const ckpt_code rc = ckpt__judge_one(p, id, &p->look.gens[i],
-                                                 &into);
-            if (rc != CKPT_OK && rc != CKPT_ERR_DAMAGED) return rc;
-            pos = worst == CKPT_OK ? ckpt__pos(&p->reader) : pos;
-            worst = worst == CKPT_OK ? rc : worst;
+    while ((rc = ckpt__walk_next(p, &w)) == CKPT_OK) {
+        rc = ckpt__judge_one(p, id, &into);
+        if (rc != CKPT_OK && rc != CKPT_ERR_DAMAGED) return rc;
+        if (worst == CKPT_OK && rc != CKPT_OK) {
+            worst = rc;
+            pos = ckpt__pos(&p->reader);
         }
-        epoch_max = p->look.gens[p->look.count - 1].epoch - 1;
     }
+    if (rc != CKPT_END) return rc;
     memset(&p->error, 0, sizeof(p->error));
-    p->error.pos = worst != CKPT_OK ? pos : 0;
+    p->error.pos = pos;
     return worst;
 }
 
@@ -6527,9 +6556,9 @@ CKPT__APART static ckpt_code ckpt__recover_one(ckpt__run *run,
 }
 
 // Takes a run that a recovery meets, and counts what became of it.
-static void ckpt__recover_next(ckpt__ctx *ctx, ckpt__run *run,
-                               const ckpt_recover_desc *desc,
-                               ckpt_recover_info *info)
+CKPT__ONCE static void ckpt__recover_next(ckpt__ctx *ctx, ckpt__run *run,
+                                          const ckpt_recover_desc *desc,
+                                          ckpt_recover_info *info)
 {
     ckpt_code rc = ckpt__take_run_over(ctx, run, ctx->id, NULL,
                                        CKPT__FOR_FALLBACK);
@@ -6703,6 +6732,7 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
 #undef CKPT__LOW3
 #undef CKPT__LOW4
 #undef CKPT__META_MAP
+#undef CKPT__ONCE
 #undef CKPT__TIME_MAX
 #undef CKPT__TRY
 

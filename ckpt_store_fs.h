@@ -798,8 +798,7 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
         if (n == CKPT_ID_MAX) return false;
         if (*p == '%') {
             if (!ckpt__is_hex(p[1]) || !ckpt__is_hex(p[2])) return false;
-            char pair[4] = { '0', '0', p[1], p[2] };
-            id[n] = (char)(uint8_t)ckpt__hex4(pair);
+            id[n] = (char)(uint8_t)ckpt__hex(p + 1, 2);
             p += 2;
         } else {
             id[n] = *p;
