@@ -266,7 +266,8 @@ CKPT_API uint32_t ckpt_version(void);
 
 // What a context and a run keep inside, in bytes.
 #define CKPT_CTX_SIZE       4672
-#define CKPT_RUN_SIZE       (3600 + 9 * CKPT_PHASES_MAX +                      \
+#define CKPT_RUN_SIZE       (3800 + 8 * CKPT_PHASES_MAX +                      \
+                             (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
 // Values of options.
