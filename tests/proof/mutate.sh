@@ -12,9 +12,10 @@
 # last line is "N passed, N failed".
 #
 # Everything goes to $B/mutate. Results are kept, with the tests that they are
-# of, for as long as headers and tests stay as they are, so the run can be
-# stopped and goes on where it was.
+# of, for as long as the code of headers and tests stays as it is, so the run
+# can be stopped and goes on where it was.
 cd "$(dirname "$0")/../.." || exit 1
+. tests/tools/state.sh
 : "${CC:=cc}" "${CFLAGS:=-O0}" "${STB:=/usr/include/stb}" "${B:=build}"
 : "${JOBS:=1}" "${AWK:=awk}" "${SAMPLE:=60}" "${SEED:=}"
 export CC CFLAGS STB B AWK
@@ -107,8 +108,8 @@ all() {
 
 mkdir -p "$work" || exit 1
 # shellcheck disable=SC2086
-results=$work/results-$(cat $headers tests/*.c tests/*/*.[ch] tests/data/* \
-    $proof/mutate.* | cksum | tr ' ' -)
+results=$work/results-$(state_of $headers tests/*.c tests/*/*.[ch] \
+    tests/data/* $proof/mutate.*)
 mkdir -p "$results"
 rm -f "$work/red"
 printf "%s\n" "#define CKPT_IMPLEMENTATION" \
@@ -145,7 +146,8 @@ cp $proof/mutants.txt "$work/mutants" && all "$work/mutants" "$1" || exit 1
 failed=$(grep -cE ': (SURVIVED|FAILED)' "$work/mutants.lines")
 passed=$(($(wc -l <"$work/mutants.lines") - failed))
 if [ "$SAMPLE" -gt 0 ] && [ -z "$1" ]; then
-    : "${SEED:=$(cat $headers | cksum | cut -d ' ' -f 1)}"
+    # shellcheck disable=SC2086
+    : "${SEED:=$(state_of $headers | cut -d - -f 1)}"
     # shellcheck disable=SC2086
     $AWK -v sample="$SAMPLE" -v seed="$SEED" -f $proof/mutate.awk \
         $proof/mutants.txt $headers >"$work/drawn" &&

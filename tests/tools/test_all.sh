@@ -5,18 +5,19 @@
 # machines, a minute of each fuzzer, the whole model, the coverage, and the
 # mutations. The table says what ran, how many cases, how long, and what was
 # skipped and why; the last line is "N passed, N failed". ONLY="disk model"
-# runs some of them. A part that passed is not run again for as long as no file
-# of the project changes, so that it can be stopped and goes on where it was;
-# ANEW=yes runs everything.
+# runs some of them. A part that passed is not run again for as long as the code
+# of headers, tests and examples stays as it is (of the form, every file), so
+# that it can be stopped and goes on where it was; ANEW=yes runs everything.
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${MAKE:=make}"
 export B CC STB MAKE
 . tests/tools/count.sh
+. tests/tools/state.sh
 mkdir -p "$B/test_all" || exit 1
 work=$B/test_all
-state=$(find ./*.h Makefile README.md tests examples .ci -type f | sort |
-    xargs cat | cksum | tr ' ' -)
-kept=$work/passed-$state
+# shellcheck disable=SC2046
+kept=$work/passed-$(state_of $(find ./*.h tests examples -type f | sort))
+form=form-$(cat ./*.h Makefile README.md .ci/run | cksum | tr ' ' -)
 [ -z "$ANEW" ] || rm -rf "$kept"
 mkdir -p "$kept" || exit 1
 : >"$work/table"
@@ -37,17 +38,19 @@ part() {
     name=$1; shift
     case " ${ONLY:-$name} " in *" $name "*) ;; *) return ;; esac
     echo "== $name"
-    log=$kept/$name.log
-    if [ -f "$kept/$name.took" ]; then
+    result=$kept/$name
+    [ "$name" != form ] || result=$kept/$form
+    log=$result.log
+    if [ -f "$result.took" ]; then
         echo "passed before"
-        took=$(cat "$kept/$name.took")
+        took=$(cat "$result.took")
         count "$log" 0
     else
         begun=$(date +%s)
-        { "$@" 2>&1 </dev/null; echo "$?" >"$kept/$name.rc"; } | tee "$log"
+        { "$@" 2>&1 </dev/null; echo "$?" >"$result.rc"; } | tee "$log"
         took=$(($(date +%s) - begun))
-        count "$log" "$(cat "$kept/$name.rc")"
-        [ "$f" != 0 ] || echo "$took" >"$kept/$name.took"
+        count "$log" "$(cat "$result.rc")"
+        [ "$f" != 0 ] || echo "$took" >"$result.took"
     fi
     s=$(grep -c '^skip' "$log")
     grep '^skip' "$log" | sed "s/^skip */$name: /" >>"$work/skips"
