@@ -1626,6 +1626,7 @@ static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n)
 
 static void ckpt__section_join(ckpt__section *a, const ckpt__section *b)
 {
+    CKPT_ASSERT(a->size <= UINT32_MAX - b->size);
     a->crc = ckpt__crc_join(a->crc, b->crc, b->size);
     a->size += b->size;
 }
@@ -1651,6 +1652,7 @@ CKPT__ONCE static bool ckpt__utf8_lead(unsigned c, unsigned *more,
 static size_t ckpt__utf8_size(const uint8_t *p, size_t n)
 {
     unsigned more, low, high;
+    CKPT_ASSERT(n > 0);
     if (*p < 0x80) return 1;
     if (!ckpt__utf8_lead(*p, &more, &low, &high) || n <= more) return 0;
     for (unsigned i = 1; i <= more; i++) {
@@ -1692,6 +1694,7 @@ static size_t ckpt__number(char *out, uint64_t value, size_t width, char pad)
 {
     char digits[20];
     size_t n = 0, size;
+    CKPT_ASSERT(width <= sizeof(digits));
     do {
         digits[n++] = (char)('0' + value % 10);
         value /= 10;
@@ -1862,12 +1865,13 @@ static void ckpt__time_write(char *out, int64_t ms)
     *out = '\0';
 }
 
-// Reads n digits, or spaces before them; any number if they are none.
+// Reads n digits, or spaces before them; some number of n digits if they are
+// none. The low half of the byte of a digit is its value, that of a space 0.
 static uint32_t ckpt__digits(const char *p, size_t n)
 {
     uint32_t value = 0;
     for (; n > 0; n--, p++) {
-        value = value * 10 + (*p == ' ' ? 0U : (uint32_t)(uint8_t)*p - '0');
+        value = value * 10 + (uint32_t)(*p & 15) % 10;
     }
     return value;
 }
@@ -2349,6 +2353,7 @@ CKPT__APART static bool ckpt__fill(ckpt__reader *r)
     ckpt__place *p = r->place;
     size_t got;
     if (p == NULL || r->rc != CKPT_OK) return false;
+    CKPT_ASSERT(r->at == r->end);
     ckpt__section_read(r);
     r->offset += (uint32_t)(r->end - r->start);
     r->start = r->at = r->end = r->mark = p->window;
@@ -4069,6 +4074,7 @@ CKPT__APART static uint32_t ckpt__compose(ckpt__place *place, ckpt__plan *plan,
     now->saved_at_ms = wall_ms;
     now->uncertain = ckpt__plan_uncertain(plan);
     ckpt__emit_body(w, plan);
+    CKPT_ASSERT(plan->old->length == 0 || w->at + 1 == plan->old->length);
     now->length = CKPT__HEAD_SIZE + w->all.size;
     return w->all.crc;
 }
@@ -4253,22 +4259,23 @@ static bool ckpt__is_desc(const ckpt_desc *d)
            m->place_size <= CKPT_PLACE_SIZE &&
            d->throttle_ms >= 0 && d->every_turns >= 0 && d->beat_ms >= 0 &&
            d->lease_ms > 0 && d->lease_ms / 2 >= d->beat_ms &&
-           d->resume_max >= CKPT_NEVER && d->size_max >= 1024 &&
+           d->resume_max >= CKPT_NEVER && d->size_max > 0 &&
            d->size_max <= CKPT_SIZE_MAX;
 }
 
 CKPT_API ckpt_code ckpt_init(ckpt_ctx *view, const ckpt_desc *desc)
 {
     ckpt__ctx *ctx = ckpt__ctx_of(view);
-    const ckpt_desc d = ckpt_desc_defaults(desc);
+    ckpt_desc d = ckpt_desc_defaults(desc);
     memset(view, 0, sizeof(*view));
     ctx->place.error.op = "read the options";
     if (!ckpt__is_desc(&d)) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    ctx->desc = d;
     const uint64_t most = d.store->methods->size_max;
     if (most != 0 && (uint64_t)d.size_max >= most) {
-        ctx->desc.size_max = (int64_t)most - 1;     // and a line feed
+        d.size_max = (int64_t)most - 1;         // and a line feed
     }
+    if (d.size_max < 1024) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    ctx->desc = d;
     ctx->place.error.op = NULL;
     ctx->place.error.msg = ckpt_code_message(CKPT_OK);
     return CKPT_OK;
@@ -4633,6 +4640,7 @@ CKPT__APART static void ckpt__apply(ckpt__run *run)
 {
     const ckpt__plan *plan = &run->plan;
     ckpt__tables *tables = &run->tables;
+    CKPT_ASSERT(plan->old == &run->record && plan->now == &run->next);
     for (uint32_t list = CKPT__EFFECTS; list <= CKPT__HELD; list++) {
         const uint32_t n = run->record.section[list].count;
         const uint32_t all = ckpt__entry_count(plan, list);
@@ -4676,6 +4684,7 @@ static void ckpt__drop_older(ckpt__run *run)
     const bool two = run->published >= 2;
     const ckpt_gen below = { two ? run->epoch : run->adopted, 0, 0 };
     if (run->older_remain && below.epoch > 1) {
+        CKPT_ASSERT(below.epoch <= run->epoch);
         const ckpt_code rc = ckpt__store_drop(&run->place, &below,
                                               CKPT_DROP_OLDER);
         run->older_remain = !two || rc != CKPT_OK;
@@ -4874,6 +4883,7 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
 static void ckpt__plan_entry(ckpt__run *run, uint32_t list, uint32_t at,
                              ckpt__fate fate, const char *name)
 {
+    CKPT_ASSERT(at <= run->record.section[list].count);
     run->plan.list = list;
     run->plan.at = at;
     run->plan.fate = fate;
@@ -5033,6 +5043,7 @@ static ckpt_code ckpt__make_room(ckpt__run *run, const ckpt_gen *gen)
 static ckpt_code ckpt__end(ckpt__run *run, ckpt_outcome outcome,
                            ckpt_code (*publish)(ckpt__run *run))
 {
+    CKPT_ASSERT(ckpt__is_end(outcome) && run->next.outcome == outcome);
     ckpt_code rc = publish(run);
     if (rc == CKPT_ERR_NO_SPACE) {
         CKPT__TRY(ckpt__make_room(run, &run->place.gen));
@@ -5177,6 +5188,7 @@ static ckpt_code ckpt__take_to_retry(ckpt__run *run)
 static ckpt_code ckpt__take_to_work(ckpt__run *run, uint32_t purpose)
 {
     const uint32_t attempt = run->record.attempt;
+    CKPT_ASSERT(!ckpt__is_end(run->record.outcome));
     if (run->handed == CKPT__HANDED_EXHAUSTED ||
         ckpt__is_exhausted(attempt, run->ctx->desc.resume_max)) {
         if (!(purpose & CKPT__FOR_FALLBACK)) return CKPT_ERR_EXHAUSTED;
@@ -5341,6 +5353,7 @@ static ckpt_code ckpt__finish_damaged(ckpt__run *run, ckpt_outcome outcome,
 static ckpt_code ckpt__finish_save(ckpt__run *run, ckpt_outcome outcome,
                                    const ckpt_finish_desc *desc)
 {
+    CKPT_ASSERT(run->stage == CKPT__OPEN && outcome != CKPT_RUNNING);
     ckpt__plan *plan = ckpt__plan_begin(run);
     ckpt_code rc = ckpt__plan_save(run, desc->save);
     if (rc != CKPT_OK) return ckpt__save_failed(run, rc);

@@ -1270,6 +1270,7 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
                                      ckpt_error *err)
 {
     uint64_t token = 0;
+    CKPT_ASSERT(epoch > 0 && look->count + 2 <= CKPT_LOOK_MAX);
     for (int prev = 0; prev < 2; prev++) {
         char name[64];
         ckpt_fs_stat st;
@@ -1746,6 +1747,7 @@ static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
     uint8_t buf[16384];
     uint64_t copied = 0;
     uint32_t crc = 0;
+    CKPT_ASSERT(p->reading >= 0 && p->writing >= 0);
     while (copied < part->size) {
         const uint64_t left = part->size - copied;
         const size_t n = left < sizeof(buf) ? (size_t)left : sizeof(buf);
