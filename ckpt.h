@@ -266,7 +266,7 @@ CKPT_API uint32_t ckpt_version(void);
 
 // What a context and a run keep inside, in bytes.
 #define CKPT_CTX_SIZE       4672
-#define CKPT_RUN_SIZE       (3800 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_RUN_SIZE       (3880 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -1959,7 +1959,7 @@ static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
     return f->verdict == CKPT_LIFE_GONE;
 }
 
-static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
+CKPT__ONCE static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
 {
     return resume_max != CKPT_UNLIMITED &&
            attempt >= (uint32_t)(resume_max == CKPT_NEVER ? 0 : resume_max);
@@ -2134,6 +2134,7 @@ typedef struct ckpt__writer {
     ckpt__section       all;        // everything
     ckpt__section       section;    // what came since the last section
     uint32_t            at;         // how far the base has been used
+    uint32_t            begun;      // entries of the last list without an end
     ckpt_part           part;       // the last one
     ckpt_code           rc;
 } ckpt__writer;
@@ -3583,6 +3584,7 @@ static void ckpt__take_reason(ckpt__reader *r, const ckpt__into *into)
     ckpt__take_shown(r, &f->string, into->info != NULL ? into->info->reason
                                                        : NULL, CKPT_NAME_MAX);
     f->reason = f->string.at;
+    into->rec->section[CKPT__REASON].count = 1;
 }
 
 // Takes the state, an object.
@@ -3753,18 +3755,6 @@ static uint32_t ckpt__entry_count(const ckpt__plan *plan, uint32_t list)
 {
     const uint32_t n = plan->old->section[list].count;
     return n + (plan->list == list && plan->at == n);
-}
-
-// How many effects will be begun and not ended once the plan is carried out.
-static uint32_t ckpt__plan_uncertain(const ckpt__plan *plan)
-{
-    const uint32_t n = plan->old->section[CKPT__EFFECTS].count;
-    uint32_t begun = plan->list == CKPT__EFFECTS && plan->at == n;
-    for (uint32_t i = 0; i < n; i++) {
-        begun += ckpt__entry_fate(plan, CKPT__EFFECTS, i) == CKPT__KEEP &&
-                 !plan->tables->effects[i].ended;
-    }
-    return begun;
 }
 
 // Emits bytes, or, with bytes == NULL, a range of the base that w->part names.
@@ -3948,6 +3938,7 @@ static uint32_t ckpt__emit_list(ckpt__writer *w, ckpt__plan *plan,
         ckpt__emit_base(w, old, true);
         i = count = n;
     }
+    w->begun = 0;
     for (; i < all; i++) {
         const ckpt__entry *e = i < n ? &ckpt__entries(plan->tables, list)[i]
                                      : NULL;
@@ -3962,6 +3953,8 @@ static uint32_t ckpt__emit_list(ckpt__writer *w, ckpt__plan *plan,
         if (fate == CKPT__WRITE) {
             ckpt__emit_entry(w, plan, e);
         }
+        const bool begins = fate == CKPT__WRITE && e == NULL;
+        w->begun += begins || (fate == CKPT__KEEP && !e->ended);
         w->at += i + 1 < n;                     // the comma in the base
     }
     return count;
@@ -3981,14 +3974,18 @@ static uint32_t ckpt__emit_messages(ckpt__writer *w, const ckpt__plan *plan)
     return plan->keep.count + plan->add.count;
 }
 
-static void ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
+// Returns how many reasons there are now: 1, or 0 for null.
+static uint32_t ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
 {
-    ckpt__emit_base(w, &plan->old->section[CKPT__REASON], !plan->set_reason);
+    const ckpt__section *old = &plan->old->section[CKPT__REASON];
+    ckpt__emit_base(w, old, !plan->set_reason);
+    if (!plan->set_reason) return old->count;
     if (plan->reason.ptr != NULL) {
         ckpt__emit_string(w, "", plan->reason);
-    } else if (plan->set_reason) {
-        ckpt__emit_text(w, "null");
+        return 1;
     }
+    ckpt__emit_text(w, "null");
+    return 0;
 }
 
 // Emits a section that is written once, when the run begins.
@@ -4025,7 +4022,7 @@ CKPT__ONCE static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
     case CKPT__MESSAGES: return ckpt__emit_messages(w, plan);
     case CKPT__PHASES: case CKPT__EFFECTS: case CKPT__HELD:
         return ckpt__emit_list(w, plan, i);
-    case CKPT__REASON: ckpt__emit_reason(w, plan); break;
+    case CKPT__REASON: return ckpt__emit_reason(w, plan);
     case CKPT__STATE:  ckpt__emit_state(w, plan); break;
     default:           ckpt__emit_begin(w, plan, i); break;
     }
@@ -4043,6 +4040,9 @@ static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
         w->at += (uint32_t)strlen(ckpt__glue(i));
         ckpt__emit_section_end(w, &glue);
         const uint32_t count = ckpt__emit_section(w, plan, i);
+        if (i == CKPT__EFFECTS) {
+            plan->now->uncertain = w->begun;
+        }
         ckpt__emit_section_end(w, &section);
         if (w->dry) {
             plan->now->section[i] = section;
@@ -4072,7 +4072,6 @@ CKPT__APART static uint32_t ckpt__compose(ckpt__place *place, ckpt__plan *plan,
     ckpt__record *now = plan->now;
     now->turn_max = now->turn > now->turn_max ? now->turn : now->turn_max;
     now->saved_at_ms = wall_ms;
-    now->uncertain = ckpt__plan_uncertain(plan);
     ckpt__emit_body(w, plan);
     CKPT_ASSERT(plan->old->length == 0 || w->at + 1 == plan->old->length);
     now->length = CKPT__HEAD_SIZE + w->all.size;
@@ -4160,10 +4159,15 @@ typedef struct ckpt__run {
     uint64_t         adopted;       // epoch of the generation adopted
     uint64_t         turn_adopted;  // its turn_max
     uint64_t         begin_again;   // an effect whose begin was not confirmed
-    uint64_t         hold_again;    // likewise, a held environment
+    uint64_t         hold_again;    // likewise, a held environment,
+    uint64_t         phase_again;   // the end of a phase,
+    uint64_t         end_again;     // and the end of an effect,
+    uint64_t         end_turn;      // which is of this turn
+    uint32_t         phases_then;   // how many phases had ended before that one
     int64_t          saved_ms;      // on the monotonic clock; -1: never in
     int64_t          beat_ms;       // this claim
     ckpt_store       none;          // where a degraded run is kept: nowhere
+    ckpt_error       written;       // what the store said of the last write
     uint8_t          skippable[(CKPT_PHASES_MAX + 7) / 8];
     ckpt__record     record;        // the newest generation
     ckpt__record     next;          // the one that is being written
@@ -4709,13 +4713,13 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
     } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
         run->doubts |= CKPT__DOUBT_RECORD;      // judge before the next save
     }
-    run->view->error = p->error;                // the look must not hide it
+    run->written = p->error;                    // the look must not hide it
     const ckpt_code fence = ckpt__fence(run);
     if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
         return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
     }
     if (rc != CKPT_OK) {
-        p->error = run->view->error;
+        p->error = run->written;
         return rc;
     }
     if (fence != CKPT_OK) {
@@ -4786,6 +4790,17 @@ static ckpt_code ckpt__save_planned(ckpt__run *run)
     ckpt__tell(run, CKPT_EVENT_SAVED, NULL);
     (void)ckpt__touch(run, now.mono_ms);        // a sign of life, too
     return CKPT_OK;
+}
+
+// Ends a public call that saves: rc is what became of its plan. again is the
+// mark of a change that was not acknowledged yet, or NULL.
+static ckpt_code ckpt__save_end(ckpt__run *run, ckpt_code rc, uint64_t *again)
+{
+    rc = rc == CKPT_OK ? ckpt__save_planned(run) : ckpt__save_failed(run, rc);
+    if (rc == CKPT_OK && again != NULL) {
+        *again = 0;
+    }
+    return rc;
 }
 
 // Keeps the first n messages. All of them are read, so that damaged ones are
@@ -4876,6 +4891,7 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
         err->op = "read .state";
         CKPT__TRY(ckpt__value_check(&plan->state, '{', &plan->state_now, err));
     }
+    memset(err, 0, sizeof(*err));
     return CKPT_OK;
 }
 
@@ -4921,13 +4937,17 @@ static bool ckpt__is_id(const char *id)
 static ckpt_code ckpt__run_init(ckpt__ctx *ctx, ckpt__run *run, const char *id)
 {
     ckpt_run *view = run->view;
+    const bool is_id = ckpt__is_id(id);
+    if (is_id) {
+        memmove(ctx->id, id, strlen(id) + 1);   // it may be that of the run
+    }
     memset(view, 0, sizeof(*view));
     run->view = view;
     run->ctx = ctx;
     run->saved_ms = run->beat_ms = -1;
     run->place.error.op = "read the run id";
-    if (!ckpt__is_id(id)) return CKPT_ERR_ARGUMENT;
-    memcpy(view->id, id, strlen(id) + 1);
+    if (!is_id) return CKPT_ERR_ARGUMENT;
+    memcpy(view->id, ctx->id, sizeof(view->id));
     view->durable = true;
     return CKPT_OK;
 }
@@ -5252,6 +5272,10 @@ CKPT__ONCE static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx,
             ckpt__kept_code(f->outcome, purpose) :
             ckpt__state_code(state, f->judged);
     }
+    if ((purpose & CKPT__FOR_FORCE) && f->judged == CKPT_OK &&
+        ckpt__is_exhausted(f->attempt, d->resume_max)) {
+        return CKPT_ERR_EXHAUSTED;              // its owner keeps it
+    }
     if ((purpose & CKPT__FOR_REMOVAL) && f->held) return CKPT_ERR_HELD;
     if (state == CKPT_STATE_FAILED && (purpose & CKPT__FOR_RETRY) && f->lost) {
         return CKPT_ERR_DAMAGED;
@@ -5324,7 +5348,10 @@ static ckpt_code ckpt__finish_lost(ckpt__run *run, const char *reason)
 {
     ckpt_meta none;
     memset(&none, 0, sizeof(none));
-    run->seq_tried = run->place.facts.acked;
+    memset(&run->record, 0, sizeof(run->record));   // of a try before
+    if (run->seq_tried < run->place.facts.acked) {
+        run->seq_tried = run->place.facts.acked;
+    }
     ckpt__plan_first(run, &none);
     run->next.lost = true;
     run->next.outcome = CKPT_DEAD;
@@ -5354,6 +5381,10 @@ static ckpt_code ckpt__finish_save(ckpt__run *run, ckpt_outcome outcome,
                                    const ckpt_finish_desc *desc)
 {
     CKPT_ASSERT(run->stage == CKPT__OPEN && outcome != CKPT_RUNNING);
+    if (!ckpt__is_end(outcome) && (run->doubts & CKPT__DOUBT_CALLER)) {
+        // The next claimant would not learn that something is missing.
+        return ckpt__save_failed(run, CKPT_ERR_DAMAGED);
+    }
     ckpt__plan *plan = ckpt__plan_begin(run);
     ckpt_code rc = ckpt__plan_save(run, desc->save);
     if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
@@ -5387,15 +5418,19 @@ static ckpt_outcome ckpt__outcome_of(const ckpt__run *run, ckpt_outcome outcome,
 static ckpt_code ckpt__finish(ckpt__run *run, ckpt_outcome outcome,
                               const ckpt_finish_desc *desc)
 {
+    const bool damaged = run->handed == CKPT__HANDED_DAMAGED &&
+                         run->stage != CKPT__LOST;
     memset(&run->place.error, 0, sizeof(run->place.error));
-    if (run->handed == CKPT__HANDED_DAMAGED && run->stage != CKPT__LOST) {
-        return ckpt__finish_damaged(run, outcome, desc->reason);
-    }
-    if (run->stage != CKPT__ENDED) {
+    if (!damaged && run->stage != CKPT__ENDED) {
         CKPT__TRY(ckpt__ready(run));
+    }
+    outcome = ckpt__outcome_of(run, outcome, desc->keep);
+    if (damaged) return ckpt__finish_damaged(run, outcome, desc->reason);
+    if (run->stage != CKPT__ENDED) {
         CKPT__TRY(ckpt__finish_save(run, outcome, desc));
     }
     if (run->stage != CKPT__ENDED) return CKPT_OK;
+    if (outcome != run->record.outcome) return CKPT_FINISHED;
     return ckpt__remove_run(run, outcome, &run->place.gen);
 }
 
@@ -5498,7 +5533,7 @@ static ckpt_code ckpt__entry_next(ckpt__run *run, uint32_t list, uint32_t *at,
         const uint32_t found = ckpt__entry_find(run, list, name, turn);
         i = found < n ? found + 1 : i - 1;
     }
-    if (i >= n || !run->view->durable) return CKPT_END;
+    if (i >= n || ckpt__is_none(run->place.store)) return CKPT_END;
     *entry = ckpt__entries(&run->tables, list)[i];
     *at = i + 1;
     name[0] = '\0';
@@ -5686,13 +5721,13 @@ CKPT_API ckpt_code ckpt_save(ckpt_run *view, const ckpt_save_desc *desc)
         ckpt__tell(run, CKPT_EVENT_SKIPPED, NULL);
         return CKPT_SKIPPED;
     }
-    const ckpt_code rc = ckpt__save_begin(run, desc);
-    return rc == CKPT_OK ? ckpt__save_planned(run) : ckpt__save_failed(run, rc);
+    return ckpt__save_end(run, ckpt__save_begin(run, desc), NULL);
 }
 
 static ckpt_code ckpt__beat(ckpt__run *run)
 {
     ckpt_moment now;
+    memset(&run->place.error, 0, sizeof(run->place.error));
     if (!ckpt__is_open(run) || run->stage == CKPT__LOST) {
         return ckpt__ready(run);
     }
@@ -5719,17 +5754,13 @@ CKPT_API ckpt_code ckpt_finish(ckpt_run *view, ckpt_outcome outcome,
     memset(&none, 0, sizeof(none));
     desc = desc != NULL ? desc : &none;
     if (!ckpt__is_open(run)) return ckpt__run_result(run, ckpt__ready(run));
+    memset(&run->place.error, 0, sizeof(run->place.error));
     if (outcome <= CKPT_RUNNING || outcome > CKPT_RETRY) {
         return ckpt__run_result(run, CKPT_ERR_ARGUMENT);
     }
-    outcome = ckpt__outcome_of(run, outcome, desc->keep);
-    if (run->stage == CKPT__ENDED && outcome != run->record.outcome) {
-        ckpt__close(run);
-        return CKPT_FINISHED;
-    }
     const ckpt_code rc = ckpt__run_result(run, ckpt__finish(run, outcome,
                                                             desc));
-    if (rc == CKPT_OK || rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_FORKED) {
+    if (rc >= CKPT_OK || rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_FORKED) {
         ckpt__close(run);
     }
     return rc;
@@ -5775,10 +5806,22 @@ static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
     CKPT__TRY(ckpt__save_begin(run, save));
     CKPT__TRY(ckpt__name_check(name, &run->place.error));
     const uint32_t n = run->record.section[CKPT__PHASES].count;
+    const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
+    CKPT__TRY(ckpt__plan_value(run, output));
+    const uint64_t again = ckpt__hash(key, &run->plan.value_now.crc, 4);
+    // A call that could not be acknowledged is repeated: if what it wrote
+    // stands, that is only saved once more. Else the phase would stand twice,
+    // and the next one of that name be skipped although it was never done.
+    if (run->phase_again == again && n == run->phases_then + 1 &&
+        run->tables.phases[n - 1] == key) {
+        return CKPT_OK;
+    }
     if (n == CKPT_PHASES_MAX) return CKPT_ERR_PHASES;
     ckpt__plan_entry(run, CKPT__PHASES, n, CKPT__WRITE, name);
+    run->phase_again = again;
+    run->phases_then = n;
     run->next.attempt = 0;                      // progress (R6)
-    return ckpt__plan_value(run, output);
+    return CKPT_OK;
 }
 
 CKPT_API ckpt_code ckpt_phase_end(ckpt_run *view, const char *name,
@@ -5786,8 +5829,8 @@ CKPT_API ckpt_code ckpt_phase_end(ckpt_run *view, const char *name,
                                   const ckpt_save_desc *save)
 {
     ckpt__run *run = ckpt__run_of(view);
-    const ckpt_code rc = ckpt__plan_phase(run, name, output, save);
-    return rc == CKPT_OK ? ckpt__save_planned(run) : ckpt__save_failed(run, rc);
+    return ckpt__save_end(run, ckpt__plan_phase(run, name, output, save),
+                          &run->phase_again);
 }
 
 //--- Effects ------------------------------------------------------------------
@@ -5825,8 +5868,8 @@ static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
                                    const ckpt_save_desc *save, bool *stands,
                                    ckpt_effect *effect)
 {
-    if (save == NULL) return CKPT_ERR_ARGUMENT;
     CKPT__TRY(ckpt__save_begin(run, save));
+    if (save == NULL) return CKPT_ERR_ARGUMENT;
     CKPT__TRY(ckpt__name_check(id, &run->place.error));
     const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ save->turn;
     const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, save->turn);
@@ -5857,10 +5900,8 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
     if (rc == CKPT_FINISHED) {
         effect->state = CKPT_EFFECT_ENDED;
     }
-    if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
-    if (!stands) {
-        CKPT__TRY(ckpt__save_planned(run));
-        run->begin_again = 0;
+    if (rc != CKPT_OK || !stands) {
+        CKPT__TRY(ckpt__save_end(run, rc, &run->begin_again));
         effect->state = CKPT_EFFECT_NEW;
         effect->turn = save->turn;
     }
@@ -5874,10 +5915,23 @@ static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *id,
 {
     CKPT__TRY(ckpt__save_begin(run, NULL));
     CKPT__TRY(ckpt__name_check(id, &run->place.error));
-    const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, UINT64_MAX);
+    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
+    uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, UINT64_MAX);
+    if (run->end_again == key) {
+        // A call that could not be acknowledged is repeated: if what it wrote
+        // stands, that is only saved once more. An older effect of that id
+        // must not get the result.
+        at = ckpt__entry_find(run, CKPT__EFFECTS, id, run->end_turn);
+        if (at == run->record.section[CKPT__EFFECTS].count ||
+            run->tables.effects[at].ended) {
+            return CKPT_OK;
+        }
+    }
     if (at == run->record.section[CKPT__EFFECTS].count) {
         return CKPT_ERR_NOT_FOUND;
     }
+    run->end_again = key;
+    run->end_turn = run->tables.effects[at].turn;
     ckpt__plan_entry(run, CKPT__EFFECTS, at,
                      result.ptr != NULL ? CKPT__WRITE : CKPT__DROP, id);
     return ckpt__plan_value(run, result);
@@ -5887,8 +5941,8 @@ CKPT_API ckpt_code ckpt_effect_end(ckpt_run *view, const char *id,
                                    ckpt_bytes result)
 {
     ckpt__run *run = ckpt__run_of(view);
-    const ckpt_code rc = ckpt__plan_effect_end(run, id, result);
-    return rc == CKPT_OK ? ckpt__save_planned(run) : ckpt__save_failed(run, rc);
+    return ckpt__save_end(run, ckpt__plan_effect_end(run, id, result),
+                          &run->end_again);
 }
 
 CKPT_API ckpt_code ckpt_effect_result(ckpt_run *view, const ckpt_effect *effect,
@@ -5972,7 +6026,7 @@ static ckpt_code ckpt__note(ckpt__run *run, ckpt_note_info *note,
     ckpt__note_number(w, " (attempt ", note->attempt);
     ckpt__note_number(w, "). Phases complete: ", note->phases);
     ckpt__json_text(w, ".");
-    if (rec->section[CKPT__REASON].size != 4) {     // null
+    if (rec->section[CKPT__REASON].count > 0) {
         CKPT__TRY(ckpt__note_reason(run, w));
     }
     CKPT__TRY(ckpt__note_effects(run, w, note));
@@ -6013,9 +6067,9 @@ static void ckpt__janitor_remove(ckpt_janitor *j, const ckpt_env *env)
 static ckpt_code ckpt__plan_hold(ckpt__run *run, const ckpt_env_desc *desc,
                                  bool *held)
 {
-    const uint32_t n = run->record.section[CKPT__HELD].count;
     const uint64_t key = ckpt__hash_text(desc->id, CKPT__AS_TEXT);
-    CKPT__TRY(ckpt__save_begin(run, NULL));
+    CKPT__TRY(ckpt__save_begin(run, NULL));     // may judge the record again
+    const uint32_t n = run->record.section[CKPT__HELD].count;
     const bool again = ckpt__entry_find(run, CKPT__HELD, desc->id, 0) < n;
     // One that could not be acknowledged is saved once more: it is visible, but
     // may not be durable.
@@ -6036,23 +6090,19 @@ static ckpt_code ckpt__hold(ckpt__run *run, const ckpt_env_desc *desc)
 {
     bool held = false;
     const ckpt_code rc = ckpt__plan_hold(run, desc, &held);
-    if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
-    if (!held) {
-        CKPT__TRY(ckpt__save_planned(run));
-        run->hold_again = 0;
-    }
-    return CKPT_OK;
+    return held ? CKPT_OK : ckpt__save_end(run, rc, &run->hold_again);
 }
 
 // Strikes it off the run, if it is there.
 static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
 {
     const ckpt_code rc = ckpt__save_begin(run, NULL);
-    if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
-    const uint32_t at = ckpt__entry_find(run, CKPT__HELD, id, 0);
-    if (at == run->record.section[CKPT__HELD].count) return CKPT_OK;
-    ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP, id);
-    return ckpt__save_planned(run);
+    if (rc == CKPT_OK) {
+        const uint32_t at = ckpt__entry_find(run, CKPT__HELD, id, 0);
+        if (at == run->record.section[CKPT__HELD].count) return CKPT_OK;
+        ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP, id);
+    }
+    return ckpt__save_end(run, rc, NULL);
 }
 
 CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
@@ -6292,9 +6342,11 @@ static ckpt_code ckpt__describe(ckpt__ctx *ctx, const char *id,
     ckpt__place *p = &ctx->place;
     ckpt__facts *f = &p->facts;
     const ckpt__into into = ckpt__into_info(ctx, info);
+    memmove(ctx->id, id, strlen(id) + 1);       // it may be that of the info
+    id = ctx->id;
     memset(info, 0, sizeof(*info));
     memset(f, 0, sizeof(*f));
-    memcpy(info->id, id, strlen(id) + 1);
+    memcpy(info->id, id, sizeof(info->id));
     info->beat_age_ms = -1;
     ckpt_code rc = ckpt__store_open(p, &ctx->desc, id, CKPT_HOW_FIND);
     if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_ARGUMENT) return rc;
@@ -6369,10 +6421,14 @@ CKPT_API ckpt_code ckpt_verify(ckpt_ctx *view, const char *id,
     ckpt__ctx *ctx = ckpt__ctx_of(view);
     ckpt_code rc = CKPT_ERR_STALE;
     info = info != NULL ? info : &ctx->info;
+    const bool is_id = ckpt__is_id(id);
+    if (is_id) {
+        memmove(ctx->id, id, strlen(id) + 1);   // it may be that of the info
+    }
     memset(info, 0, sizeof(*info));
-    if (!ckpt__is_id(id)) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    if (!is_id) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     for (int tries = 0; tries < 8 && rc == CKPT_ERR_STALE; tries++) {
-        rc = ckpt__verify(ctx, id, info);
+        rc = ckpt__verify(ctx, ctx->id, info);
     }
     rc = ckpt__ctx_result(ctx, rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc);
     if (rc != CKPT_OK) {

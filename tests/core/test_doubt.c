@@ -35,6 +35,16 @@
     X(an_interruption_gives_its_attempt_back_once)                             \
     X(an_effect_that_ended_is_not_begun_again)                                 \
     X(an_effect_of_an_earlier_claim_is_never_new)                              \
+    X(an_end_of_a_phase_that_is_repeated_stands_once)                          \
+    X(an_end_of_an_effect_that_is_repeated_ends_no_older_one)                  \
+    X(a_short_reason_stands_in_the_note)                                       \
+    X(a_receipt_is_kept_though_the_record_had_to_be_judged_again)              \
+    X(after_damage_a_run_is_not_interrupted_before_a_load)                     \
+    X(force_takes_no_run_that_has_no_attempt_left)                             \
+    X(an_id_may_be_that_of_the_run_or_the_info)                                \
+    X(a_store_that_keeps_nothing_lists_nothing)                                \
+    X(a_damaged_run_that_was_kept_unsurely_is_kept_once_more)                  \
+    X(an_error_is_of_its_own_call)                                             \
     X(more_damaged_generations_than_a_look_shows_are_passed_over)              \
     X(the_newest_of_many_damaged_generations_counts)                           \
     X(a_length_that_cannot_be_checked_is_not_damage)                           \
@@ -630,6 +640,249 @@ static void an_effect_of_an_earlier_claim_is_never_new(void)
     CHECK_INT(load(), CKPT_OLDER);
     CHECK_INT(ckpt_effect_begin(&t.run, "pay", &s, &effect), CKPT_OK);
     CHECK_INT(effect.state, CKPT_EFFECT_UNCERTAIN);
+}
+
+// How a save can fail whose call is repeated: unsure, and the old or the new
+// generation stands; or visible, and not durable.
+static const struct {
+    fault_when when;
+    ckpt_code  code;
+} unacknowledged[] = {
+    { FAULT_BEFORE, CKPT_ERR_UNSURE }, { FAULT_AFTER, CKPT_ERR_UNSURE },
+    { FAULT_AFTER, CKPT_ERR_NOT_DURABLE }
+};
+
+static void an_end_of_a_phase_that_is_repeated_stands_once(void)
+{
+    for (int i = 0; i < 3; i++) {
+        begin();
+        CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("1"), NULL),
+                  CKPT_OK);
+        fault_plan(&t.fault, FAULT_PUBLISH, 1, unacknowledged[i].when,
+                   unacknowledged[i].code);
+        CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("2"), NULL),
+                  unacknowledged[i].code);
+        fault_plan(&t.fault, FAULT_PUBLISH, 0, FAULT_AFTER, CKPT_OK);
+        CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("2"), NULL),
+                  CKPT_OK);
+        CHECK_INT(t.fault.count, 1);            // it was published once more
+        CHECK_INT(query(), CKPT_OK);
+        CHECK_INT(t.info.phases, 2);
+        CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("2"), NULL),
+                  CKPT_OK);                     // another one
+        CHECK_INT(query(), CKPT_OK);
+        CHECK_INT(t.info.phases, 3);
+    }
+}
+
+static ckpt_code begin_effect_of(uint64_t turn, const char *id)
+{
+    ckpt_save_desc s;
+    ckpt_effect effect;
+    memset(&s, 0, sizeof(s));
+    s.turn = turn;
+    return ckpt_effect_begin(&t.run, id, &s, &effect);
+}
+
+static bool effect_is(uint64_t turn, const char *id, ckpt_effect_state state)
+{
+    ckpt_effect effect;
+    memset(&effect, 0, sizeof(effect));
+    while (ckpt_effect_next(&t.run, &effect) == CKPT_OK) {
+        if (effect.turn == turn && strcmp(effect.id, id) == 0) {
+            return effect.state == state;
+        }
+    }
+    return false;
+}
+
+static void an_end_of_an_effect_that_is_repeated_ends_no_older_one(void)
+{
+    for (int i = 0; i < 6; i++) {
+        const ckpt_bytes result = ckpt_text(i < 3 ? "\"paid\"" : NULL);
+        begin();
+        CHECK_INT(begin_effect_of(2, "pay"), CKPT_OK);
+        CHECK_INT(begin_effect_of(3, "pay"), CKPT_OK);
+        fault_plan(&t.fault, FAULT_PUBLISH, 1, unacknowledged[i % 3].when,
+                   unacknowledged[i % 3].code);
+        CHECK_INT(ckpt_effect_end(&t.run, "pay", result),
+                  unacknowledged[i % 3].code);
+        fault_plan(&t.fault, FAULT_PUBLISH, 0, FAULT_AFTER, CKPT_OK);
+        CHECK_INT(ckpt_effect_end(&t.run, "pay", result), CKPT_OK);
+        CHECK_INT(t.fault.count, 1);
+        CHECK(effect_is(2, "pay", CKPT_EFFECT_UNCERTAIN));
+        CHECK(effect_is(3, "pay", CKPT_EFFECT_ENDED) == (i < 3));
+        CHECK_INT(ckpt_effect_end(&t.run, "pay", result), CKPT_OK);
+        CHECK(effect_is(2, "pay", CKPT_EFFECT_ENDED) == (i < 3));
+        CHECK_INT(ckpt_effect_end(&t.run, "pay", result), CKPT_ERR_NOT_FOUND);
+    }
+}
+
+// With its quotes the reason "ok" is as long as null.
+static void a_short_reason_stands_in_the_note(void)
+{
+    ckpt_finish_desc finish;
+    ckpt_note_info note;
+    memset(&finish, 0, sizeof(finish));
+    finish.reason = "ok";
+    begin();
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, &finish), CKPT_OK);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(ckpt_note(&t.run, &note, t.buf, sizeof(t.buf)), CKPT_OK);
+    t.buf[note.message.len] = '\0';
+    CHECK(strstr(t.buf, "left: ok.") != NULL);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(ckpt_note(&t.run, &note, t.buf, sizeof(t.buf)), CKPT_OK);
+    t.buf[note.message.len] = '\0';
+    CHECK(strstr(t.buf, "left: ok.") != NULL);
+    ckpt_abandon(&t.run);                       // a crash has no reason
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(ckpt_note(&t.run, &note, t.buf, sizeof(t.buf)), CKPT_OK);
+    t.buf[note.message.len] = '\0';
+    CHECK(strstr(t.buf, "left:") == NULL);
+}
+
+// What the record says of .once is not known while it must be judged.
+static void a_receipt_is_kept_though_the_record_had_to_be_judged_again(void)
+{
+    ckpt_run_desc d = named("job");
+    d.once = true;
+    setup();
+    CHECK_INT(ckpt_start(&t.ctx, &t.run, &d), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(save(1), CKPT_ERR_UNSURE);
+    fault_plan_for_ever(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(save(1), CKPT_ERR_IO);
+    fault_none(&t.fault);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_DONE);
+}
+
+// The generation that would say so is a newer one, and whoever resumes from it
+// would not learn that an acknowledged save is missing.
+static void after_damage_a_run_is_not_interrupted_before_a_load(void)
+{
+    begin();
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(save(3), CKPT_ERR_UNSURE);
+    fault_none(&t.fault);
+    damage();                                   // of turn 2
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_ERR_DAMAGED);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_RETRY, NULL), CKPT_ERR_DAMAGED);
+    CHECK(t.run.open);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_OK);
+}
+
+static void force_takes_no_run_that_has_no_attempt_left(void)
+{
+    ckpt_run_desc d = named("job");
+    ckpt_desc never;
+    d.force = true;
+    setup();
+    CHECK_INT(open_run(&t.ctx2, &t.run2), CKPT_OK);
+    CHECK_INT(save_text(&t.run2, 1, "[]"), CKPT_OK);
+    memset(&never, 0, sizeof(never));
+    never.store = &t.fault.base;
+    never.throttle_ms = CKPT_OFF;
+    never.resume_max = CKPT_NEVER;
+    CHECK_INT(ckpt_init(&t.ctx, &never), CKPT_OK);
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_ERR_EXHAUSTED);
+    CHECK_INT(save_text(&t.run2, 2, "[]"), CKPT_OK);    // its owner keeps it
+}
+
+static void an_id_may_be_that_of_the_run_or_the_info(void)
+{
+    ckpt_run_desc d;
+    memset(&d, 0, sizeof(d));
+    begin_crashed();
+    CHECK_STR(t.run.id, "job");
+    d.id = t.run.id;
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK_STR(t.run.id, "job");
+    ckpt_abandon(&t.run);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(ckpt_query(&t.ctx, t.info.id, &t.info), CKPT_OK);
+    CHECK_STR(t.info.id, "job");
+    CHECK_INT(ckpt_verify(&t.ctx, t.info.id, &t.info), CKPT_OK);
+    CHECK_STR(t.info.id, "job");
+    CHECK_INT(ckpt_remove(&t.ctx, &t.run, t.run.id), CKPT_OK);
+    CHECK_INT(query(), CKPT_ERR_NOT_FOUND);
+}
+
+static void a_store_that_keeps_nothing_lists_nothing(void)
+{
+    ckpt_store none = ckpt_store_none();
+    ckpt_effect effect;
+    ckpt_held held;
+    ckpt_desc d;
+    setup();
+    memset(&d, 0, sizeof(d));
+    d.store = &none;
+    d.throttle_ms = CKPT_OFF;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(begin_effect_of(1, "pay"), CKPT_OK);
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_END);
+    memset(&held, 0, sizeof(held));
+    CHECK_INT(ckpt_held_next(&t.run, &held), CKPT_END);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+}
+
+static ckpt_outcome fails(ckpt_run *run, void *user, ckpt_finish_desc *finish)
+{
+    (void)user;
+    CHECK_INT(ckpt_finish(run, CKPT_FAILED, finish),
+              unacknowledged[t.seen].code);
+    fault_none(&t.fault);
+    t.fallbacks++;
+    return CKPT_FAILED;                         // so it is finished once more
+}
+
+static void a_damaged_run_that_was_kept_unsurely_is_kept_once_more(void)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        ckpt_recover_info info;
+        begin_crashed();
+        damage_all();
+        t.seen = i;
+        t.fallbacks = 0;
+        fault_plan(&t.fault, FAULT_PUBLISH, 1, unacknowledged[i].when,
+                   unacknowledged[i].code);
+        CHECK_INT(recover(fails, 3, &info), CKPT_OK);
+        CHECK_INT(t.fallbacks, 1);
+        CHECK_INT(info.dead_letters, 1);
+        CHECK_INT(ckpt_verify(&t.ctx, "job", &t.info), CKPT_OK);
+        CHECK_INT(t.info.state, CKPT_STATE_FAILED);
+        CHECK(t.info.lost);
+    }
+}
+
+static void an_error_is_of_its_own_call(void)
+{
+    ckpt_save_desc s;
+    memset(&s, 0, sizeof(s));
+    s.turn = 3;
+    s.messages = ckpt_text("[1");
+    begin();
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_JSON);
+    CHECK_STR(t.run.error.op, "read .messages");
+    CHECK_INT(t.run.error.pos, 2);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(t.run.error.code, CKPT_ERR_JSON); // of the last that failed
+    CHECK_INT(ckpt_finish(&t.run, CKPT_RUNNING, NULL), CKPT_ERR_ARGUMENT);
+    CHECK_STR(t.run.error.op, "");
+    CHECK_INT(t.run.error.pos, 0);
+    s.messages = ckpt_text("[1");
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_JSON);
+    fault_plan(&t.fault, FAULT_BEAT, 1, FAULT_BEFORE, CKPT_ERR_CLAIM_LOST);
+    t.world.mono_ms += 1000000;
+    CHECK_INT(ckpt_beat(&t.run), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(t.run.error.pos, 0);
 }
 
 //--- Many generations ---------------------------------------------------------

@@ -53,6 +53,7 @@
     X(a_timestep_that_no_checkpoint_can_hold_is_refused)                       \
     X(a_hold_that_failed_holds_nothing)                                        \
     X(a_hold_that_is_not_durable_is_saved_again)                               \
+    X(a_hold_after_a_change_that_was_unsure_is_written)                        \
     X(a_walk_of_what_is_held_may_release)                                      \
     X(a_kill_at_any_call_leaks_nothing)                                        \
     X(a_workspace_checkpoint_has_files_and_metadata)                           \
@@ -952,6 +953,27 @@ static void a_hold_that_is_not_durable_is_saved_again(void)
         CHECK_INT(count_held(&s->a.run), 1);
         end(s);
     }
+}
+
+// What is held is counted after the record was judged again.
+static void a_hold_after_a_change_that_was_unsure_is_written(void)
+{
+    sides    *s = begin();
+    fake      f = { 0 };
+    ckpt_env  env[3];
+    ckpt_held held = { .at = 0 };
+    CHECK_INT(fake_init(&env[0], &f, "a", &s->a.run, NULL), CKPT_OK);
+    fault_plan(&s->a.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_env_release(&env[0], NULL), CKPT_ERR_UNSURE);
+    CHECK_INT(fake_init(&env[1], &f, "b", &s->a.run, NULL), CKPT_OK);
+    CHECK_INT(count_held(&s->a.run), 1);
+    fault_plan(&s->a.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(fake_init(&env[2], &f, "c", &s->a.run, NULL), CKPT_ERR_UNSURE);
+    CHECK_INT(fake_init(&env[0], &f, "d", &s->a.run, NULL), CKPT_OK);
+    CHECK_INT(count_held(&s->a.run), 3);
+    CHECK_INT(ckpt_held_next(&s->a.run, &held), CKPT_OK);
+    CHECK_STR(held.id, "b");
+    end(s);
 }
 
 // The natural loop after a resume: take over and release each.

@@ -1448,8 +1448,10 @@ static ckpt_code live(uint32_t *seed, model *m)
         s.state = ckpt_text(state);
     }
     if (what == 3 && m->phases < CKPT_PHASES_MAX) {
+        char output[32];
+        snprintf(output, sizeof(output), "[%u]", dice(seed, 1000000));
         m->phases++;
-        return ckpt_phase_end(&t.run, "p", ckpt_text("[0]"), &s);
+        return ckpt_phase_end(&t.run, "p", ckpt_text(output), &s);
     }
     return ckpt_save(&t.run, &s);
 }
