@@ -51,8 +51,8 @@
     checkpoint as prev, renames the temporary file, syncs the directory, and
     looks whether its claim still stands. A reader finds the old checkpoint or
     the new one, never a mixture, and never waits. A run that is kept after its
-    end stays in its directory: one generation, which says how the run ended,
-    and its claim.
+    end stays in its directory: the claim, and one generation, which says how
+    the run ended.
 
     CAVEATS
     =======
@@ -61,8 +61,8 @@
         "async" do not. Fix: do not use them.
       - FAT and object-store mounts cannot replace a file atomically. Fix: keep
         runs elsewhere; the state of a run is small.
-      - On network file systems a dead owner is recognized by the age of its
-        beat, so observers can take a slow owner for dead. The slow owner then
+      - On network file systems a claimant recognizes a dead owner by the age
+        of its beat, and can take a slow owner for dead. The slow owner then
         gets CKPT_ERR_CLAIM_LOST; work is done twice, but nothing saved is lost.
         Fix: raise .lease_ms.
       - A process that reaches its file size limit is killed by SIGXFSZ. If the
@@ -80,7 +80,7 @@
         #define _POSIX_C_SOURCE 200809L
     #endif
     #if !defined(_FILE_OFFSET_BITS)
-        #define _FILE_OFFSET_BITS 64    // of 32-bit systems, too
+        #define _FILE_OFFSET_BITS 64    // makes off_t 64 bits wide
     #endif
 #endif
 
@@ -115,12 +115,12 @@ typedef struct ckpt_fs_stat {
     uint64_t size;          // bytes
     uint64_t nlink;         // names that the file has
     int64_t  mtime_ns;      // ns since 1970, on the file system's clock
-    uint32_t uid;           // its owner
+    uint32_t uid;           // the user who owns it
     uint32_t mode;          // permission bits only
     bool     is_file, is_dir;
 } ckpt_fs_stat;
 
-// What tells this process from every other one.
+// Identifies this process among all others.
 typedef struct ckpt_fs_self {
     char     host[64];      // name of the machine; "": unknown
     char     boot[40];      // boot id; "" if the system has none
@@ -145,11 +145,11 @@ enum {
 // and what u points to must outlive the store. Threads that use one store call
 // the functions without a lock between them.
 //
-// u is .calls_user. Unless another result is named, a function returns 0. On
-// failure it returns -errno; the store makes a call again that returns -EINTR,
-// except close, rename and link. A name is one component of a path, in the
-// directory dir. Only the root and its parent are opened and made by their
-// path, with dir -1.
+// u is .calls_user. Unless another result is named, a function returns 0, or
+// -errno on failure. After -EINTR the store repeats the call, except close,
+// rename, link, self, gone, pid and clock. A name is one component of a path,
+// in the directory dir. The root and its parent alone are named by their path,
+// with dir -1.
 typedef struct ckpt_fs_calls {
     // Returns a descriptor, which the store closes.
     int (*open)(void *u, int dir, const char *name, int flags);
@@ -173,17 +173,17 @@ typedef struct ckpt_fs_calls {
     int (*unlink)(void *u, int dir, const char *name);
 
     // rename() replaces a file or an empty directory, atomically. link() fails
-    // with -EEXIST if there is something under the name.
+    // with -EEXIST if the name is taken.
     int (*rename)(void *u, int dir, const char *from, int to_dir,
                   const char *to);
     int (*link)(void *u, int dir, const char *from, int to_dir,
                 const char *to);
 
     // Locks a file at once, or returns -EWOULDBLOCK. The lock ends when fd is
-    // closed, also by the death of the process.
+    // closed; the system closes it when the process dies.
     int (*lock)(void *u, int fd, bool exclusive);
 
-    // Makes the mtime of a file the file system's time of now.
+    // Sets the mtime of a file to the present time of the file system.
     int (*touch)(void *u, int fd);
 
     // Walks through the names in a directory. dir_next() returns 1 with a name,
@@ -208,7 +208,7 @@ typedef struct ckpt_fs_calls {
 } ckpt_fs_calls;
 
 // Options of a file store. A zero-initialized desc means the defaults; only
-// .dir is required. The desc and .dir are needed during the opening only.
+// .dir is required. The store reads the desc and .dir only while it opens.
 typedef struct ckpt_store_fs_desc {
     const char              *dir;       // path of the store, at most 4093
                                         // bytes; made (0700) if its parent
@@ -234,8 +234,8 @@ typedef struct ckpt_store_fs {
     } priv;                             // not part of the API
 } ckpt_store_fs;
 
-// Opens a store and makes its directory if that is not there. *err says more
-// about a failure; err may be NULL. After a failure fs is closed.
+// Opens a store, and makes its directory if there is none. *err says more about
+// a failure; err may be NULL. After a failure fs is closed.
 //
 // Returns
 //   CKPT_OK             the store is open until ckpt_store_fs_close()
@@ -258,16 +258,16 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_store_fs_open(
 // closed again.
 CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs);
 
-// Returns the calls of this system, for a table of your own that passes calls
-// on. They do not look at u.
+// Returns the table for this system. A table of your own can pass calls on to
+// its functions, which do not look at u.
 CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void);
 
 // Writes the directory name of a run id of 1 to CKPT_ID_MAX bytes into name.
 // Each id has one name, and the names of two ids never differ in case alone.
 CKPT_API void ckpt_store_fs_name(const char *id, char name[256]);
 
-// Writes the run id of a directory name into id. Returns false if no id has
-// that name; id means nothing then.
+// Writes the run id of a directory name into id. Returns false, and leaves
+// nothing of use in id, if no id has that name.
 CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 
 #ifdef __cplusplus
@@ -305,10 +305,10 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 //   The store            uses all of them: the table of methods, listing,
 //                        clocks, opening and closing
 
-// The file store has a private copy of stb_sprintf (R12). The program may have
-// one, too: the names of both would clash, and the program could change the
-// separators of its copy at any time. The store formats integers and strings
-// only, into buffers that hold the longest result.
+// The file store has a private copy of stb_sprintf, under names of its own
+// (R12). Otherwise a copy in the program could clash with it, and the program
+// could change the separators in its numbers at any time. The store formats
+// integers and strings only, into buffers that hold the longest result.
 #ifdef STB_SPRINTF_H_INCLUDE
     #error "include ckpt_store_fs.h (with CKPT_STORE_FS_IMPLEMENTATION) before \
 stb_sprintf.h"
@@ -422,7 +422,7 @@ static int ckpt__sys_sync(void *u, int fd)
 {
     (void)u;
 #ifdef F_FULLFSYNC
-    // On Darwin fsync() leaves the data in the disk's cache (fsync(2)).
+    // On Darwin fsync() leaves the data in the disk's cache (fsync(2); R2).
     if (fcntl(fd, F_FULLFSYNC) == 0) return 0;
     if (errno != ENOTSUP && errno != EINVAL && errno != ENOTTY) return -errno;
 #endif
@@ -551,8 +551,8 @@ static void ckpt__sys_dir_close(void *u, void *walk)
 }
 
 // Returns 1 if every process that can see a lock on this file system runs on
-// this kernel. That is known of the file systems listed here (statfs(2) and
-// linux/magic.h). All others count as remote.
+// this kernel. This is known of the file systems listed here (statfs(2) and
+// linux/magic.h). On all others a free lock proves nothing (R7).
 static int ckpt__sys_local(void *u, int fd)
 {
     (void)u;
@@ -629,9 +629,9 @@ static int ckpt__sys_self(void *u, ckpt_fs_self *self)
 }
 
 // Returns 1 only if no process has that number, or if the process that has it
-// was started at another time. If something cannot be read, it returns 0: a
-// wrong 1 would give the run of a living owner to another process. An EPERM
-// from kill() means that the process lives.
+// was started at another time (R7). If something cannot be read, it returns 0:
+// a wrong 1 would give the run of a living owner to another process. An EPERM
+// from kill() means that some process has the number.
 static int ckpt__sys_gone(void *u, int64_t pid, uint64_t start)
 {
     char text[24];
@@ -705,7 +705,7 @@ CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void)
 typedef unsigned long long ckpt__ull;   // what "%llu" takes
 
 #define CKPT__FS_BODY_MAX      200  // of a directory name, without its prefix
-#define CKPT__FS_NAME_SIZE     208  // room for one
+#define CKPT__FS_NAME_SIZE     208  // room for a directory name
 #define CKPT__FS_RANDOM_DIGITS 26   // base32 digits of 128 bits
 #define CKPT__FS_SET_ASIDE_MAX 4    // generations set aside in one run
 
@@ -808,8 +808,8 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1])
     if (name[0] == 'r') {
         id[n] = '\0';
     }
-    // Otherwise r-%61 would be a second directory of the run a, whose name the
-    // store makes r-a.
+    // Without this check r-%61 would be a second directory of the run a, beside
+    // r-a.
     ckpt_store_fs_name(id, again);
     return id[0] != '\0' && strcmp(again, name) == 0;
 }
@@ -848,9 +848,9 @@ static bool ckpt__fs_parse_epoch(const char **p, uint64_t *epoch)
     return true;
 }
 
-// Parses the name of a file in a run. *epoch is the epoch in a name of this
-// store and 0 for a generation that was set aside; it means nothing for other
-// files.
+// Parses the name of a file in a run. *epoch becomes the epoch in the name, or
+// 0 for a generation that was set aside; for the files of others it means
+// nothing.
 static ckpt__fs_kind ckpt__fs_parse_name(const char *name, uint64_t *epoch)
 {
     const char *p = name;
@@ -886,10 +886,10 @@ static void ckpt__fs_gen_name(char *out, uint64_t epoch, bool prev)
                                 : "checkpoint.%llu.json", (ckpt__ull)epoch);
 }
 
-// Describes a failed call in *err: what the store was doing, and the errno, -r;
-// and returns the code for it. ELOOP and ENOTDIR mean that something stands
+// Describes a failed call in *err, by what the store was doing and the errno
+// -r, and returns the code for it. ELOOP and ENOTDIR mean that something stands
 // under a name of the store that the store did not make; ckpt__fs_open_ours()
-// says ELOOP of such files, too.
+// returns -ELOOP for such files, too.
 static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
 {
     err->op = op;
@@ -912,13 +912,14 @@ static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
 
 // Files and directories by descriptor and name, without a place.
 
-// Calls a function of the table again as long as a signal interrupts it. The
-// call that was interrupted had no effect. That is not so for close, rename and
-// link: they are called once, and their callers look at the result.
+// Calls a function of the table again as long as a signal interrupts it, for an
+// interrupted call had no effect. An interrupted close, rename or link can have
+// had its effect: the store calls these once, and after rename and link looks
+// at the names.
 #define CKPT__FS_RETRY(r, call) \
     do { (r) = (call); } while ((r) == -EINTR)
 
-// The file store of the store that a method was called with.
+// The file store behind the store that the core passes to a method.
 static ckpt_store_fs *ckpt__fs_of(ckpt_store *s)
 {
     return (ckpt_store_fs *)(void *)s;
@@ -956,7 +957,7 @@ static int ckpt__fs_stat_at(ckpt_store_fs *fs, int dir, const char *name,
     return r;
 }
 
-// Removes a file. If the file is not there, that is success, too.
+// Removes a file. Succeeds, too, if the file is not there.
 static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
 {
     int r;
@@ -964,8 +965,8 @@ static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
     return r == -ENOENT ? 0 : r;
 }
 
-// Writes a file or directory to the medium, if this store promises to survive a
-// power cut.
+// Writes a file or directory to the medium, if this store promises that a save
+// survives a power cut (R2).
 static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 {
     int r = 0;
@@ -976,8 +977,8 @@ static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 }
 
 // Makes the names in the root durable. It opens the root anew each time: all
-// runs and threads share the store's own descriptor, and once a sync of one of
-// them had failed, none of the others could rely on its next sync (R2).
+// runs and threads share the store's own descriptor, and after a failed sync of
+// one run no other run could rely on a sync by that descriptor (R2).
 static int ckpt__fs_sync_root(ckpt_store_fs *fs)
 {
     int fd = ckpt__fs_open(fs, fs->priv.root, ".", CKPT_FS_DIR);
@@ -986,8 +987,8 @@ static int ckpt__fs_sync_root(ckpt_store_fs *fs)
     return r;
 }
 
-// Writes size bytes at an offset. If a write() accepts nothing for the second
-// time, that is an error: otherwise this function could loop for ever.
+// Writes size bytes at an offset. Fails if write() accepts nothing for the
+// second time: otherwise this function could loop for ever.
 static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
                           uint64_t size, uint64_t offset)
 {
@@ -1024,7 +1025,7 @@ static int64_t ckpt__fs_read(ckpt_store_fs *fs, int fd, void *buf, size_t n,
     return (int64_t)got;
 }
 
-// Writes 128 random bits as base32 digits. A name with them in it is unique.
+// Writes 128 random bits as base32 digits, which make a name unique.
 static int ckpt__fs_random_digits(ckpt_store_fs *fs,
                                   char out[CKPT__FS_RANDOM_DIGITS + 1])
 {
@@ -1038,9 +1039,9 @@ static int ckpt__fs_random_digits(ckpt_store_fs *fs,
     return r;
 }
 
-// Makes a number that tells one file from any other that later gets its name.
-// The inode number alone would not do: a file system soon gives the inode of a
-// removed file to a new one.
+// Makes a number that differs from the number of every file that later gets the
+// same name. The inode number alone does not: a file system soon gives the
+// inode of a removed file to a new file.
 static uint64_t ckpt__fs_file_token(const ckpt_fs_stat *st)
 {
     uint64_t token = st->ino * 0x9e3779b97f4a7c15U;
@@ -1086,8 +1087,7 @@ typedef struct ckpt__fs_walk {
     char           name[256];
 } ckpt__fs_walk;
 
-// Opens a walk. Returns false if that fails or there is nothing to walk
-// through.
+// Opens a walk. Returns false if the walk fails or the directory is gone.
 static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
 {
     w->fs = fs;
@@ -1119,7 +1119,7 @@ static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
 // What the store keeps in a place. The place holds the run's directory and
 // claim by descriptor: if the run is removed and another run gets the name,
 // calls on this place still reach the old directory and cannot harm the new
-// run.
+// run (R5).
 typedef struct ckpt__fs_place {
     int      dir, claim;        // descriptors of these; -1: none
     int      reading;           // descriptor of a generation; -1: none
@@ -1133,7 +1133,7 @@ typedef struct ckpt__fs_place {
     bool     unshown;           // the run does not have its name yet
     bool     dir_spoiled;       // a sync of dir has failed
     char     name[CKPT__FS_NAME_SIZE];  // of the run, in the root
-    char     new_name[40];              // of the run until then, in the root
+    char     new_name[40];              // of an unshown run, in the root
     char     temp_name[56];             // of the temporary file, in dir
     char     nonce[CKPT__FS_RANDOM_DIGITS + 1];
 } ckpt__fs_place;
@@ -1159,10 +1159,10 @@ static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs,
 // A remover, or a later owner, first removes the names of the lower claims and
 // then all temporary files. So an owner that was paused either finds here that
 // its claim is gone, or finds later that the source of its rename is gone. In
-// both cases the owner cannot bring a finished run back. That is why both
+// both cases the owner cannot bring a finished run back (R8). That is why both
 // temporary files of a save are made before this call, and why both renames
 // follow it. (Variants temps-left, claims-after-temps, prev-linked-late and
-// rename-unlooked in tests/proof/spin/ckpt.pml.)
+// rename-unlooked in tests/proof/spin/run.sh.)
 static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
                                       const ckpt__fs_place *p, ckpt_error *err)
 {
@@ -1172,9 +1172,9 @@ static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
     return st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
 }
 
-// Makes the names in the run's directory durable. If a sync has failed, a
-// second one by the same descriptor could succeed although the names never
-// reached the medium. So the directory is opened anew before the next sync
+// Makes the names in the run's directory durable. After a failed sync a second
+// sync by the same descriptor could succeed although the names never reached
+// the medium. So this function opens the directory anew before the next sync
 // (R2).
 static int ckpt__fs_sync_run(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
@@ -1213,9 +1213,9 @@ static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
 }
 
 // Opens the file of a generation and writes its name. The owner can rename its
-// generations at any time, so the name does not say which one stands there; the
-// token does. (Whether the file is a whole generation is for the core to find
-// out by head and sum, R13.) Returns -ESTALE if the file has neither name any
+// generations at any time, so a name does not say which generation stands
+// there; the token does. (The core finds out by head and sum whether the
+// generation is whole, R13.) Returns -ESTALE if the file has neither name any
 // more.
 static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
                              const ckpt_gen *gen, char name[256])
@@ -1233,9 +1233,9 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // Makes p->reading the file of a generation. The file stays open between calls,
-// so that all pieces a reader gets are of one generation, even if the owner
-// publishes the next one meanwhile. Returns CKPT_ERR_STALE if the generation is
-// not there any more.
+// so that a reader gets all pieces from one generation even if the owner
+// publishes the next generation meanwhile (R1). Returns CKPT_ERR_STALE if the
+// generation is not there any more.
 static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
                                            const ckpt_gen *gen, ckpt_error *err)
 {
@@ -1249,8 +1249,8 @@ static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
     return ckpt__fs_fail(err, "open a checkpoint", p->reading);
 }
 
-// Removes the temporary file that is being written, and closes what is being
-// read.
+// Closes the generation that is being read, and removes the temporary file that
+// is being written.
 static void ckpt__fs_discard_put(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     ckpt__fs_close(fs, &p->reading);
@@ -1261,10 +1261,10 @@ static void ckpt__fs_discard_put(ckpt_store_fs *fs, ckpt__fs_place *p)
 }
 
 // Adds the generations of an epoch to a look, the newest first. It asks for
-// each name: a listing of the directory could miss a name while the owner
-// renames another file to it. After a crash both names can be of one file,
-// which is added once. The seq is in the head, which the core reads (R13). The
-// caller makes sure that there is room for two.
+// each name: a listing of the directory could miss a name to which the owner
+// renames another file at that moment. After a crash both names can be of one
+// file, which is added once. The seq is in the head, which the core reads
+// (R13). The caller makes sure that there is room for two.
 static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
                                      uint64_t epoch, ckpt_look *look,
                                      ckpt_error *err)
@@ -1291,9 +1291,9 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
 
 // A claim is one line of JSON. It begins with the values that its claimant
 // writes over: the seq of the last save that was acknowledged, and whether the
-// claimant gave up. They have a fixed width, and they stand in the first sector
-// of the file, which a disk writes whole or not at all: no observer reads half
-// of a value.
+// claimant gave up. Both values have a fixed width and stand in the first
+// sector of the file. A disk writes a sector whole or not at all, so that no
+// observer reads half of a value.
 //
 //      {"claim":1,"acked":              31,"gave_up":false,"locked":true ,...
 #define CKPT__FS_ACKED_OFFSET   19
@@ -1303,22 +1303,22 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
 
 //--- Looking and reading ------------------------------------------------------
 
-// An observer looks at a run and reads it without a claim, and changes nothing
-// by that (R3).
+// An observer needs no claim to look at a run and to read it, and changes
+// nothing in the run (R3).
 
-// Adds the generations of an epoch and of those below it, as many as fit.
-// listed is the highest epoch of which the listing showed a generation. Above
-// it there are only claimants that died before they published, and perhaps a
+// Adds the generations of an epoch and of lower epochs, as many as fit. listed
+// is the highest epoch of which the listing showed a generation. Above listed
+// there are only claimants that died before they published, and perhaps a
 // generation that the listing missed during a rename. After more than
 // CKPT_CLAIMS_MAX epochs without a generation the search goes on at listed, and
-// below that it ends.
+// ends if it is below listed already.
 //
-// lowest is the lowest epoch of which the listing showed any name. Once the
-// search has found a generation, it ends there: an owner whose claim stands is
-// listed, for no process renames a claim, and what has no claim any more was
-// replaced by an owner above. As long as the search has found nothing, lowest
-// says nothing: on a full disk the only generation can be one whose claim was
-// removed, and the listing may have missed it.
+// lowest is the lowest epoch of which the listing showed any name. After the
+// search has found a generation, it ends at lowest: the listing shows every
+// claim, for no process renames claims, and a generation whose claim is gone
+// was replaced by an owner above. Before that the search goes on below lowest:
+// on a full disk the only generation can be one whose claim was removed, and
+// the listing may have missed that generation.
 static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
                                          uint64_t epoch, uint64_t listed,
                                          uint64_t lowest, ckpt_look *look,
@@ -1364,9 +1364,9 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
         if (is_gen && epoch <= epoch_max && epoch > listed) listed = epoch;
     }
     if (w.r < 0) return ckpt__fs_fail(err, "list the directory of a run", w.r);
-    // The listing came first and showed all higher claims; now the own claim.
-    // In the other order another process could claim, finish and remove the run
-    // in between, and the owner would see its own claim and no higher one (R4).
+    // Look at our own claim last; the listing has shown all higher claims. In
+    // the other order another process could claim, finish and remove the run in
+    // between, and the owner would see its own claim and no higher one (R4).
     if (p->epoch != 0) {
         const int r = ckpt__fs_stat(fs, p->claim, &st);
         if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
@@ -1406,8 +1406,8 @@ static ckpt_code ckpt__fs_read_gen(ckpt_store *s, void *place,
 
 // A claimant writes its line into a temporary file and links that file under
 // the name of the claim. Only one claimant can win, because link(2) fails if
-// the name is taken. After that the owner beats, and observers judge whether
-// the owner lives.
+// the name is taken. The winner is the owner and beats; observers judge whether
+// the owner lives (R7).
 
 // Writes the line of a claim: who the claimant is, and a nonce by which the
 // claimant recognizes its own claim.
@@ -1417,7 +1417,7 @@ static ckpt_code ckpt__fs_format_claim(ckpt_store_fs *fs, const char *nonce,
 {
     static const char fixed[] = "{\"claim\":1,\"acked\":               0,"
                                 "\"gave_up\":false,\"locked\":false,";
-    const size_t comma = sizeof(fixed) - 2;     // where the last one stands
+    const size_t comma = sizeof(fixed) - 2;     // offset of the last comma
     ckpt_fs_self self;
     ckpt_moment now;
     ckpt_json w;
@@ -1463,9 +1463,9 @@ static ckpt_code ckpt__fs_format_claim(ckpt_store_fs *fs, const char *nonce,
     return CKPT_OK;
 }
 
-// Reads the line of a claim. After a power cut a claim can be empty or damaged:
-// it still is a claim, but it says nothing. Returns the length of the line, and
-// 0 for such a claim.
+// Reads the line of a claim. Returns the length of the line, or 0 if the claim
+// is empty or damaged, as a power cut can leave it: such a claim still counts,
+// but says nothing about its claimant.
 static size_t ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, char *buf,
                                   size_t cap)
 {
@@ -1476,8 +1476,8 @@ static size_t ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, char *buf,
     return ckpt_json_check(line, NULL) == CKPT_OK ? line.len : 0;
 }
 
-// Returns 1 if the claim of that name has that nonce, 0 if it has another one,
-// -ENOENT if no such claim is there.
+// Returns 1 if the claim of that name has that nonce, 0 if it has another nonce
+// or says nothing, -ENOENT if no such claim is there.
 static int ckpt__fs_claim_has_nonce(ckpt_store_fs *fs, int dir,
                                     const char *name, const char *nonce)
 {
@@ -1493,11 +1493,11 @@ static int ckpt__fs_claim_has_nonce(ckpt_store_fs *fs, int dir,
                           NULL) == CKPT_OK && strcmp(text, nonce) == 0;
 }
 
-// Links the temporary file, open as fd, under the name of the claim. Whether
-// this claimant has won is told by a look at the file, never by what link()
-// returned: on NFS the link can be made although the answer says that it failed
-// (link(2), BUGS). A file with two names was linked. If its names cannot be
-// counted, the claim under the name is read: it has the nonce of the winner.
+// Links the temporary file, open as fd, under the name of the claim. The result
+// of link() does not tell whether this claimant has won: on NFS the link can be
+// made although the answer says that it failed (link(2), BUGS). If the file has
+// two names, it was linked. Otherwise the claimant reads the claim under the
+// name, which has the nonce of the winner.
 static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
                                      int fd, uint64_t epoch, ckpt_error *err)
 {
@@ -1513,15 +1513,15 @@ static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
         won = r == 1;
     }
     (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);    // else swept later
-    // If the claim was linked and its name is gone, a higher owner has removed
-    // it as a lower claim.
+    // If link() succeeded and the name is gone, a higher owner has removed our
+    // claim as a lower one.
     if (!won && (r == 0 || linked == -EEXIST ||
                  (linked >= 0 && r == -ENOENT))) {
         return CKPT_ERR_CLAIM_LOST;
     }
     if (!won) {
         // A process that removes the run, or takes it over, removes the
-        // temporary files of all claimants: then link() finds no source.
+        // temporary files of all claimants; then link() finds no source.
         const ckpt_code rc = ckpt__fs_fail(err, "link the claim",
                                            linked < 0 ? linked : r);
         return linked == -ENOENT ? CKPT_ERR_STALE : rc;
@@ -1533,7 +1533,7 @@ static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
 }
 
-// The method claim(). The place then holds the file, and with it the lock.
+// The method claim(). If it succeeds, the place holds the file and the lock.
 static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner, char *nonce,
                                 ckpt_error *err)
@@ -1553,8 +1553,8 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
         rc = ckpt__fs_fail(err, "make the claim", fd);
         return fd == -ENOENT ? CKPT_ERR_STALE : rc;     // the run was removed
     }
-    // The file is locked before it has its name. Otherwise an observer could
-    // see the claim without a lock and take the claimant for dead.
+    // Lock the file before it has its name. Otherwise an observer could see the
+    // claim without a lock and take the claimant for dead (R7).
     if (fs->priv.locks) {
         CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, true));
     }
@@ -1577,8 +1577,8 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     return CKPT_OK;
 }
 
-// The method beat(). Writing acked into the claim makes the claim's mtime new.
-// If acked has not changed or the disk has no room, the claim is only touched.
+// The method beat(). Writing acked into the claim renews the claim's mtime. If
+// acked has not changed or cannot be written, the owner only touches the claim.
 static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
                                ckpt_error *err)
 {
@@ -1621,8 +1621,8 @@ static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
     return r;
 }
 
-// Tells whether the claimant is certainly gone although its lock is held: a
-// child of the claimant inherited the lock and still lives. The line of the
+// Tells whether the claimant is certainly gone although its lock is held (R7):
+// a child of the claimant inherited the lock and still lives. The line of the
 // claim names the claimant by a process number, which means something only in
 // the same boot and pid namespace.
 static bool ckpt__fs_lock_is_inherited(ckpt_store_fs *fs, ckpt_bytes line)
@@ -1701,9 +1701,9 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     ckpt__fs_claim_name(name, epoch);
     int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
     if (fd == -ENOENT) {
-        // Nobody has that claim, so in a run it has no owner. The maker of a
-        // leftover may live and not have claimed yet: the age of the leftover's
-        // directory decides.
+        // Without a claim a run has no owner. The maker of a leftover may live
+        // and not have claimed yet: the age of the leftover's directory decides
+        // (R7).
         life->verdict = CKPT_LIFE_GONE;
         if (p->opened_as == CKPT_HOW_LEFTOVER) {
             r = ckpt__fs_stat(fs, p->dir, &st);
@@ -1738,9 +1738,9 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 // process after a crash, finds the old generation or the new one, and always a
 // whole one.
 
-// Copies a range of the generation being read into the temporary file. The copy
-// is summed: if the range has been damaged on the medium and was copied
-// unchecked, the next generation would have a good sum over damaged messages.
+// Copies a range of the generation being read into the temporary file, and sums
+// the copy. If the range was damaged on the medium and nobody summed the copy,
+// the next generation would have a good sum over damaged messages (R13).
 static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
                                      const ckpt_part *part, ckpt_error *err)
 {
@@ -1766,8 +1766,8 @@ static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
     return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
 
-// The method put(). If a piece fails, all pieces so far are discarded:
-// otherwise they would become the beginning of the next generation.
+// The method put(). If a piece fails, it discards all pieces so far: otherwise
+// these would become the beginning of the next generation.
 static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
                               const ckpt_part *part, ckpt_error *err)
 {
@@ -1826,8 +1826,8 @@ typedef enum ckpt__fs_renamed {
 
 // Renames a file within the directory of the run. If rename() says that it
 // failed, this function looks which file has the new name: on a network file
-// system the rename can be done although the answer was lost (rename(2), BUGS).
-// *sys is what rename() returned.
+// system the file can be renamed although the answer was lost (rename(2),
+// BUGS). *sys becomes the result of rename().
 static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
                                                const ckpt__fs_place *p,
                                                const char *from, const char *to,
@@ -1845,11 +1845,11 @@ static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
     return CKPT__FS_UNSEEN;
 }
 
-// Makes a second link to the newest generation, which the caller renames to
-// prev. If the newest itself were renamed and the owner crashed then, the run
-// would have no newest generation. link_name is "" if there is nothing to keep:
-// no generation has been published yet, or a save that failed has kept this one
-// already.
+// Makes a second link to the newest generation; the caller renames the link to
+// prev. If the caller renamed the newest itself and crashed then, the run would
+// have no newest generation. link_name is "" if there is nothing to keep: the
+// owner has published no generation yet, or an earlier save that failed has
+// kept the newest already.
 static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
                                       const char *newest, const char *prev,
                                       char link_name[56],
@@ -1860,7 +1860,7 @@ static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt_fs_stat st;
     link_name[0] = '\0';
     int r = ckpt__fs_stat_at(fs, p->dir, newest, newest_st);
-    if (r == -ENOENT) return CKPT_OK;           // this is the first one
+    if (r == -ENOENT) return CKPT_OK;           // nothing published yet
     r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, prev, &st);
     if (r >= 0 && ckpt__fs_same_file(&st, newest_st)) {
         return CKPT_OK;                 // a save that failed came this far
@@ -1877,9 +1877,9 @@ static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     return CKPT_OK;
 }
 
-// Makes the temporary file the newest generation, and the newest so far the one
-// before it. Returns CKPT_ERR_UNSURE if nobody can say whether that was done;
-// then the temporary file stays, too, until a later owner removes it.
+// Makes the newest generation prev, and the temporary file the newest. Returns
+// CKPT_ERR_UNSURE if the owner cannot see whether the file was renamed; if the
+// file still has its temporary name then, a later owner removes it.
 static ckpt_code ckpt__fs_replace_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
                                          const ckpt_fs_stat *st,
                                          ckpt_error *err)
@@ -1914,15 +1914,15 @@ static ckpt_code ckpt__fs_replace_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     return renamed == CKPT__FS_UNSEEN ? CKPT_ERR_UNSURE : rc;
 }
 
-// Gives a run that was made aside its name (R5). A rename never replaces a
-// directory that is not empty, so it fails if another run of that id is there:
-// CKPT_ERR_EXISTS.
+// Gives a run that was made aside its name (R5). Returns CKPT_ERR_EXISTS if
+// another run of that id is there: a rename never replaces a directory that is
+// not empty.
 static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
                                    ckpt_error *err)
 {
     ckpt_fs_stat st, own;
     const ckpt_code rc = ckpt__fs_check_claim(fs, p, err);
-    if (rc != CKPT_OK) return rc;       // taken for a leftover and swept
+    if (rc != CKPT_OK) return rc;       // a sweep took it for a leftover
     int r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->new_name,
                                    fs->priv.root, p->name);
     if (r < 0) {
@@ -1947,7 +1947,8 @@ static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
     return CKPT_OK;
 }
 
-// The method publish(). Whatever it returns, what was put is used up.
+// The method publish(). It uses up what was put, unless it returns
+// CKPT_ERR_FORKED.
 static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
                                   ckpt_error *err)
 {
@@ -1976,9 +1977,9 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
 
 //--- Removing -----------------------------------------------------------------
 
-// Only the holder of a claim removes (R3), never anything of a higher epoch,
-// and in an order that lets no older owner and no crash bring back what was
-// removed.
+// Only the holder of a claim removes (R3). It removes nothing of a higher epoch
+// from a run, and works in an order in which no older owner and no crash brings
+// back what was removed (R8).
 
 // The method set_aside(). The damaged generation gets the first free name of
 // bad.1.damaged.json, bad.2.damaged.json and so on. No file is replaced; if all
@@ -1994,7 +1995,7 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
     const ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     int r, fd = ckpt__fs_open_gen(fs, p, gen, name);
-    if (fd == -ESTALE) return CKPT_OK;          // gone already
+    if (fd == -ESTALE) return CKPT_OK;          // it is gone already
     r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, &st);
     ckpt__fs_close(fs, &fd);
     for (uint32_t n = 1; r >= 0 && n <= CKPT__FS_SET_ASIDE_MAX; n++) {
@@ -2028,9 +2029,9 @@ static int ckpt__fs_name_of_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
 
 #define CKPT__FS_CLAIMS_BATCH 32    // claims that one walk collects
 
-// Collects the claims of epochs below a limit, except the one of the epoch own,
-// in ascending order. Returns how many. If there are more than the array holds,
-// these are the lowest.
+// Collects the claims of epochs below a limit, except the claim of the epoch
+// own, in ascending order: the lowest, if there are more than the array holds.
+// Returns how many it has collected.
 static int ckpt__fs_collect_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                    uint64_t below, uint64_t own,
                                    uint64_t lowest[CKPT__FS_CLAIMS_BATCH])
@@ -2054,11 +2055,11 @@ static int ckpt__fs_collect_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return w.r < 0 ? w.r : n;
 }
 
-// Removes the claims of epochs below a limit, except the one of the epoch own.
-// The lowest claim goes first. In another order there would be a moment at
+// Removes the claims of epochs below a limit, except the claim of the epoch
+// own. The lowest claim goes first. In another order there would be a moment at
 // which a low claim stands and the claims between it and the remover's are
-// gone: the claimant of the low one, if it looked only then, would take the run
-// from an owner that has not lost it. (Variant collect-descending in
+// gone. If the claimant of the low claim looked only then, it would take the
+// run from an owner that has not lost it. (Variant collect-descending in
 // tests/proof/spin/run.sh.)
 static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                   uint64_t below, uint64_t own)
@@ -2082,8 +2083,8 @@ static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // Removes the files of some kinds (an OR of 1 << kind) of epochs below a limit,
-// except the one named keep. If a file cannot be removed, it goes on with the
-// next one. Returns how many it removed, or the -errno of a failure.
+// except the file named keep. If it cannot remove a file, it goes on with the
+// others. Returns how many it removed, or the -errno of a failure.
 static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                  unsigned kinds, uint64_t below,
                                  const char *keep)
@@ -2107,10 +2108,10 @@ static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // Removes the claims below a limit, then all temporary files of epochs up to
-// the remover's own, then the generations below the limit, except the one named
-// keep. A listing can miss a temporary file that is made meanwhile, and its
-// owner could rename it after all; so the directory is listed again until no
-// temporary file is left (see ckpt__fs_check_claim()).
+// the remover's own, then the generations below the limit, except the file
+// named keep. A listing can miss a temporary file that an owner makes
+// meanwhile, and the owner could rename that file after all; so the remover
+// lists the directory until it finds none (see ckpt__fs_check_claim()).
 static int ckpt__fs_remove_below(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                  uint64_t below, const char *keep)
 {
@@ -2124,9 +2125,9 @@ static int ckpt__fs_remove_below(ckpt_store_fs *fs, const ckpt__fs_place *p,
                               1U << CKPT__FS_PREV, below, keep);
 }
 
-// Removes a directory from the root, durably. A directory that is not empty is
-// left alone: a claimant above the remover is at work in it, or the name is
-// that of a later run.
+// Removes a directory from the root, durably. Leaves a directory alone that is
+// not empty: a claimant above the remover is at work in it, or a later run has
+// the name.
 static int ckpt__fs_remove_dir(ckpt_store_fs *fs, const char *name)
 {
     int r;
@@ -2158,9 +2159,9 @@ static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r < 0 ? r : ckpt__fs_remove_dir(fs, p->name);
 }
 
-// Removes everything except one generation and the claim, or without a
-// generation everything except the claim. name is the name of the generation,
-// "" if it stands nowhere.
+// Removes the lower claims, the temporary files and all generations but gen; or
+// all generations, if gen is NULL (R8). What was set aside stays. name is the
+// name of gen, "" if gen stands nowhere.
 static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
                                       const ckpt_gen *gen, const char *name,
                                       ckpt_error *err)
@@ -2168,13 +2169,13 @@ static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt_look look;
     int r = 0;
     if (gen != NULL && name[0] == '\0') {
-        // gen stands nowhere. If no generation of its epoch is there, a higher
-        // owner has removed gen with all the rest. If another one is there,
-        // nothing is known of that one, and it is not removed.
+        // gen stands nowhere. If its epoch has no generation, a higher owner
+        // has removed gen with all the rest. If its epoch has another
+        // generation, the remover does not know it, and leaves it alone.
         memset(&look, 0, sizeof(look));
         ckpt_code rc = ckpt__fs_look_epoch(fs, p->dir, gen->epoch, &look, err);
         if (rc != CKPT_OK || look.count == 0) return rc;
-        // A higher owner removes this claim first: if the claim is gone, that
+        // A higher owner removes our claim first: if the claim is gone, that
         // owner is removing what is here.
         rc = ckpt__fs_check_claim(fs, p, err);
         if (rc == CKPT_ERR_CLAIM_LOST) return CKPT_OK;
@@ -2185,9 +2186,9 @@ static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r < 0 ? ckpt__fs_fail(err, "remove what is not kept", r) : CKPT_OK;
 }
 
-// Removes a run that has never had its own name. If its maker has shown it
-// meanwhile, p->new_name names nothing or another directory, and this function
-// leaves the run alone.
+// Removes a run that was never shown. If its maker has shown it meanwhile,
+// p->new_name names nothing or another directory, and this function leaves the
+// run alone.
 static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     ckpt_fs_stat own, st;
@@ -2195,7 +2196,7 @@ static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
     r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->new_name, &st);
     p->unshown = false;
     if (r == -ENOENT || (r >= 0 && !ckpt__fs_same_file(&st, &own))) return 0;
-    // The remover's own claim goes last: a maker that lives after all finds
+    // The remover's own claim goes last: if the maker lives after all, it finds
     // that claim and stops.
     const uint64_t any_epoch = CKPT_TURN_MAX + 1;
     char claim[64];
@@ -2258,7 +2259,7 @@ static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
         p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->new_name,
                                            CKPT_FS_DIR);
         if (r >= 0 && p->dir == -ENOENT) {
-            continue;           // taken for a leftover and swept: try again
+            continue;           // a sweep took it for a leftover: try again
         }
         p->unshown = p->dir >= 0;
         if (!p->unshown) {              // a directory may be made all the same
@@ -2287,9 +2288,9 @@ static ckpt_code ckpt__fs_open_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
                  : CKPT_OK;
 }
 
-// The method close(). The maker of a run that was never shown removes it. A
-// child after fork() closes its descriptors and changes nothing of its
-// parent's.
+// The method close(). The maker of a run that was never shown removes that run.
+// A child after fork() closes its descriptors and changes nothing of its
+// parent's (R3).
 static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
@@ -2345,8 +2346,8 @@ static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
 
 // The table of methods, and how a user opens and closes the store.
 
-// Ends a listing. The stage of a cursor is 0 before the walk, 1 in it, 2 after
-// it.
+// Ends a listing. The stage of a cursor is 0 before the walk, 1 during the walk
+// and 2 afterwards.
 static void ckpt__fs_end_list(ckpt_store_fs *fs, ckpt_cursor *cursor)
 {
     if (cursor->priv != NULL) {
@@ -2408,12 +2409,11 @@ static const ckpt_store_methods ckpt__fs_methods = {
     ckpt__fs_set_aside, ckpt__fs_drop, ckpt__fs_env, ckpt__fs_place_close
 };
 
-// Makes the directory of the store, if it is not there, and its name durable.
-// That is done at each opening: the process that made the directory may have
-// died before its name was durable, and a power cut would take the store away
-// with every run in it. If the parent directory cannot be opened or synced for
-// another reason than a failing medium, a store that is there is used all the
-// same.
+// Makes the directory of the store, if there is none, and its name durable
+// (R2). Each opening syncs the name again: the process that made the directory
+// may have died before its own sync, and a power cut would take the store away
+// with every run in it. If the parent directory cannot be opened or synced, a
+// store that is there is used all the same, unless the medium fails or is full.
 static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
 {
     char parent[4096];
@@ -2437,9 +2437,9 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     return existed && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
 }
 
-// The directory of the store must belong to this user, and nobody else may
-// write to it: another user could otherwise plant runs in it. Decides by what
-// the file system can do how a dead owner is recognized.
+// Checks that the directory of the store belongs to this user and that nobody
+// else may write to it: another user could otherwise plant runs in it. Decides
+// whether claimants judge an owner by its lock or by the age of its beat (R7).
 static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
                                      const ckpt_store_fs_desc *desc,
                                      ckpt_error *err)
