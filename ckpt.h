@@ -1431,13 +1431,13 @@ CKPT_API ckpt_store ckpt_store_none(void);
 // no other:
 //
 //   Bytes and time       sums, UTF-8, hashes, numbers, RFC 3339
-//   Rules                what follows from what is known; pure, the time is an
-//                        argument
+//   Rules                what to do, as a function of facts and time alone
 //   Calls of the store   the only lines that call one
 //   Reading              a window on a generation in the store, or on memory
 //   JSON                 scanned; and written and read for the caller
 //   Events               and how a call ends
 //   The record           its form; read; written. Knows no run
+//   A context, a run     what each keeps; how a call on one ends
 //   Judging              which generation is the newest whole one, and what
 //                        the claims say
 //   Publishing           the only way to write
@@ -1448,28 +1448,28 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //
 // THE RULES that never bend, cited as R1 to R13 where they bind:
 //
-//   R1   A load returns one whole save of that run, and none older than the
-//        last acknowledged one; or, as CKPT_OLDER, the newest whole one before
-//        what is damaged or missing; or it says what it is. After a power cut
-//        what was acknowledged is known as far as it survived.
+//   R1   A load returns one whole save of that run, never one older than the
+//        last acknowledged save. If that save is damaged or missing, the load
+//        says CKPT_OLDER and returns the newest whole save before it, or fails
+//        and says why. A power cut can erase the beat that names that save.
 //   R2   OK means durable. After a failed fsync the same descriptor is never
 //        fsynced again.
-//   R3   Only the holder of a claim writes. Everybody else only looks, and
-//        changes nothing by that.
+//   R3   Only the process that holds a claim writes. All others are observers:
+//        they look, and a look changes nothing.
 //   R4   Claim first, then read; write first, then look, then acknowledge. A
-//        look succeeds if no higher claim is there and the own one still is.
-//        A claimant concludes nothing before its look, and publishes the newest
-//        generation under its own epoch before any work.
-//   R5   A run appears whole, under its name, before opening returns. Its
-//        directory is never used for another run.
-//   R6   Attempts are counted in the head: one up before the hand-out, one down
-//        by a clean interrupt, anew with progress. Claimants that crashed in a
-//        row make the next one wait, and more than CKPT_CLAIMS_MAX exhaust the
-//        run.
-//   R7   A fact beats a hint: a lock proves life or death, the age of a beat
-//        decides only where nothing is proved.
-//   R8   A run ends by a save that says so, then a look, then the removal of
-//        everything that could bring it back; also on a full disk.
+//        look succeeds if there is no higher claim and our own is still there.
+//        A claimant concludes nothing before its look. Before any work it
+//        adopts the run: publishes the newest generation under its own epoch.
+//   R5   A new run appears whole, under its name, before the call that begins
+//        it returns. Its directory is never used for another run.
+//   R6   The head counts attempts: a resume adds one before the hand-out, a
+//        clean interrupt takes one back, progress resets the count to 0.
+//        Claimants that crash in a row make the next claimant wait; more than
+//        CKPT_CLAIMS_MAX of them exhaust the run.
+//   R7   A proof outranks a hint: a lock proves that an owner lives or is gone;
+//        the age of a beat decides only where nothing is proved.
+//   R8   A run ends in three steps: a save with its outcome, a look, and the
+//        removal of all that could bring it back. A full disk cannot stop that.
 //   R9   The throttle advances only after a save that succeeded. Ends of
 //        phases, effects and finishes are never throttled.
 //   R10  The core does no I/O, reads no clock, allocates nothing, keeps no
@@ -1482,29 +1482,29 @@ CKPT_API ckpt_store ckpt_store_none(void);
 
 #include <string.h>
 
-// Checks what holds whatever the caller does. Empty, unless somebody who works
-// on this file defines it.
+// Asserts what is true whatever the caller does. Empty, unless a developer of
+// this file defines it.
 #ifndef CKPT_ASSERT
     #define CKPT_ASSERT(condition) ((void)0)
 #endif
 
-// Keeps a function out of line, so that its frame is not part of its caller's
-// while that calls something deeper (R10).
+// Keeps a function out of line. Inlined, its frame would be part of its
+// caller's, and take stack during the deeper calls that the caller makes (R10).
 #if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
     #define CKPT__APART __attribute__((noinline))
 #else
     #define CKPT__APART
 #endif
 
-// Keeps a function out of line that a compiler for a small machine would
-// otherwise copy to where it is called.
+// Keeps a function out of line that a compiler would otherwise copy into its
+// callers, although it optimizes for size.
 #if defined(__GNUC__) && defined(__OPTIMIZE_SIZE__)
     #define CKPT__ONCE __attribute__((noinline))
 #else
     #define CKPT__ONCE
 #endif
 
-// Leaves the function with the code of a call that did not succeed.
+// Makes the function return the code of a call, unless that is CKPT_OK.
 #define CKPT__TRY(call)                                                        \
     do {                                                                       \
         const ckpt_code ckpt__tried = (call);                                  \
@@ -1525,8 +1525,8 @@ CKPT_API uint32_t ckpt_version(void)
     return CKPT_VERSION;
 }
 
-// Text number i of a list of texts, each of which ends with a NUL. An array of
-// pointers to them would be writable data in position-independent code.
+// Text number i of a list of NUL-terminated texts. An array of pointers would
+// be writable data in position-independent code.
 static const char *ckpt__nth(const char *texts, uint32_t i)
 {
     for (; i > 0; i--) {
@@ -1543,7 +1543,7 @@ CKPT_API const char *ckpt_code_message(ckpt_code code)
 #define CKPT_X(name, value, message) + 1
     enum { COUNT = 0 CKPT_CODE_MAP(CKPT_X) };
 #undef CKPT_X
-    // The map lists them from 0 up, and then from -1 down.
+    // The map lists the codes from 0 up, and then those from -1 down.
     const int i = code < 0 ? CKPT_CODE_LAST - (int)code : (int)code;
     return ckpt__nth(texts, (uint32_t)(
         code > CKPT_CODE_LAST || i > COUNT ? COUNT : i));
@@ -1557,10 +1557,10 @@ CKPT_API ckpt_bytes ckpt_text(const char *text)
     return bytes;
 }
 
-// CRC-32C (Castagnoli, as in RFC 3720 appendix B.4), reflected.
-// The sum of a byte is the exclusive or of the sums of its bits, so that the
-// table follows from those of eight: each macro adds one. Where size counts it
-// is a table of half bytes, of 64 bytes instead of 1 KiB.
+// CRC-32C (Castagnoli, as in RFC 3720 appendix B.4), reflected. The sum of a
+// byte is the exclusive or of the sums of its bits, so the sums of eight bits
+// give the whole table: each macro adds one bit. Optimized for size, the table
+// is one of half bytes: 64 bytes instead of 1 KiB.
 #ifdef __OPTIMIZE_SIZE__
     #define CKPT__LOW4(x)  (x)
 #else
@@ -1597,7 +1597,7 @@ CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
     return ~crc;
 }
 
-// The product of two polynomials modulo the one of the CRC. Bit 31 is x^0.
+// The product of two polynomials modulo that of the CRC. Bit 31 is x^0.
 static uint32_t ckpt__crc_mul(uint32_t a, uint32_t b)
 {
     uint32_t product = 0;
@@ -1610,8 +1610,8 @@ static uint32_t ckpt__crc_mul(uint32_t a, uint32_t b)
     return product;
 }
 
-// The CRC of A followed by B, from their CRCs and the length of B: A's is
-// multiplied by x^(8n), by squaring (as zlib's crc32_combine does).
+// The CRC of A followed by B, from their CRCs and n, the length of B: the CRC
+// of A is multiplied by x^(8n), by squaring (as zlib's crc32_combine does).
 static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n)
 {
     uint32_t power = 1U << 31, square = 1U << 23;   // x^0, x^8
@@ -1631,8 +1631,8 @@ static void ckpt__section_join(ckpt__section *a, const ckpt__section *b)
     a->size += b->size;
 }
 
-// What may follow the first byte of a UTF-8 sequence (RFC 3629 section 4): the
-// number of bytes, and the range of the first of them. False: no first byte.
+// Tells what may follow c in UTF-8 (RFC 3629 section 4): how many bytes, and
+// the range of the first of them. False: c begins no sequence of several bytes.
 CKPT__ONCE static bool ckpt__utf8_lead(unsigned c, unsigned *more,
                                        unsigned *low, unsigned *high)
 {
@@ -1663,7 +1663,7 @@ static size_t ckpt__utf8_size(const uint8_t *p, size_t n)
     return more + 1;
 }
 
-// Checks that bytes are UTF-8 and fills in where not.
+// Checks that a text is UTF-8; err->pos is the first byte that is not.
 static ckpt_code ckpt__utf8_check(const char *text, size_t n, ckpt_error *err)
 {
     const uint8_t *p = (const uint8_t *)text;
@@ -1708,12 +1708,12 @@ static size_t ckpt__number(char *out, uint64_t value, size_t width, char pad)
 
 // How ckpt__escape() treats bytes that are no UTF-8.
 typedef enum ckpt__escape_mode {
-    CKPT__AS_TEXT,      // there are none: U+FFFD all the same
+    CKPT__AS_TEXT,      // U+FFFD in their place
     CKPT__AS_ID         // %xx, and % itself is %25: any bytes, reversible
 } ckpt__escape_mode;
 
-// Writes the first character of p as it stands in a JSON string into out, and
-// its length there into *size. Returns how many bytes of p it took.
+// Escapes the first character of bytes for a JSON string into out; *size is its
+// length there. Returns the length of the character in bytes.
 static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
                            size_t n, ckpt__escape_mode mode)
 {
@@ -1764,8 +1764,8 @@ static uint32_t ckpt__hex(const char *p, size_t n)
     return value;
 }
 
-// The value of n digits without leading zeros. UINT64_MAX if they are none, or
-// more than 19.
+// The value of n digits without leading zeros. UINT64_MAX if the text is no
+// such number, or has more than 19 digits.
 static uint64_t ckpt__decimal(const char *p, size_t n)
 {
     uint64_t value = 0;
@@ -1801,8 +1801,8 @@ static uint64_t ckpt__hash(uint64_t hash, const void *bytes, size_t n)
     return hash;
 }
 
-// The hash of a text as it stands in the record, which is how the reader,
-// which sees only that, finds names again.
+// The hash of a text as it is escaped in the record. The reader sees only that
+// form, and finds names by this hash.
 static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
 {
     uint64_t hash = CKPT__HASH_EMPTY;
@@ -1816,8 +1816,8 @@ static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
     return hash;
 }
 
-// A phase name or an id: 1 to CKPT_NAME_MAX bytes of UTF-8, no control
-// characters. So it at most doubles in a record.
+// Checks a phase name or an id: 1 to CKPT_NAME_MAX bytes of UTF-8, no control
+// characters. So a record holds it in at most twice as many bytes.
 static ckpt_code ckpt__name_check(const char *name, ckpt_error *err)
 {
     const size_t n = name != NULL ? strlen(name) : 0;
@@ -1838,10 +1838,10 @@ enum {
     CKPT__TIME_SIZE = 24                    // 2026-11-21T03:14:15.926Z
 };
 
-// Writes RFC 3339 in UTC, CKPT__TIME_SIZE characters and a NUL, of a time that
-// is cut to the years 1970 to 9999. The calendar is computed
-// as in Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in
-// March.
+// Writes a time as RFC 3339 in UTC: CKPT__TIME_SIZE characters and a NUL. A
+// time outside the years 1970 to 9999 becomes the nearest one inside. The
+// calendar is that of Hinnant, "chrono-Compatible Low-Level Date Algorithms":
+// years begin in March.
 static void ckpt__time_write(char *out, int64_t ms)
 {
     ms = ms < 0 ? 0 : ms;
@@ -1865,8 +1865,8 @@ static void ckpt__time_write(char *out, int64_t ms)
     *out = '\0';
 }
 
-// Reads n digits, or spaces before them; some number of n digits if they are
-// none. The low half of the byte of a digit is its value, that of a space 0.
+// Reads n digits; a space counts as 0, and other bytes give some number of n
+// digits: the low half of the byte of a digit is its value, that of a space 0.
 static uint32_t ckpt__digits(const char *p, size_t n)
 {
     uint32_t value = 0;
@@ -1876,8 +1876,8 @@ static uint32_t ckpt__digits(const char *p, size_t n)
     return value;
 }
 
-// Reads what ckpt__time_write() writes; any time if it is none. It computes
-// with unsigned numbers, for which an overflow is no error.
+// Reads what ckpt__time_write() wrote; other text gives some time. The numbers
+// are unsigned, so that an overflow is no error.
 static int64_t ckpt__time_read(const char *p)
 {
     const uint32_t year = ckpt__digits(p, 4), month = ckpt__digits(p + 5, 2);
@@ -1895,14 +1895,15 @@ static int64_t ckpt__time_read(const char *p)
 
 //--- Rules --------------------------------------------------------------------
 
-// Pure: what they need to know, the time above all, is an argument.
+// Pure functions: all that they depend on, the time above all, is an argument.
 
 // Everything that decides what a run is right now.
 typedef struct ckpt__facts {
-    ckpt_code    judged;        // of the newest whole generation. NOT_FOUND:
-                                // there is none at all
+    ckpt_code    judged;        // what judging found: OK, a generation is
+                                // whole; NOT_FOUND, there is none at all
     ckpt_outcome outcome;
-    uint64_t     epoch;         // of the newest generation
+    uint64_t     epoch;         // of the newest generation: of the newest whole
+                                // one, if there is one
     uint64_t     highest;       // epoch of the highest claim
     uint64_t     acked;         // the highest seq that was acknowledged
     uint32_t     died;          // claimants that crashed before they adopted
@@ -1910,11 +1911,11 @@ typedef struct ckpt__facts {
     bool         held, lost;    // of the newest generation
     ckpt_verdict verdict;
     int64_t      age_ms;        // of the last beat; negative: in the future
-    bool         watched;       // and it did not change for a lease
+    bool         watched;       // that beat did not change for a lease
 } ckpt__facts;
 
-// Whether a save is due (R9). saved_ms: when the last one of this claim was,
-// negative if there was none.
+// Whether a save is due (R9). saved_ms: the time of the last save of this
+// claim, negative if there was none.
 static bool ckpt__is_due(const ckpt_desc *desc, int64_t saved_ms,
                          int64_t now_ms, uint64_t turn)
 {
@@ -1930,13 +1931,13 @@ static bool ckpt__is_final(ckpt_outcome outcome)
            outcome == CKPT_REMOVED;
 }
 
-// An outcome with which the run stays where it stands.
+// An outcome after which the run is kept where it stands.
 static bool ckpt__is_kept(ckpt_outcome outcome)
 {
     return outcome == CKPT_DONE || outcome == CKPT_DEAD;
 }
 
-// Whether an outcome ends the run: it is removed, or stays as it is.
+// Whether an outcome ends the run: the run is removed, or kept.
 static bool ckpt__is_end(ckpt_outcome outcome)
 {
     return ckpt__is_final(outcome) || ckpt__is_kept(outcome);
@@ -1965,11 +1966,11 @@ CKPT__ONCE static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
            attempt >= (uint32_t)(resume_max == CKPT_NEVER ? 0 : resume_max);
 }
 
-// How long a run is left alone whose last n claimants crashed before they
-// adopted it (R6). The first three cost nothing: a kill while opening must not
-// be felt. Then 2^(n - 3) seconds, at most an hour, so that a record that kills
-// its readers does not keep a machine busy. A beat in the future says nothing
-// about its age, and must not make the run immortal.
+// How long a claimant waits after n claimants in a row crashed before they
+// adopted the run (R6). The first three cost nothing: nobody should notice a
+// kill while opening. Then 2^(n - 3) seconds, at most an hour, so that a record
+// that crashes its readers does not keep a machine busy. A beat in the future
+// has no age: we would wait for it for ever.
 static int64_t ckpt__patience(uint32_t n, int64_t age_ms)
 {
     if (n <= 3 || age_ms < 0) return 0;
@@ -1977,8 +1978,8 @@ static int64_t ckpt__patience(uint32_t n, int64_t age_ms)
     return age_ms >= wait ? 0 : wait - age_ms;
 }
 
-// What a run is whose newest generation ends it, 0: it does not. Claims above
-// it change nothing: whoever made them found the same.
+// The state of a run whose newest generation ends it, 0 if that one does not.
+// Higher claims change nothing: their claimants found the same generation.
 static ckpt_run_state ckpt__ended_state(const ckpt__facts *f)
 {
     if (f->judged != CKPT_OK) return (ckpt_run_state)0;
@@ -1987,7 +1988,7 @@ static ckpt_run_state ckpt__ended_state(const ckpt__facts *f)
     return ckpt__is_final(f->outcome) ? CKPT_STATE_FINISHED : (ckpt_run_state)0;
 }
 
-// What a run is, judged without its claims. 0: they decide.
+// The state of a run as its generations decide it; 0: the claims decide.
 CKPT__ONCE static ckpt_run_state ckpt__judged_state(const ckpt__facts *f)
 {
     switch (f->judged) {
@@ -2000,7 +2001,7 @@ CKPT__ONCE static ckpt_run_state ckpt__judged_state(const ckpt__facts *f)
     }
 }
 
-// What a run is. *wait_ms: when that may change, if the answer is BUSY.
+// The state of a run. *wait_ms: how long to wait, if the state is BUSY.
 static ckpt_run_state ckpt__classify(const ckpt__facts *f,
                                      const ckpt_desc *desc, int64_t *wait_ms)
 {
@@ -2017,7 +2018,7 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
                                           : CKPT_STATE_LIVE;
     }
     if (f->judged == CKPT_ERR_NOT_FOUND) {
-        return CKPT_STATE_FINISHED;             // half removed
+        return CKPT_STATE_FINISHED;             // half removed: no generation
     }
     if (f->died <= CKPT_CLAIMS_MAX) {
         *wait_ms = ckpt__patience(f->died, f->age_ms);
@@ -2029,19 +2030,19 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
                ? CKPT_STATE_EXHAUSTED : CKPT_STATE_INTERRUPTED;
 }
 
-// What a claimant takes a run over for: an OR of these.
+// Why a claimant takes a run over: an OR of these.
 enum {
     CKPT__FOR_FORCE     = 1 << 0,   // also from a live owner
     CKPT__FOR_FALLBACK  = 1 << 1,   // also exhausted and damaged runs
-    CKPT__FOR_BEGIN     = 1 << 2,   // only what is half removed
+    CKPT__FOR_BEGIN     = 1 << 2,   // only a half removed run
     CKPT__FOR_REMOVAL   = 1 << 3,   // to remove it
-    CKPT__FOR_RETRY     = 1 << 4,   // one that failed or is exhausted, to let
-                                    // it go at once
-    CKPT__FOR_PRUNING   = 1 << 5    // to remove it, if it is still as the info
-                                    // of the context says
+    CKPT__FOR_RETRY     = 1 << 4,   // to give a failed or exhausted run its
+                                    // attempts back, and let it go at once
+    CKPT__FOR_PRUNING   = 1 << 5    // to remove it, unless it has changed
+                                    // since ctx->info was filled in
 };
 
-// Whether a run in that state may be claimed for that.
+// Whether a run in that state may be claimed for that purpose.
 static bool ckpt__may_claim(ckpt_run_state state, uint32_t purpose)
 {
     switch (state) {
@@ -2063,8 +2064,8 @@ static bool ckpt__may_claim(ckpt_run_state state, uint32_t purpose)
     }
 }
 
-// The code for a kept run that is not taken: who begins finds it in the way,
-// who recovers passes it over.
+// The code for a kept run that is not claimed. A caller that begins the run
+// finds it in the way; a caller that recovers runs skips it.
 static ckpt_code ckpt__kept_code(ckpt_outcome outcome, uint32_t purpose)
 {
     if (purpose & CKPT__FOR_BEGIN) return CKPT_ERR_EXISTS;
@@ -2072,7 +2073,7 @@ static ckpt_code ckpt__kept_code(ckpt_outcome outcome, uint32_t purpose)
     return outcome == CKPT_DONE ? CKPT_FINISHED : CKPT_ERR_FAILED;
 }
 
-// The code that an opening gives for a state it cannot claim.
+// The code of a call that may not claim a run because of its state.
 static ckpt_code ckpt__state_code(ckpt_run_state state, ckpt_code judged)
 {
     switch (state) {
@@ -2086,8 +2087,8 @@ static ckpt_code ckpt__state_code(ckpt_run_state state, ckpt_code judged)
     }
 }
 
-// The attempt count of the next generation of a claim. Progress starts the
-// count anew; a clean interrupt gives the attempt back.
+// The attempt count of the next generation of a claim (R6). Progress resets it
+// to 0; a clean interrupt gives the attempt back.
 static uint32_t ckpt__next_attempt(uint32_t attempt, bool progress,
                                    ckpt_outcome outcome)
 {
@@ -2095,15 +2096,15 @@ static uint32_t ckpt__next_attempt(uint32_t attempt, bool progress,
     return outcome == CKPT_INTERRUPTED && attempt > 0 ? attempt - 1 : attempt;
 }
 
-// How often the fallback has been handed a run, this time included: each
-// hand-out adopts, and so counts an attempt.
+// How often the fallback was given a run, this time included. Each hand-out
+// adopts the run, and so counts an attempt.
 static uint64_t ckpt__fallback_count(uint32_t attempt, int32_t resume_max)
 {
     const uint32_t max = resume_max == CKPT_NEVER ? 0 : (uint32_t)resume_max;
     return resume_max != CKPT_UNLIMITED && attempt > max ? attempt - max : 1;
 }
 
-// Of two runs the one that got further: the turn, then the time, then the id.
+// Whether run a got further than run b: by turn, then by time, then by id.
 static bool ckpt__is_later(const ckpt_run_info *a, const ckpt_run_info *b)
 {
     if (a->turn != b->turn) return a->turn > b->turn;
@@ -2120,14 +2121,14 @@ static bool ckpt__is_later(const ckpt_run_info *a, const ckpt_run_info *b)
 typedef struct ckpt__reader {
     struct ckpt__place *place;
     const uint8_t      *start, *at, *end;
-    const uint8_t      *mark;       // first byte that section does not have yet
-    uint32_t            offset;     // of start
+    const uint8_t      *mark;       // first byte not yet in section
+    uint32_t            offset;     // of start, in what is read
     ckpt__section       section;    // what was read since the last section
     ckpt__section       all;        // all sections
     ckpt_code           rc;         // the first error; at stays there
 } ckpt__reader;
 
-// Where the parts of a record go that is being written.
+// Where the parts of a new record go: to the store, or, dry, only into sums.
 typedef struct ckpt__writer {
     struct ckpt__place *place;
     bool                dry;        // only count and sum
@@ -2144,9 +2145,9 @@ typedef struct ckpt__writer {
 typedef struct ckpt__place {
     ckpt_store  *store;
     uint32_t     size_max;
-    uint32_t     bad_count;         // damaged ones that are newer than gen
+    uint32_t     bad_count;         // damaged generations newer than gen
     ckpt_gen     gen;               // the generation that is read
-    uint64_t     newest;            // epoch of the newest one, whole or not
+    uint64_t     newest;            // epoch of the newest, even a damaged one
     ckpt_error   error;
     ckpt_life    life;              // of the owner of the highest claim
     ckpt__facts  facts;
@@ -2159,8 +2160,8 @@ typedef struct ckpt__place {
     uint8_t      window[1024];      // on what is read; escaped text
 } ckpt__place;
 
-// The store that keeps nothing has no methods: what they would say is said
-// here.
+// The store that keeps nothing has no methods. The functions below answer in
+// their place.
 static const ckpt_store_methods ckpt__none_methods = {
     CKPT_STORE_VERSION, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     NULL, NULL, NULL, NULL, NULL
@@ -2187,7 +2188,7 @@ static ckpt_code ckpt__store_list(ckpt_store *s, ckpt_where where,
                             : s->methods->list(s, where, cursor, id, err);
 }
 
-// The time. place is NULL for none, else it is refused to a forked child.
+// Reads the clocks. With a place, not NULL, this fails in a forked child.
 static ckpt_code ckpt__store_clock(ckpt_store *s, void *place,
                                    ckpt_moment *now, ckpt_error *err)
 {
@@ -2240,8 +2241,8 @@ static ckpt_code ckpt__store_claim(ckpt__place *p, uint64_t epoch,
                                     &p->error);
 }
 
-// Whether the owner of a claim lives. Where there is one process only nobody
-// else can hold a claim, and who gave it up says so (R7).
+// Whether the owner of a claim lives. Where the store does not know, the owner
+// is gone if its claimant gave up, or if no other process uses the store (R7).
 static ckpt_code ckpt__store_alive(ckpt__place *p, uint64_t epoch,
                                    ckpt_life *life)
 {
@@ -2278,7 +2279,7 @@ CKPT__APART static void ckpt__store_read_end(ckpt__place *p)
     (void)ckpt__store_read(p, 0, NULL, 0, &got);
 }
 
-// Adds a piece to what is being written, ranges being those of p->gen.
+// Adds a piece to the generation being written. Its ranges are those of p->gen.
 static ckpt_code ckpt__store_put(ckpt__place *p, const ckpt_part *part)
 {
     return ckpt__is_none(p->store) ? CKPT_OK :
@@ -2327,7 +2328,7 @@ static uint32_t ckpt__pos(const ckpt__reader *r)
     return r->offset + (uint32_t)(r->at - r->start);
 }
 
-// Adds what was read since the last time to the section.
+// Adds the bytes read since the last call to the section.
 static void ckpt__section_read(ckpt__reader *r)
 {
     const uint32_t n = (uint32_t)(r->at - r->mark);
@@ -2336,8 +2337,8 @@ static void ckpt__section_read(ckpt__reader *r)
     r->mark = r->at;
 }
 
-// Ends a section: what was read since the last one ended. Its count stays as
-// it is.
+// Ends a section: gives it the size and the sum of what was read since the last
+// section ended. Its count stays.
 static void ckpt__section_end(ckpt__reader *r, ckpt__section *section)
 {
     ckpt__section_read(r);
@@ -2370,7 +2371,7 @@ static int ckpt__peek(ckpt__reader *r)
     return r->rc == CKPT_OK ? *r->at : -1;
 }
 
-// Notes the code of what is wrong, unless this is right. The first one stays.
+// Makes rc the error of the reader, unless right. The first error stays.
 static void ckpt__need(ckpt__reader *r, bool right, ckpt_code rc)
 {
     if (!right && r->rc == CKPT_OK) {
@@ -2378,7 +2379,7 @@ static void ckpt__need(ckpt__reader *r, bool right, ckpt_code rc)
     }
 }
 
-// Whether a code is about the text, and not about reading it.
+// Whether a code says that the text is wrong, and not that reading it failed.
 static bool ckpt__is_syntax(ckpt_code rc)
 {
     return rc == CKPT_ERR_JSON || rc == CKPT_ERR_UTF8 || rc == CKPT_ERR_DEPTH;
@@ -2405,7 +2406,7 @@ static void ckpt__take_text(ckpt__reader *r, const char *text)
     }
 }
 
-// Copies a range of the generation out.
+// Copies a range of the generation p->gen to buf.
 static ckpt_code ckpt__copy_out(ckpt__place *p, uint32_t from, uint32_t size,
                                 void *buf, size_t cap)
 {
@@ -2418,12 +2419,12 @@ static ckpt_code ckpt__copy_out(ckpt__place *p, uint32_t from, uint32_t size,
 
 //--- JSON, scanned ------------------------------------------------------------
 
-// Where a text stands in what is read; from 0: nowhere.
+// Where a text stands in what is read. If from is 0 there is no such text.
 typedef struct ckpt__span {
     uint32_t from, size;
 } ckpt__span;
 
-// What a string said, as it stands between its quotes.
+// A string that was read, as it stands between its quotes: escaped.
 typedef struct ckpt__string {
     uint64_t   hash;
     ckpt__span at;              // where it stands
@@ -2460,8 +2461,8 @@ CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
     }
 }
 
-// Takes a string. A lone surrogate escape is the writer's business; bytes that
-// are no UTF-8 and raw control characters are refused.
+// Takes a string. Bytes that are no UTF-8 and raw control characters are
+// errors. A lone surrogate escape is none: the grammar allows it.
 static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
 {
     unsigned more = 0, low = 0, high = 0;       // of a character begun
@@ -2555,8 +2556,8 @@ static void ckpt__take_key(ckpt__reader *r, ckpt__string *s)
     ckpt__take_space(r);
 }
 
-// Takes one value (RFC 8259) without the white space around it. Not recursive:
-// a bit for each level says whether it is an object.
+// Takes one value (RFC 8259) without the white space around it. Not recursive
+// (R10): a bit for each level says whether it is an object.
 static void ckpt__take_value(ckpt__reader *r)
 {
     uint8_t objects[CKPT_DEPTH_MAX / 8] = {0};
@@ -2564,7 +2565,7 @@ static void ckpt__take_value(ckpt__reader *r)
     bool done = false;                          // a value has just ended
     do {
         const int c = ckpt__peek(r);
-        bool key = false;                       // one comes next
+        bool key = false;                       // a key comes next
         if (!done && (c == '{' || c == '[')) {
             ckpt__need(r, depth < CKPT_DEPTH_MAX, CKPT_ERR_DEPTH);
             if (r->rc != CKPT_OK) return;
@@ -2608,15 +2609,15 @@ CKPT__APART static void ckpt__take_elements(ckpt__reader *r, uint32_t limit,
     }
 }
 
-// Whether nothing but white space is left.
+// Checks that nothing but white space is left.
 static void ckpt__take_end(ckpt__reader *r)
 {
     ckpt__take_space(r);
     ckpt__need(r, r->at == r->end, CKPT_ERR_JSON);
 }
 
-// Validates a value of the caller's that begins with kind (0: any). Takes the
-// white space around it off, and fills in its sum, or the position.
+// Validates a value of the caller that begins with kind (0: any). Strips the
+// white space around it, and fills in its sum, or the position.
 CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
                                                ckpt__section *section,
                                                ckpt_error *err)
@@ -2636,9 +2637,9 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
     return r.rc;
 }
 
-// Decodes one \u escape (a pair for what is beyond 16 bits) at p, which is
-// valid but may have been cut off at end. Returns its length, 0 if it was, or
-// *c = UINT32_MAX for a lone surrogate.
+// Decodes the \u escape at p, or the pair of a character beyond 16 bits. The
+// text is valid, but may be cut off at end. Returns the length of the escape, 0
+// if it is cut off. A lone surrogate sets *c to UINT32_MAX.
 static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
 {
     if (end - p < 6) return 0;
@@ -2655,9 +2656,9 @@ static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
     return 6;
 }
 
-// Unescapes the valid text between two quotes into out, which may be where it
-// stands: the result is never longer. Returns the length; *lone tells of a
-// lone surrogate, which becomes U+FFFD. With out == NULL it only counts.
+// Unescapes the valid text between two quotes into out, which may be p: the
+// result is never longer. Returns its length; with out == NULL it does no more.
+// A lone surrogate becomes U+FFFD and sets *lone.
 static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
@@ -2706,7 +2707,7 @@ static void ckpt__json_put(ckpt_json *w, const char *bytes, size_t n)
     w->len += n;
 }
 
-// Notes the code of what is wrong, unless this is right. The first one stays.
+// Makes code the error of the writer, unless right. The first error stays.
 static void ckpt__json_need(ckpt_json *w, bool right, ckpt_code code)
 {
     if (!right && w->code == CKPT_OK) {
@@ -2724,7 +2725,7 @@ static bool ckpt__json_in_object(const ckpt_json *w)
     return w->depth > 0 && ckpt__bit(w->objects, w->depth - 1);
 }
 
-// Before a value: one is expected here, and a comma if it is not the first.
+// Begins a value: checks that it may stand here, and writes the comma.
 static void ckpt__json_value(ckpt_json *w)
 {
     ckpt__json_need(w, ckpt__json_in_object(w) ? w->wants_value
@@ -2836,7 +2837,7 @@ CKPT_API ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json)
     if (w->code == CKPT_OK) {
         json->ptr = w->buf;
         json->len = w->len;
-        w->code = ckpt_json_check(*json, NULL);     // values nest in values
+        w->code = ckpt_json_check(*json, NULL);     // raw values add to depth
     }
     if (w->code != CKPT_OK) {
         *json = ckpt_text(NULL);
@@ -2864,7 +2865,7 @@ CKPT__ONCE static int ckpt__json_kind(ckpt_bytes json)
     return ckpt__peek(&r);
 }
 
-// Takes the white space around a value off.
+// Strips the white space around a value.
 static void ckpt__json_trim(ckpt_bytes *value)
 {
     const uint8_t *p = (const uint8_t *)value->ptr;
@@ -2878,7 +2879,7 @@ static void ckpt__json_trim(ckpt_bytes *value)
     value->ptr = p;
 }
 
-// Whether the raw text between two quotes says the same as text.
+// Whether the raw text between two quotes, once unescaped, equals text.
 static bool ckpt__same_text(const char *raw, size_t n, const char *text)
 {
     const char *end = raw + n;
@@ -2977,8 +2978,8 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
 
 //--- Events -------------------------------------------------------------------
 
-// Tells what happened to a run (its epoch, turn and attempt are known) or to
-// something else of that id (run is NULL).
+// Reports what happened to a run, with its epoch, turn and attempt; or, if run
+// is NULL, what happened to anything else of that id.
 CKPT__APART static void ckpt__event(const ckpt_desc *desc,
                                     ckpt_event_kind kind, const char *id,
                                     const ckpt_run *run,
@@ -3015,8 +3016,8 @@ static ckpt_code ckpt__fill_error(ckpt_error *error, ckpt_code rc)
 //--- The record: its form -----------------------------------------------------
 
 // A checkpoint is a head of fixed width, and then the sections in the order in
-// which they change. What is in front of the prompt has a sum of its own, and
-// so has the head: whoever scans reads no more.
+// which they change. The head has a sum of its own, and so has the rest up to
+// the prompt: a tool may stop reading there, but this file never does.
 //
 //      {"ckpt":1,"crc":"........","head":"........","front":"........",...
 //       "run":"...","birth":"...","reason":...,             written once, but
@@ -3062,7 +3063,7 @@ enum {
                          2 * (CKPT__FLAG_WIDTH - 1)
 };
 
-// Within one sector, so that a disk writes it whole or not at all.
+// The head fits into one sector, so that a disk writes it whole or not at all.
 typedef char ckpt__head_fits_a_sector[CKPT__HEAD_SIZE <= 512 ? 1 : -1];
 
 // What the head and the sections of one generation say.
@@ -3075,8 +3076,8 @@ typedef struct ckpt__record {
     int64_t       saved_at_ms;
     uint64_t      fingerprint;      // hash of the stored text, 0: none
     ckpt__section section[CKPT__SECTIONS];
-    uint32_t      uncertain;        // effects that are begun
-    uint32_t      front;            // sum of what is in front of the prompt
+    uint32_t      uncertain;        // effects begun and not ended
+    uint32_t      front;            // sum of the body up to the prompt
     char          birth[CKPT_NONCE_MAX + 1];
 } ckpt__record;
 
@@ -3103,7 +3104,7 @@ static ckpt__entry *ckpt__entries(ckpt__tables *tables, uint32_t list)
 }
 
 // X(member) for every member of the metadata, in the order of the record. The
-// longest text comes last, behind what a scan reads.
+// prompt, the longest, comes last: it is a section of its own.
 #define CKPT__META_MAP(X)                                                      \
     X(agent_id) X(agent_name) X(task_id) X(caller_id) X(channel_id)            \
     X(guild_id) X(model_tier) X(parent_run_id) X(fingerprint) X(prompt)
@@ -3128,7 +3129,7 @@ static const char *ckpt__outcome_text(ckpt_outcome outcome)
                      "dead\0removed", (uint32_t)outcome);
 }
 
-// Where a ckpt_meta has its members.
+// The offsets of the members of a ckpt_meta.
 static const uint8_t ckpt__meta_at[CKPT__META_COUNT] = {
 #define CKPT_X(member) (uint8_t)offsetof(ckpt_meta, member),
     CKPT__META_MAP(CKPT_X)
@@ -3152,7 +3153,7 @@ static uint32_t ckpt__section_at(const ckpt__record *rec, uint32_t section)
     return at + (uint32_t)strlen(ckpt__glue(section));
 }
 
-// Writes an outcome and what stands behind it up to the next member.
+// Writes an outcome, its quote and comma, and blanks up to the next member.
 static void ckpt__outcome_write(char *out, ckpt_outcome outcome)
 {
     const char *text = ckpt__outcome_text(outcome);
@@ -3162,8 +3163,8 @@ static void ckpt__outcome_write(char *out, ckpt_outcome outcome)
     memcpy(out + n, "\",", 2);
 }
 
-// The sum of a head: of every byte of it but the digits of the two sums that
-// cover it.
+// The sum of every byte of a head, except the digits of the two sums that cover
+// the head.
 static uint32_t ckpt__head_sum(const char *head)
 {
     uint32_t sum = ckpt_crc32c(0, head, CKPT__CRC_AT);
@@ -3173,9 +3174,9 @@ static uint32_t ckpt__head_sum(const char *head)
                        CKPT__HEAD_SIZE - CKPT__SUM_AT - 8);
 }
 
-// The sum of a whole record, of its head and of the sum of its body. The body
-// comes first and the head last, so that a save that only adds messages
-// continues it.
+// The sum of a whole record: that of its body, continued over the head without
+// the digits of this sum. The head comes last, because it is written when the
+// sum of the body is known.
 static uint32_t ckpt__record_sum(uint32_t body, const char *head)
 {
     body = ckpt_crc32c(body, head, CKPT__CRC_AT);
@@ -3209,7 +3210,7 @@ CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
             p += CKPT__OUTCOME_MAX + 2;
             break;
         case '@':
-            ckpt__time_write(p, rec->saved_at_ms);  // and a byte of no meaning
+            ckpt__time_write(p, rec->saved_at_ms);  // its NUL is overwritten
             p += CKPT__TIME_SIZE;
             break;
         case '!':
@@ -3233,9 +3234,9 @@ CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
 // What a reader of a record found besides the record itself.
 typedef struct ckpt__found {
     ckpt__span   meta[CKPT__META_COUNT], reason, birth;
-    uint32_t     at[CKPT__SECTIONS];        // where they begin
+    uint32_t     at[CKPT__SECTIONS];        // where each begins
     uint64_t     agent, task;               // hashes of agent_id and task_id
-    bool         ours;                      // it is of the run that is read
+    bool         ours;                      // its id is that of the run read
     ckpt__string string;                    // the last string
     ckpt__entry  entry;                     // the last entry,
     ckpt__span   value;                     // and its value
@@ -3246,10 +3247,10 @@ typedef struct ckpt__into {
     ckpt__record  *rec;
     ckpt__found   *found;
     ckpt__tables  *tables;                  // or NULL
-    ckpt_run_info *info;                    // or NULL: its short texts
+    ckpt_run_info *info;                    // or NULL: gets the short texts
 } ckpt__into;
 
-// Reads an outcome; any if it is none.
+// Reads an outcome. Other text gives CKPT_REMOVED: ckpt__head_read() finds it.
 static ckpt_outcome ckpt__outcome_read(const char *p)
 {
     for (int i = CKPT_RUNNING; i < CKPT_REMOVED; i++) {
@@ -3259,7 +3260,7 @@ static ckpt_outcome ckpt__outcome_read(const char *p)
     return CKPT_REMOVED;
 }
 
-// Whether a head is one of a higher format.
+// Whether a head says a higher format version than ours.
 static bool ckpt__head_is_newer(const char *head)
 {
     const uint32_t same = 8;                    // {"ckpt":
@@ -3271,7 +3272,7 @@ static bool ckpt__head_is_newer(const char *head)
            version > CKPT_FORMAT_VERSION && head[i] == ',';
 }
 
-// Reads the fields of a head into a record, whatever they say.
+// Reads the fields of a head into a record, unchecked.
 static void ckpt__head_fields(const char *p, ckpt__record *rec)
 {
     uint64_t numbers[CKPT__HEAD_NUMBERS], *number = numbers;
@@ -3320,10 +3321,10 @@ static void ckpt__head_fields(const char *p, ckpt__record *rec)
     rec->section[CKPT__HELD].count = (uint32_t)*number++;
 }
 
-// Reads a head of CKPT__HEAD_SIZE bytes, of whose record the sum is not known
-// yet. It is written again from what was read, into again: a head of which any
-// byte is not as ckpt__head_write() writes it is none (R13). CKPT_ERR_FORMAT
-// for a higher format.
+// Reads a head of CKPT__HEAD_SIZE bytes, and writes it once more, into again,
+// from what was read: if any byte differs, the head is damaged (R13). The sum
+// of the record is not known yet, so its digits are copied. CKPT_ERR_FORMAT: a
+// higher format.
 CKPT__APART static ckpt_code ckpt__head_read(const char *head, char *again,
                                              ckpt__record *rec)
 {
@@ -3339,7 +3340,7 @@ CKPT__APART static ckpt_code ckpt__head_read(const char *head, char *again,
     return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
 }
 
-// Makes a captured, perhaps cut-off text of the record one to show.
+// Makes a text of the record, still escaped and perhaps cut off, one to show.
 static void ckpt__show(char *buf, const ckpt__string *s)
 {
     bool lone = false;
@@ -3352,8 +3353,7 @@ static void ckpt__show(char *buf, const ckpt__string *s)
     buf[n] = '\0';
 }
 
-// Takes a string of which up to cap bytes are to be shown in buf, NULL for one
-// that is not.
+// Takes a string and shows up to cap bytes of it in buf; if buf is NULL, none.
 static void ckpt__take_shown(ckpt__reader *r, ckpt__string *s, char *buf,
                              uint32_t cap)
 {
@@ -3385,7 +3385,7 @@ static bool ckpt__is_nonce(const char *text, size_t size)
            strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789") == size;
 }
 
-// Takes whose run it is, and its nonce.
+// Takes the id of the run, and its birth. found->ours: the id is the one given.
 CKPT__APART static void ckpt__take_run(ckpt__reader *r, const char *id,
                                        const ckpt__into *into)
 {
@@ -3399,8 +3399,8 @@ CKPT__APART static void ckpt__take_run(ckpt__reader *r, const char *id,
     ckpt__need(r, ckpt__is_nonce(birth, s->at.size), CKPT_ERR_DAMAGED);
 }
 
-// The key of the metadata that the last string is, from number next on.
-// CKPT__META_COUNT: unknown, or out of order.
+// The number of the metadata key that s names, from number next on.
+// CKPT__META_COUNT: the key is unknown, or out of order.
 static uint32_t ckpt__meta_find(const ckpt__string *s, uint32_t next)
 {
     while (next < CKPT__META_COUNT && s->hash !=
@@ -3410,7 +3410,7 @@ static uint32_t ckpt__meta_find(const ckpt__string *s, uint32_t next)
     return next;
 }
 
-// Takes the members of the metadata, and of the prompt its key.
+// Takes the members of the metadata; of the prompt only its key.
 CKPT__APART static void ckpt__take_meta(ckpt__reader *r,
                                         const ckpt__into *into)
 {
@@ -3524,7 +3524,7 @@ static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__found *f)
     default:            ckpt__take_held(r, f); break;
     }
     ckpt__take_byte(r, '}');
-    // As escaped as it can be.
+    // No valid name is longer, see ckpt__name_check().
     ckpt__need(r, f->string.at.size <= 2 * CKPT_NAME_MAX, CKPT_ERR_DAMAGED);
 }
 
@@ -3533,7 +3533,7 @@ static const uint32_t ckpt__list_max[] = {
     CKPT_PHASES_MAX, CKPT_EFFECTS_MAX, CKPT_HELD_MAX
 };
 
-// Ends a piece of a list.
+// Ends a piece of a list, and adds it to the list.
 static void ckpt__piece_end(ckpt__reader *r, ckpt__section *list,
                             ckpt__section *piece)
 {
@@ -3554,7 +3554,7 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list,
             ckpt__take_byte(r, ',');
             ckpt__piece_end(r, section, &piece);
         }
-        // A program of larger tables wrote it.
+        // A program with larger tables wrote this record.
         ckpt__need(r, section->count < max, CKPT_ERR_FORMAT);
         if (r->rc != CKPT_OK) return;
         ckpt__take_entry(r, list, f);
@@ -3594,7 +3594,7 @@ static void ckpt__take_state(ckpt__reader *r)
     ckpt__take_value(r);
 }
 
-// Takes a section, and ends it.
+// Takes section i, and fills in its size and sum.
 CKPT__ONCE static void ckpt__take_section(ckpt__reader *r, const char *id,
                                           uint32_t i, const ckpt__into *into)
 {
@@ -3608,7 +3608,7 @@ CKPT__ONCE static void ckpt__take_section(ckpt__reader *r, const char *id,
     case CKPT__STATE:    ckpt__take_state(r); break;
     default:             ckpt__take_list(r, i, into); return;
     }
-    ckpt__section_end(r, section);              // a list ends its own
+    ckpt__section_end(r, section);              // a list ended its pieces
 }
 
 // Takes everything behind the head.
@@ -3627,8 +3627,8 @@ CKPT__ONCE static void ckpt__take_body(ckpt__reader *r, const char *id,
     ckpt__section_end(r, NULL);
 }
 
-// A head says that the record is larger than allowed. Believe it only if there
-// is that much.
+// The code for a head that says that the record is larger than size_max.
+// Believe the head only if the generation really is; else it is damaged.
 static ckpt_code ckpt__too_large(ckpt__place *p)
 {
     size_t got = 0;
@@ -3638,7 +3638,7 @@ static ckpt_code ckpt__too_large(ckpt__place *p)
     return got > 0 ? CKPT_ERR_TOO_LARGE : CKPT_ERR_DAMAGED;
 }
 
-// Takes the head at the begin of the window, into p->head.
+// Takes the head at the start of the window, into p->head.
 static ckpt_code ckpt__take_head(ckpt__place *p, ckpt__record *rec)
 {
     ckpt__reader *r = &p->reader;
@@ -3666,7 +3666,7 @@ static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
     counts[3] = rec->section[CKPT__HELD].count;
 }
 
-// Takes a whole record and checks everything about it but its name.
+// Takes a whole record and checks all of it (R13), but not its epoch.
 static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
                                    const ckpt__into *into)
 {
@@ -3692,16 +3692,16 @@ static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
     return r->rc == CKPT_OK && !into->found->ours ? CKPT_ERR_FOREIGN : r->rc;
 }
 
-// Reads the record of a run (R1) with the reader of the place, its head into
-// p->head. CKPT_ERR_DAMAGED, where the reader stands then; CKPT_ERR_FOREIGN if
-// it is whole but another run's; CKPT_ERR_FORMAT; CKPT_ERR_TOO_LARGE; or what
-// the store said.
+// Reads the record of a run (R1) with the reader of the place; p->head gets its
+// head. Returns CKPT_ERR_DAMAGED, and the reader stands where it went wrong;
+// CKPT_ERR_FOREIGN if the record is whole but of another run; CKPT_ERR_FORMAT;
+// CKPT_ERR_TOO_LARGE; or an error of the store.
 CKPT__APART static ckpt_code ckpt__record_read(ckpt__place *p, const char *id,
                                                const ckpt__into *into)
 {
     memset(into->rec, 0, sizeof(*into->rec));
     memset(into->found, 0, sizeof(*into->found));
-    if (into->info != NULL) {                   // of one that was no good
+    if (into->info != NULL) {                   // left by a damaged one
         into->info->agent_id[0] = into->info->agent_name[0] = '\0';
         into->info->task_id[0] = into->info->parent_run_id[0] = '\0';
         into->info->reason[0] = '\0';
@@ -3721,17 +3721,17 @@ typedef enum ckpt__fate {
     CKPT__KEEP, CKPT__DROP, CKPT__WRITE
 } ckpt__fate;
 
-// What a save is about to change, and of what.
+// What a save changes, and in which record.
 typedef struct ckpt__plan {
     const ckpt__record *old;            // the newest generation
     ckpt__tables       *tables;         // and its entries
-    ckpt__record       *now;            // the one that follows: what does not
-                                        // depend on its text stands there
+    ckpt__record       *now;            // the one that follows; so far without
+                                        // what depends on its text
     const ckpt_meta    *begin;          // not NULL: the first generation,
     const char         *id;             // of this run
     bool          drop_ended, set_reason;
-    uint32_t      list, at;             // the entry that changes (behind the
-    ckpt__fate    fate;                 // last one: is added), and how
+    uint32_t      list, at;             // the entry that changes (a new one
+    ckpt__fate    fate;                 // stands behind the last), and how
     const char   *name;                 // of the phase, effect or environment
     int64_t       steps;
     ckpt_bytes    messages, state, value, reason;
@@ -3786,7 +3786,7 @@ static void ckpt__emit_text(ckpt__writer *w, const char *text)
     ckpt__emit_bytes(w, text, strlen(text));
 }
 
-// Emits the next bytes of the base; keep false: passes them over.
+// Emits the next bytes of the base, or skips them if keep is false.
 static void ckpt__emit_base(ckpt__writer *w, const ckpt__section *section,
                             bool keep)
 {
@@ -3863,7 +3863,7 @@ static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *meta)
     }
 }
 
-// Emits the value of what changes behind its label.
+// Emits a label, and the value of the entry that changes.
 static void ckpt__emit_value(ckpt__writer *w, const char *label,
                              const ckpt__plan *plan)
 {
@@ -3871,7 +3871,7 @@ static void ckpt__emit_value(ckpt__writer *w, const char *label,
     ckpt__emit(w, plan->value.ptr, &plan->value_now);
 }
 
-// Emits the name of what changes behind its label.
+// Emits a label, and the name of the entry that changes.
 static void ckpt__emit_name(ckpt__writer *w, const char *label,
                             const ckpt__plan *plan)
 {
@@ -3902,8 +3902,8 @@ static void ckpt__emit_held(ckpt__writer *w, const ckpt__plan *plan)
     ckpt__emit_value(w, ",\"timestep\":", plan);
 }
 
-// Emits the entry that changes: an effect that ends (old), or a new one.
-// Measures it into plan->entry; the section around it goes on.
+// Emits the entry that changes: an effect that ends (old), or a new entry. The
+// dry run measures it into plan->entry. The section around the entry goes on.
 static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
                              const ckpt__entry *old)
 {
@@ -3926,8 +3926,8 @@ static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
     w->section = before;
 }
 
-// Emits a list of entries. Returns how many there are now. Of phases the sizes
-// are not known, and all stay: they are one piece.
+// Emits a list of entries and returns how many it has now. The phases are one
+// piece: all of them stay, and the size of a single one is not known.
 static uint32_t ckpt__emit_list(ckpt__writer *w, ckpt__plan *plan,
                                 uint32_t list)
 {
@@ -4029,8 +4029,8 @@ CKPT__ONCE static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
     return 0;
 }
 
-// Emits the body of what the plan makes of the old record. The dry one measures
-// its sections into the new one.
+// Emits the body of the new record. The dry run measures its sections into
+// plan->now.
 static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
 {
     ckpt__section glue, section;
@@ -4063,8 +4063,8 @@ static ckpt__writer *ckpt__writer_begin(ckpt__place *place, bool dry)
     return &place->writer;
 }
 
-// Fills in what the record that follows from the plan lacks, but for its seq.
-// Returns the sum of its body.
+// Fills in what the new record still lacks, except its seq. Returns the sum of
+// its body.
 CKPT__APART static uint32_t ckpt__compose(ckpt__place *place, ckpt__plan *plan,
                                           int64_t wall_ms)
 {
@@ -4093,8 +4093,8 @@ static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
 
 //--- A context and a run ------------------------------------------------------
 
-// One watched beat in the future: a hash of it and of whose it is, and since
-// when.
+// A beat in the future that is watched: a hash of the beat and its claim, and
+// when the watch began.
 typedef struct ckpt__watch {
     uint64_t beat;
     int64_t  since_ms;
@@ -4120,15 +4120,15 @@ typedef struct ckpt__ctx {
 //   LOST      it depends        CKPT_ERR_CLAIM_LOST          closes it
 //   ENDED     it depends        CKPT_FINISHED                removes it
 typedef enum ckpt__stage {
-    CKPT__CLOSED,                   // also zeroed
+    CKPT__CLOSED,                   // a zeroed run is closed, too
     CKPT__OVER,                     // closed, because it was finished before
     CKPT__OPEN,
     CKPT__LOST,                     // open, and another process has the claim
-    CKPT__ENDED                     // open, its outcome stands and was looked
-                                    // at; it has only to be removed
+    CKPT__ENDED                     // open; its outcome stands and the look
+                                    // succeeded: only the removal is left
 } ckpt__stage;
 
-// What an open run has to make sure of before it works on: an OR of these.
+// What a run must make sure of before its next call works: an OR of these.
 enum {
     CKPT__DOUBT_CLAIM  = 1 << 0,    // the last look failed: look again
     CKPT__DOUBT_RECORD = 1 << 1,    // which generation stands? judge again
@@ -4177,7 +4177,7 @@ typedef struct ckpt__run {
     ckpt__tables     tables;        // the entries of the newest generation
 } ckpt__run;
 
-// Both live in storage of the caller whose bytes nobody reads as anything else.
+// Both live in storage of the caller, which nothing else reads or writes.
 typedef char ckpt__ctx_fits[sizeof(ckpt__ctx) <= CKPT_CTX_SIZE ? 1 : -1];
 typedef char ckpt__run_fits[sizeof(ckpt__run) <= CKPT_RUN_SIZE ? 1 : -1];
 
@@ -4216,7 +4216,7 @@ static void ckpt__tell(const ckpt__run *run, ckpt_event_kind kind,
 static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
 {
     if (rc == CKPT_ERR_STALE) {
-        // Another file stands there, be it another owner's or a copy of ours.
+        // Another file stands in place of ours: another owner's, or a copy.
         run->doubts |= CKPT__DOUBT_CLAIM | CKPT__DOUBT_RECORD;
     }
     if (rc < 0) {
@@ -4321,7 +4321,7 @@ static ckpt_code ckpt__walk_next(ckpt__place *p, ckpt__walk *w)
     return CKPT_OK;
 }
 
-// Reads the generation that p->gen names whole.
+// Reads all of the generation that p->gen names.
 static ckpt_code ckpt__judge_one(ckpt__place *p, const char *id,
                                  const ckpt__into *into)
 {
@@ -4334,12 +4334,12 @@ static ckpt_code ckpt__judge_one(ckpt__place *p, const char *id,
     return rc;
 }
 
-// Finds the newest whole generation of epochs up to epoch_max and reads it;
-// p->gen names it (R1). What is damaged before it is in p->bad.
+// Finds and reads the newest whole generation of epochs up to epoch_max; p->gen
+// names it (R1). p->bad names the damaged generations that are newer.
 //
-// Returns CKPT_ERR_NOT_FOUND if there is no generation at all,
-// CKPT_ERR_DAMAGED or CKPT_ERR_FOREIGN if none is whole or ours; or what kept
-// it from judging, which never counts as damaged.
+// Returns CKPT_ERR_NOT_FOUND if there is no generation at all, CKPT_ERR_DAMAGED
+// or CKPT_ERR_FOREIGN if none is whole or ours. Any other error ends the search
+// and never counts as damage: an older generation must not take its place.
 static ckpt_code ckpt__judge(ckpt__place *p, const char *id,
                              uint64_t epoch_max, const ckpt__into *into)
 {
@@ -4365,8 +4365,8 @@ static ckpt_code ckpt__judge(ckpt__place *p, const char *id,
     return rc == CKPT_END ? worst : rc;
 }
 
-// Takes a claim into account: what its owner was told is saved, and, above the
-// newest generation, that its claimant crashed before it adopted (R6).
+// Counts one claim: what its owner acknowledged, and, if the claim is above the
+// newest generation, a claimant that crashed before it adopted (R6).
 static void ckpt__count_claim(ckpt__facts *f, uint64_t epoch,
                               const ckpt_life *life)
 {
@@ -4374,9 +4374,9 @@ static void ckpt__count_claim(ckpt__facts *f, uint64_t epoch,
     f->died += epoch > f->epoch && life->beat_ms != 0 && !life->gave_up;
 }
 
-// Counts the claims from the newest generation up to the highest one, of which
-// p->life tells. Those of living claimants that gave up do not count, so there
-// may be more than CKPT_CLAIMS_MAX; but not without a bound.
+// Counts the claims from the epoch of the newest generation up to the highest
+// one, which p->life describes. Claimants that gave up did not crash, so there
+// may be more than CKPT_CLAIMS_MAX claims; the loop has a bound all the same.
 CKPT__APART static ckpt_code ckpt__count_claims(ckpt__place *p)
 {
     ckpt__facts *f = &p->facts;
@@ -4393,8 +4393,8 @@ CKPT__APART static ckpt_code ckpt__count_claims(ckpt__place *p)
     return CKPT_OK;
 }
 
-// Whether a beat in the future has not changed for a lease of our own clock.
-// Eight runs are watched at a time.
+// Whether a beat in the future has not changed for a lease on our own clock
+// (R7). Eight runs are watched at a time.
 CKPT__APART static bool ckpt__watch_beat(ckpt__ctx *ctx, const char *id,
                                          uint64_t epoch, int64_t beat_ms)
 {
@@ -4413,8 +4413,8 @@ CKPT__APART static bool ckpt__watch_beat(ckpt__ctx *ctx, const char *id,
         if (w->beat == beat) return now.mono_ms - w->since_ms >= lease_ms;
         oldest = w->since_ms < oldest->since_ms || w->beat == 0 ? w : oldest;
     }
-    // While the oldest one has not been watched for two leases, it may still
-    // become ripe: a new one must not take its slot.
+    // The oldest watch keeps its slot for two leases: if every new beat took
+    // it, no beat might be watched for a whole lease.
     if (oldest->beat == 0 || now.mono_ms - oldest->since_ms >= 2 * lease_ms) {
         oldest->beat = beat;
         oldest->since_ms = now.mono_ms;
@@ -4446,8 +4446,8 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
     return CKPT_OK;
 }
 
-// Whether the owner was gone before the run was judged, and nobody has been at
-// work since.
+// Whether the judgement can be believed: the owner was gone before it, and
+// neither the highest claim nor the verdict has changed since.
 static bool ckpt__is_still(const ckpt__ctx *ctx, ckpt__place *p)
 {
     const ckpt__facts *f = &p->facts;
@@ -4457,8 +4457,8 @@ static bool ckpt__is_still(const ckpt__ctx *ctx, ckpt__place *p)
            p->life.verdict == f->verdict;
 }
 
-// Judges a run without a claim, and fills in the facts. What changes under it
-// is read again, at most 8 times (R3).
+// Judges a run as an observer, without a claim (R3), and fills in the facts. A
+// run that changes meanwhile is read again, at most 8 times.
 static ckpt_code ckpt__observe(ckpt__ctx *ctx, ckpt__place *p, const char *id,
                                const ckpt__into *into)
 {
@@ -4471,7 +4471,7 @@ static ckpt_code ckpt__observe(ckpt__ctx *ctx, ckpt__place *p, const char *id,
             f->judged != CKPT_ERR_NOT_FOUND) {
             break;
         }
-        // Believe that only if nobody was at work meanwhile.
+        // A run that is being changed can look damaged or empty: look again.
         if (f->judged != CKPT_ERR_STALE && ckpt__is_still(ctx, p)) break;
         f->judged = CKPT_ERR_STALE;
     }
@@ -4488,21 +4488,21 @@ static ckpt_code ckpt__observe(ckpt__ctx *ctx, ckpt__place *p, const char *id,
 
 //--- Publishing ---------------------------------------------------------------
 
-// There is one way to write. A call makes a plan of what changes, publish
-// emits the record that follows from the old one and the plan, and only when
-// the store says that the new generation stands the tables follow it.
+// There is one way to write. A call plans what changes, and ckpt__publish()
+// emits the new record from the old one and the plan. The tables follow only
+// when the store says that the new generation stands.
 
-// The time; and that this process is the one that holds the run.
+// Reads the clocks. Fails in a forked child, which does not hold the run.
 static ckpt_code ckpt__now(ckpt__run *run, ckpt_moment *now)
 {
     ckpt__place *p = &run->place;
     ckpt_store *s = run->ctx->desc.store;
-    // A degraded run is kept nowhere, but time goes on.
+    // A degraded run has no place in the store, but needs the clocks.
     return ckpt__store_clock(s, s == p->store ? p->memory : NULL, now,
                              &p->error);
 }
 
-// Copies what callers may read out of the record.
+// Copies what the caller may read from the record to the public run.
 static void ckpt__mirror(ckpt__run *run)
 {
     const ckpt__record *rec = &run->record;
@@ -4531,7 +4531,7 @@ static ckpt__plan *ckpt__plan_begin(ckpt__run *run)
     return plan;
 }
 
-// Makes it the plan of a first generation.
+// Begins the plan of a first generation.
 static void ckpt__plan_first(ckpt__run *run, const ckpt_meta *meta)
 {
     ckpt__plan *plan = ckpt__plan_begin(run);
@@ -4544,8 +4544,8 @@ static void ckpt__plan_first(ckpt__run *run, const ckpt_meta *meta)
     memcpy(run->next.birth, run->view->birth, sizeof(run->next.birth));
 }
 
-// Looks whether the claim still stands. Until a look succeeds nothing is
-// written; once the claim is lost it stays lost (R4).
+// Looks whether our claim still stands (R4). Until a look succeeds the owner
+// writes nothing; a claim that is lost stays lost.
 static ckpt_code ckpt__look_mine(ckpt__run *run)
 {
     ckpt__place *p = &run->place;
@@ -4560,14 +4560,14 @@ static ckpt_code ckpt__look_mine(ckpt__run *run)
 CKPT__ONCE static ckpt_code ckpt__lose(ckpt__run *run, ckpt_code rc)
 {
     if (rc == CKPT_ERR_CLAIM_LOST) {
-        // Who has ended the run may go on removing it.
+        // An owner that has ended the run may go on removing it.
         run->stage = run->stage == CKPT__ENDED ? CKPT__ENDED : CKPT__LOST;
         ckpt__tell(run, CKPT_EVENT_CLAIM_LOST, NULL);
     }
     return rc;
 }
 
-// The look that every write needs, unless the store itself refuses late ones.
+// The look that every write needs (R4), unless the store refuses late writes.
 static ckpt_code ckpt__fence(ckpt__run *run)
 {
     return run->place.store->caps & CKPT_CAP_FENCED_WRITE ?
@@ -4603,8 +4603,8 @@ static ckpt_code ckpt__rejudge(ckpt__run *run)
     return CKPT_OK;
 }
 
-// Makes sure that a call may work on the run: it is open and ours, and it is
-// known which generation stands.
+// Checks that a call may work on the run: the run is open and ours, and we know
+// which generation stands.
 static ckpt_code ckpt__ready(ckpt__run *run)
 {
     ckpt_moment now;
@@ -4639,7 +4639,7 @@ CKPT__ONCE static void ckpt__apply_entry(const ckpt__plan *plan,
     *e = entry;
 }
 
-// Lets the tables follow the record that now stands.
+// Brings the tables up to date with the generation that now stands.
 CKPT__APART static void ckpt__apply(ckpt__run *run)
 {
     const ckpt__plan *plan = &run->plan;
@@ -4678,11 +4678,11 @@ static ckpt_code ckpt__write(ckpt__run *run, uint32_t crc)
     return rc;
 }
 
-// Removes claims and generations that are not needed any more, so that a run
-// that is resumed for ever does not pile them up: after the adopt those below
-// the generation that was adopted, which stays as the one before; and once two
-// generations of this epoch stand, all of lower ones. That they could not be
-// removed is no failure: the next save tries again.
+// Removes claims and generations that are not needed any more; a run that is
+// resumed for ever would pile them up. After the adopt those below the adopted
+// generation go, and that one stays as the one before ours. Once two
+// generations of this epoch stand, all of lower epochs go. No save fails by
+// this: the next save tries again.
 static void ckpt__drop_older(ckpt__run *run)
 {
     const bool two = run->published >= 2;
@@ -4705,7 +4705,7 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
     if (run->next.length > p->size_max || run->seq_tried >= CKPT_TURN_MAX) {
         return CKPT_ERR_TOO_LARGE;
     }
-    run->next.seq = ++run->seq_tried;           // failed tries count, too
+    run->next.seq = ++run->seq_tried;           // a failed save may stand, too
     const ckpt_code rc = ckpt__write(run, crc);
     if (rc == CKPT_OK || rc == CKPT_ERR_NOT_DURABLE) {
         run->published++;
@@ -4713,7 +4713,7 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
     } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
         run->doubts |= CKPT__DOUBT_RECORD;      // judge before the next save
     }
-    run->written = p->error;                    // the look must not hide it
+    run->written = p->error;                    // the look overwrites p->error
     const ckpt_code fence = ckpt__fence(run);
     if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
         return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
@@ -4725,8 +4725,8 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
     if (fence != CKPT_OK) {
         return CKPT_ERR_UNSURE;                 // it stands, but is it ours?
     }
-    // The claim tells a later claimant what was acknowledged, and so whether
-    // that is missing. This is best effort, and no save fails by it.
+    // The beat tells a later claimant what was acknowledged, and so whether
+    // that is missing (R1). It is best effort: no save fails by it.
     run->seq_acked = run->next.seq;
     (void)ckpt__store_beat(p, run->seq_acked);
     ckpt__drop_older(run);
@@ -4803,8 +4803,8 @@ static ckpt_code ckpt__save_end(ckpt__run *run, ckpt_code rc, uint64_t *again)
     return rc;
 }
 
-// Keeps the first n messages. All of them are read, so that damaged ones are
-// not given a new life under a new sum.
+// Keeps the first n messages. All of them are read and compared with their sum:
+// otherwise damaged messages would be saved again, under a good sum (R1).
 static ckpt_code ckpt__plan_first_messages(ckpt__run *run, uint32_t n)
 {
     const ckpt__section *old = &run->record.section[CKPT__MESSAGES];
@@ -4828,7 +4828,7 @@ static ckpt_code ckpt__plan_first_messages(ckpt__run *run, uint32_t n)
     return CKPT_OK;
 }
 
-// Checks the caller's messages, and takes the brackets off.
+// Checks the caller's messages, a JSON array, and strips its brackets.
 CKPT__APART static ckpt_code ckpt__messages_check(ckpt__plan *plan,
                                                   ckpt_bytes messages,
                                                   ckpt_error *err)
@@ -4895,7 +4895,7 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
     return CKPT_OK;
 }
 
-// Adds to the plan what becomes of an entry of that name.
+// Adds to the plan what becomes of the entry of that name.
 static void ckpt__plan_entry(ckpt__run *run, uint32_t list, uint32_t at,
                              ckpt__fate fate, const char *name)
 {
@@ -4916,7 +4916,7 @@ static ckpt_code ckpt__plan_value(ckpt__run *run, ckpt_bytes value)
                              &run->place.error);
 }
 
-// A save of any kind: checks, and plans what the caller gave.
+// Begins a save of any kind: checks the run, and plans what the caller gave.
 static ckpt_code ckpt__save_begin(ckpt__run *run, const ckpt_save_desc *desc)
 {
     CKPT__TRY(ckpt__ready(run));
@@ -4960,10 +4960,10 @@ static ckpt_code ckpt__make_claim(ckpt__run *run, uint64_t epoch)
                              run->view->birth);
 }
 
-// Ends a call that made a run its caller's own, or not. On success the run is
-// open; if it is finished it is closed, and remembers that; else it is zeroed
-// and the context knows why. Who is told that it was replaced meanwhile asks
-// again, and is told what it is now.
+// Ends a call that was to open a run. On success the run is open. If its work
+// is finished, the run is closed and remembers that. Otherwise it is zeroed,
+// and the context has the error. A run that was replaced meanwhile is BUSY: the
+// caller asks again, and finds the new one.
 static ckpt_code ckpt__open_result(ckpt__ctx *ctx, ckpt__run *run,
                                    ckpt_code rc)
 {
@@ -4984,7 +4984,7 @@ static ckpt_code ckpt__open_result(ckpt__ctx *ctx, ckpt__run *run,
     return ckpt__ctx_result(ctx, rc);
 }
 
-// Checks the texts that are written once, while nothing is written yet.
+// Checks the metadata, which is written once, before anything is written.
 static ckpt_code ckpt__meta_check(const ckpt_meta *meta, size_t size_max,
                                   ckpt_error *err)
 {
@@ -4998,8 +4998,8 @@ static ckpt_code ckpt__meta_check(const ckpt_meta *meta, size_t size_max,
     return CKPT_OK;
 }
 
-// Claims what was made aside, and publishes its first generation, which shows
-// it under its name (R5).
+// Claims the run that was made aside, and publishes its first generation, which
+// shows the run under its name (R5).
 static ckpt_code ckpt__begin_aside(ckpt__run *run, const ckpt_run_desc *desc)
 {
     CKPT__TRY(ckpt__make_claim(run, 1));
@@ -5013,8 +5013,8 @@ static ckpt_code ckpt__begin(ckpt__ctx *ctx, ckpt__run *run,
                              const ckpt_run_desc *desc)
 {
     const ckpt_desc *d = &ctx->desc;
-    (void)ckpt__run_init(ctx, run, desc->id);   // it was looked for already
-    // A text can grow sixfold, and there are ten.
+    (void)ckpt__run_init(ctx, run, desc->id);   // its id was checked before
+    // Escaped, a text can be six times as long, and there are ten.
     CKPT__TRY(ckpt__meta_check(&desc->meta, (size_t)d->size_max / 64,
                                &run->place.error));
     CKPT__TRY(ckpt__store_open(&run->place, d, desc->id, CKPT_HOW_NEW));
@@ -5027,8 +5027,8 @@ static ckpt_code ckpt__begin(ckpt__ctx *ctx, ckpt__run *run,
     return CKPT_OK;
 }
 
-// Removes a run whose claim we hold and whose newest generation, if there is
-// one, says how it ended; or, of one that is kept, all the rest (R8).
+// Removes a run under our claim. Its newest generation, if it has one, says how
+// the run ended. Of a kept run that generation and the claim stay (R8).
 CKPT__APART static ckpt_code ckpt__remove_run(ckpt__run *run,
                                               ckpt_outcome outcome,
                                               const ckpt_gen *gen)
@@ -5047,19 +5047,20 @@ CKPT__APART static ckpt_code ckpt__remove_run(ckpt__run *run,
     return CKPT_OK;
 }
 
-// Makes room on a full disk: everything but gen goes (NULL: that, too). Only
-// under a claim that was looked at, for a fenced owner must not take away what
-// the next one is about to read.
+// Makes room on a full disk: removes all but gen, or, with NULL, all
+// generations. The look comes first: an owner that lost its claim would remove
+// what the next claimant is about to read (R4).
 static ckpt_code ckpt__make_room(ckpt__run *run, const ckpt_gen *gen)
 {
     CKPT__TRY(ckpt__lose(run, ckpt__look_mine(run)));
     return ckpt__store_drop(&run->place, gen, CKPT_DROP_REST);
 }
 
-// Publishes the outcome that ends a run, also on a full disk. One that is not
-// to be kept may then go without its outcome. A claimant may have taken it over
-// before its generation was gone, so a second look decides whether it was ours
-// to end (variant full-one-look in tests/proof/spin/ckpt.pml).
+// Publishes the outcome that ends a run, also on a full disk (R8). If there is
+// no room at all, a run that is not to be kept goes without an outcome. A
+// claimant may have read its last generation before, so a second look decides
+// whether the run was ours to end (variant full-one-look in
+// tests/proof/spin/ckpt.pml).
 static ckpt_code ckpt__end(ckpt__run *run, ckpt_outcome outcome,
                            ckpt_code (*publish)(ckpt__run *run))
 {
@@ -5076,8 +5077,8 @@ static ckpt_code ckpt__end(ckpt__run *run, ckpt_outcome outcome,
     return CKPT_OK;
 }
 
-// Plans the first generation under our own epoch: the newest one, as it is but
-// for its attempt and outcome.
+// Plans to adopt a run: its newest generation again, under our own epoch, with
+// this attempt and outcome.
 static void ckpt__plan_adopt(ckpt__run *run, uint32_t attempt,
                              ckpt_outcome outcome)
 {
@@ -5094,8 +5095,8 @@ static void ckpt__plan_adopt(ckpt__run *run, uint32_t attempt,
     run->next.outcome = outcome;
 }
 
-// Publishes the newest generation under our own epoch, before any work; then
-// sets aside what was damaged (R4).
+// Adopts a run: publishes its newest generation under our own epoch, before any
+// work (R4). Then sets aside the damaged ones.
 static ckpt_code ckpt__adopt(ckpt__run *run, uint32_t attempt,
                              ckpt_outcome outcome)
 {
@@ -5103,8 +5104,8 @@ static ckpt_code ckpt__adopt(ckpt__run *run, uint32_t attempt,
     ckpt__plan_adopt(run, attempt, outcome);
     ckpt_code rc = ckpt__publish_now(run);
     if (rc == CKPT_ERR_NO_SPACE && run->adopted > 1) {
-        // Claimants that crashed as soon as they had adopted left what they
-        // would have removed.
+        // Claimants that crashed right after they adopted have not removed what
+        // is older: we do that now.
         CKPT__TRY(ckpt__lose(run, ckpt__look_mine(run)));
         ckpt__drop_older(run);
         rc = ckpt__publish_now(run);
@@ -5116,13 +5117,13 @@ static ckpt_code ckpt__adopt(ckpt__run *run, uint32_t attempt,
     return rc;
 }
 
-// Concludes a judgement under our claim: not before the claimant has looked
-// once more, for meanwhile another one may have taken the run away (R4).
+// Concludes a judgement under our claim, after one more look: another claimant
+// may have taken the run over meanwhile, and the judgement would be wrong (R4).
 static ckpt_code ckpt__conclude(ckpt__run *run, ckpt_code judged)
 {
     ckpt__place *p = &run->place;
     CKPT__TRY(ckpt__fence(run));
-    // Of the owner before us.
+    // The claim of the owner before us counts, too.
     CKPT__TRY(ckpt__store_alive(p, p->facts.highest, &p->life));
     p->facts.epoch = judged == CKPT_OK ? run->record.epoch : p->newest;
     return ckpt__count_claims(p);
@@ -5146,8 +5147,8 @@ static ckpt_code ckpt__judge_claimed(ckpt__run *run, ckpt_code *judged)
     return CKPT_OK;
 }
 
-// Whether a run is no more what it was when it was chosen to be pruned. The age
-// that was judged may be that of a lower claim.
+// Whether a run has changed since it was chosen to be pruned. A younger beat is
+// a change, too: a higher claim may have been made since.
 static bool ckpt__is_changed(const ckpt__run *run, const ckpt_run_info *info)
 {
     const ckpt_life *life = &run->place.life;
@@ -5155,8 +5156,8 @@ static bool ckpt__is_changed(const ckpt__run *run, const ckpt_run_info *info)
            life->now_ms - life->beat_ms < info->beat_age_ms;
 }
 
-// Removes a run that is claimed for that. An outcome comes first, so that no
-// later claimant hands out what is half removed (R8).
+// Removes a run that was claimed for removal. It publishes an outcome first:
+// otherwise a later claimant would hand out what is half removed (R8).
 static ckpt_code ckpt__take_to_remove(ckpt__run *run, ckpt_code judged,
                                       uint32_t purpose)
 {
@@ -5175,8 +5176,8 @@ static ckpt_code ckpt__take_to_remove(ckpt__run *run, ckpt_code judged,
     return ckpt__remove_run(run, CKPT_REMOVED, &run->place.gen);
 }
 
-// Finishes the removal of a run. It was not there unless its work was
-// completed.
+// Finishes the removal of a run (R8). For the caller there was no such run,
+// unless its work was completed.
 static ckpt_code ckpt__take_half_removed(ckpt__run *run, uint32_t purpose)
 {
     const ckpt_outcome outcome = run->record.outcome;
@@ -5188,8 +5189,8 @@ static ckpt_code ckpt__take_half_removed(ckpt__run *run, uint32_t purpose)
     return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
 }
 
-// Gives a run its attempts back, and lets it go. Another process may have done
-// so, or may have resumed it, since it was observed.
+// Gives a run its attempts back, and lets it go. Checks the record again: since
+// the run was observed, another process may have retried or resumed it.
 static ckpt_code ckpt__take_to_retry(ckpt__run *run)
 {
     const ckpt__record *rec = &run->record;
@@ -5203,8 +5204,8 @@ static ckpt_code ckpt__take_to_retry(ckpt__run *run)
     return ckpt__adopt(run, 0, CKPT_INTERRUPTED);
 }
 
-// Takes a run to work on it: this decides that a run is resumed. It is not
-// known of an exhausted one whether it still was one when it was claimed.
+// Takes a run to work on it: here a run is resumed (R6). A run that was
+// observed as exhausted counts as exhausted, whatever it has become since.
 static ckpt_code ckpt__take_to_work(ckpt__run *run, uint32_t purpose)
 {
     const uint32_t attempt = run->record.attempt;
@@ -5220,12 +5221,12 @@ static ckpt_code ckpt__take_to_work(ckpt__run *run, uint32_t purpose)
     return CKPT_OK;
 }
 
-// What a claimant does with what it finds once it holds the claim.
+// Decides what a claimant does with a run once it holds the claim.
 CKPT__ONCE static ckpt_code ckpt__take_claimed(ckpt__run *run, uint32_t purpose)
 {
     ckpt_code judged;
     CKPT__TRY(ckpt__judge_claimed(run, &judged));
-    if (judged == CKPT_ERR_NOT_FOUND) {         // a leftover
+    if (judged == CKPT_ERR_NOT_FOUND) {         // only claims are left
         CKPT__TRY(ckpt__remove_run(run, CKPT_REMOVED, NULL));
         return CKPT_ERR_NOT_FOUND;
     }
@@ -5249,8 +5250,8 @@ CKPT__ONCE static ckpt_code ckpt__take_claimed(ckpt__run *run, uint32_t purpose)
                                      : ckpt__take_to_work(run, purpose);
 }
 
-// Looks at a run and decides whether to claim it: who only looks claims
-// nothing in vain.
+// Looks at a run and decides whether to claim it. A claim above a live owner
+// takes the run from that owner, so nobody claims in vain.
 CKPT__ONCE static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx,
                                                     ckpt__run *run,
                                                     uint32_t purpose)
@@ -5302,11 +5303,11 @@ static ckpt_code ckpt__take(ckpt__ctx *ctx, ckpt__run *run, const char *id,
     if (rc != CKPT_OK) {
         ckpt__store_close(p, claimed);
     }
-    // Another one may have claimed first, or above us.
+    // Another claimant has claimed first, or above us.
     return rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
 }
 
-// Takes a run to hand it out.
+// Takes a run over to hand it out to the caller.
 static ckpt_code ckpt__take_run_over(ckpt__ctx *ctx, ckpt__run *run,
                                      const char *id, const char *fingerprint,
                                      uint32_t purpose)
@@ -5327,7 +5328,7 @@ CKPT__ONCE static void ckpt__close(ckpt__run *run)
     run->view->open = false;
 }
 
-// The reason of a finish: as much of it as fits, cut between characters.
+// Plans the reason of a finish. A longer one is cut between two characters.
 static void ckpt__plan_reason(ckpt__plan *plan, const char *reason)
 {
     if (reason == NULL) return;
@@ -5342,8 +5343,8 @@ static void ckpt__plan_reason(ckpt__plan *plan, const char *reason)
     }
 }
 
-// Keeps a run of which no generation is whole: publishes an empty one that says
-// so. The damaged ones are set aside for people to look at.
+// Keeps a run without a whole generation: publishes an empty one that says so.
+// The damaged ones are set aside, for people to look at.
 static ckpt_code ckpt__finish_lost(ckpt__run *run, const char *reason)
 {
     ckpt_meta none;
@@ -5365,7 +5366,7 @@ static ckpt_code ckpt__finish_lost(ckpt__run *run, const char *reason)
     return rc;
 }
 
-// Finishes a run that was claimed damaged; only an end is of any use to it.
+// Finishes a run that was handed out damaged: only an end changes anything.
 static ckpt_code ckpt__finish_damaged(ckpt__run *run, ckpt_outcome outcome,
                                       const char *reason)
 {
@@ -5376,7 +5377,7 @@ static ckpt_code ckpt__finish_damaged(ckpt__run *run, ckpt_outcome outcome,
     return ckpt__remove_run(run, outcome, &run->place.gen);
 }
 
-// Publishes the outcome of a run that has some checkpoint.
+// Publishes the outcome of a run that has a checkpoint (R8).
 static ckpt_code ckpt__finish_save(ckpt__run *run, ckpt_outcome outcome,
                                    const ckpt_finish_desc *desc)
 {
@@ -5404,7 +5405,7 @@ static ckpt_code ckpt__finish_save(ckpt__run *run, ckpt_outcome outcome,
     return CKPT_OK;
 }
 
-// The outcome that is written: of a run that is to be kept another one.
+// The outcome to write: a run that is to be kept ends as DONE or DEAD.
 static ckpt_outcome ckpt__outcome_of(const ckpt__run *run, ckpt_outcome outcome,
                                      bool keep)
 {
@@ -5412,9 +5413,9 @@ static ckpt_outcome ckpt__outcome_of(const ckpt__run *run, ckpt_outcome outcome,
     return outcome == CKPT_COMPLETED && run->record.once ? CKPT_DONE : outcome;
 }
 
-// Leaves a run. Once its outcome stands and was looked at, a run is only
-// removed, and that touches nothing that is not ours: no look is needed any
-// more.
+// Leaves a run. Once its outcome stands and a look has succeeded, only the
+// removal is left. The removal touches nothing that is not ours, so no look is
+// needed any more (R8).
 static ckpt_code ckpt__finish(ckpt__run *run, ckpt_outcome outcome,
                               const ckpt_finish_desc *desc)
 {
@@ -5436,11 +5437,11 @@ static ckpt_code ckpt__finish(ckpt__run *run, ckpt_outcome outcome,
 
 //--- Entries ------------------------------------------------------------------
 
-// Of phases, effects and held environments alike: found by the hash of their
-// names, read where they stand.
+// Phases, effects and held environments are entries of lists. An entry is found
+// by the hash of its name, and read where it stands in the record.
 
-// Whether entry i of a list has that name; an effect also that turn, or, with
-// UINT64_MAX, one that has begun.
+// Whether entry i of a list has the name whose hash is key. An effect must also
+// be of that turn, or, with UINT64_MAX, not have ended.
 static bool ckpt__entry_is(ckpt__run *run, uint32_t list, uint32_t i,
                            uint64_t key, uint64_t turn)
 {
@@ -5462,8 +5463,7 @@ static uint32_t ckpt__entry_find(ckpt__run *run, uint32_t list,
     return n;
 }
 
-// Puts the reader before entry i of a list and takes it: run->found tells of it
-// then.
+// Takes entry i of a list from the generation in the store into run->found.
 static ckpt_code ckpt__entry_take(ckpt__run *run, uint32_t list, uint32_t i)
 {
     ckpt__reader *r = &run->place.reader;
@@ -5486,7 +5486,7 @@ static ckpt_code ckpt__entry_take(ckpt__run *run, uint32_t list, uint32_t i)
 static ckpt_code ckpt__entry_name(ckpt__run *run, uint32_t list, uint32_t i,
                                   char name[CKPT_NAME_MAX + 1])
 {
-    // Escaped it may be twice as long, and not longer: through the window.
+    // The escaped name fits into the window: it is at most twice as long.
     ckpt__place *p = &run->place;
     char *raw = (char *)p->window;
     bool lone = false;
@@ -5500,8 +5500,8 @@ static ckpt_code ckpt__entry_name(ckpt__run *run, uint32_t list, uint32_t i,
     return CKPT_OK;
 }
 
-// Copies the value of the newest such entry out; an effect that has not ended
-// has none.
+// Copies the value of the newest entry of that name and turn to buf. An effect
+// that has not ended has no value.
 static ckpt_code ckpt__entry_value(ckpt__run *run, uint32_t list,
                                    const char *name, uint64_t turn, void *buf,
                                    size_t cap, size_t *size)
@@ -5519,9 +5519,9 @@ static ckpt_code ckpt__entry_value(ckpt__run *run, uint32_t list,
     return ckpt__copy_out(&run->place, value.from, value.size, buf, cap);
 }
 
-// Goes on to the next entry of a walk, *at being 0 before the first, else that
-// of the entry of this name and turn, which may be struck off since. Fills in
-// its name and entry.
+// Goes on to the next entry of a walk, and fills in its name and entry. *at is
+// 0 before the first. Later the walk continues behind the entry of this name
+// and turn, which may have been struck off since.
 static ckpt_code ckpt__entry_next(ckpt__run *run, uint32_t list, uint32_t *at,
                                   char name[CKPT_NAME_MAX + 1], uint64_t turn,
                                   ckpt__entry *entry)
@@ -5547,7 +5547,7 @@ CKPT_API ckpt_code ckpt_start(ckpt_ctx *ctx_view, ckpt_run *view,
 {
     ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
     ckpt__run *run = ckpt__run_of(view);
-    // What is half removed is removed; anything else is in the way.
+    // This removes a half removed run. Any other run of that id is in the way.
     ckpt_code rc = ckpt__take(ctx, run, desc->id, CKPT__FOR_BEGIN);
     switch (rc) {
     case CKPT_ERR_NOT_FOUND: case CKPT_FINISHED:
@@ -5579,12 +5579,12 @@ CKPT_API ckpt_code ckpt_resume(ckpt_ctx *ctx_view, ckpt_run *view,
     return ckpt__open_result(ctx, run, ckpt__resume(ctx, run, desc));
 }
 
-// Takes a run, or begins it if there is none, which *found tells.
+// Resumes a run, or begins it if there is none (*found is false then).
 static ckpt_code ckpt__open(ckpt__ctx *ctx, ckpt__run *run,
                             const ckpt_run_desc *desc, bool *found)
 {
     ckpt_code rc = CKPT_ERR_EXISTS;
-    // It may appear, or vanish, between the question and the answer.
+    // Others may begin or remove the run between the two calls.
     for (int tries = 0; tries < 4 && (rc == CKPT_ERR_EXISTS ||
                                       rc == CKPT_ERR_STALE); tries++) {
         rc = ckpt__resume(ctx, run, desc);
@@ -5615,7 +5615,7 @@ static const char *ckpt__text_at(char *buf, const ckpt__span *span)
     return text;
 }
 
-// A section, and of a list the brackets that stand around it.
+// A section of the record in buf. A list includes the brackets around it.
 static ckpt_bytes ckpt__bytes_at(const char *buf, const ckpt__into *into,
                                  uint32_t i)
 {
@@ -5654,8 +5654,8 @@ static void ckpt__checkpoint(ckpt_checkpoint *out, char *buf,
     out->birth = ckpt__text_at(buf, &found->birth);
 }
 
-// Reads the generation that stands, as a copy in buf. The tables stay as they
-// are; run->next is not needed between saves.
+// Reads the newest generation into buf, and checks it there (R1). The tables
+// stay as they are; run->next is free between saves.
 static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
                             size_t cap)
 {
@@ -5674,8 +5674,8 @@ static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
     return CKPT_OK;
 }
 
-// Loads. What was published may not be what stands there: another owner's
-// generation is there, or ours was damaged, and the one before it is next.
+// Loads the newest generation. If that is not the one we published, or is
+// damaged, we look at our claim and judge again: the one before it is next.
 static ckpt_code ckpt__load_newest(ckpt__run *run, ckpt_checkpoint *out,
                                    void *buf, size_t cap)
 {
@@ -5708,7 +5708,7 @@ CKPT_API bool ckpt_due(ckpt_run *view, uint64_t turn)
     ckpt__run *run = ckpt__run_of(view);
     ckpt_moment now;
     if (!ckpt__is_open(run)) return false;
-    return ckpt__now(run, &now) != CKPT_OK ||   // the save will say what it is
+    return ckpt__now(run, &now) != CKPT_OK ||   // the save reports the error
            ckpt__is_due(&run->ctx->desc, run->saved_ms, now.mono_ms, turn);
 }
 
@@ -5835,7 +5835,7 @@ CKPT_API ckpt_code ckpt_phase_end(ckpt_run *view, const char *name,
 
 //--- Effects ------------------------------------------------------------------
 
-// Tells what stands about an effect.
+// Fills in what the record says about an effect.
 CKPT__ONCE static void ckpt__effect_fill(const ckpt__entry *e,
                                          ckpt_effect *effect)
 {
@@ -5844,8 +5844,8 @@ CKPT__ONCE static void ckpt__effect_fill(const ckpt__entry *e,
     effect->result_size = e->value_size;
 }
 
-// Whether the tables still have room for one more effect, once what this save
-// drops is dropped.
+// Whether the tables have room for one more effect, after this save has dropped
+// the ended ones of lower turns.
 static bool ckpt__effect_fits(const ckpt__run *run)
 {
     uint32_t n = 0;
@@ -5855,15 +5855,15 @@ static bool ckpt__effect_fits(const ckpt__run *run)
     return n < CKPT_EFFECTS_MAX;
 }
 
-// Whether an effect that stands answers for itself. One that was to begin in
-// this very claim but could not be acknowledged was not run: it is still new.
+// Whether a recorded effect counts. If this claim could not acknowledge its
+// begin, the caller has not run the tool, and the effect is still new.
 static bool ckpt__effect_stands(const ckpt__run *run, const ckpt__entry *e,
                                 uint64_t key)
 {
     return e->ended || e->epoch != run->epoch || run->begin_again != key;
 }
 
-// Plans the begin of an effect. *stands: there is one already.
+// Plans the begin of an effect. *stands: the effect is recorded already.
 static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
                                    const ckpt_save_desc *save, bool *stands,
                                    ckpt_effect *effect)
@@ -5968,8 +5968,8 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
 
 //--- Notes --------------------------------------------------------------------
 
-// The note is put together from text that needs no escapes, and from what
-// stands escaped already.
+// The note consists of text that needs no escapes, the reason as it is escaped
+// in the record, and ids that are escaped here.
 
 static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
 {
@@ -6063,7 +6063,7 @@ static void ckpt__janitor_remove(ckpt_janitor *j, const ckpt_env *env)
     }
 }
 
-// Plans that the run holds an environment. *held: it does already.
+// Plans that the run holds an environment. *held: the run does so already.
 static ckpt_code ckpt__plan_hold(ckpt__run *run, const ckpt_env_desc *desc,
                                  bool *held)
 {
@@ -6071,8 +6071,8 @@ static ckpt_code ckpt__plan_hold(ckpt__run *run, const ckpt_env_desc *desc,
     CKPT__TRY(ckpt__save_begin(run, NULL));     // may judge the record again
     const uint32_t n = run->record.section[CKPT__HELD].count;
     const bool again = ckpt__entry_find(run, CKPT__HELD, desc->id, 0) < n;
-    // One that could not be acknowledged is saved once more: it is visible, but
-    // may not be durable.
+    // If the save that added the environment was not acknowledged, save it
+    // again: the entry is visible, but may not be durable (R2).
     *held = again && run->hold_again != key;
     if (*held) return CKPT_OK;
     if (!again) {
@@ -6085,7 +6085,7 @@ static ckpt_code ckpt__plan_hold(ckpt__run *run, const ckpt_env_desc *desc,
     return CKPT_OK;
 }
 
-// Saves that the run holds it, unless it does already.
+// Saves that the run holds an environment, unless the run does so already.
 static ckpt_code ckpt__hold(ckpt__run *run, const ckpt_env_desc *desc)
 {
     bool held = false;
@@ -6093,7 +6093,7 @@ static ckpt_code ckpt__hold(ckpt__run *run, const ckpt_env_desc *desc)
     return held ? CKPT_OK : ckpt__save_end(run, rc, &run->hold_again);
 }
 
-// Strikes it off the run, if it is there.
+// Strikes an environment off the run, if the run holds it.
 static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
 {
     const ckpt_code rc = ckpt__save_begin(run, NULL);
@@ -6155,8 +6155,8 @@ CKPT_API ckpt_code ckpt_env_restore(ckpt_env *env, void *out,
     return failed == 0 ? CKPT_OK : CKPT_ERR_IO;
 }
 
-// Makes sure that the run that an environment belongs to is still the caller's:
-// whoever lost the run has lost its environments, too.
+// Checks that the caller still owns the run of an environment. A caller that
+// lost the run has lost its environments, too: the next owner may use them.
 static ckpt_code ckpt__env_is_ours(const ckpt_env *env)
 {
     ckpt_run *view = env->priv.desc.run;
@@ -6378,7 +6378,7 @@ CKPT_API ckpt_code ckpt_query(ckpt_ctx *view, const char *id,
                                                  : CKPT_ERR_ARGUMENT);
 }
 
-// Reads every generation of a run, and gives the first fault.
+// Reads every generation of a run, and returns the first fault.
 static ckpt_code ckpt__verify_all(ckpt__ctx *ctx, const char *id)
 {
     ckpt__place *p = &ctx->place;
@@ -6437,8 +6437,8 @@ CKPT_API ckpt_code ckpt_verify(ckpt_ctx *view, const char *id,
     return rc;
 }
 
-// Goes on to the next id of a walk, which comes into ctx->id. False at the end,
-// or after an error, as *rc says.
+// Goes on to the next id of a listing, into ctx->id. False at the end, or after
+// an error, as *rc says.
 static bool ckpt__list_next(ckpt__ctx *ctx, ckpt_where where,
                             ckpt_cursor *cursor, ckpt_code *rc)
 {
@@ -6592,9 +6592,9 @@ CKPT_API void ckpt_cursor_close(ckpt_ctx *view, ckpt_cursor *cursor)
                            &ctx->place.error);
 }
 
-// Resumes a run that is claimed, or hands it to the fallback, a bounded number
-// of times. A damaged run cannot be adopted, but each hand-out of it leaves its
-// claim.
+// Resumes a claimed run, or hands it to the fallback, a bounded number of
+// times. A damaged run cannot be adopted, but each hand-out leaves its claim:
+// those are counted.
 CKPT__APART static ckpt_code ckpt__recover_one(ckpt__run *run,
                                                const ckpt_recover_desc *desc,
                                                ckpt_recover_info *info)
@@ -6670,7 +6670,7 @@ CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx_view, ckpt_run *view,
     return ckpt__list_end(ctx, &cursor, rc);
 }
 
-// Takes a run for what has nothing to hand out, and lets it go again.
+// Takes a run for a call that does not hand it out, and lets it go again.
 static ckpt_code ckpt__use(ckpt__ctx *ctx, ckpt_run *view, const char *id,
                            uint32_t purpose)
 {
@@ -6743,8 +6743,8 @@ CKPT_API ckpt_code ckpt_prune(ckpt_ctx *view, ckpt_run *run,
     return ckpt__list_end(ctx, &cursor, rc);
 }
 
-// Removes a run that was never shown, if its maker is gone. It is claimed above
-// its maker: should that live, it finds the claim.
+// Removes a run that was never shown, if its maker is gone. The new claim is
+// above the maker's: if the maker lives, its look finds that (R4).
 static bool ckpt__sweep_aside(ckpt__ctx *ctx, ckpt__run *run)
 {
     ckpt__place *p = &run->place;
@@ -6780,7 +6780,7 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
     while (rc == CKPT_END &&
            ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
         rc = ckpt__take(ctx, run, ctx->id, CKPT__FOR_BEGIN);
-        // Claimed, and so removed by us: else it was gone already.
+        // epoch > 0: we claimed the run, and so removed it; else it was gone.
         *count += (rc == CKPT_FINISHED || rc == CKPT_ERR_NOT_FOUND) &&
              run->epoch > 0;
         rc = CKPT_END;
