@@ -1,10 +1,10 @@
 /*
     ckpt.h -- checkpoints for long agent runs                          v0.1.0
 
-    Save where an agent run is as it goes, beat while it is alive, and after
-    a crash find the runs that were interrupted, claim each exactly once, and
-    carry on from the last checkpoint, skipping the phases that were complete
-    and the tool calls that were already done.
+    Save the state of an agent run while it works, and beat while it is alive.
+    After a crash find the interrupted runs, claim each exactly once, and go
+    on from the last checkpoint, without the phases that were complete and
+    the tool calls that were already done.
 
     Do this in *one* C or C++ file:
 
@@ -20,9 +20,9 @@
       - read a clock or touch a disk: the store that you pass in does
       - change your transcript or your state: both are your JSON, kept byte
         for byte
-      - make a tool run exactly once: nobody can. It tells you after a crash
-        which calls have ended, and which are uncertain because they had
-        begun
+      - make a tool run exactly once: nobody can. After a crash ckpt tells
+        you which calls have ended, and which are uncertain: they were begun
+        and may have run
 
     STEP BY STEP
     ============
@@ -114,31 +114,31 @@
     =====
     run         one execution of an agent on one task, named by its id
     checkpoint  the last saved position and state of a run
-    generation  one published version of a checkpoint. The last two are kept;
-                they are ordered by (epoch, seq)
+    generation  one published version of a checkpoint. The last two are kept,
+                ordered by (epoch, seq); seq is the number of the save
     turn        the caller's own counter (an LLM turn, an iteration)
-    phase       a named stage. Complete phases are skipped by a resume; the
-                interrupted one is to be done again (how far it was, your
-                state and transcript say)
+    phase       a named stage. After a resume complete phases are skipped, and
+                the interrupted phase is done again (your state and transcript
+                say how far it was)
     effect      one outside action (a tool call), known by (turn, id): new,
                 begun (after a crash: uncertain) or ended (result known)
-    heartbeat   a file whose mtime says "still alive"; to beat is to renew it
-    claim       the right to write to a run
-    epoch       the number of a claim: 1, 2, ... An older epoch is fenced off
+    heartbeat   the time at which the owner was last alive; to beat renews it
+    claim       the right to write to a run; its holder is the owner
+    epoch       the number of a claim: 1, 2, ... Only the highest may write
     interrupted not finished, and its owner is gone
-    attempt     one resume of an interrupted run that was not given back.
-                Progress (one more phase, or a turn above all turns as they
-                were at the resume) starts the count anew
-    throttle    saves closer together than this are skipped
-    outcome     how a run was left: completed and failed delete it, unless
-                it is kept; interrupted keeps it and gives the attempt back;
-                retry keeps it and the attempt counts
+    attempt     one resume, unless a clean shutdown gave it back. Progress
+                resets the count to zero: one more completed phase, or a turn
+                higher than any saved before this resume
+    throttle    the least time between two saves; an earlier save is skipped
+    outcome     how the owner left a run: completed and failed remove the run,
+                unless it is kept; interrupted keeps the run and gives the
+                attempt back; retry keeps the run, and the attempt counts
     receipt     a completed run that was begun with .once: it is kept where it
                 stands, so that nobody does its work a second time
     dead letter a failed run that is kept where it stands, to look at, to
                 retry or to remove
     store       where runs are kept: one table of functions
-    held        environment checkpoints that belong to a run and that exist
+    held        said of an environment checkpoint that a run has to release
 
     OPTIONS
     =======
@@ -153,7 +153,7 @@
     .beat_ms        ms       5000           CKPT_OFF: beat on every call
     .lease_ms       ms       60 000         at least 2 * beat_ms
     .resume_max     attempts 3              CKPT_UNLIMITED, CKPT_NEVER
-    .size_max       bytes    64 MiB         up to CKPT_SIZE_MAX, 512 MiB
+    .size_max       bytes    64 MiB         1024 to CKPT_SIZE_MAX, 512 MiB
 
     Define before including the implementation, all optional:
 
@@ -162,7 +162,7 @@
 
     ERRORS
     ======
-    Functions return a ckpt_code: zero for success, positive for an outcome
+    Functions return a ckpt_code: zero for success, positive for a result
     that is no failure, negative for an error. ckpt_last_error() and
     run.error say more: the errno, the position in damaged or wrong JSON, and
     a sentence that says what to do. A run whose opening failed is zeroed, and
@@ -171,13 +171,13 @@
     A save has one of these results, whatever goes wrong below it:
         CKPT_OK               durable, whole, and the run is still ours
         CKPT_SKIPPED          throttled, nothing was written
-        CKPT_ERR_UNSURE       the old checkpoint stands or the new one, whole;
-                              save again
-        CKPT_ERR_NOT_DURABLE  the new one stands, but may be lost in a power
-                              cut; save again
+        CKPT_ERR_UNSURE       either the old or the new checkpoint stands, and
+                              it is whole; save again
+        CKPT_ERR_NOT_DURABLE  the new checkpoint stands, but may be lost in a
+                              power cut; save again
         CKPT_ERR_CLAIM_LOST   another process has the run; stop. Sticky
-        CKPT_ERR_DAMAGED      what stood was damaged meanwhile: load (the one
-                              before it comes with CKPT_OLDER), then go on
+        CKPT_ERR_DAMAGED      the old checkpoint was damaged meanwhile: load
+                              what is left (CKPT_OLDER), then go on
         any other error       the old checkpoint stands, untouched
 
     THREADS
@@ -186,8 +186,8 @@
     so does a ckpt_run, but the two need not be the same thread: a run only
     reads its context. A janitor shared between threads needs a lock of yours.
     The event callback is called in the thread that made the call.
-    After fork() the child owns nothing: its calls on a run return
-    CKPT_ERR_FORKED, except ckpt_abandon(), which it should make.
+    After fork() the child owns no run: its calls on one return
+    CKPT_ERR_FORKED. The child should call ckpt_abandon(), which works there.
 
     LICENSE
     =======
@@ -223,14 +223,14 @@ extern "C" {
 
 //--- Version ------------------------------------------------------------------
 
-// The version of this header: major << 16 | minor << 8 | patch. Changed
-// comments change nothing, a patch fixes, a minor adds at the end of structs
-// and tables, a major breaks.
+// The version of this header: major << 16 | minor << 8 | patch. A new patch
+// only fixes, a new minor adds at the end of structs and tables, a new major
+// breaks callers. A changed comment changes no number.
 #define CKPT_VERSION        0x000100
 #define CKPT_VERSION_STRING "0.1.0"
 
-// The format of a checkpoint on disk ("ckpt" in its head). A higher one is
-// refused and left alone; lower ones load for ever.
+// The format of a checkpoint on disk ("ckpt" in its head). Checkpoints of a
+// higher format are refused and left alone; all lower formats can be loaded.
 #define CKPT_FORMAT_VERSION 1
 
 // Returns the CKPT_VERSION the implementation was compiled from. A program
@@ -251,9 +251,9 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_TURN_MAX       9007199254740991U   // 2^53 - 1, also seq and epoch
 
 // The sizes of the three tables of a run, which decide how large a ckpt_run is:
-// 11 KiB, or 5 KiB with 16, 8 and 4. Define them before every inclusion alike,
-// with the compiler's options best. A run that holds more than the tables of
-// this program is left alone, as one of a newer format is.
+// 11 KiB, or 5 KiB with 16, 8 and 4. Define the same sizes before every
+// inclusion, best by the compiler's options. A run that needs larger tables
+// than this program has is left alone: CKPT_ERR_FORMAT.
 #ifndef CKPT_PHASES_MAX
     #define CKPT_PHASES_MAX  256    // completed phases of a run
 #endif
@@ -342,8 +342,8 @@ CKPT_API const char *ckpt_code_message(ckpt_code code);
 
 //--- Bytes --------------------------------------------------------------------
 
-// A view of bytes that someone else owns. ptr may be NULL when len is 0; NULL
-// stands for "absent". Read during the call only.
+// A view of bytes that someone else owns. ptr == NULL means "absent"; len is 0
+// then. A function reads its arguments of this type during the call only.
 typedef struct ckpt_bytes {
     const void *ptr;
     size_t      len;
@@ -352,8 +352,8 @@ typedef struct ckpt_bytes {
 // The bytes of a C string without its end; NULL gives absent bytes.
 CKPT_API ckpt_bytes ckpt_text(const char *text);
 
-// The CRC-32C (Castagnoli, RFC 3720 appendix B.4) of bytes that follow others
-// whose sum is crc; 0 for the first ones.
+// Returns the CRC-32C (Castagnoli, RFC 3720 appendix B.4) of n more bytes. crc
+// is the sum of the bytes before them, 0 if there are none.
 CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n);
 
 //--- Context ------------------------------------------------------------------
@@ -404,8 +404,8 @@ typedef struct ckpt_event {
     const ckpt_error *error;    // NULL if nothing failed
 } ckpt_event;
 
-// Called as things happen. Everything is valid during the call only. Must not
-// call back into the same context or run.
+// Your function, called as things happen. The event is valid during the call
+// only. The function must not use the same context or run.
 typedef void ckpt_event_fn(void *user, const ckpt_event *event);
 
 // Options of a context. Zero-initialize for defaults, and so that fields added
@@ -417,8 +417,8 @@ typedef struct ckpt_desc {
     int64_t        throttle_ms;     // least time between two saves
     int64_t        every_turns;     // save only turns divisible by this
     int64_t        beat_ms;         // least time between two beats
-    int64_t        lease_ms;        // a beat older than this: gone (where age
-                                    // decides) or stalled (where locks do)
+    int64_t        lease_ms;        // an owner with an older beat is gone (or,
+                                    // where a lock proves it alive, stalled)
     int32_t        resume_max;      // attempts before a run is exhausted
     int64_t        size_max;        // largest checkpoint, in bytes
     ckpt_event_fn *event;           // default: none
@@ -432,17 +432,17 @@ CKPT_API ckpt_desc ckpt_desc_defaults(const ckpt_desc *desc);
 // How a run was left; also an argument of ckpt_finish().
 typedef enum ckpt_outcome {
     CKPT_RUNNING,           // not left: its owner lives, or crashed
-    CKPT_COMPLETED,         // deletes the run; one of .once is kept as done
-    CKPT_FAILED,            // deletes it; .keep keeps it as dead
-    CKPT_INTERRUPTED,       // clean shutdown: keeps, gives the attempt back
-    CKPT_RETRY,             // this attempt failed: keeps, the attempt counts
+    CKPT_COMPLETED,         // removes the run; with .once keeps it as DONE
+    CKPT_FAILED,            // removes the run; with .keep keeps it as FAILED
+    CKPT_INTERRUPTED,       // clean shutdown: run kept, attempt given back
+    CKPT_RETRY,             // this attempt failed: run kept, attempt counts
     // On disk only:
     CKPT_DONE,              // completed, and kept: a receipt
     CKPT_DEAD,              // failed, and kept: a dead letter
     CKPT_REMOVED            // by ckpt_remove or ckpt_prune, not gone yet
 } ckpt_outcome;
 
-// What a run is right now. Values are bits so that they can be filtered by.
+// The state of a run right now. Each is one bit: ckpt_scan() takes an OR.
 typedef enum ckpt_run_state {
     CKPT_STATE_LIVE        = 1 << 0,    // its owner is alive
     CKPT_STATE_STALLED     = 1 << 1,    // alive, but has not beaten for a lease
@@ -453,7 +453,7 @@ typedef enum ckpt_run_state {
     CKPT_STATE_NEWER       = 1 << 6,    // of a higher format
     CKPT_STATE_UNREADABLE  = 1 << 7,    // the store cannot read it; see error
     CKPT_STATE_FOREIGN     = 1 << 8,    // the record is of another run
-    CKPT_STATE_BUSY        = 1 << 9,    // changing, or a claimant just died
+    CKPT_STATE_BUSY        = 1 << 9,    // changing, or claimants crashed
     CKPT_STATE_FAILED      = 1 << 10,   // failed and kept: a dead letter
     CKPT_STATE_DONE        = 1 << 11,   // completed and kept: a receipt
     CKPT_STATE_ALL         = (1 << 12) - 1
@@ -472,7 +472,7 @@ typedef struct ckpt_run_info {
     bool           older;                   // the newest generation is damaged
                                             // or missing
     bool           once;                    // kept as DONE when it completes
-    bool           lost;                    // FAILED: nothing of it was whole
+    bool           lost;                    // FAILED: no generation was whole
     char           birth[CKPT_NONCE_MAX + 1];   // as ckpt_run.birth
     char           owner[160];              // of the highest claim
     char           agent_id[CKPT_NAME_MAX + 1];
@@ -483,8 +483,8 @@ typedef struct ckpt_run_info {
     ckpt_error     error;                   // DAMAGED, NEWER, UNREADABLE, ...
 } ckpt_run_info;
 
-// A context: how runs are kept. Owned by the caller, holds nothing that must
-// be released. Do not copy or move it while runs use it.
+// A context says how runs are kept. The caller owns it; there is nothing to
+// release. Do not copy or move it while runs use it.
 typedef struct ckpt_ctx {
     union {
         uint64_t      aligned;
@@ -522,12 +522,12 @@ typedef struct ckpt_run_desc {
     ckpt_meta   meta;               // a resume only compares the fingerprint
     bool        once;               // keep it as DONE when it completes: its
                                     // work is not done again until the run is
-                                    // removed. Remembered from the begin on
-    bool        force;              // claim it from a live (stalled) owner
+                                    // removed. Saved when the run begins
+    bool        force;              // also claim a live, stalled or busy run
 } ckpt_run_desc;
 
-// A claimed run. Owned by the caller, about 11 KiB; do not copy it. Dropping
-// it without finish is what a crash does: the run is interrupted.
+// A claimed run, about 11 KiB. The caller owns it; do not copy it. A run that
+// is dropped without ckpt_finish is interrupted, as after a crash.
 struct ckpt_run {
     // For the caller to read:
     char       id[CKPT_ID_MAX + 1];
@@ -539,10 +539,10 @@ struct ckpt_run {
     uint64_t   turn_max;            // highest ever saved
     uint32_t   attempt;             // resume attempts since the last progress
     uint64_t   messages;            // how many are saved
-    bool       open;                // its calls work: claimed, and not left
+    bool       open;                // claimed and not left: calls on it work
     bool       resumed;             // claimed after an interruption
-    bool       older;               // the newest generation was damaged; this
-                                    // goes on from the one before
+    bool       older;               // the newest generation is damaged or
+                                    // missing: it goes on from an older one
     bool       fingerprint_differs; // resumed under another fingerprint
     bool       durable;             // false: degraded, see ckpt_execute()
     uint64_t   checkpoint_size;     // bytes that ckpt_load() needs
@@ -555,32 +555,32 @@ struct ckpt_run {
     } inside;                       // nothing here is for you
 };
 
-// Begins a run, or claims and resumes it if it was interrupted. When it
-// returns, the run exists durably under this claim, with its attempt counted.
+// Begins a run, or claims and resumes it if it was interrupted.
 //
-// Returns CKPT_OK; run->resumed and run->older say which way.
+// Returns CKPT_OK when the run stands durably under this claim, with its
+// attempt counted; run->resumed and run->older say how it was opened.
 //
 // Returns CKPT_FINISHED (> 0) if there is nothing to do: the run is DONE, or it
-// was completed and has only now been removed. The run is closed then, and
-// every question on it answers that its work is done already: ckpt_phase and
-// ckpt_due false, saves and effects CKPT_FINISHED.
+// was completed and not yet removed. The run is closed then, and its calls
+// answer that the work is done: ckpt_phase and ckpt_due return false, saves,
+// beats, loads and effects CKPT_FINISHED.
 //
-// Otherwise the run is zeroed: CKPT_ERR_FAILED if it failed and was kept,
-// CKPT_ERR_LIVE if its owner is alive or stalled, CKPT_ERR_BUSY if another
-// process is at work on it or several claimants died in a row (try again after
-// ckpt_last_error()->wait_ms), CKPT_ERR_EXHAUSTED, CKPT_ERR_DAMAGED,
-// CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN, CKPT_ERR_TOO_LARGE, CKPT_ERR_ARGUMENT for
-// an id out of its range, CKPT_ERR_UTF8 for metadata that is none,
-// CKPT_ERR_EXISTS if others begin and finish it at the same time again and
-// again, or an error of the store.
+// After every other code the run is zeroed: CKPT_ERR_FAILED if it failed and
+// was kept, CKPT_ERR_LIVE if its owner is alive or stalled or another claimant
+// was first, CKPT_ERR_BUSY if another process is changing it or several
+// claimants crashed in a row (try again after ckpt_last_error()->wait_ms),
+// CKPT_ERR_EXHAUSTED, CKPT_ERR_DAMAGED, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN,
+// CKPT_ERR_TOO_LARGE, CKPT_ERR_ARGUMENT for an id out of its range,
+// CKPT_ERR_UTF8 for metadata that is not UTF-8, CKPT_ERR_EXISTS if other
+// processes begin and finish it again and again, or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_open(ckpt_ctx *ctx, ckpt_run *run,
                                           const ckpt_run_desc *desc);
 
 // Begins a run that does not exist.
 //
 // Returns as ckpt_open, without CKPT_FINISHED and CKPT_ERR_FAILED, and
-// CKPT_ERR_EXISTS if a run of that id is there, whatever its state: a kept one
-// (DONE, FAILED) is to be removed first.
+// CKPT_ERR_EXISTS if a run with that id exists in any state. Remove a kept run
+// (DONE, FAILED) first. The remains of a FINISHED run are removed here.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_start(ckpt_ctx *ctx, ckpt_run *run,
                                            const ckpt_run_desc *desc);
 
@@ -610,23 +610,22 @@ typedef struct ckpt_checkpoint {
 
 // Reads the newest checkpoint of an open run into buf, cap bytes long.
 //
-// Returns CKPT_OLDER (> 0) if the newest generation was damaged or is missing
-// and this is the one before it; CKPT_FINISHED if the run was finished before
-// it was opened; CKPT_ERR_BUFFER if cap < run->checkpoint_size;
-// CKPT_ERR_DAMAGED if it was damaged since it was claimed; CKPT_ERR_NOT_FOUND
-// from a store that keeps nothing; CKPT_ERR_CLAIM_LOST; or an error of the
-// store, which never means damaged.
+// Returns CKPT_OLDER (> 0) if the newest generation is damaged or missing and
+// an older one was loaded; CKPT_FINISHED if the run was finished before it was
+// opened; CKPT_ERR_BUFFER if cap < run->checkpoint_size; CKPT_ERR_DAMAGED if no
+// generation is whole any more; CKPT_ERR_NOT_FOUND from a store that keeps
+// nothing; CKPT_ERR_CLAIM_LOST; or an error of the store: a checkpoint that
+// cannot be read never counts as damaged.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out,
                                           void *buf, size_t cap);
 
 // What a save changes. What is absent stays as it was last saved.
 //
-// messages is a JSON array of the messages from number append_at on: with 0
-// simply of all. To add what is new, give that and run->messages. What was
-// saved from append_at on is cut off first; so "[]" at 0 empties the
-// transcript. A skipped save loses nothing, if the next one names the same
-// number again; and so must one that repeats a save that failed, for
-// run->messages may have grown.
+// messages is a JSON array. It replaces the saved messages from number
+// append_at on: 0 replaces all of them, run->messages appends new ones, and
+// "[]" at 0 empties the transcript. After a save that was skipped or failed,
+// pass the same append_at again. Do not take it from run->messages then: a
+// failed save may have been written.
 typedef struct ckpt_save_desc {
     uint64_t   turn;                // stored as given, up to CKPT_TURN_MAX
     ckpt_bytes messages;
@@ -635,68 +634,69 @@ typedef struct ckpt_save_desc {
     bool       force;               // write even if throttled
 } ckpt_save_desc;
 
-// Tells whether ckpt_save would write now, so that the caller can save itself
-// the work of encoding. The first save of a claim is always due, unless
-// .every_turns excludes its turn. Ends of phases and effects are saves, too,
-// and start the throttle anew. False for a run that is not open.
+// Tells whether ckpt_save would write now; if not, the caller need not encode
+// its state. The first save of a claim is always due, unless .every_turns
+// excludes its turn. Phases and effects save, too, and restart the throttle.
+// False for a run that is not open.
 CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn);
 
 // Saves a checkpoint in place of the last one, and beats.
 //
 // Returns one of the results of a save (see ERRORS): CKPT_OK, CKPT_SKIPPED,
-// CKPT_ERR_UNSURE, CKPT_ERR_NOT_DURABLE, CKPT_ERR_CLAIM_LOST, and with the old
-// checkpoint intact CKPT_ERR_JSON, CKPT_ERR_UTF8 and CKPT_ERR_DEPTH with the
-// position in what the caller gave, CKPT_ERR_GAP if append_at is beyond the
-// saved messages, CKPT_ERR_TOO_LARGE, CKPT_ERR_ARGUMENT for a turn out of its
-// range or an append_at without messages, CKPT_ERR_FORKED, CKPT_ERR_CLOSED, or
-// an error of the store.
+// CKPT_ERR_UNSURE, CKPT_ERR_NOT_DURABLE, CKPT_ERR_CLAIM_LOST, CKPT_ERR_DAMAGED.
+// Any other error leaves the old checkpoint intact: CKPT_ERR_JSON,
+// CKPT_ERR_UTF8 and CKPT_ERR_DEPTH with the position in the caller's JSON,
+// CKPT_ERR_GAP if append_at is beyond the saved messages, CKPT_ERR_TOO_LARGE,
+// CKPT_ERR_ARGUMENT for a turn out of its range or an append_at without
+// messages, CKPT_ERR_FORKED, CKPT_ERR_CLOSED, or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_save(ckpt_run *run,
                                           const ckpt_save_desc *desc);
 
-// Says "still alive", if there was no beat in this claim yet or the last one is
-// at least beat_ms old. Needs no save.
+// Renews the heartbeat, if this claim has not beaten yet or its last beat is at
+// least beat_ms old. Needs no save.
 //
-// Returns CKPT_SKIPPED if it is not; CKPT_ERR_CLAIM_LOST, CKPT_ERR_FORKED,
-// CKPT_ERR_CLOSED; or an error of the store, after which the claim is still
-// held: beat again.
+// Returns CKPT_SKIPPED if the last beat is younger; CKPT_ERR_CLAIM_LOST,
+// CKPT_ERR_FORKED, CKPT_ERR_CLOSED; or an error of the store: the caller still
+// has its claim then, and should beat again.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_beat(ckpt_run *run);
 
 typedef struct ckpt_finish_desc {
-    const char           *reason;   // why; UTF-8, what is none is replaced
+    const char           *reason;   // why; bytes that are no UTF-8 are replaced
     const ckpt_save_desc *save;     // a last save (its throttle is ignored)
     bool                  keep;     // CKPT_FAILED: keep the run as FAILED
 } ckpt_finish_desc;
 
 // Leaves a run: outcome is CKPT_COMPLETED, CKPT_FAILED, CKPT_INTERRUPTED or
 // CKPT_RETRY. desc may be NULL. After CKPT_OK the run is closed. A run that was
-// begun with .once is kept as DONE when it completes. It also works on a full
-// disk: the generations that are not needed any more make room, and a run that
-// is not to be kept is removed even if its outcome cannot be written.
+// begun with .once is kept as DONE when it completes. A full disk does not stop
+// it: ckpt_finish removes old generations to make room, and removes a run that
+// is not to be kept even if the outcome cannot be written.
 //
-// Returns CKPT_FINISHED, and closes the run, if it was finished before, or if a
-// different outcome stands already (removing the run has failed before; whoever
-// opens it next, or ckpt_sweep, goes on with that); CKPT_ERR_HELD if it is
-// completed or failed but still holds environment checkpoints: release them
-// first (one that is kept as FAILED may hold some); CKPT_ERR_ARGUMENT for
-// another outcome; otherwise as ckpt_save. After CKPT_ERR_CLAIM_LOST and
+// Returns CKPT_FINISHED, and closes the run, if it was finished before, or if
+// an earlier call wrote a different outcome and failed to remove the run (the
+// next ckpt_open or ckpt_sweep removes it); CKPT_ERR_HELD if a run that is
+// completed or failed still holds environment checkpoints: release them first
+// (a run that is kept as FAILED may hold some); CKPT_ERR_ARGUMENT for another
+// outcome; otherwise as ckpt_save. After CKPT_ERR_CLAIM_LOST and
 // CKPT_ERR_FORKED the run is closed too; after other errors it is still open,
 // and the call can be repeated.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
                                             const ckpt_finish_desc *desc);
 
-// Lets go of a run as a kill would: nothing is written, the run is
-// interrupted. A child of fork() calls it, and it is safe on any run.
+// Leaves a run as a kill would: writes nothing, and the run is interrupted.
+// Safe on any run, also in a child of fork().
 CKPT_API void ckpt_abandon(ckpt_run *run);
 
 //--- Phases -------------------------------------------------------------------
 
 // Tells whether a phase is to be done: false if it was complete before the
-// crash. Consumes: of a name that was complete n times, the first n questions
-// after a resume are answered false. True for a run that is not open.
+// crash. Each false is used up: if "test" was completed three times before the
+// crash, the first three calls return false, the fourth true. True for a closed
+// run, but false if ckpt_open returned CKPT_FINISHED.
 CKPT_API bool ckpt_phase(ckpt_run *run, const char *name);
 
-// Copies the output of the last completed phase of that name into buf, be it
-// of this claim or of an earlier one.
+// Copies the output of the last completed phase of that name into buf, whether
+// this claim or an earlier one completed it.
 //
 // Returns CKPT_ERR_NOT_FOUND; CKPT_ERR_BUFFER with *size set to what is
 // needed; or an error of the store.
@@ -704,10 +704,10 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_phase_output(ckpt_run *run,
                                                   const char *name, void *buf,
                                                   size_t cap, size_t *size);
 
-// Ends a phase: a save, never throttled, that also says that the phase is
-// complete. output is any JSON value, or absent for null; save may be NULL.
+// Ends a phase: saves that the phase is complete; never throttled. output is
+// any JSON value, or absent for null; save may be NULL.
 //
-// Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_PHASES after
+// Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_PHASES if the run has
 // CKPT_PHASES_MAX; CKPT_ERR_ARGUMENT or CKPT_ERR_UTF8 for a bad name.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_phase_end(ckpt_run *run, const char *name,
                                                ckpt_bytes output,
@@ -718,7 +718,7 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_phase_end(ckpt_run *run, const char *name,
 typedef enum ckpt_effect_state {
     CKPT_EFFECT_NEW,        // it was never begun: do it now
     CKPT_EFFECT_ENDED,      // it is done; ckpt_effect_result has its result
-    CKPT_EFFECT_UNCERTAIN   // it was begun before the crash: check, or ask
+    CKPT_EFFECT_UNCERTAIN   // it was begun and has not ended: check, or ask
 } ckpt_effect_state;
 
 typedef struct ckpt_effect {
@@ -729,40 +729,40 @@ typedef struct ckpt_effect {
     uint32_t          at;           // for ckpt_effect_next: where it stands
 } ckpt_effect;
 
-// Begins an effect: a save, never throttled, of the transcript that names the
-// call, and that it has begun. Only when it returns CKPT_OK with
-// CKPT_EFFECT_NEW may the tool run. save must not be NULL. For an effect of
-// (save->turn, id) that stands already nothing is written, save neither: name
-// the same messages again in the next one. After an error the call can be
-// repeated, before any other effect is begun, if the tool was not run.
+// Begins an effect: saves the transcript that names the call, and that the call
+// was begun; never throttled. Run the tool only after CKPT_OK with
+// CKPT_EFFECT_NEW. save must not be NULL. If the run already has the effect
+// (save->turn, id), nothing is written and save is ignored: pass the same
+// messages to the next save. After an error, if the tool was not run, the call
+// can be repeated, but before any other effect is begun.
 //
-// Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_EFFECTS when
-// CKPT_EFFECTS_MAX are held; CKPT_ERR_ARGUMENT or CKPT_ERR_UTF8 for a bad id.
+// Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_EFFECTS if the run has
+// CKPT_EFFECTS_MAX; CKPT_ERR_ARGUMENT or CKPT_ERR_UTF8 for a bad id.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_begin(ckpt_run *run,
                                                   const char *id,
                                                   const ckpt_save_desc *save,
                                                   ckpt_effect *effect);
 
-// Ends the newest begun effect of that id: a save, never throttled, of its
-// result, any JSON value. Absent bytes settle it: it is struck off, as when
-// it turns out that it never ran. An ended effect stands until the first save
-// of a higher turn with messages or state: they must contain its result.
+// Ends the newest begun effect of that id: saves its result, any JSON value;
+// never throttled. Absent bytes settle the effect: the run forgets it, as when
+// the tool never ran. The run keeps an ended effect until the first save of a
+// higher turn with messages or state, which must contain its result.
 //
-// Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_NOT_FOUND if none is
-// begun under that id.
+// Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_NOT_FOUND if no effect
+// of that id was begun and has not ended.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_end(ckpt_run *run, const char *id,
                                                 ckpt_bytes result);
 
 // Copies the result of an ended effect into buf.
 //
-// Returns CKPT_ERR_NOT_FOUND if it is not ended or not held any more,
+// Returns CKPT_ERR_NOT_FOUND if it has not ended or the run has forgotten it,
 // CKPT_ERR_BUFFER with *size set to what is needed, or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_result(ckpt_run *run,
                                                    const ckpt_effect *effect,
                                                    void *buf, size_t cap,
                                                    size_t *size);
 
-// Walks the effects that are held: what a resume must know. Zero-initialize
+// Walks the effects of a run, for a caller that resumes it. Zero-initialize
 // *effect before the first call.
 //
 // Returns CKPT_END after the last; or an error of the store.
@@ -778,8 +778,8 @@ typedef struct ckpt_note_info {
     ckpt_bytes message;             // {"role":"system","content":"..."}
 } ckpt_note_info;
 
-// Writes the note of a resumed run into buf. It is never saved by itself, and
-// never twice: give it to the model, do not add it to the transcript.
+// Writes the note of a resumed run into buf. ckpt never saves it. Give it to
+// the model, but not into the transcript, where each resume would add one more.
 //
 // Returns CKPT_ERR_BUFFER (needs about 1 KiB, as much again for a long reason,
 // and 200 bytes for each uncertain effect), CKPT_ERR_NOT_FOUND if the run was
@@ -789,18 +789,18 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_note(ckpt_run *run, ckpt_note_info *note,
 
 //--- A whole run --------------------------------------------------------------
 
-// Does the work of a run. Returns its outcome: any of ckpt_finish's. It may
-// fill *finish, whose strings must outlive the return.
+// Your function that does the work of a run. Returns the outcome for
+// ckpt_finish. May fill *finish; its strings must stay valid after the return.
 typedef ckpt_outcome ckpt_work_fn(ckpt_run *run, void *user,
                                   ckpt_finish_desc *finish);
 
-// Opens a run, does the work, and finishes on every return of the function; an
-// outcome that is none counts as CKPT_INTERRUPTED.
-// exit, longjmp and signals are crashes: the run is interrupted.
+// Opens a run, calls work, and finishes the run with the outcome that work
+// returns; any other value counts as CKPT_INTERRUPTED. An exit, a longjmp or a
+// fatal signal in work is a crash: the run is interrupted.
 //
-// If looking succeeded and found no such run, but making it failed (I/O,
-// space, permission), the work is done without checkpoints: run->durable is
-// false, saves succeed and keep nothing, and CKPT_EVENT_DEGRADED says why.
+// If the store has no such run and cannot make it (I/O, space, permission,
+// resources), work is called without checkpoints: run->durable is false,
+// saves succeed and keep nothing, and CKPT_EVENT_DEGRADED says why.
 //
 // Returns as ckpt_open if the work was not done (CKPT_FINISHED for a DONE run,
 // CKPT_ERR_FAILED for a FAILED one), else as ckpt_finish.
@@ -822,53 +822,53 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_query(ckpt_ctx *ctx, const char *id,
                                            ckpt_run_info *info);
 
 // Describes every run whose state is in states (an OR of CKPT_STATE_; 0 means
-// all, those that are kept as well), in any order. One bad run never stops a
-// scan.
+// all, also kept runs), in any order. One bad run never stops a scan.
 //
 // Returns CKPT_OK, also when fn stopped it, or an error of the store if the
 // runs cannot be listed.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_scan(ckpt_ctx *ctx, uint32_t states,
                                           ckpt_scan_fn *fn, void *user);
 
-// Judges a run whole: reads every byte of every generation that stands, without
-// claiming or changing anything. info (may be NULL) gets what ckpt_query gives.
+// Reads every byte of every generation of a run, without claiming or changing
+// anything. info (may be NULL) gets what ckpt_query gives.
 //
-// Returns CKPT_OK if all are whole; CKPT_ERR_DAMAGED if one is not, or if what
-// was acknowledged last is missing: info->state says whether the run can be
-// resumed all the same, info->error what is wrong; CKPT_ERR_NOT_FOUND,
-// CKPT_ERR_ARGUMENT, CKPT_ERR_BUSY if it changed all the while,
+// Returns CKPT_OK if all generations are whole; CKPT_ERR_DAMAGED if one is not,
+// or if the last acknowledged save is missing: info->state says whether the run
+// can still be resumed, info->error what is wrong; CKPT_ERR_NOT_FOUND,
+// CKPT_ERR_ARGUMENT, CKPT_ERR_BUSY if the run kept changing,
 // CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN, or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_verify(ckpt_ctx *ctx, const char *id,
                                             ckpt_run_info *info);
 
 // Finds the run of an agent or a task that got furthest: the highest turn,
-// then the newest saved_at, then the id that sorts first. Filters that are
-// NULL match everything, but one is required. Runs that ended (FINISHED, DONE,
-// FAILED) are not among them.
+// then the newest saved_at, then the id that sorts first. A filter that is NULL
+// matches everything, but one is required. Skips runs that ended (FINISHED,
+// DONE, FAILED).
 //
-// Returns CKPT_ERR_ARGUMENT without a filter, CKPT_ERR_NOT_FOUND.
+// Returns CKPT_ERR_ARGUMENT without a filter, CKPT_ERR_NOT_FOUND, or an error
+// of the store if the runs cannot be listed.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
                                             const char *task_id,
                                             ckpt_run_info *info);
 
-// Lists runs whose last beat is strictly older than age_ms, oldest first, ties
-// by id: up to cap of them, the oldest. Runs that ended (FINISHED, DONE,
-// FAILED) are not among them: nobody beats for them.
+// Lists runs whose last beat is strictly older than age_ms: the oldest first,
+// ties by id, at most cap of them. Skips runs that ended (FINISHED, DONE,
+// FAILED): they have no owner that beats.
 //
 // Returns CKPT_ERR_ARGUMENT for a negative age; otherwise as ckpt_scan.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
                                            ckpt_run_info *infos, size_t cap,
                                            size_t *count);
 
-// Where a listing stands. Zero-initialize; ckpt_cursor_close() ends a walk
-// that was not walked to its end.
+// The position of a walk over runs. Zero-initialize it. To end a walk before
+// CKPT_END call ckpt_cursor_close().
 typedef struct ckpt_cursor {
     void    *priv;
     uint32_t stage;
 } ckpt_cursor;
 
 // Claims the next interrupted run, as ckpt_resume does. Zero-initialize
-// *cursor before the first call. A run that cannot be resumed is passed over.
+// *cursor before the first call. Skips runs that cannot be resumed.
 //
 // Returns CKPT_END after the last, or an error of the store if the runs
 // cannot be listed.
@@ -878,19 +878,19 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_resume_next(ckpt_ctx *ctx, ckpt_run *run,
 // Ends a walk early.
 CKPT_API void ckpt_cursor_close(ckpt_ctx *ctx, ckpt_cursor *cursor);
 
-// Called with an exhausted or damaged run (a damaged one has nothing to load;
-// run->seq is 0), claimed, to reassign the task elsewhere. Returns how to
-// leave it: CKPT_FAILED keeps it as FAILED unless finish->keep is set to false,
-// CKPT_COMPLETED removes it (or keeps it as DONE), CKPT_RETRY tries again
-// later.
+// Your function that reassigns the task of an exhausted or damaged run, which
+// is claimed for it. A damaged run has nothing to load: run->seq is 0. Returns
+// how to leave the run: CKPT_FAILED keeps it as FAILED unless finish->keep is
+// set to false, CKPT_COMPLETED removes it (or keeps it as DONE), CKPT_RETRY
+// tries again later.
 typedef ckpt_work_fn ckpt_fallback_fn;
 
 typedef struct ckpt_recover_desc {
     ckpt_work_fn     *resume;       // required: carries an interrupted run on
     ckpt_fallback_fn *fallback;     // default: none, it is kept as FAILED
     void             *user;
-    int32_t           fallback_max; // times a fallback may crash before the
-                                    // run is kept as FAILED without it
+    int32_t           fallback_max; // times a run is handed to the fallback
+                                    // before the run is kept as FAILED
                                     // (default: 3)
 } ckpt_recover_desc;
 
@@ -898,22 +898,22 @@ typedef struct ckpt_recover_info {
     uint32_t resumed, fallen_back, dead_letters, finished, failed;
 } ckpt_recover_info;
 
-// Goes once through all runs: resumes each that is interrupted, hands each
-// that is exhausted or damaged to the fallback, completes the removal of those
-// half finished. Passes over live ones and those that are kept (DONE, FAILED).
-// Uses *run for each in turn. info may be NULL.
+// Goes once through all runs: resumes each interrupted run, hands each
+// exhausted or damaged run to the fallback, and completes removals that were
+// half done. Skips live runs and kept runs (DONE, FAILED). Uses *run for each
+// in turn. info may be NULL.
 //
-// Returns CKPT_OK, or an error of the store if the runs cannot be listed; what
-// goes wrong with one run is an event and counted in info->failed.
+// Returns CKPT_OK, or an error of the store if the runs cannot be listed. A
+// failure with one run is an event, and is counted in info->failed.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
                                              const ckpt_recover_desc *desc,
                                              ckpt_recover_info *info);
 
-// Removes a run that is not live, be it kept or not.
+// Removes a run whose owner is not alive, also a kept run.
 //
 // Returns CKPT_ERR_HELD if it holds environment checkpoints (resume it and
-// release them), CKPT_ERR_LIVE, CKPT_ERR_BUSY, CKPT_ERR_NOT_FOUND, or an error
-// of the store. Uses *run for its work and leaves it closed.
+// release them), CKPT_ERR_LIVE, CKPT_ERR_BUSY, CKPT_ERR_NOT_FOUND,
+// CKPT_ERR_FORMAT, or an error of the store. Uses *run and leaves it closed.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run,
                                             const char *id);
 
@@ -922,8 +922,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run,
 //
 // Returns CKPT_ERR_NOT_FOUND, CKPT_FINISHED if it was completed,
 // CKPT_ERR_EXISTS if it is neither failed nor exhausted, CKPT_ERR_DAMAGED if
-// nothing of it was whole when it was kept, CKPT_ERR_BUSY, or an error of the
-// store. Uses *run for its work and leaves it closed.
+// no generation is whole (or was, when the run was kept), CKPT_ERR_BUSY, or an
+// error of the store. Uses *run and leaves it closed.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_retry(ckpt_ctx *ctx, ckpt_run *run,
                                            const char *id);
 
@@ -933,50 +933,51 @@ typedef struct ckpt_prune_desc {
     uint32_t      states;           // an OR of CKPT_STATE_DONE, _FAILED,
                                     // _INTERRUPTED and _EXHAUSTED (0: DONE and
                                     // FAILED)
-    bool          dry_run;          // only tell which ones
-    ckpt_scan_fn *fn;               // told of each run before it is removed;
-    void         *user;             // it returns false to stop (default: none)
+    bool          dry_run;          // call fn and count, but remove nothing
+    ckpt_scan_fn *fn;               // called before each removal; returns
+    void         *user;             // false to stop (default: none)
 } ckpt_prune_desc;
 
-// Removes runs that are kept, or were left long ago. Each is claimed first and
-// judged again under the claim: one that was retried or resumed meanwhile
-// stays, and so does one whose age is not known or that holds environment
-// checkpoints. *count (may be NULL) says how many were removed, or, in a dry
-// run, would be.
+// Removes runs that are kept, or were left long ago. Each run is claimed first
+// and judged again: a run that was retried or resumed meanwhile stays. So
+// does a run of unknown age, and a run that holds environment checkpoints.
+// *count (may be NULL) is the number of runs removed, or, in a dry run, of
+// those that would be.
 //
 // Returns CKPT_ERR_ARGUMENT for an age below 1 or another state, CKPT_OK, or an
-// error of the store if the runs cannot be listed; what goes wrong with one run
-// is an event. Uses *run for its work and leaves it closed.
+// error of the store if the runs cannot be listed. A failure with one run is an
+// event. Uses *run and leaves it closed.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_prune(ckpt_ctx *ctx, ckpt_run *run,
                                            const ckpt_prune_desc *desc,
                                            uint32_t *count);
 
-// Removes what crashes left: runs half made and half finished. Never anything
-// of a live process, never the only good copy. *count (may be NULL) says how
-// many.
+// Removes what crashes left: runs half made and half removed. Removes nothing
+// of a live process, and never the only good copy of a run. *count (may be
+// NULL) is the number removed. Uses *run and leaves it closed.
 //
-// Returns CKPT_OK or an error of the store if they cannot be listed.
+// Returns CKPT_OK or an error of the store if the runs cannot be listed.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_sweep(ckpt_ctx *ctx, ckpt_run *run,
                                            uint32_t *count);
 
 //--- Environments -------------------------------------------------------------
 
 // An environment checkpoint is a restorable copy of the world of an agent: a
-// directory, a container image, a virtual machine. ckpt does not make it: it
-// knows how to restore and to release it, and that it exists.
+// directory, a container image, a virtual machine. ckpt does not make it. ckpt
+// records that it exists, and calls your functions that restore or release it.
 
 typedef struct ckpt_env ckpt_env;
 
-// Makes a new, independent environment from the checkpoint and stores what
-// stands for it in *out. The caller owns it. 0 for success, else the caller's
-// own error, which is passed through.
+// Your function that makes a new, independent environment from the checkpoint
+// and stores its handle in *out. The caller owns the environment. Returns 0, or
+// an error number of yours, which ckpt passes on.
 typedef int ckpt_restore_fn(void *user, const ckpt_env *env, void *out);
 
-// Frees the checkpoint. That it is gone already is success. 0 for success.
+// Your function that frees the checkpoint. Returns 0, also if it is gone
+// already, or an error number of yours.
 typedef int ckpt_release_fn(void *user, const ckpt_env *env);
 
-// The registry of environment checkpoints that were not released. Owned by the
-// caller, as is the array. See ckpt_janitor_init().
+// The registry of environment checkpoints that were not released. The caller
+// owns it and its array. See ckpt_janitor_init().
 typedef struct ckpt_janitor {
     ckpt_env      **envs;
     size_t          cap, count;
@@ -996,7 +997,7 @@ typedef struct ckpt_env_desc {
     ckpt_janitor    *janitor;       // registers it, or NULL
 } ckpt_env_desc;
 
-// An environment checkpoint. Owned by the caller; do not copy or move it until
+// An environment checkpoint. The caller owns it; do not copy or move it until
 // it is released.
 struct ckpt_env {
     char       id[CKPT_NAME_MAX + 1];
@@ -1005,46 +1006,45 @@ struct ckpt_env {
     struct {
         ckpt_env_desc desc;
         bool          open, released, releasing;
-        bool          struck;       // off the run that held it
+        bool          struck;       // its run does not list it any more
         uint64_t      run, epoch;   // which run, and which claim of it
     } priv;                         // not part of the API
 };
 
-// Describes an environment checkpoint, before it is made. If it belongs to a
-// run, the run first saves that it holds it, so that a crash at any moment
-// after cannot leak it. An id the run holds already is taken over: that is how
-// one is restored or released after a resume; what ckpt_held_next() says goes
-// into desc then, nothing is written.
+// Describes an environment checkpoint; call this before you make the copy. If
+// desc has a run, the run first saves that it holds the copy: otherwise a crash
+// would leak the copy. After a resume, call this with the id and values from
+// ckpt_held_next() to restore or release a held copy. Nothing is written then.
 //
 // Returns CKPT_ERR_ARGUMENT (also for control characters in the id, or if the
-// janitor is full), CKPT_ERR_UTF8,
-// CKPT_ERR_JSON for a timestep that is none, CKPT_ERR_HELD after
-// CKPT_HELD_MAX, otherwise as ckpt_phase_end. env is zeroed on error.
+// janitor is full), CKPT_ERR_UTF8, CKPT_ERR_JSON or CKPT_ERR_DEPTH for the
+// timestep, CKPT_ERR_HELD if the run holds CKPT_HELD_MAX, otherwise as
+// ckpt_phase_end. env is zeroed on error.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_env_init(ckpt_env *env,
                                               const ckpt_env_desc *desc);
 
-// Makes one more new environment from it. *timestep, if not NULL, is set to
-// the stored timestep.
+// Calls the restore function, to make one more new environment. *timestep, if
+// not NULL, is set to the stored timestep.
 //
 // Returns CKPT_ERR_RELEASED or CKPT_ERR_RELEASING without calling the
 // function; CKPT_ERR_IO if the function failed, with *failure (may be NULL)
-// set to what it returned: it can be repeated.
+// set to what it returned: the restore can be repeated.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_env_restore(ckpt_env *env, void *out,
                                                  ckpt_bytes *timestep,
                                                  int *failure);
 
-// Releases it: calls the function once, then strikes it off the run that holds
-// it and off the janitor. Idempotent: a second release is CKPT_OK.
+// Calls the release function once, then strikes the environment checkpoint off
+// the janitor and off its run. Idempotent: a second release is CKPT_OK.
 //
 // Returns CKPT_ERR_RELEASING when called from within the function or at the
-// same time; CKPT_ERR_CLOSED if its run is not open any more (it is the run's,
-// and stays held); CKPT_ERR_IO if the function failed: it stays unreleased and
-// registered, restore still works, and the release can be repeated; otherwise
-// as ckpt_save: then it is released, but the run still lists it, and the
-// release can be repeated.
+// same time; CKPT_ERR_CLOSED if its run is not open any more (the run still
+// holds it); CKPT_ERR_IO if the function failed (*failure says how): it stays
+// registered, and restore still works; otherwise as ckpt_save. If
+// ckpt_env_released() is true after an error, only the run still lists it. In
+// each case the release can be repeated.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_env_release(ckpt_env *env, int *failure);
 
-// Whether it was released. True for a zeroed one.
+// Tells whether env was released. True for a zeroed ckpt_env.
 CKPT_API bool ckpt_env_released(const ckpt_env *env);
 
 typedef struct ckpt_held {
@@ -1055,8 +1055,8 @@ typedef struct ckpt_held {
 } ckpt_held;
 
 // Walks the environment checkpoints that a run holds. Zero-initialize *held.
-// After a resume: whatever exists in the world and is not among them was
-// released and may be swept; whatever is among them exists, or was about to.
+// After a resume, those that the run holds exist or were about to be made. Any
+// other copy in the world was released, and the caller may delete it.
 //
 // Returns CKPT_END after the last; or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held);
@@ -1069,20 +1069,20 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_held_timestep(ckpt_run *run,
                                                    const char *id, void *buf,
                                                    size_t cap, size_t *size);
 
-// Initializes a janitor over the caller's array. There is none by default and
-// no hidden hook; a program that wants one at exit says so in one line:
+// Initializes a janitor over the caller's array. ckpt installs no hook by
+// itself; a program that wants to sweep at exit says so in one line:
 //
 //      static void at_exit(void) { ckpt_janitor_sweep(&janitor, NULL); }
 //      ... atexit(at_exit);
 CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
                                 size_t cap, ckpt_event_fn *event, void *user);
 
-// Releases whatever is registered, newest first. Every release is tried;
-// failures are reported as events with the id; the registry is empty and
-// everything in it is marked released, whatever failed.
+// Releases all registered checkpoints, newest first. A failure does not stop
+// the sweep: an event with the id reports it. In the end the registry is empty
+// and all checkpoints are marked released, also those that failed.
 //
-// Returns the number of failed releases; *count (may be NULL): how many there
-// were.
+// Returns the number of failed releases; *count (may be NULL) is the number of
+// all.
 CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count);
 
 //--- JSON ---------------------------------------------------------------------
@@ -1107,32 +1107,34 @@ typedef struct ckpt_json {
     uint8_t   objects[CKPT_DEPTH_MAX / 8];
 } ckpt_json;
 
-// Begins to write into buf. A ckpt_json may be copied, to end a value twice.
+// Begins to write into buf. A copy of *w goes on from the same point.
 CKPT_API void ckpt_json_init(ckpt_json *w, void *buf, size_t cap);
 // Opens an object, '{', or an array, '['.
 CKPT_API void ckpt_json_open(ckpt_json *w, char what);
-// Closes the innermost one.
+// Closes the innermost object or array.
 CKPT_API void ckpt_json_close(ckpt_json *w);
-// The name of the next value, in an object.
+// Writes the name of the next value in an object.
 CKPT_API void ckpt_json_key(ckpt_json *w, const char *key);
-// A string: at most six times as long as text, and two quotes.
+// Writes a string: at most six times as long as text, and two quotes.
 CKPT_API void ckpt_json_string(ckpt_json *w, ckpt_bytes text);
-// A number.
+// Writes a number.
 CKPT_API void ckpt_json_int(ckpt_json *w, int64_t value);
-// true or false.
+// Writes true or false.
 CKPT_API void ckpt_json_bool(ckpt_json *w, bool value);
-// null.
+// Writes null.
 CKPT_API void ckpt_json_null(ckpt_json *w);
-// A value that is JSON already. It is validated.
+// Validates and writes a value that is JSON already.
 CKPT_API void ckpt_json_raw(ckpt_json *w, ckpt_bytes json);
 
+// Ends the value; *json points into the buffer, and is absent after an error.
+//
 // Returns CKPT_ERR_BUFFER if it did not fit (w->len says what is needed),
 // CKPT_ERR_UTF8, CKPT_ERR_JSON, CKPT_ERR_DEPTH, or CKPT_ERR_ARGUMENT for calls
-// in an order that makes no JSON value. *json points into the buffer.
+// in an order that makes no JSON value.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json);
 
 // Validates one JSON value (RFC 8259), white space around it allowed. *pos
-// (may be NULL) is set to where it went wrong.
+// (may be NULL) is set to the offset of the fault.
 //
 // Returns CKPT_ERR_JSON, CKPT_ERR_UTF8, CKPT_ERR_DEPTH.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_check(ckpt_bytes json, size_t *pos);
@@ -1143,70 +1145,70 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_check(ckpt_bytes json, size_t *pos);
 CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
                              ckpt_bytes *value);
 
-// The value of a member of a valid object, by its unescaped name; the first
-// one if there are several. Absent bytes if there is none.
+// Returns the value of a member of a valid object, by its unescaped name; the
+// first one if there are several; absent bytes if there is none.
 CKPT_API ckpt_bytes ckpt_json_get(ckpt_bytes object, const char *key);
 
 // Copies a valid string out, unescaped and NUL-terminated. *len (may be NULL)
 // is its length without the NUL.
 //
 // Returns CKPT_ERR_JSON if it is no string, CKPT_ERR_UTF8 for a lone
-// surrogate, CKPT_ERR_BUFFER with *len set to what it has.
+// surrogate, CKPT_ERR_BUFFER with *len set; cap must be larger than that.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_text(ckpt_bytes value, char *buf,
                                                size_t cap, size_t *len);
 
 // Reads an integer.
 //
-// Returns CKPT_ERR_JSON if it is no number without fraction and exponent, or
-// beyond 64 bits.
+// Returns CKPT_ERR_JSON for anything else: also for a number with a fraction or
+// an exponent, or one that does not fit.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_number(ckpt_bytes value,
                                                  int64_t *number);
 
 //--- For those who write a store ----------------------------------------------
 
-// Whoever only uses ckpt is done here.
+// If you only use ckpt, you need not read on.
 //
 // A store keeps runs. A run has claims, numbered by epoch, and generations of
-// its checkpoint, numbered by (epoch, seq). The store does what it is told and
-// says what it sees; every rule lives in the core. tests/support/contract.h is
-// the test that every store has to pass.
+// its checkpoint, numbered by (epoch, seq). The store does what the core asks
+// and reports what it sees; every rule is in the core. Every store has to pass
+// the test tests/support/contract.h.
 //
 // ROOM. A run needs room for four generations at a time: the last two of an
-// epoch, the first one of the epoch of a claimant that takes the run over, and
-// the one that is being written; a run that is being made, for one. What was
-// put and never published takes no room once its place is closed. The claims of
-// a run are as many as claimants crashed in a row, CKPT_CLAIMS_MAX and a few
-// more. A store that has no more room answers CKPT_ERR_NO_SPACE, and what it
-// kept before stays as it was. drop() must work without room.
+// epoch, the first one of a claimant that takes the run over, and the one that
+// is being written. A run that is being made needs room for one. What was put
+// and never published takes no room once its place is closed. A run has one
+// claim for each claimant that crashed in a row: CKPT_CLAIMS_MAX and a few
+// more. A store without room returns CKPT_ERR_NO_SPACE and leaves what it keeps
+// as it was. drop() must work without room.
 
 // What a store can do, an OR of bits in ckpt_store.caps.
 enum {
     CKPT_CAP_FENCED_WRITE   = 1 << 0,   // publish() and drop() refuse a place
-                                        // whose claim is not the highest: the
-                                        // core does not look before it
-                                        // acknowledges
-    CKPT_CAP_SINGLE_PROCESS = 1 << 1,   // no other process ever uses it: a
-                                        // claim of which alive() does not know
-                                        // better is of an earlier boot, and its
-                                        // owner is gone. Such a store need not
-                                        // know fork()
+                                        // whose claim is not the highest, so
+                                        // the core does not look before it
+                                        // acknowledges a save
+    CKPT_CAP_SINGLE_PROCESS = 1 << 1,   // no other process ever uses the store:
+                                        // if alive() says UNKNOWN, the claim is
+                                        // of an earlier boot and its owner is
+                                        // gone. Such a store need not handle
+                                        // fork()
     CKPT_CAP_NOTHING        = 1 << 2    // keeps nothing: ckpt_store_none()
 };
 
-// What a listing is to give.
+// What list() gives.
 typedef enum ckpt_where {
     CKPT_AT_RUNS,           // the ids of runs
-    CKPT_AT_LEFTOVERS       // names of what was made aside and never shown
+    CKPT_AT_LEFTOVERS       // names of runs that were made aside, never shown
 } ckpt_where;
 
-// How open() is to open a place.
+// What open() opens.
 typedef enum ckpt_how {
-    CKPT_HOW_FIND,          // a run that is there
+    CKPT_HOW_FIND,          // a run that exists
     CKPT_HOW_NEW,           // make a run aside; the first publish() shows it
     CKPT_HOW_LEFTOVER       // what list(CKPT_AT_LEFTOVERS) named
 } ckpt_how;
 
-// What drop() is to remove of a run.
+// What drop() removes of a run.
 typedef enum ckpt_extent {
     CKPT_DROP_OLDER,        // claims and generations of epochs below gen's
     CKPT_DROP_REST,         // all but gen and the claim that is held
@@ -1217,7 +1219,7 @@ typedef enum ckpt_extent {
 // generations of a run never have the same.
 typedef struct ckpt_gen {
     uint64_t epoch;
-    uint64_t seq;           // 0 from a look of a store that does not know
+    uint64_t seq;           // look() gives 0 if the store does not know it
     uint64_t token;
 } ckpt_gen;
 
@@ -1227,7 +1229,7 @@ typedef struct ckpt_part {
     const void *bytes;
     uint64_t    offset;     // of the range, in the base
     uint64_t    size;
-    uint32_t    crc;        // CRC-32C of the piece: sum a range while copying
+    uint32_t    crc;        // CRC-32C of the piece: put() checks a range by it
 } ckpt_part;
 
 #define CKPT_LOOK_MAX 8
@@ -1239,9 +1241,9 @@ typedef struct ckpt_look {
                                     // there (a higher one may be there, too)
     unsigned count;                 // generations filled in
     ckpt_gen gens[CKPT_LOOK_MAX];   // by epoch, the highest first; of one
-                                    // epoch the last published first: a store
-                                    // whose names do not say that reads it
-                                    // ("seq" in the head)
+                                    // epoch the last published first. A store
+                                    // whose names do not tell the order reads
+                                    // "seq" in the head
 } ckpt_look;
 
 typedef enum ckpt_verdict {
@@ -1252,21 +1254,20 @@ typedef enum ckpt_verdict {
 
 // What is known about the owner of a claim.
 typedef struct ckpt_life {
-    ckpt_verdict verdict;           // no such claim: GONE in a run
-    int64_t      beat_ms;           // last sign of life, on the store's own
-                                    // clock, never 0 for a claim (1, if it is
-                                    // of an earlier boot); 0: no claim of that
-                                    // epoch is there (a leftover: when it was
-                                    // made)
+    ckpt_verdict verdict;           // GONE if a run has no such claim
+    int64_t      beat_ms;           // last beat, on the store's own clock;
+                                    // 1 for a claim of an earlier boot, never
+                                    // 0 for a claim. Without such a claim: 0,
+                                    // or when a leftover was made
     int64_t      now_ms;            // the same clock, now. A store whose clock
-                                    // begins anew at each boot says GONE of
+                                    // restarts at each boot says GONE for
                                     // claims of an earlier boot
-    uint64_t     acked;             // what beat() was given last: it rises
-    bool         gave_up;           // close() said so of its claimant
+    uint64_t     acked;             // as last given to beat(); never falls
+    bool         gave_up;           // as given to close() by the claimant
     char         owner[160];        // who claimed, for people; NUL-terminated
 } ckpt_life;
 
-// The clocks the core has not.
+// The time: the core reads no clock.
 typedef struct ckpt_moment {
     int64_t mono_ms;                // never goes back
     int64_t wall_ms;                // since 1970-01-01 UTC; 0: there is no
@@ -1276,9 +1277,9 @@ typedef struct ckpt_moment {
 #define CKPT_STORE_VERSION 1
 
 // The methods of a store; all are required. Each returns CKPT_OK or a negative
-// code (list also CKPT_END). When the medium failed it fills err->sys and
-// err->op (a constant); the answers NOT_FOUND, EXISTS, CLAIM_LOST, STALE and
-// DAMAGED need neither. err is never NULL.
+// code (list also CKPT_END). When the medium failed, it fills err->sys and
+// err->op (a constant). NOT_FOUND, EXISTS, CLAIM_LOST, STALE and DAMAGED need
+// neither. err is never NULL.
 //
 // place is place_size bytes of the core's memory, aligned as a uint64_t and
 // zeroed. They belong to the store from open() to close() and do not move
@@ -1294,13 +1295,12 @@ typedef struct ckpt_store_methods {
     uint64_t size_max;      // the largest checkpoint it can keep, the line
                             // feed at its end included; 0: any
 
-    // Opens a place. ERR_NOT_FOUND if there is nothing of that name. With
-    // CKPT_HOW_NEW a run is made aside, whatever runs of that id there are:
-    // after claim() the first publish() shows it, or returns ERR_EXISTS if a
-    // run of that id is there by then; closed before, it is removed, or stays
-    // as a leftover. Until then look() tells of it what it tells of any run.
-    // CKPT_HOW_LEFTOVER takes a name that list(CKPT_AT_LEFTOVERS) gave, the
-    // others a run id.
+    // Opens a place. id is a run id, or, with CKPT_HOW_LEFTOVER, a name that
+    // list(CKPT_AT_LEFTOVERS) gave. ERR_NOT_FOUND if nothing has that name.
+    // CKPT_HOW_NEW makes a run aside, even if a run of that id exists. After
+    // claim() the first publish() shows the new run, or returns ERR_EXISTS if a
+    // run of that id exists by then. If the place is closed before, the new run
+    // is removed, or stays as a leftover. look() works on it as on any run.
     ckpt_code (*open)(ckpt_store *s, void *place, const char *id, ckpt_how how,
                       ckpt_error *err);
 
@@ -1310,20 +1310,20 @@ typedef struct ckpt_store_methods {
     ckpt_code (*list)(ckpt_store *s, ckpt_where where, ckpt_cursor *cursor,
                       char id[CKPT_ID_MAX + 1], ckpt_error *err);
 
-    // Looks at a run as it is now: nothing from a cache. Fills in generations
-    // of epochs up to epoch_max (0: none), whole epochs only, as many as fit;
-    // look->epoch is not limited by it. Every claim counts, not only the next
-    // one: lower ones are removed in time. First the higher claims, then
-    // whether the own one is there. Of a run that was removed nothing is left:
-    // epoch 0.
+    // Looks at a run as it is now, never from a cache. Fills in generations of
+    // epochs up to epoch_max (0: none): whole epochs only, as many as fit.
+    // look->epoch has no such limit, and is 0 for a run that was removed. Look
+    // at all claims, not only the next one: claims in between may be gone. Look
+    // at the own claim last: else another process could claim and finish the
+    // run in between, and the owner would see its claim and no higher one.
     ckpt_code (*look)(ckpt_store *s, void *place, uint64_t epoch_max,
                       ckpt_look *look, ckpt_error *err);
 
-    // Makes the claim of an epoch; atomic, one claimant wins. OK: won, the
-    // claim is durable and the place holds it, and nonce is a text of 1 to
+    // Makes the claim of an epoch, atomically: one claimant wins. OK: the claim
+    // is durable, the place holds it, and nonce is a text of 1 to
     // CKPT_NONCE_MAX characters a-z and 0-9 that no other claim of any run ever
-    // gets. ERR_CLAIM_LOST: it is taken. ERR_STALE: the run was removed since
-    // it was opened. A claim is there until drop(), even when its owner is
+    // gets. ERR_CLAIM_LOST: the epoch is taken. ERR_STALE: the run was removed
+    // since it was opened. A claim stays until drop(), even when its owner is
     // gone.
     ckpt_code (*claim)(ckpt_store *s, void *place, uint64_t epoch,
                        const char *owner, char nonce[CKPT_NONCE_MAX + 1],
@@ -1333,74 +1333,73 @@ typedef struct ckpt_store_methods {
     ckpt_code (*alive)(ckpt_store *s, void *place, uint64_t epoch,
                        ckpt_life *life, ckpt_error *err);
 
-    // Says "still alive" for the claim that the place holds, and that the
-    // generation acked was acknowledged to the caller (0: none yet). A later
-    // claimant is told that by alive(), as far as it survived: it need not be
-    // durable. ERR_CLAIM_LOST if the claim is not there any more.
+    // Renews the heartbeat of the claim that the place holds, and keeps acked,
+    // the seq of the newest save that the core acknowledged (0: none yet).
+    // alive() gives acked to later claimants; it need not be durable.
+    // ERR_CLAIM_LOST if the claim is not there any more.
     ckpt_code (*beat)(ckpt_store *s, void *place, uint64_t acked,
                       ckpt_error *err);
 
     // Reads up to n bytes of a generation; *got < n only at its end. ERR_STALE
-    // if the generation is not there any more. n == 0: done with reading for
-    // now; buf may be NULL then.
+    // if the generation is not there any more. n == 0 ends the reading for now;
+    // buf may be NULL then.
     ckpt_code (*read)(ckpt_store *s, void *place, const ckpt_gen *gen,
                       uint64_t offset, void *buf, size_t n, size_t *got,
                       ckpt_error *err);
 
-    // Adds a piece to the generation being written: ranges are of base, any
-    // generation that look() gave. On failure what was put is dropped.
+    // Adds a piece to the generation being written. A range is copied from
+    // base, any generation that look() gave. A failure drops all that was put.
     // ERR_DAMAGED if a range is not all there or has another sum;
-    // ERR_CLAIM_LOST if a higher claim has taken away what was put so far.
+    // ERR_CLAIM_LOST if a higher claimant has removed what was put so far.
     ckpt_code (*put)(ckpt_store *s, void *place, const ckpt_gen *base,
                      const ckpt_part *part, ckpt_error *err);
 
-    // Publishes what was put as generation (epoch, seq): atomic, and durable
-    // as far as this store promises. It becomes the newest generation of its
-    // epoch, and the one before it stays. What was put is used up, whatever
-    // comes of it. OK and ERR_NOT_DURABLE set gen->token; ERR_UNSURE as in
+    // Publishes what was put as generation (epoch, seq): atomically, and
+    // durably as far as this store promises. It becomes the newest generation
+    // of its epoch, and the one before it stays. Whatever the result, what was
+    // put is used up. OK and ERR_NOT_DURABLE set gen->token; ERR_UNSURE as in
     // ERRORS; ERR_CLAIM_LOST if the claim is gone, or, with
-    // CKPT_CAP_FENCED_WRITE, fenced; any other error: nothing changed.
+    // CKPT_CAP_FENCED_WRITE, not the highest; any other error: nothing changed.
     ckpt_code (*publish)(ckpt_store *s, void *place, ckpt_gen *gen,
                          ckpt_error *err);
 
-    // Takes a damaged generation out of the way: no look tells of it any more.
-    // A store may keep a few of them for people to look at, until the run is
-    // removed, or none. OK, too, if it is gone. Only by the holder of a claim.
+    // Takes a damaged generation out of the way: look() gives it no more. A
+    // store may keep some of them for people to look at, until the run is
+    // removed. OK also if it is gone. Called only if the place holds a claim.
     ckpt_code (*set_aside)(ckpt_store *s, void *place, const ckpt_gen *gen,
                            ckpt_error *err);
 
-    // Removes what is not needed any more, only by the holder of a claim, never
-    // between put() and publish(), and never anything of an epoch above that
-    // claim, nor of a later run of that id. What is gone already is success:
-    // a removal goes on where another one stopped. So it is for a holder that
-    // a higher claim has fenced; with CKPT_CAP_FENCED_WRITE that one removes
-    // nothing and is told ERR_CLAIM_LOST.
+    // Removes what is not needed any more. Called only if the place holds a
+    // claim, and never between put() and publish(). Must not touch anything of
+    // an epoch above that claim, nor a later run of that id. What is gone
+    // already is success, so a removal goes on where another one stopped; also
+    // if the claim is not the highest, except that with CKPT_CAP_FENCED_WRITE
+    // drop() then removes nothing and returns ERR_CLAIM_LOST.
     //   CKPT_DROP_OLDER  claims and generations of epochs below gen->epoch (at
     //                    most the claim's), and what writers of epochs up to
     //                    the claim's left half written
     //   CKPT_DROP_REST   everything but gen (NULL: no generation stays) and the
     //                    claim that is held. ERR_STALE, and nothing is removed,
-    //                    if gen is not there, but another one of its epoch and
-    //                    the claim are
+    //                    if gen is gone, while the claim and another generation
+    //                    of its epoch are there
     //   CKPT_DROP_ALL    the same, durably, then gen, then the claim, then the
     //                    name of the run: no crash in between can bring an
     //                    older generation back
-    // Claims go in the order of their epochs, the lowest first, and before any
-    // generation: in another order a claimant that slept could take a low epoch
-    // again, and see neither a higher claim nor what it misses. On a leftover:
-    // removes it, unless it has been shown meanwhile.
+    // Remove claims before any generation, and the lowest epoch first: else a
+    // claimant that slept could claim a low epoch again, and see neither the
+    // higher claims nor that generations are missing. A leftover is removed
+    // whole, unless it has been shown meanwhile.
     ckpt_code (*drop)(ckpt_store *s, void *place, const ckpt_gen *gen,
                       ckpt_extent extent, ckpt_error *err);
 
-    // The clocks. place may be NULL.
+    // Gives the time. place may be NULL.
     ckpt_code (*env)(ckpt_store *s, void *place, ckpt_moment *now,
                      ckpt_error *err);
 
-    // Lets go of a place: from then on the owner of its claim is gone. gave_up:
-    // its claimant is well, but could not take the run over (a full disk);
-    // alive() says that of this claim from now on, as far as it can be written.
-    // A child after fork() may call it, too; that must not end the parent's
-    // claim.
+    // Closes a place; the owner of its claim counts as gone then. gave_up: the
+    // claimant did not crash, but could not take the run over (a full disk);
+    // alive() says so of this claim from then on, if that could be written.
+    // A child of fork() may call this, too; the parent keeps its claim.
     void (*close)(ckpt_store *s, void *place, bool gave_up);
 } ckpt_store_methods;
 
@@ -1411,8 +1410,8 @@ struct ckpt_store {
     uint32_t                  caps;     // an OR of CKPT_CAP_
 };
 
-// The store that keeps nothing and always succeeds, for runs that need not
-// survive: phases and effects work within the process, nothing is ever found.
+// Returns the store that keeps nothing and always succeeds, for runs that need
+// not survive: phases and effects work within the process, and no run is found.
 CKPT_API ckpt_store ckpt_store_none(void);
 
 #ifdef __cplusplus
