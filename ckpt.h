@@ -12,7 +12,7 @@
         #include "ckpt.h"
 
     and include ckpt.h without the define everywhere else. The implementation
-    needs C99 and eight functions of string.h. To keep runs in a directory of
+    needs C99 and nine functions of string.h. To keep runs in a directory of
     files see ckpt_store_fs.h, which also needs stb_sprintf.h and POSIX.
 
     ckpt DOES NOT:
@@ -640,7 +640,8 @@ typedef struct ckpt_save_desc {
 // False for a run that is not open.
 CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn);
 
-// Saves a checkpoint in place of the last one, and beats.
+// Saves a checkpoint in place of the last one, and beats. A save that is
+// skipped does not beat: call ckpt_beat() then.
 //
 // Returns one of the results of a save (see ERRORS): CKPT_OK, CKPT_SKIPPED,
 // CKPT_ERR_UNSURE, CKPT_ERR_NOT_DURABLE, CKPT_ERR_CLAIM_LOST, CKPT_ERR_DAMAGED.
@@ -3043,6 +3044,12 @@ CKPT__ONCE static const char *ckpt__glue(uint32_t section)
 // What stands in the head. A sign stands for a field of a fixed width: for the
 // digits of a sum (-), a number (#), the outcome with its quote and comma (?),
 // the time (@), true or false (!).
+//
+// A new field has a sign here, a member in ckpt__record, a line each in
+// ckpt__head_write() and ckpt__head_fields(), and its width in CKPT__HEAD_SIZE.
+// A plan sets the field; ckpt__mirror(), ckpt__checkpoint() and
+// ckpt__info_record() show it. ckpt__head_read() refuses any other head, so
+// that a format which was released needs a template of its own.
 static const char ckpt__head[] =
     "{\"ckpt\":1,\"crc\":\"-\",\"head\":\"-\",\"front\":\"-\",\"length\":#,"
     "\"epoch\":#,\"seq\":#,\"turn\":#,\"turn_max\":#,\"attempt\":#,"
@@ -4112,12 +4119,12 @@ typedef struct ckpt__ctx {
 
 // Where a run stands, and what its calls do then:
 //
-//             phase    due      save, beat, load, effects    finish
-//   CLOSED    to do    false    CKPT_ERR_CLOSED              CKPT_ERR_CLOSED
-//   OVER      done     false    CKPT_FINISHED                CKPT_FINISHED
-//   OPEN      it depends        work                         works
-//   LOST      it depends        CKPT_ERR_CLAIM_LOST          closes it
-//   ENDED     it depends        CKPT_FINISHED                removes it
+//             phase     due       save, effects    load, beat      finish
+//   CLOSED    to do     false     ERR_CLOSED       ERR_CLOSED      ERR_CLOSED
+//   OVER      done      false     FINISHED         FINISHED        FINISHED
+//   OPEN      depends   depends   work             work            works
+//   LOST      depends   depends   ERR_CLAIM_LOST   ERR_CLAIM_LOST  closes it
+//   ENDED     depends   depends   FINISHED         work            removes it
 typedef enum ckpt__stage {
     CKPT__CLOSED,                   // a zeroed run is closed, too
     CKPT__OVER,                     // closed, because it was finished before
