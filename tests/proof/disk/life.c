@@ -44,13 +44,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LEASE_MS = 1000, BEAT_MS = 200, RACES = 20, PAUSES = 4 };
+enum { LEASE_MS = 1000, BEAT_MS = 200, RACES = 20, PAUSES = 4, NAMES = 160 };
 
 // What a process tells the one that started it.
 typedef struct report {
     char      what;
     ckpt_code code;
     uint64_t  n;
+    char      why[240];
 } report;
 
 typedef struct child {
@@ -247,10 +248,16 @@ static int act(act_fn *fn)
     return end(&c);
 }
 
+static void say_why(char what, ckpt_code code, uint64_t n, const char *why)
+{
+    report r = { .what = what, .code = code, .n = n };
+    snprintf(r.why, sizeof(r.why), "%s", why);
+    (void)!write(l.parent.say, &r, sizeof(r));
+}
+
 static void say(char what, ckpt_code code, uint64_t n)
 {
-    const report r = { .what = what, .code = code, .n = n };
-    (void)!write(l.parent.say, &r, sizeof(r));
+    say_why(what, code, n, told(code, &l.run.error));
 }
 
 // One report, if it comes in time.
@@ -400,7 +407,8 @@ static void observer(unsigned number)
     wait_ms(2 * LEASE_MS);              // beats must have come since
     if (ctx_gives(ckpt_query(&l.ctx, "life", &l.info), CKPT_OK,
                   "others see the run")) {
-        clause(l.info.state == CKPT_STATE_LIVE, "others see that it is live (%u)",
+        clause(l.info.state == CKPT_STATE_LIVE,
+               "others see that it is live (%u)",
                (unsigned)l.info.state);
     }
     ctx_gives(ckpt_open(&l.ctx, &l.run, &(ckpt_run_desc){ .id = "life" }),
@@ -415,7 +423,8 @@ static void effects_known(void)
     ckpt_effect effect;
     ckpt_code rc = ckpt_effect_begin(&l.run, "call-1", &save, &effect);
     if (run_gives(rc, CKPT_OK, "the effect that ended is found")) {
-        clause(effect.state == CKPT_EFFECT_ENDED, "it has ended, the resume is told");
+        clause(effect.state == CKPT_EFFECT_ENDED,
+               "it has ended, the resume is told");
         rc = ckpt_effect_result(&l.run, &effect, result, sizeof(result), &size);
         run_gives(rc, CKPT_OK, "the effect has a result");
         clause(size == 11 && memcmp(result, "{\"ok\":true}", 11) == 0,
@@ -423,7 +432,8 @@ static void effects_known(void)
     }
     rc = ckpt_effect_begin(&l.run, "call-2", &save, &effect);
     if (run_gives(rc, CKPT_OK, "the effect that had begun is found")) {
-        clause(effect.state == CKPT_EFFECT_UNCERTAIN, "it is uncertain, the resume is told");
+        clause(effect.state == CKPT_EFFECT_UNCERTAIN,
+               "it is uncertain, the resume is told");
         rc = ckpt_effect_end(&l.run, "call-2", ckpt_text("null"));
         run_gives(rc, CKPT_OK, "the uncertain effect ends");
     }
@@ -437,13 +447,15 @@ static void second_owner(unsigned number)
         return;
     }
     clause(l.run.resumed && !l.run.older && l.run.epoch > 1 &&
-           l.run.attempt == 1, "it is resumed as attempt 1, from the newest save");
+           l.run.attempt == 1,
+           "it is resumed as attempt 1, from the newest save");
     clause(load(2) == 2, "it is resumed with the right transcript");
     clause(!ckpt_phase(&l.run, "plan"), "the phase is not done again");
     effects_known();
     run_gives(append('a', 3), CKPT_OK, "it appends after the resume");
     run_gives(ckpt_finish(&l.run, CKPT_FAILED, &(ckpt_finish_desc){
-        .keep = true, .reason = "test" }), CKPT_OK, "the run fails, and is kept");
+        .keep = true, .reason = "test" }), CKPT_OK,
+              "the run fails, and is kept");
 }
 
 static bool find(void *user, const ckpt_run_info *info)
@@ -464,16 +476,19 @@ static void retrier(unsigned number)
     ctx_gives(ckpt_scan(&l.ctx, 0, find, found), CKPT_OK, "a scan succeeds");
     clause(found[0] == 1 && found[1] == CKPT_STATE_FAILED,
            "the scan tells of one run, failed (%u, %u)", found[0], found[1]);
-    clause(found[1] != 0 && strcmp(l.info.reason, "test") == 0, "the scan tells why");
+    clause(found[1] != 0 && strcmp(l.info.reason, "test") == 0,
+           "the scan tells why");
     ctx_gives(ckpt_open(&l.ctx, &l.run, &(ckpt_run_desc){ .id = "life" }),
               CKPT_ERR_FAILED, "a failed run is not begun anew");
-    ctx_gives(ckpt_retry(&l.ctx, &l.run, "life"), CKPT_OK, "a failed run is retried");
+    ctx_gives(ckpt_retry(&l.ctx, &l.run, "life"), CKPT_OK,
+              "a failed run is retried");
 }
 
 static void third_owner(unsigned number)
 {
     (void)number;
-    if (!ctx_gives(claim("life", RESUME), CKPT_OK, "a retried run is resumed")) {
+    if (!ctx_gives(claim("life", RESUME), CKPT_OK,
+                   "a retried run is resumed")) {
         return;
     }
     clause(load(3) == 3, "it has the right transcript then");
@@ -500,7 +515,8 @@ static void next_life(unsigned number)
     (void)number;
     ctx_gives(ckpt_query(&l.ctx, "life", &l.info), CKPT_ERR_NOT_FOUND,
               "a completed run is gone");
-    if (!ctx_gives(claim("life", OPEN), CKPT_OK, "the id of a completed run is free")) {
+    if (!ctx_gives(claim("life", OPEN), CKPT_OK,
+                   "the id of a completed run is free")) {
         return;
     }
     clause(!l.run.resumed && l.run.seq <= 1 && l.run.messages == 0,
@@ -526,8 +542,10 @@ static void once(unsigned number)
 static void once_more(unsigned number)
 {
     (void)number;
-    ctx_gives(claim("once", ONCE), CKPT_FINISHED, "a .once run that is done is not done again");
-    if (ctx_gives(ckpt_query(&l.ctx, "once", &l.info), CKPT_OK, "a .once run that is done is kept")) {
+    ctx_gives(claim("once", ONCE), CKPT_FINISHED,
+              "a .once run that is done is not done again");
+    if (ctx_gives(ckpt_query(&l.ctx, "once", &l.info), CKPT_OK,
+                  "a .once run that is done is kept")) {
         clause(l.info.state == CKPT_STATE_DONE, "it is kept as done (%u)",
                (unsigned)l.info.state);
     }
@@ -727,7 +745,12 @@ static void paused_owner(unsigned number)
             say('s', rc, n++);
         }
     }
-    say('e', rc, n);
+    char why[600];
+    snprintf(why, sizeof(why), "%s", told(rc, &l.run.error));
+    const ckpt_code next = append('a', n);
+    snprintf(why + strlen(why), sizeof(why) - strlen(why), "; next time %s",
+             code_name(next));
+    say_why('e', rc, n, why);
 }
 
 // Takes it by force, and goes on or finishes it.
@@ -790,17 +813,16 @@ static void taken(const child *first, unsigned number, uint64_t acked,
 {
     const bool goes_on = number % KINDS == SAVES_TAKEN;
     uint64_t none = 0;
-    report r = { .code = CKPT_ERR_CLOSED };
+    report r = { .code = CKPT_ERR_CLOSED, .why = "it is not taken" };
     const child second = start(taker, number);
     const bool has = hear_word(&second, 'l', &r, &none) && r.code == CKPT_OK;
     const uint64_t loaded = r.n;
-    const ckpt_code took = r.code;
     kill(first->pid, SIGCONT);
     report e = { .code = CKPT_OK };
     const bool ended = hear_word(first, 'e', &e, &acked);
     tell(&v->told, has && ended && e.code == CKPT_ERR_CLAIM_LOST,
          "round %u: %s", number, !has ? "it was not taken" :
-         !ended ? "it is never told" : code_name(e.code));
+         !ended ? "it is never told" : e.why);
     tell(&v->stands, has && acked <= loaded,
          "round %u: %llu was acknowledged, %llu loaded", number,
          (unsigned long long)acked, (unsigned long long)loaded);
@@ -808,12 +830,11 @@ static void taken(const child *first, unsigned number, uint64_t acked,
         kill(first->pid, SIGKILL);
     }
     go_on(&second);
-    if (goes_on) {
-        r.code = CKPT_ERR_CLOSED;
+    if (goes_on && has) {
+        r = (report){ .code = CKPT_ERR_CLOSED, .why = "it says no more" };
         (void)hear_word(&second, 'd', &r, &none);
     }
-    tell(&v->whole, r.code == CKPT_OK, "round %u: %s", number,
-         code_name(has ? r.code : took));
+    tell(&v->whole, r.code == CKPT_OK, "round %u: %s", number, r.why);
     end(&second);
 }
 
@@ -829,7 +850,7 @@ static void one_pause(unsigned number, verdicts *v)
     }
     if (acked < 3) {
         tell(&v->told, false, "round %u: it saved %llu times, %s", number,
-             (unsigned long long)acked, code_name(r.code));
+             (unsigned long long)acked, r.why);
         kill(first.pid, SIGKILL);
         end(&first);
         return;
@@ -844,7 +865,7 @@ static void one_pause(unsigned number, verdicts *v)
         taken(&first, number, acked, v);
     } else {
         tell(&v->told, false, "round %u: it ended before that, %s", number,
-             code_name(r.code));
+             r.why);
     }
     end(&first);
     const child after = start(gone, number);
@@ -885,14 +906,14 @@ static bool all_but(void *user, const ckpt_run_info *info)
     char *names = user;
     const size_t n = strlen(names);
     if (strcmp(info->id, "once") != 0) {
-        snprintf(names + n, 400 - n, " %s (%u)", info->id,
+        snprintf(names + n, NAMES - n, " %s (%u)", info->id,
                  (unsigned)info->state);
     }
     return true;
 }
 
 // The names in a directory but the probe and skip, in names. How many.
-static unsigned list(const char *dir, const char *skip, char names[400])
+static unsigned list(const char *dir, const char *skip, char names[NAMES])
 {
     unsigned count = 0;
     DIR *d = opendir(dir);
@@ -901,7 +922,7 @@ static unsigned list(const char *dir, const char *skip, char names[400])
         const size_t n = strlen(names);
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
             strcmp(e->d_name, ".probe") != 0 && strcmp(e->d_name, skip) != 0) {
-            snprintf(names + n, 400 - n, " %s", e->d_name);
+            snprintf(names + n, NAMES - n, " %s", e->d_name);
             count++;
         }
     }
@@ -913,7 +934,7 @@ static unsigned list(const char *dir, const char *skip, char names[400])
 
 // A file system may be late with what was closed: a second at most.
 static unsigned list_patiently(const char *dir, const char *skip,
-                               char names[400])
+                               char names[NAMES])
 {
     unsigned count = list(dir, skip, names);
     for (int i = 0; i < 10 && count > 0; i++) {
@@ -925,10 +946,12 @@ static unsigned list_patiently(const char *dir, const char *skip,
 
 static void left(unsigned number)
 {
-    char names[400] = "", path[sizeof(l.dir) + 16];
+    char names[NAMES] = "", path[sizeof(l.dir) + 16];
     (void)number;
-    ctx_gives(ckpt_scan(&l.ctx, 0, all_but, names), CKPT_OK, "a last scan succeeds");
-    clause(names[0] == '\0', "the last scan tells of nothing but what is kept:%s", names);
+    ctx_gives(ckpt_scan(&l.ctx, 0, all_but, names), CKPT_OK,
+              "a last scan succeeds");
+    clause(names[0] == '\0',
+           "the last scan tells of nothing but what is kept:%s", names);
     clause(list_patiently(l.dir, "r-once", names) == 0,
            "nothing but what is kept is in the directory:%s", names);
     ctx_gives(ckpt_sweep(&l.ctx, &l.run, NULL), CKPT_OK, "a sweep succeeds");
@@ -936,7 +959,8 @@ static void left(unsigned number)
            "after a sweep nothing but what is kept is there:%s", names);
     snprintf(path, sizeof(path), "%s/r-once", l.dir);
     clause(list(path, "", names) == 2, "the kept run is two files:%s", names);
-    ctx_gives(ckpt_remove(&l.ctx, &l.run, "once"), CKPT_OK, "the kept run is removed");
+    ctx_gives(ckpt_remove(&l.ctx, &l.run, "once"), CKPT_OK,
+              "the kept run is removed");
     clause(list_patiently(l.dir, "", names) == 0,
            "after that the directory is empty:%s", names);
 }
