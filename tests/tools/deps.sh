@@ -2,7 +2,7 @@
 # deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
 #
 # WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage, too);
-# mounts is what only that part of tests/proof/disk/run.sh needs.
+# mounts and vm are what only these parts of tests/proof/disk/run.sh need.
 # Asks the tools themselves, so it is quick when everything is there. Where it
 # may not install it says in one line what is needed, and fails. DEPS=no leaves
 # it out: then a tool that is missing makes its own test fail.
@@ -21,7 +21,7 @@ finds() {
 
 look() {
     missing=
-    [ "$1" != mounts ] || { look_mounts; return; }
+    case $1 in mounts|vm) "look_$1"; return ;; esac
     has "$CC" || need gcc
     if has "$CC"; then
         finds stdio.h "$CC" -x c || need libc6-dev
@@ -68,6 +68,20 @@ look_mounts() {
     has unionfs || need unionfs-fuse
     has sshd || [ -x /usr/sbin/sshd ] || need openssh-server
     has ssh || need openssh-client
+}
+
+# A virtual machine, and what it serves to itself. Its kernel is not installed.
+look_vm() {
+    has qemu-system-x86_64 || need qemu-system-x86
+    ldd /bin/busybox 2>&1 | grep -q 'not a dynamic' || need busybox-static
+    has cpio || need cpio
+    has depmod || need kmod
+    has mkfs.vfat || need dosfstools
+    has mkfs.exfat || need exfatprogs
+    has mkfs.f2fs || need f2fs-tools
+    has exportfs || need nfs-kernel-server
+    has smbd || need samba
+    has mount.cifs || need cifs-utils
 }
 
 apt() {

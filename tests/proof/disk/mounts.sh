@@ -191,12 +191,16 @@ quirks() {
     opt=
 }
 
-mounts() {
-    build_life || return
-    sh tests/tools/deps.sh mounts
-    for group in $MOUNTS; do $group; done
+show_table() {
     echo
     { printf '%-24s %7s %7s\n' "file system" passed failed
       cat "$work/table"; } | sed 's/^/       /'
     echo
+}
+
+mounts() {
+    build_life || return
+    sh tests/tools/deps.sh mounts
+    for group in $MOUNTS; do $group; done
+    show_table
 }
