@@ -48,6 +48,7 @@ static const struct quirk {
     { "mtime2s",        OTHERWISE, NO_CALL, 0 },  // FAT's granularity
     { "mtime0",         OTHERWISE, NO_CALL, 0 },
     { "mtimeclose",     OTHERWISE, NO_CALL, 0 },  // each close changes it
+    { "mtimewrite",     OTHERWISE, NO_CALL, 0 },  // a writer's does
     { "ino32",          OTHERWISE, NO_CALL, 0 },
     { "dynino",         OTHERWISE, NO_CALL, 0 },  // made up by libfuse
     { "cache",          OTHERWISE, NO_CALL, 0 },  // names, attributes: a second
@@ -296,7 +297,8 @@ static int q_write(const char *path, const char *buf, size_t n, off_t from,
 static int q_release(const char *path, struct fuse_file_info *fi)
 {
     (void)path;
-    if (is("mtimeclose")) {
+    if (is("mtimeclose") ||
+        (is("mtimewrite") && (fi->flags & O_ACCMODE) != O_RDONLY)) {
         (void)futimens(fd_of(fi), NULL);
     }
     close(fd_of(fi));

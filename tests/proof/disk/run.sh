@@ -23,7 +23,8 @@
 # mounts  the life of a run, races and pauses (life.c) on MOUNTS (mounts.sh):
 #         kernels (ext4, xfs, btrfs, tmpfs, overlay), fuses (bindfs, mergerfs,
 #         unionfs-fuse, gocryptfs, encfs, fuse-overlayfs, ntfs-3g, sshfs to this
-#         machine), quirks (quirkfs.c, one after another). One table at its end
+#         machine), quirks (quirkfs.c: QUIRKS, or all, one after another). Its
+#         table is at its end; what each life said is in $B/disk/life.*
 # vm      the same on SYSTEMS (vfat exfat f2fs nfs smb) in a virtual machine
 #         (vm/vm.sh), which is emulated, needs no KVM, cannot write to the host,
 #         serves NFS and SMB to itself, and is ended after VM_SECONDS (1500)
