@@ -1,7 +1,8 @@
 #!/bin/sh
 # deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
 #
-# WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage, too).
+# WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage, too);
+# mounts and vm are what only these parts of tests/proof/disk/run.sh need.
 # Asks the tools themselves, so it is quick when everything is there. Where it
 # may not install it says in one line what is needed, and fails. DEPS=no leaves
 # it out: then a tool that is missing makes its own test fail.
@@ -20,6 +21,7 @@ finds() {
 
 look() {
     missing=
+    case $1 in mounts|vm) "look_$1"; return ;; esac
     has "$CC" || need gcc
     if has "$CC"; then
         finds stdio.h "$CC" -x c || need libc6-dev
@@ -53,6 +55,33 @@ look_fuzz() {
     has clang || { need clang; return; }
     ls "$(clang -print-runtime-dir)"/libclang_rt.fuzzer*.a >/dev/null 2>&1 ||
         need "libclang-rt-$(clang -dumpversion | sed 's/\..*//')-dev"
+}
+
+# File systems over FUSE, and a server for one of them.
+look_mounts() {
+    has fusermount3 || need fuse3
+    has pkg-config || need pkg-config
+    [ -f /usr/include/fuse3/fuse.h ] || need libfuse3-dev
+    for tool in bindfs mergerfs gocryptfs encfs sshfs ntfs-3g fuse-overlayfs; do
+        has $tool || need $tool
+    done
+    has unionfs || need unionfs-fuse
+    has sshd || [ -x /usr/sbin/sshd ] || need openssh-server
+    has ssh || need openssh-client
+}
+
+# A virtual machine, and what it serves to itself. Its kernel is not installed.
+look_vm() {
+    has qemu-system-x86_64 || need qemu-system-x86
+    ldd /bin/busybox 2>&1 | grep -q 'not a dynamic' || need busybox-static
+    has cpio || need cpio
+    has depmod || need kmod
+    has mkfs.vfat || need dosfstools
+    has mkfs.exfat || need exfatprogs
+    has mkfs.f2fs || need f2fs-tools
+    has exportfs || need nfs-kernel-server
+    has smbd || need samba
+    has mount.cifs || need cifs-utils
 }
 
 apt() {

@@ -599,7 +599,7 @@ check "no comment says a line twice" comments_once
 
 scripts() {
     shellcheck -s sh -S warning -e SC1091 tests/run_all .ci/run tests/*/*.sh \
-        tests/*/*/*.sh
+        tests/*/*/*.sh tests/*/*/*/*.sh tests/proof/disk/vm/init
 }
 check "no script has a warning of shellcheck" scripts
 
@@ -607,7 +607,8 @@ spelling() {
     codespell -q 3 -L falsy,chec \
         ckpt.h ckpt_store_fs.h README.md Makefile .ci/run examples/* \
         tests/README.md tests/*/*.[ch] tests/*/*.sh tests/*/*.awk \
-        tests/*/*/*.[ch] tests/*/*/*.sh tests/*/*/*.pml tests/proof/*.txt
+        tests/*/*/*.[ch] tests/*/*/*.sh tests/*/*/*.pml tests/proof/*.txt \
+        tests/proof/disk/vm/*
 }
 check "no word is misspelt" spelling
 

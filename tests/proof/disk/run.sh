@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh -- real file systems, real limits, real kills: sh tests/proof/disk/run.sh
 #
-#     sh tests/proof/disk/run.sh [block|cut|limits|kill|errors ...]
+#     sh tests/proof/disk/run.sh [block|cut|limits|kill|errors|mounts|vm ...]
 #
 # block   states that a power cut can leave on ext4, xfs and btrfs: every write
 #         and flush of a session goes into a log (logdisk.c), STATES states (60)
@@ -20,6 +20,14 @@
 # kill    SIGKILL at every system call of a session but its exec
 # errors  EIO, ENOSPC, EINTR and EMFILE once at every third system call of a
 #         session that reaches the disk; EIO and ENOSPC also from it on
+# mounts  the life of a run, races and pauses (life.c) on MOUNTS (mounts.sh):
+#         kernels (ext4, xfs, btrfs, tmpfs, overlay), fuses (bindfs, mergerfs,
+#         unionfs-fuse, gocryptfs, encfs, fuse-overlayfs, ntfs-3g, sshfs to this
+#         machine), quirks (quirkfs.c: QUIRKS, or all, one after another). Its
+#         table is at its end; what each life said is in $B/disk/life.*
+# vm      the same on SYSTEMS (vfat exfat f2fs nfs smb) in a virtual machine
+#         (vm/vm.sh), which is emulated, needs no KVM, cannot write to the host,
+#         serves NFS and SMB to itself, and is ended after VM_SECONDS (1500)
 #
 # Needs root, FUSE, loop devices and strace; installs what it may, says what it
 # skips and why. STEP is which system calls (1: every one; of kill by default,
@@ -32,7 +40,9 @@
 cd "$(dirname "$0")/../../.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${STATES:=60}"
 : "${SEED:=$(date +%s)}" "${CUTS:=25}" "${SECTOR:=4096}"
-parts=${*:-block cut limits kill errors}
+: "${MOUNTS:=kernels fuses quirks}" "${VM_SECONDS:=1500}"
+: "${SYSTEMS:=vfat exfat f2fs nfs smb}"
+parts=${*:-block cut limits kill errors mounts vm}
 
 skip_all() { echo "skip   disk: $1"; echo "0 passed, 0 failed"; exit 0; }
 [ "$(id -u)" = 0 ] || skip_all "needs root, to mount"
@@ -512,6 +522,11 @@ errors() {
     errors_at ENOSPC +
 }
 
+#--- mounts, vm: other file systems --------------------------------------------
+
+. tests/proof/disk/mounts.sh
+. tests/proof/disk/vm/vm.sh
+
 for part in $parts; do
     case $part in
     block) block ;;
@@ -519,6 +534,8 @@ for part in $parts; do
     limits) limits ;;
     kill) kill_at ;;
     errors) errors ;;
+    mounts) mounts ;;
+    vm) vm ;;
     *) echo "disk: no such part: $part" >&2; exit 2 ;;
     esac
 done
