@@ -92,7 +92,7 @@ all() {
     : >"$1.todo"; : >"$1.names"
     part=$2 $AWK -F '\t' 'index($2, ENVIRON["part"])' "$1.numbers" |
     while IFS='	' read -r n name rest; do
-        echo "$name" >>"$1.names"
+        printf '%s\n' "$name" >>"$1.names"
         if [ -f "$(result "$name")" ]; then
             cat "$(result "$name")"
         else
@@ -101,7 +101,7 @@ all() {
     done
     xargs -I N -P "$JOBS" sh $proof/mutate.sh --one "$1" N "$results" \
         <"$1.todo"
-    while read -r name; do
+    while IFS= read -r name; do
         cat "$(result "$name")"
     done <"$1.names" >"$1.lines"
 }
