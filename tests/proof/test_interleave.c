@@ -530,7 +530,7 @@ static const char *check_begun(long long turn)
 static const char *check_kept(long long turn)
 {
     unsigned retried = 0, pruned = 0, taken = 0, anew = 0;
-    unsigned retriers = 0, overtaken = 0;
+    unsigned retriers = 0, overtaken = 0, told_gone = 0;
     bool retrier = false, pruner = false;
     for (unsigned i = 0; i < t.count; i++) {
         const owner *o = &t.owners[i];
@@ -538,6 +538,8 @@ static const char *check_kept(long long turn)
         pruned += o->pruned;
         retriers += o->script == retries;
         overtaken += o->script == retries && o->finished == CKPT_ERR_EXISTS;
+        told_gone += o->script == retries &&
+                     o->finished == CKPT_ERR_NOT_FOUND;
         // Who had published, and was overtaken before he looked, may not be
         // told so; his word stands all the same.
         retrier = retrier || (o->script == retries &&
@@ -574,9 +576,16 @@ static const char *check_kept(long long turn)
     if (retried > 0 || pruned > 0 || taken > 0 || anew > 0) {
         return NULL;
     }
-    // Of two that overtake each other, both may be told that it is no longer
-    // kept, and that is so.
-    return turn == FAILED || (overtaken > 1 && turn >= 0 && (turn & 1) != 0)
+    // A pruner that was overtaken after it had published counts nothing; the
+    // retrier above completes what it finds, and is told that the run is gone.
+    if (turn == NO_RUN && pruner && told_gone > 0) {
+        return NULL;
+    }
+    // A retrier that was overtaken after it had published, by another one or by
+    // a pruner, may be told that the run is no longer kept, and that is so.
+    const bool others = retriers > 1 || pruner;
+    return turn == FAILED ||
+           (overtaken > 0 && others && turn >= 0 && (turn & 1) != 0)
         ? NULL : "it is kept no more";
 }
 
