@@ -5280,6 +5280,7 @@ CKPT__ONCE static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx,
             ckpt__state_code(state, f->judged);
     }
     if ((purpose & CKPT__FOR_FORCE) && f->judged == CKPT_OK &&
+        state != CKPT_STATE_FINISHED &&
         ckpt__is_exhausted(f->attempt, d->resume_max)) {
         return CKPT_ERR_EXHAUSTED;              // its owner keeps it
     }

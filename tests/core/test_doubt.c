@@ -788,10 +788,22 @@ static void force_takes_no_run_that_has_no_attempt_left(void)
     memset(&never, 0, sizeof(never));
     never.store = &t.fault.base;
     never.throttle_ms = CKPT_OFF;
+    ckpt_desc always = never;
     never.resume_max = CKPT_NEVER;
     CHECK_INT(ckpt_init(&t.ctx, &never), CKPT_OK);
     CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_ERR_EXHAUSTED);
     CHECK_INT(save_text(&t.run2, 2, "[]"), CKPT_OK);    // its owner keeps it
+    // What is finished is only removed, and that takes no attempt.
+    CHECK_INT(ckpt_init(&t.ctx, &always), CKPT_OK);
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_OK);
+    fault_plan_for_ever(&t.fault, FAULT_DROP, 1, FAULT_BEFORE,
+                        CKPT_ERR_IO);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
+    fault_none(&t.fault);
+    ckpt_abandon(&t.run);
+    CHECK_INT(ckpt_init(&t.ctx, &never), CKPT_OK);
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_FINISHED);
+    CHECK_INT(query(), CKPT_ERR_NOT_FOUND);
 }
 
 static void an_id_may_be_that_of_the_run_or_the_info(void)
