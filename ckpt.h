@@ -285,7 +285,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(OLDER,             2, "the newest is damaged; this is the one before")   \
     X(END,               3, "there are no more")                               \
     X(FINISHED,          4, "the run is finished; there is nothing to do")     \
-    X(ERR_ARGUMENT,     -1, "an argument is out of range")      \
+    X(ERR_ARGUMENT,     -1, "an argument is out of range")                     \
     X(ERR_CLOSED,       -2, "the run is not open; begin or resume it first")   \
     X(ERR_NOT_FOUND,    -3, "there is nothing of that name")                   \
     X(ERR_EXISTS,       -4, "a run of that id exists; resume or remove it")    \
@@ -315,7 +315,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_PHASES,      -28, "too many completed phases")                       \
     X(ERR_EFFECTS,     -29, "too many open effects; end or settle some")       \
     X(ERR_HELD,        -30, "the run still holds environments, or too many")   \
-    X(ERR_RELEASED,    -31, "the environment was released")         \
+    X(ERR_RELEASED,    -31, "the environment was released")                    \
     X(ERR_RELEASING,   -32, "the environment is being released")
 
 typedef enum ckpt_code {
@@ -4046,9 +4046,6 @@ static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
         w->at += (uint32_t)strlen(ckpt__glue(i));
         ckpt__emit_section_end(w, &glue);
         const uint32_t count = ckpt__emit_section(w, plan, i);
-        if (i == CKPT__EFFECTS) {
-            plan->now->uncertain = w->begun;
-        }
         ckpt__emit_section_end(w, &section);
         if (w->dry) {
             plan->now->section[i] = section;
@@ -4056,6 +4053,9 @@ static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
         }
         if (w->dry && i == CKPT__META) {
             plan->now->front = w->all.crc;
+        }
+        if (w->dry && i == CKPT__EFFECTS) {
+            plan->now->uncertain = w->begun;
         }
     }
     ckpt__emit_text(w, "}");
@@ -4173,7 +4173,7 @@ typedef struct ckpt__run {
     int64_t          saved_ms;      // on the monotonic clock; -1: never in
     int64_t          beat_ms;       // this claim
     ckpt_store       none;          // where a degraded run is kept: nowhere
-    ckpt_error       written;       // what the store said of the last write
+    ckpt_error       said;          // what the store said before the last look
     uint8_t          skippable[(CKPT_PHASES_MAX + 7) / 8];
     ckpt__record     record;        // the newest generation
     ckpt__record     next;          // the one that is being written
@@ -4719,13 +4719,13 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
     } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
         run->doubts |= CKPT__DOUBT_RECORD;      // judge before the next save
     }
-    run->written = p->error;                    // the look overwrites p->error
+    run->said = p->error;                    // the look overwrites p->error
     const ckpt_code fence = ckpt__fence(run);
     if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
         return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
     }
     if (rc != CKPT_OK) {
-        p->error = run->written;
+        p->error = run->said;
         return rc;
     }
     if (fence != CKPT_OK) {
@@ -4940,13 +4940,21 @@ static bool ckpt__is_id(const char *id)
     return n > 0 && n <= CKPT_ID_MAX;
 }
 
+// Keeps an id in the context: the caller's may lie in a run or an info that the
+// call clears. False: it is no id.
+static bool ckpt__keep_id(ckpt__ctx *ctx, const char *id)
+{
+    const bool is_id = ckpt__is_id(id);
+    if (is_id) {
+        memmove(ctx->id, id, strlen(id) + 1);
+    }
+    return is_id;
+}
+
 static ckpt_code ckpt__run_init(ckpt__ctx *ctx, ckpt__run *run, const char *id)
 {
     ckpt_run *view = run->view;
-    const bool is_id = ckpt__is_id(id);
-    if (is_id) {
-        memmove(ctx->id, id, strlen(id) + 1);   // it may be that of the run
-    }
+    const bool is_id = ckpt__keep_id(ctx, id);
     memset(view, 0, sizeof(*view));
     run->view = view;
     run->ctx = ctx;
@@ -5147,9 +5155,9 @@ static ckpt_code ckpt__judge_claimed(ckpt__run *run, ckpt_code *judged)
         *judged = ckpt__judge(p, run->view->id, run->epoch, &into);
         if (*judged != CKPT_ERR_STALE) break;
     }
-    run->view->error = p->error;
+    run->said = p->error;
     CKPT__TRY(ckpt__conclude(run, *judged));
-    p->error = run->view->error;
+    p->error = run->said;
     return CKPT_OK;
 }
 
@@ -5428,7 +5436,6 @@ static ckpt_code ckpt__finish(ckpt__run *run, ckpt_outcome outcome,
 {
     const bool damaged = run->handed == CKPT__HANDED_DAMAGED &&
                          run->stage != CKPT__LOST;
-    memset(&run->place.error, 0, sizeof(run->place.error));
     if (!damaged && run->stage != CKPT__ENDED) {
         CKPT__TRY(ckpt__ready(run));
     }
@@ -5878,7 +5885,8 @@ static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
     CKPT__TRY(ckpt__save_begin(run, save));
     if (save == NULL) return CKPT_ERR_ARGUMENT;
     CKPT__TRY(ckpt__name_check(id, &run->place.error));
-    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT) ^ save->turn;
+    const uint64_t name = ckpt__hash_text(id, CKPT__AS_TEXT);
+    const uint64_t key = name ^ save->turn;
     const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, save->turn);
     const ckpt__entry *e = &run->tables.effects[at];
     const bool again = at < run->record.section[CKPT__EFFECTS].count;
@@ -5890,6 +5898,9 @@ static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
     if (!again && !ckpt__effect_fits(run)) return CKPT_ERR_EFFECTS;
     if (!again) {
         ckpt__plan_entry(run, CKPT__EFFECTS, at, CKPT__WRITE, id);
+    }
+    if (run->end_again == name) {
+        run->end_again = 0;                     // the caller did not repeat it
     }
     run->begin_again = key;
     return CKPT_OK;
@@ -5923,25 +5934,21 @@ static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *id,
     CKPT__TRY(ckpt__save_begin(run, NULL));
     CKPT__TRY(ckpt__name_check(id, &run->place.error));
     const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
-    uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, UINT64_MAX);
-    if (run->end_again == key) {
-        // A call that could not be acknowledged is repeated: if what it wrote
-        // stands, that is only saved once more. An older effect of that id
-        // must not get the result.
-        at = ckpt__entry_find(run, CKPT__EFFECTS, id, run->end_turn);
-        if (at == run->record.section[CKPT__EFFECTS].count ||
-            run->tables.effects[at].ended) {
-            return CKPT_OK;
-        }
-    }
-    if (at == run->record.section[CKPT__EFFECTS].count) {
-        return CKPT_ERR_NOT_FOUND;
-    }
+    // A call that could not be acknowledged is repeated: if what it wrote
+    // stands, that is only saved once more. An older effect of that id must not
+    // get the result.
+    const bool again = run->end_again == key;
+    const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id,
+                                         again ? run->end_turn : UINT64_MAX);
+    const bool there = at < run->record.section[CKPT__EFFECTS].count;
+    if (again && (!there || run->tables.effects[at].ended)) return CKPT_OK;
+    if (!there) return CKPT_ERR_NOT_FOUND;
+    CKPT__TRY(ckpt__plan_value(run, result));
     run->end_again = key;
     run->end_turn = run->tables.effects[at].turn;
     ckpt__plan_entry(run, CKPT__EFFECTS, at,
                      result.ptr != NULL ? CKPT__WRITE : CKPT__DROP, id);
-    return ckpt__plan_value(run, result);
+    return CKPT_OK;
 }
 
 CKPT_API ckpt_code ckpt_effect_end(ckpt_run *view, const char *id,
@@ -6342,23 +6349,21 @@ static void ckpt__info_life(ckpt_run_info *info, const ckpt__place *p)
     info->owner[sizeof(info->owner) - 1] = '\0';
 }
 
-// Describes a run. CKPT_ERR_NOT_FOUND if it is not there.
-static ckpt_code ckpt__describe(ckpt__ctx *ctx, const char *id,
-                                ckpt_run_info *info)
+// Describes the run of the id that the context keeps. CKPT_ERR_NOT_FOUND if it
+// is not there.
+static ckpt_code ckpt__describe(ckpt__ctx *ctx, ckpt_run_info *info)
 {
     ckpt__place *p = &ctx->place;
     ckpt__facts *f = &p->facts;
     const ckpt__into into = ckpt__into_info(ctx, info);
-    memmove(ctx->id, id, strlen(id) + 1);       // it may be that of the info
-    id = ctx->id;
     memset(info, 0, sizeof(*info));
     memset(f, 0, sizeof(*f));
-    memcpy(info->id, id, sizeof(info->id));
+    memcpy(info->id, ctx->id, sizeof(info->id));
     info->beat_age_ms = -1;
-    ckpt_code rc = ckpt__store_open(p, &ctx->desc, id, CKPT_HOW_FIND);
+    ckpt_code rc = ckpt__store_open(p, &ctx->desc, ctx->id, CKPT_HOW_FIND);
     if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_ARGUMENT) return rc;
     if (rc == CKPT_OK) {
-        rc = ckpt__observe(ctx, p, id, &into);
+        rc = ckpt__observe(ctx, p, ctx->id, &into);
         ckpt__store_close(p, false);
     }
     if (rc == CKPT_OK) {
@@ -6381,12 +6386,12 @@ CKPT_API ckpt_code ckpt_query(ckpt_ctx *view, const char *id,
                               ckpt_run_info *info)
 {
     ckpt__ctx *ctx = ckpt__ctx_of(view);
-    return ckpt__ctx_result(ctx, ckpt__is_id(id) ? ckpt__describe(ctx, id, info)
-                                                 : CKPT_ERR_ARGUMENT);
+    return ckpt__ctx_result(ctx, ckpt__keep_id(ctx, id) ?
+                            ckpt__describe(ctx, info) : CKPT_ERR_ARGUMENT);
 }
 
 // Reads every generation of a run, and returns the first fault.
-static ckpt_code ckpt__verify_all(ckpt__ctx *ctx, const char *id)
+static ckpt_code ckpt__verify_all(ckpt__ctx *ctx)
 {
     ckpt__place *p = &ctx->place;
     const ckpt__into into = ckpt__into_info(ctx, NULL);
@@ -6394,7 +6399,7 @@ static ckpt_code ckpt__verify_all(ckpt__ctx *ctx, const char *id)
     ckpt_code worst = CKPT_OK, rc;
     uint64_t pos = 0;
     while ((rc = ckpt__walk_next(p, &w)) == CKPT_OK) {
-        rc = ckpt__judge_one(p, id, &into);
+        rc = ckpt__judge_one(p, ctx->id, &into);
         if (rc != CKPT_OK && rc != CKPT_ERR_DAMAGED) return rc;
         if (worst == CKPT_OK && rc != CKPT_OK) {
             worst = rc;
@@ -6408,12 +6413,12 @@ static ckpt_code ckpt__verify_all(ckpt__ctx *ctx, const char *id)
 }
 
 // Describes a run, and then reads it whole.
-static ckpt_code ckpt__verify(ckpt__ctx *ctx, const char *id,
-                              ckpt_run_info *info)
+static ckpt_code ckpt__verify(ckpt__ctx *ctx, ckpt_run_info *info)
 {
-    CKPT__TRY(ckpt__describe(ctx, id, info));
-    CKPT__TRY(ckpt__store_open(&ctx->place, &ctx->desc, id, CKPT_HOW_FIND));
-    const ckpt_code rc = ckpt__verify_all(ctx, id);
+    CKPT__TRY(ckpt__describe(ctx, info));
+    CKPT__TRY(ckpt__store_open(&ctx->place, &ctx->desc, ctx->id,
+                               CKPT_HOW_FIND));
+    const ckpt_code rc = ckpt__verify_all(ctx);
     ckpt__store_close(&ctx->place, false);
     if (rc == CKPT_OK && info->error.code != CKPT_OK) {
         ctx->place.error = info->error;         // the info and the code agree
@@ -6428,14 +6433,11 @@ CKPT_API ckpt_code ckpt_verify(ckpt_ctx *view, const char *id,
     ckpt__ctx *ctx = ckpt__ctx_of(view);
     ckpt_code rc = CKPT_ERR_STALE;
     info = info != NULL ? info : &ctx->info;
-    const bool is_id = ckpt__is_id(id);
-    if (is_id) {
-        memmove(ctx->id, id, strlen(id) + 1);   // it may be that of the info
-    }
+    const bool is_id = ckpt__keep_id(ctx, id);
     memset(info, 0, sizeof(*info));
     if (!is_id) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     for (int tries = 0; tries < 8 && rc == CKPT_ERR_STALE; tries++) {
-        rc = ckpt__verify(ctx, ctx->id, info);
+        rc = ckpt__verify(ctx, info);
     }
     rc = ckpt__ctx_result(ctx, rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc);
     if (rc != CKPT_OK) {
@@ -6475,7 +6477,7 @@ static ckpt_code ckpt__scan(ckpt__ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
     bool more = true;
     memset(&cursor, 0, sizeof(cursor));
     while (more && ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
-        if (ckpt__describe(ctx, ctx->id, info) == CKPT_OK &&
+        if (ckpt__describe(ctx, info) == CKPT_OK &&
             ((uint32_t)info->state & states)) {
             more = fn(user, info);
         }
@@ -6708,7 +6710,7 @@ static bool ckpt__prune_one(ckpt__ctx *ctx, ckpt_run *run,
     ckpt_run_info *info = &ctx->info;
     const uint32_t states = desc->states != 0 ? desc->states :
         (uint32_t)CKPT_STATE_DONE | (uint32_t)CKPT_STATE_FAILED;
-    ckpt_code rc = ckpt__describe(ctx, ctx->id, info);
+    ckpt_code rc = ckpt__describe(ctx, info);
     if (rc != CKPT_OK || ((uint32_t)info->state & states) == 0 ||
         info->beat_age_ms <= desc->age_ms || info->held > 0) {
         return true;

@@ -37,6 +37,7 @@
     X(an_effect_of_an_earlier_claim_is_never_new)                              \
     X(an_end_of_a_phase_that_is_repeated_stands_once)                          \
     X(an_end_of_an_effect_that_is_repeated_ends_no_older_one)                  \
+    X(an_end_that_is_not_repeated_is_of_the_effect_begun_last)                 \
     X(a_short_reason_stands_in_the_note)                                       \
     X(a_receipt_is_kept_though_the_record_had_to_be_judged_again)              \
     X(after_damage_a_run_is_not_interrupted_before_a_load)                     \
@@ -716,6 +717,24 @@ static void an_end_of_an_effect_that_is_repeated_ends_no_older_one(void)
         CHECK(effect_is(2, "pay", CKPT_EFFECT_ENDED) == (i < 3));
         CHECK_INT(ckpt_effect_end(&t.run, "pay", result), CKPT_ERR_NOT_FOUND);
     }
+}
+
+// Its caller went on after an end that was not acknowledged, or was refused.
+static void an_end_that_is_not_repeated_is_of_the_effect_begun_last(void)
+{
+    begin();
+    CHECK_INT(begin_effect_of(3, "pay"), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("1")), CKPT_ERR_UNSURE);
+    CHECK_INT(begin_effect_of(4, "pay"), CKPT_OK);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("2")), CKPT_OK);
+    CHECK(effect_is(4, "pay", CKPT_EFFECT_ENDED));
+    CHECK_INT(begin_effect_of(5, "pay"), CKPT_OK);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("[")), CKPT_ERR_JSON);
+    CHECK_INT(begin_effect_of(6, "pay"), CKPT_OK);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("3")), CKPT_OK);
+    CHECK(effect_is(5, "pay", CKPT_EFFECT_UNCERTAIN));
+    CHECK(effect_is(6, "pay", CKPT_EFFECT_ENDED));
 }
 
 // With its quotes the reason "ok" is as long as null.

@@ -317,7 +317,7 @@ size() {
     fi
     return $rc
 }
-check "code and constants of the core fit into 28 KiB on a Cortex-M4" size
+check "without prune and verify the core fits into 28 KiB on a Cortex-M4" size
 
 small_tables() {
     tables='-DCKPT_PHASES_MAX=16 -DCKPT_EFFECTS_MAX=8 -DCKPT_HELD_MAX=4'
@@ -616,7 +616,7 @@ check "no statement has two ?:" \
     awk -f tests/tools/form/choices.awk ckpt.h ckpt_store_fs.h
 
 check "ckpt.h has so many code lines, and no section above 500" \
-    awk -v most=4990 -f tests/tools/form/lines.awk ckpt.h
+    awk -v most=4987 -f tests/tools/form/lines.awk ckpt.h
 check "ckpt_store_fs.h has so many code lines, and no section above 500" \
     awk -v most=1900 -f tests/tools/form/lines.awk ckpt_store_fs.h
 

@@ -1,9 +1,9 @@
 #!/bin/sh
 # size.sh -- how large the core is on a Cortex-M4, and other figures
 #
-# Fails when the code and the constants of the core are above 28 KiB there, not
-# counting ckpt_prune() and ckpt_verify(), which a program on such a machine
-# leaves to others; or when it has writable data.
+# Fails when the code and the constants of the core, without ckpt_prune() and
+# ckpt_verify(), are above 28 KiB there, or when it has writable data. With both
+# the core is above 28 KiB today.
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC:=cc}" "${STB:=/usr/include/stb}" "${B:=build}" "${ARM:=arm-none-eabi-}"
 max=28672
@@ -28,9 +28,9 @@ $arm -c -o "$work/core.o" "$work/core.c" || exit 1
         sum = text + constants
         printf "core, Cortex-M4 -Os      %6d bytes, of at most %d\n", \
                sum - others, max
+        printf "  with prune and verify  %6d bytes\n", sum
         printf "  code                   %6d bytes\n", text
         printf "  constants              %6d bytes\n", constants
-        printf "  of it prune, verify    %6d bytes\n", others
         printf "  writable data          %6d bytes\n", data
         exit text == 0 || others == 0 || sum - others > max || data > 0
     }'

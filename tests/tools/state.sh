@@ -1,7 +1,7 @@
 #!/bin/sh
-# state.sh -- what a result depends on, in two numbers; to be read in with "."
+# state.sh -- what a result depends on, as a name; to be read in with "."
 #
-# state_of FILE...: a number for the contents of files. Of C it is the code
+# state_of FILE...: a name for the contents of files. Of C it is the code
 # alone, so that what a comment says makes no result old.
 state_of() {
     for file in "$@"; do

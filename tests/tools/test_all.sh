@@ -5,9 +5,10 @@
 # machines, a minute of each fuzzer, the whole model, the coverage, and the
 # mutations. The table says what ran, how many cases, how long, and what was
 # skipped and why; the last line is "N passed, N failed". ONLY="disk model"
-# runs some of them. A part that passed is not run again for as long as the code
-# of headers, tests and examples stays as it is (of the form, every file), so
-# that it can be stopped and goes on where it was; ANEW=yes runs everything.
+# runs some of them. A part that passed is not run again for as long as Makefile
+# and the code of headers, tests and examples stay as they are (of the form,
+# every file), so that it can be stopped and goes on where it was; ANEW=yes runs
+# everything.
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${MAKE:=make}"
 export B CC STB MAKE
@@ -16,8 +17,10 @@ export B CC STB MAKE
 mkdir -p "$B/test_all" || exit 1
 work=$B/test_all
 # shellcheck disable=SC2046
-kept=$work/passed-$(state_of $(find ./*.h tests examples -type f | sort))
-form=form-$(cat ./*.h Makefile README.md .ci/run | cksum | tr ' ' -)
+kept=$work/passed-$(state_of $(find ./*.h Makefile tests examples -type f |
+    sort))
+form=form-$(find ./*.h Makefile README.md tests examples .ci -type f | sort |
+    xargs cat | cksum | tr ' ' -)
 [ -z "$ANEW" ] || rm -rf "$kept"
 mkdir -p "$kept" || exit 1
 : >"$work/table"
