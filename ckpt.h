@@ -4719,7 +4719,7 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
     } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
         run->doubts |= CKPT__DOUBT_RECORD;      // judge before the next save
     }
-    run->said = p->error;                    // the look overwrites p->error
+    run->said = p->error;                       // the look overwrites p->error
     const ckpt_code fence = ckpt__fence(run);
     if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
         return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
@@ -5826,8 +5826,7 @@ static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
     // A call that could not be acknowledged is repeated: if what it wrote
     // stands, that is only saved once more. Else the phase would stand twice,
     // and the next one of that name be skipped although it was never done.
-    if (run->phase_again == again && n == run->phases_then + 1 &&
-        run->tables.phases[n - 1] == key) {
+    if (run->phase_again == again && n == run->phases_then + 1) {
         return CKPT_OK;
     }
     if (n == CKPT_PHASES_MAX) return CKPT_ERR_PHASES;
