@@ -20,7 +20,6 @@
 #define CRC_AT    17                    // and the digits of its sums
 #define SUM_AT    35
 #define FRONT_AT  54
-#define META_COUNT (sizeof(ckpt_meta) / sizeof(const char *))
 
 static sim_disk *base;
 static sim_blob *good;                  // the record on it
@@ -260,9 +259,9 @@ static bool same_text(const char *a, const char *b)
 static void check_same_but_messages(const content *a, const content *b)
 {
     ckpt_meta left = a->at.meta, right = b->at.meta;
-    for (uint32_t i = 0; i < META_COUNT; i++) {
-        FUZZ_CHECK(same_text(*ckpt__meta_member(&left, i),
-                             *ckpt__meta_member(&right, i)));
+    for (uint32_t i = 0; i < CKPT__META_COUNT; i++) {
+        FUZZ_CHECK(same_text(ckpt__meta_text(&left, i),
+                             ckpt__meta_text(&right, i)));
     }
     FUZZ_CHECK(a->at.turn == b->at.turn && a->at.turn_max == b->at.turn_max);
     FUZZ_CHECK(fuzz_same(a->at.phases, b->at.phases));
