@@ -4,6 +4,7 @@
 #     sh tests/fuzz/run.sh SECONDS [target]   each for that long (clang)
 #     sh tests/fuzz/run.sh replay [target]    what was found, once (any CC,
 #                                             with sanitizers if it has them)
+#     sh tests/fuzz/run.sh build [target]     only builds them (any CC)
 #
 # One line for each target; the last line is "N passed, N failed". A fuzzer
 # begins with the committed corpus and with what it kept in $B/fuzz/TARGET the
@@ -17,7 +18,7 @@ how=$1
 passed=0 failed=0
 
 case $how in
-replay | [1-9]*) ;;
+build | replay | [1-9]*) ;;
 *) sed -n 's/^#  *\(sh tests.*\)/usage: \1/p' "$0" >&2; exit 2 ;;
 esac
 if [ -n "$2" ]; then
@@ -33,7 +34,8 @@ build() {
     # shellcheck disable=SC2086
     "$cc" -std=c99 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wpedantic \
         -Wconversion -Wsign-conversion -Wshadow -Wundef -Wcast-qual \
-        -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Werror \
+        -Wwrite-strings -Wvla -Walloca -Wstrict-prototypes \
+        -Wmissing-prototypes -Werror \
         -I. -Itests/support "-I$STB" -O1 -g "$@" -o "$out" \
         "tests/fuzz/fuzz_$target.c" $libs
 }
@@ -48,16 +50,31 @@ sanitizers() {
     fi
 }
 
+# Whether a target can be built here: only that of JSON needs a library.
+buildable() {
+    mkdir -p "$B/fuzz/$1" || exit 1
+    if [ "$1" = json ] && ! echo '#include <jansson.h>' |
+       "$CC" -E -x c - >"$B/fuzz/$1/log" 2>&1; then
+        echo "json     skipped: there is no jansson.h (libjansson-dev)"
+        return 1
+    fi
+}
+
+# Builds a target, and does not run it.
+build_only() {
+    buildable "$1" || return 0
+    if build "$CC" "$B/fuzz/$1/built" "$1" -O0 -DFUZZ_MAIN; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+}
+
 # Runs every file of the corpus, each for itself.
 replay() {
     target=$1 p=0 f=0
     dir=$B/fuzz/$target
-    mkdir -p "$dir" || return 1
-    if [ "$target" = json ] &&
-       ! echo '#include <jansson.h>' | "$CC" -E -x c - >"$dir/log" 2>&1; then
-        echo "json     skipped: there is no jansson.h (libjansson-dev)"
-        return 0
-    fi
+    buildable "$target" || return 0
     # shellcheck disable=SC2046
     if ! build "$CC" "$dir/replay" "$target" -DFUZZ_MAIN \
          $(sanitizers "$CC" "$dir/replay"); then
@@ -109,11 +126,11 @@ fuzz() {
 }
 
 for name in $targets; do
-    if [ "$how" = replay ]; then
-        replay "$name"
-    else
-        fuzz "$name"
-    fi
+    case $how in
+    build) build_only "$name" ;;
+    replay) replay "$name" ;;
+    *) fuzz "$name" ;;
+    esac
 done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

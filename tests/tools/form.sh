@@ -465,15 +465,8 @@ examples() {
 }
 check "the examples compile without a warning, each alone" examples
 
-# All but the one that needs jansson.
-fuzzers() {
-    for source in tests/fuzz/fuzz_[!j]*.c; do
-        # shellcheck disable=SC2086
-        gcc -std=c99 -D_POSIX_C_SOURCE=200809L $warn -Werror -I. \
-            -Itests/support "-I$STB" -fsyntax-only "$source" || return 1
-    done
-}
-check "the fuzz targets compile without a warning" fuzzers
+check "the fuzz targets compile without a warning" \
+    env CC=gcc sh tests/fuzz/run.sh build
 
 #--- Documentation -------------------------------------------------------------
 
