@@ -265,8 +265,8 @@ CKPT_API uint32_t ckpt_version(void);
 #endif
 
 // What a context and a run keep inside, in bytes.
-#define CKPT_CTX_SIZE       4672
-#define CKPT_RUN_SIZE       (3880 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_CTX_SIZE       4688
+#define CKPT_RUN_SIZE       (3896 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -316,7 +316,8 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_EFFECTS,     -29, "too many open effects; end or settle some")       \
     X(ERR_HELD,        -30, "the run still holds environments, or too many")   \
     X(ERR_RELEASED,    -31, "the environment was released")                    \
-    X(ERR_RELEASING,   -32, "the environment is being released")
+    X(ERR_RELEASING,   -32, "the environment is being released")               \
+    X(ERR_UNSUITABLE,  -33, "the file system lacks what is needed; use another")
 
 typedef enum ckpt_code {
 #define CKPT_X(name, value, message) CKPT_##name = value,
@@ -1216,8 +1217,9 @@ typedef enum ckpt_extent {
     CKPT_DROP_ALL           // the whole run
 } ckpt_extent;
 
-// Names a generation. token is the store's own (an inode, a row version): two
-// generations of a run never have the same.
+// Names a generation. token is the store's own (a row version, a sum of the
+// first 512 bytes): two generations of a run never have the same, nor the same
+// first 512 bytes.
 typedef struct ckpt_gen {
     uint64_t epoch;
     uint64_t seq;           // look() gives 0 if the store does not know it
@@ -1249,8 +1251,12 @@ typedef struct ckpt_look {
 
 typedef enum ckpt_verdict {
     CKPT_LIFE_UNKNOWN,      // judge by the age of the beat
-    CKPT_LIFE_LIVE,
-    CKPT_LIFE_GONE
+    CKPT_LIFE_LIVE,         // certainly
+    CKPT_LIFE_GONE,         // certainly
+    CKPT_LIFE_ABSENT,       // no process has the owner's number, as far as this
+                            // machine can tell: gone after two beats
+    CKPT_LIFE_REUSED        // it holds its lock, but its number seems to be
+                            // another process's: gone after ten leases
 } ckpt_verdict;
 
 // What is known about the owner of a claim.
@@ -1263,6 +1269,9 @@ typedef struct ckpt_life {
     int64_t      now_ms;            // the same clock, now. A store whose clock
                                     // restarts at each boot says GONE for
                                     // claims of an earlier boot
+    int64_t      unchanged_ms;      // for how long a beat that is later than
+                                    // now has not changed, as far as anybody
+                                    // has seen; 0: not known
     uint64_t     acked;             // as last given to beat(); never falls
     bool         gave_up;           // as given to close() by the claimant
     char         owner[160];        // who claimed, for people; NUL-terminated
@@ -1313,7 +1322,8 @@ typedef struct ckpt_store_methods {
 
     // Looks at a run as it is now, never from a cache. Fills in generations of
     // epochs up to epoch_max (0: none): whole epochs only, as many as fit.
-    // look->epoch has no such limit, and is 0 for a run that was removed. Look
+    // look->epoch has no such limit, and is 0 for a run that was removed.
+    // ERR_NOT_FOUND if what has the id's name is no run at all. Look
     // at all claims, not only the next one: claims in between may be gone. Look
     // at the own claim last: else another process could claim and finish the
     // run in between, and the owner would see its claim and no higher one.
@@ -1912,6 +1922,7 @@ typedef struct ckpt__facts {
     ckpt_verdict verdict;
     int64_t      age_ms;        // of the last beat; negative: in the future
     bool         watched;       // that beat did not change for a lease
+    int64_t      unchanged_ms;  // for how long it did not, as the store says
 } ckpt__facts;
 
 // Whether a save is due (R9). saved_ms: the time of the last save of this
@@ -1951,13 +1962,21 @@ static bool ckpt__is_let_go(const ckpt__facts *f)
            (f->outcome == CKPT_INTERRUPTED || f->outcome == CKPT_RETRY);
 }
 
-// Whether the owner of the highest claim is gone (R7).
+// Whether the owner of the highest claim is gone (R7). A fact decides at once.
+// After a hint the age of the beat decides, sooner or later than without one. A
+// beat in the future has no age: it must have been watched for a lease.
 static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
 {
-    if (f->verdict == CKPT_LIFE_UNKNOWN) {
-        return f->watched || f->age_ms > desc->lease_ms;
+    switch (f->verdict) {
+    case CKPT_LIFE_LIVE: return false;
+    case CKPT_LIFE_GONE: return true;
+    case CKPT_LIFE_REUSED: return f->age_ms / 10 > desc->lease_ms;
+    case CKPT_LIFE_ABSENT:
+        if (f->age_ms / 2 > desc->beat_ms) return true;
+        break;
+    default: break;
     }
-    return f->verdict == CKPT_LIFE_GONE;
+    return f->watched || f->age_ms > desc->lease_ms;
 }
 
 CKPT__ONCE static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
@@ -2010,8 +2029,8 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
     *wait_ms = 0;
     if (judged != 0) return judged;
     if (!ckpt__is_let_go(f) && !ckpt__is_gone(f, desc)) {
-        if (!whole || (f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0)) {
-            *wait_ms = desc->lease_ms;
+        if (!whole || (f->verdict != CKPT_LIFE_LIVE && f->age_ms < 0)) {
+            *wait_ms = desc->lease_ms - f->unchanged_ms;
             return CKPT_STATE_BUSY;
         }
         return f->age_ms > desc->lease_ms ? CKPT_STATE_STALLED
@@ -4437,6 +4456,7 @@ static ckpt_code ckpt__observe_owner(ckpt__place *p)
     CKPT__TRY(ckpt__store_alive(p, f->highest, &p->life));
     f->verdict = p->life.verdict;
     f->age_ms = p->life.now_ms - p->life.beat_ms;
+    f->unchanged_ms = p->life.unchanged_ms;
     return CKPT_OK;
 }
 
@@ -4446,8 +4466,9 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
 {
     ckpt__facts *f = &p->facts;
     CKPT__TRY(ckpt__observe_owner(p));
-    f->watched = f->verdict == CKPT_LIFE_UNKNOWN && f->age_ms < 0 &&
-        ckpt__watch_beat(ctx, id, f->highest, p->life.beat_ms);
+    f->watched = f->age_ms < 0 &&
+        (f->unchanged_ms >= ctx->desc.lease_ms ||
+         ckpt__watch_beat(ctx, id, f->highest, p->life.beat_ms));
     f->judged = ckpt__judge(p, id, CKPT_TURN_MAX, into);
     return CKPT_OK;
 }
@@ -6365,6 +6386,7 @@ static ckpt_code ckpt__describe(ckpt__ctx *ctx, ckpt_run_info *info)
         rc = ckpt__observe(ctx, p, ctx->id, &into);
         ckpt__store_close(p, false);
     }
+    if (rc == CKPT_ERR_NOT_FOUND) return rc;
     if (rc == CKPT_OK) {
         ckpt__info_life(info, p);
     } else {

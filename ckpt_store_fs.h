@@ -82,6 +82,9 @@
     #if !defined(_FILE_OFFSET_BITS)
         #define _FILE_OFFSET_BITS 64    // makes off_t 64 bits wide
     #endif
+    #if !defined(_TIME_BITS)
+        #define _TIME_BITS 64           // and time_t: for years after 2038
+    #endif
 #endif
 
 #include "ckpt.h"
@@ -179,12 +182,17 @@ typedef struct ckpt_fs_calls {
     int (*link)(void *u, int dir, const char *from, int to_dir,
                 const char *to);
 
-    // Locks a file at once, or returns -EWOULDBLOCK. The lock ends when fd is
-    // closed; the system closes it when the process dies.
+    // Locks a file at once, or returns -EWOULDBLOCK. The lock ends with
+    // unlock(), or when the last copy of fd is closed: a child of fork() has
+    // one. The system closes those of a process that dies.
     int (*lock)(void *u, int fd, bool exclusive);
+    int (*unlock)(void *u, int fd);
 
     // Sets the mtime of a file to the present time of the file system.
     int (*touch)(void *u, int fd);
+
+    // Sets the permission bits of a directory.
+    int (*chmod)(void *u, int fd, uint32_t mode);
 
     // Walks through the names in a directory. dir_next() returns 1 with a name,
     // and 0 at the end. The store closes each walk that it has opened.
@@ -192,17 +200,19 @@ typedef struct ckpt_fs_calls {
     int (*dir_next)(void *u, void *walk, char name[256]);
     void (*dir_close)(void *u, void *walk);
 
-    // Returns 1 if all processes that can see a lock on the file system of fd
-    // run on this kernel, else 0.
+    // Returns 2 if all processes that can see a lock on the file system of fd
+    // certainly run on this kernel, 1 if they seem to, else 0.
     int (*local)(void *u, int fd);
 
     int (*self)(void *u, ckpt_fs_self *self);
 
-    // Returns 1 if the process of that number and start time is certainly gone,
-    // else 0.
+    // Returns 1 if no process has that number, 2 if the process that has it
+    // seems to have been started at another time, else 0.
     int (*gone)(void *u, int64_t pid, uint64_t start);
 
-    int64_t (*pid)(void *u);                // of the calling process
+    // Returns a number of the calling process that differs from the number of
+    // every process that was forked from it, also in another pid namespace.
+    int64_t (*pid)(void *u);
     int (*clock)(void *u, ckpt_moment *now);
     int (*random)(void *u, void *buf, size_t n);    // fills n bytes
 } ckpt_fs_calls;
@@ -215,6 +225,9 @@ typedef struct ckpt_store_fs_desc {
                                         // exists; may be a symbolic link
     ckpt_store_fs_durability durability;    // default: CKPT_STORE_FS_POWER
     ckpt_store_fs_liveness   liveness;      // default: CKPT_STORE_FS_AUTO
+    bool                     fix_modes; // take away the right of others to
+                                        // write to the directory, if it is ours
+                                        // (a volume that is group-writable)
     const ckpt_fs_calls     *calls;     // default: those of this system
     void                    *calls_user;    // u of the calls
 } ckpt_store_fs_desc;
@@ -228,6 +241,8 @@ typedef struct ckpt_store_fs {
         int                      root;  // descriptor; -1: closed
         ckpt_store_fs_durability durability;
         bool                     locks; // judge by locks, else by age
+        bool                     ours_alone;    // and only processes of this
+                                        // kernel can hold them
         uint32_t                 uid;   // the user who owns the root
         const ckpt_fs_calls     *calls;
         void                    *user;
@@ -246,6 +261,9 @@ typedef struct ckpt_store_fs {
 //   CKPT_ERR_FOREIGN    the directory belongs to another user, or .dir names
 //                       something that is no directory
 //   CKPT_ERR_UNSAFE     others can write to the directory
+//   CKPT_ERR_UNSUITABLE the file system lacks what the store needs; err->op
+//                       says what: hard links, a rename that replaces a file,
+//                       a sync of a directory, modes, or mtimes
 //   CKPT_ERR_ACCESS     this process may not make or open the directory
 //   CKPT_ERR_NO_SPACE   the disk has no room for the directory
 //   CKPT_ERR_RESOURCE   there are no descriptors left, or no memory
@@ -373,9 +391,12 @@ typedef char ckpt__off_t_has_64_bits[sizeof(off_t) >= 8 ? 1 : -1];
 // The functions of ckpt_fs_calls for POSIX. None of them looks at u.
 
 // Turns the result of a system call into one of the table: -errno on failure.
+// NFS says ESTALE where a directory or file is gone that this process holds
+// open; on all other file systems the name is then simply not there.
 static int ckpt__sys_result(int r)
 {
-    return r < 0 ? -errno : r;
+    if (r >= 0) return r;
+    return errno == ESTALE ? -ENOENT : -errno;
 }
 
 // Opens a file or directory. Without O_CLOEXEC a program that this process
@@ -429,10 +450,12 @@ static int ckpt__sys_sync(void *u, int fd)
     return ckpt__sys_result(fsync(fd));
 }
 
-// Copies what stat(2) found into *st. r is what that call returned.
+// Copies what stat(2) found into *st. r is what that call returned. A time
+// that nanoseconds in 64 bits cannot hold (after 2262) becomes the latest one.
 static int ckpt__sys_fill_stat(int r, const struct stat *from, ckpt_fs_stat *st)
 {
-    if (r < 0) return -errno;
+    const int64_t most = INT64_MAX / 1000000000 - 1;
+    if (r < 0) return ckpt__sys_result(r);
 #ifdef __APPLE__
     const struct timespec *mtime = &from->st_mtimespec;
 #else
@@ -442,7 +465,10 @@ static int ckpt__sys_fill_stat(int r, const struct stat *from, ckpt_fs_stat *st)
     st->ino = (uint64_t)from->st_ino;
     st->size = (uint64_t)from->st_size;
     st->nlink = (uint64_t)from->st_nlink;
-    st->mtime_ns = (int64_t)mtime->tv_sec * 1000000000 + mtime->tv_nsec;
+    int64_t seconds = (int64_t)mtime->tv_sec;
+    seconds = seconds > most ? most : seconds;
+    seconds = seconds < -most ? -most : seconds;
+    st->mtime_ns = seconds * 1000000000 + mtime->tv_nsec;
     st->uid = (uint32_t)from->st_uid;
     st->mode = (uint32_t)from->st_mode & 0777;
     st->is_file = S_ISREG(from->st_mode);
@@ -505,10 +531,22 @@ static int ckpt__sys_lock(void *u, int fd, bool exclusive)
                                       LOCK_NB));
 }
 
+static int ckpt__sys_unlock(void *u, int fd)
+{
+    (void)u;
+    return ckpt__sys_result(flock(fd, LOCK_UN));
+}
+
 static int ckpt__sys_touch(void *u, int fd)
 {
     (void)u;
     return ckpt__sys_result(futimens(fd, NULL));
+}
+
+static int ckpt__sys_chmod(void *u, int fd, uint32_t mode)
+{
+    (void)u;
+    return ckpt__sys_result(fchmod(fd, (mode_t)mode));
 }
 
 // Opens a walk through a directory. The walk opens the directory anew: two
@@ -550,38 +588,6 @@ static void ckpt__sys_dir_close(void *u, void *walk)
     (void)closedir((DIR *)walk);
 }
 
-// Returns 1 if every process that can see a lock on this file system runs on
-// this kernel. This is known of the file systems listed here (statfs(2) and
-// linux/magic.h). On all others a free lock proves nothing (R7).
-static int ckpt__sys_local(void *u, int fd)
-{
-    (void)u;
-#if defined(__linux__)
-    static const uint32_t local[] = {
-        0xef53,                         // ext2, ext3, ext4
-        0x58465342, 0x9123683e,         // xfs, btrfs
-        0xf2f52010, 0x24051905, 0x72b6, // f2fs, ubifs, jffs2
-        0x2fc12fc1, 0xca451a4e,         // zfs, bcachefs
-        0x794c7630,                     // overlayfs
-        0x01021994, 0x858458f6          // tmpfs, ramfs
-    };
-    struct statfs fs;
-    if (fstatfs(fd, &fs) != 0) return -errno;
-    const uint32_t type = (uint32_t)fs.f_type;
-    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
-        if (type == local[i]) return 1;
-    }
-    return 0;
-#elif defined(__APPLE__) || defined(__FreeBSD__)
-    struct statfs fs;
-    if (fstatfs(fd, &fs) != 0) return -errno;
-    return (fs.f_flags & MNT_LOCAL) != 0;
-#else
-    (void)fd;
-    return 0;
-#endif
-}
-
 // Reads a small file of /proc as text. The text is empty if that fails.
 static void ckpt__sys_read_proc(const char *path, char *buf, size_t cap)
 {
@@ -593,15 +599,102 @@ static void ckpt__sys_read_proc(const char *path, char *buf, size_t cap)
     }
 }
 
+#if defined(__linux__)
+// Copies the type of the mount that fd is on into type, "" if /proc does not
+// tell: /proc/self/fdinfo/FD has the number of the mount, and the line of that
+// number in mountinfo has the type behind a field that is "-" (proc(5)). No
+// field before that one can be "-" alone: blanks in paths are escaped, and
+// paths begin with '/'.
+static void ckpt__sys_mount_type(int fd, char type[32])
+{
+    char text[1024], field[32], path[48];
+    int column = 0;
+    size_t n = 0;
+    bool is_it = false, is_next = false;
+    ckpt__stb_sprintf(path, "/proc/self/fdinfo/%d", fd);
+    ckpt__sys_read_proc(path, text, sizeof(text));
+    const char *found = strstr(text, "mnt_id:");
+    const unsigned long mount = found != NULL ? strtoul(found + 7, NULL, 10)
+                                              : 0;
+    type[0] = '\0';
+    const int mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+    for (ssize_t got = 1; mounts >= 0 && got > 0 && type[0] == '\0'; ) {
+        got = read(mounts, text, sizeof(text));
+        for (ssize_t i = 0; i < got; i++) {
+            const char c = text[i];
+            if (c != ' ' && c != '\n') {        // long fields are cut
+                field[n] = c;
+                n += n < sizeof(field) - 1;
+                continue;
+            }
+            field[n] = '\0';
+            n = 0;
+            if (is_next) {
+                memcpy(type, field, sizeof(field));
+                break;
+            }
+            is_it = column == 0 ? strtoul(field, NULL, 10) == mount : is_it;
+            is_next = is_it && strcmp(field, "-") == 0;
+            column = c == ' ' ? column + 1 : 0;
+        }
+    }
+    if (mounts >= 0) {
+        (void)close(mounts);
+    }
+}
+#endif
+
+// Returns whether every process that can see a lock on this file system runs on
+// this kernel: 2 if the type of its mount says so; 1 if only statfs(2) does,
+// which repeats the type of the server's file system on 9p, virtiofs and some
+// FUSE; else 0, and a free lock proves nothing (R7).
+static int ckpt__sys_local(void *u, int fd)
+{
+    (void)u;
+#if defined(__linux__)
+    static const uint32_t numbers[] = {     // linux/magic.h
+        0xef53,                         // ext2, ext3, ext4
+        0x58465342, 0x9123683e,         // xfs, btrfs
+        0xf2f52010, 0x24051905, 0x72b6, // f2fs, ubifs, jffs2
+        0x2fc12fc1, 0xca451a4e,         // zfs, bcachefs
+        0x794c7630,                     // overlayfs
+        0x01021994, 0x858458f6          // tmpfs, ramfs
+    };
+    static const char names[] = " ext2 ext3 ext4 xfs btrfs f2fs ubifs jffs2 zfs"
+                                " bcachefs overlay tmpfs ramfs rootfs ";
+    struct statfs fs;
+    char type[32], word[34];
+    bool seems = false;
+    if (fstatfs(fd, &fs) != 0) return -errno;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        seems = seems || (uint32_t)fs.f_type == numbers[i];
+    }
+    if (!seems) return 0;
+    ckpt__sys_mount_type(fd, type);
+    if (type[0] == '\0') return 1;
+    ckpt__stb_sprintf(word, " %s ", type);
+    return strstr(names, word) != NULL ? 2 : 0;
+#elif defined(__APPLE__) || defined(__FreeBSD__)
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0) return -errno;
+    return (fs.f_flags & MNT_LOCAL) != 0 ? 2 : 0;
+#else
+    (void)fd;
+    return 0;
+#endif
+}
+
 // Returns the start time of a process in clock ticks since boot: field 22 of
-// /proc/PID/stat (proc(5)). 0 means unknown. Field 2 is the name of the
-// program; it can contain blanks and parentheses, so the fields are counted
-// from the last ')' of the line.
-static uint64_t ckpt__sys_start_time(const char *pid)
+// /proc/PID/stat (proc(5)). name is its number or "self". 0 means unknown; so
+// it is if field 1 is another number than pid: /proc is that of another pid
+// namespace then. Field 2 is the name of the program; it can contain blanks and
+// parentheses, so the fields are counted from the last ')' of the line.
+static uint64_t ckpt__sys_start_time(const char *name, int64_t pid)
 {
     char path[48], text[512];
-    ckpt__stb_sprintf(path, "/proc/%.20s/stat", pid);
+    ckpt__stb_sprintf(path, "/proc/%.20s/stat", name);
     ckpt__sys_read_proc(path, text, sizeof(text));
+    if ((int64_t)strtoll(text, NULL, 10) != pid) return 0;
     const char *p = strrchr(text, ')');
     for (int field = 2; p != NULL && field < 22; field++) {
         p = strchr(p + 1, ' ');
@@ -609,10 +702,16 @@ static uint64_t ckpt__sys_start_time(const char *pid)
     return p != NULL ? strtoull(p + 1, NULL, 10) : 0;
 }
 
+// Returns the number of this process's pid namespace, 0 if it is not known.
+static uint64_t ckpt__sys_pid_ns(void)
+{
+    struct stat ns;
+    return stat("/proc/self/ns/pid", &ns) == 0 ? (uint64_t)ns.st_ino : 0;
+}
+
 // Describes this process. What the system does not tell stays "" or 0.
 static int ckpt__sys_self(void *u, ckpt_fs_self *self)
 {
-    struct stat ns;
     (void)u;
     memset(self, 0, sizeof(*self));
     if (gethostname(self->host, sizeof(self->host) - 1) != 0) {
@@ -621,32 +720,40 @@ static int ckpt__sys_self(void *u, ckpt_fs_self *self)
     ckpt__sys_read_proc("/proc/sys/kernel/random/boot_id", self->boot,
                         sizeof(self->boot));
     self->boot[strcspn(self->boot, "\n")] = '\0';
-    self->pid_ns = stat("/proc/self/ns/pid", &ns) == 0 ? (uint64_t)ns.st_ino
-                                                       : 0;
+    self->pid_ns = ckpt__sys_pid_ns();
     self->pid = (int64_t)getpid();
-    self->start = ckpt__sys_start_time("self");
+    self->start = ckpt__sys_start_time("self", self->pid);
     return 0;
 }
 
-// Returns 1 only if no process has that number, or if the process that has it
-// was started at another time (R7). If something cannot be read, it returns 0:
-// a wrong 1 would give the run of a living owner to another process. An EPERM
-// from kill() means that some process has the number.
+// Returns 1 only if no process has that number: a fact. Returns 2 if the
+// process that has it shows another start time: a hint, for emulators and time
+// namespaces show start times that differ for one process (R7). An EPERM from
+// kill() means that some process has the number. Where /proc does not show this
+// very process, it shows those of another pid namespace.
 static int ckpt__sys_gone(void *u, int64_t pid, uint64_t start)
 {
     char text[24];
     (void)u;
     if (pid <= 0) return 0;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return 1;
+    if (ckpt__sys_start_time("self", (int64_t)getpid()) == 0) return 0;
     ckpt__stb_sprintf(text, "%lld", (long long)pid);
-    const uint64_t now = ckpt__sys_start_time(text);
-    return now != 0 && start != 0 && now != start;
+    const uint64_t now = ckpt__sys_start_time(text, pid);
+    return now != 0 && start != 0 && now != start ? 2 : 0;
 }
 
+// Returns a number of this process. The first processes of a new pid namespace
+// have low numbers, which a parent in another namespace can have, too: pid 1 of
+// a container that forks pid 1 of a nested one. So a low number is told apart
+// by the namespace, at the cost of one stat(2). A descendant could have a
+// number from 300 on (RESERVED_PIDS in the kernel's pid.c) in common with its
+// ancestor only after hundreds of forks in the new namespace.
 static int64_t ckpt__sys_pid(void *u)
 {
+    const int64_t pid = (int64_t)getpid();
     (void)u;
-    return (int64_t)getpid();
+    return pid >= 300 ? pid : (int64_t)(ckpt__sys_pid_ns() << 10) + pid;
 }
 
 // Reads a clock in milliseconds. On failure it sets *r to -errno and returns 0.
@@ -688,9 +795,10 @@ static const ckpt_fs_calls ckpt__sys_calls = {
     ckpt__sys_open, ckpt__sys_close, ckpt__sys_read, ckpt__sys_write,
     ckpt__sys_sync, ckpt__sys_stat, ckpt__sys_stat_at, ckpt__sys_mkdir,
     ckpt__sys_rmdir, ckpt__sys_unlink, ckpt__sys_rename, ckpt__sys_link,
-    ckpt__sys_lock, ckpt__sys_touch, ckpt__sys_dir_open, ckpt__sys_dir_next,
-    ckpt__sys_dir_close, ckpt__sys_local, ckpt__sys_self, ckpt__sys_gone,
-    ckpt__sys_pid, ckpt__sys_clock, ckpt__sys_random
+    ckpt__sys_lock, ckpt__sys_unlock, ckpt__sys_touch, ckpt__sys_chmod,
+    ckpt__sys_dir_open, ckpt__sys_dir_next, ckpt__sys_dir_close,
+    ckpt__sys_local, ckpt__sys_self, ckpt__sys_gone, ckpt__sys_pid,
+    ckpt__sys_clock, ckpt__sys_random
 };
 
 CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void)
@@ -708,6 +816,8 @@ typedef unsigned long long ckpt__ull;   // what "%llu" takes
 #define CKPT__FS_NAME_SIZE     208  // room for a directory name
 #define CKPT__FS_RANDOM_DIGITS 26   // base32 digits of 128 bits
 #define CKPT__FS_SET_ASIDE_MAX 4    // generations set aside in one run
+#define CKPT__FS_ROUNDS_MAX    256  // walks through a directory to clear it
+#define CKPT__FS_TRIES_MAX     8    // names that are tried
 
 static const char ckpt__fs_base32[] = "abcdefghijklmnopqrstuvwxyz234567";
 
@@ -901,11 +1011,28 @@ static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
 #endif
         return CKPT_ERR_NO_SPACE;
     case EMFILE: case ENFILE: case ENOMEM: return CKPT_ERR_RESOURCE;
-    case EACCES: case EPERM: case EROFS: return CKPT_ERR_ACCESS;
+    case EROFS:
+        err->op = "write to a file system that is mounted read-only";
+        return CKPT_ERR_ACCESS;
+    case EACCES: case EPERM: return CKPT_ERR_ACCESS;
     case ELOOP: case ENOTDIR:
         return CKPT_ERR_FOREIGN;        // not made by this store
     default: return CKPT_ERR_IO;
     }
+}
+
+// Describes a failed link(2). Some file systems have no hard links, or not
+// here: FAT says EPERM, others ENOTSUP, ENOSYS, EMLINK or EXDEV.
+static ckpt_code ckpt__fs_fail_link(ckpt_error *err, const char *op, int64_t r)
+{
+    static const int none[] = {
+        EPERM, ENOTSUP, EOPNOTSUPP, ENOSYS, EMLINK, EXDEV
+    };
+    const ckpt_code rc = ckpt__fs_fail(err, op, r);
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        if (-r == none[i]) return CKPT_ERR_UNSUITABLE;
+    }
+    return rc;
 }
 
 //--- Files --------------------------------------------------------------------
@@ -1039,14 +1166,17 @@ static int ckpt__fs_random_digits(ckpt_store_fs *fs,
     return r;
 }
 
-// Makes a number that differs from the number of every file that later gets the
-// same name. The inode number alone does not: a file system soon gives the
-// inode of a removed file to a new file.
-static uint64_t ckpt__fs_file_token(const ckpt_fs_stat *st)
+// Reads the token of a generation: a number made of the head of its file. Two
+// generations of a run never have the same head, for each try to save has a
+// higher seq. Inode and mtime would not do: a file system over FUSE can make up
+// inodes, some set the mtime when a file is closed, and whoever touches the
+// file changes its mtime (R13).
+static int ckpt__fs_read_token(ckpt_store_fs *fs, int fd, uint64_t *token)
 {
-    uint64_t token = st->ino * 0x9e3779b97f4a7c15U;
-    token = (token ^ (uint64_t)st->mtime_ns) * 0x9e3779b97f4a7c15U;
-    return (token ^ (token >> 32)) + st->size;
+    uint8_t head[512];
+    const int64_t n = ckpt__fs_read(fs, fd, head, sizeof(head), 0);
+    *token = ckpt__hash(0xcbf29ce484222325U, head, n > 0 ? (size_t)n : 0);
+    return n < 0 ? (int)n : 0;
 }
 
 // Tells whether two stats are of the same file.
@@ -1056,21 +1186,42 @@ static bool ckpt__fs_same_file(const ckpt_fs_stat *a, const ckpt_fs_stat *b)
 }
 
 // Opens a plain file of our own user to read it, and fills in *st. Returns
-// -ELOOP for anything else: somebody planted it, and the store must not read it
-// as a claim or a generation (R11).
+// -ENOENT for a directory: no file of the store is there, and what stands in
+// its place must not block a run for ever. Returns -ELOOP for anything else:
+// somebody planted it, and the store must not read it as a claim or a
+// generation (R11).
 static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
                               ckpt_fs_stat *st)
 {
     int fd = ckpt__fs_open(fs, dir, name, CKPT_FS_READ);
     int r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, st);
     if (r >= 0 && (!st->is_file || st->uid != fs->priv.uid)) {
-        r = -ELOOP;
+        r = st->is_dir ? -ENOENT : -ELOOP;
     }
     if (r < 0) {
         ckpt__fs_close(fs, &fd);
         return r;
     }
     return fd;
+}
+
+// Tells whether a directory has that name.
+static bool ckpt__fs_is_dir(ckpt_store_fs *fs, int dir, const char *name)
+{
+    ckpt_fs_stat st;
+    return ckpt__fs_stat_at(fs, dir, name, &st) >= 0 && st.is_dir;
+}
+
+// Moves what has a name of the store, and is not the store's, out of the way:
+// to a new name in the root, where a person finds it.
+static int ckpt__fs_move_out(ckpt_store_fs *fs, int dir, const char *name)
+{
+    char random[CKPT__FS_RANDOM_DIGITS + 1], lost[40];
+    const int r = ckpt__fs_random_digits(fs, random);
+    if (r < 0) return r;
+    ckpt__stb_sprintf(lost, ".lost-%s", random);
+    return fs->priv.calls->rename(fs->priv.user, dir, name, fs->priv.root,
+                                  lost);
 }
 
 // A walk through a directory, used as
@@ -1100,11 +1251,15 @@ static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
     return w->r >= 0;
 }
 
-// Reads the next name. Returns false at the end and on failure.
+// Reads the next name, but for the directory itself and its parent. Returns
+// false at the end and on failure.
 static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
 {
-    CKPT__FS_RETRY(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user, w->walk,
-                                                     w->name));
+    do {
+        CKPT__FS_RETRY(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user,
+                                                         w->walk, w->name));
+    } while (w->r > 0 && (strcmp(w->name, ".") == 0 ||
+                          strcmp(w->name, "..") == 0));
     if (w->r <= 0) {
         w->fs->priv.calls->dir_close(w->fs->priv.user, w->walk);
     }
@@ -1121,10 +1276,12 @@ static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
 // calls on this place still reach the old directory and cannot harm the new
 // run (R5).
 typedef struct ckpt__fs_place {
-    int      dir, claim;        // descriptors of these; -1: none
+    int      dir;               // descriptor of the run's directory; -1: none
+    int      claim;             // of the claim, if we hold a lock on it
     int      reading;           // descriptor of a generation; -1: none
     int      writing;           // descriptor of the temporary file; -1: none
     uint64_t epoch;             // of the claim, 0: none
+    uint64_t claim_dev, claim_ino;      // of the claim that is open
     uint64_t reading_token;     // of the generation that is being read
     uint64_t written;           // bytes in the temporary file so far
     uint64_t acked;             // as it stands in the claim
@@ -1154,6 +1311,56 @@ static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs,
     return ours ? CKPT_OK : CKPT_ERR_FORKED;
 }
 
+// Reads the line of a claim, at most 1,024 bytes. The line is empty if the
+// claim is empty or damaged, as a power cut can leave it: such a claim still
+// counts, but says nothing about its claimant.
+static int ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, char buf[1024],
+                               ckpt_bytes *line)
+{
+    const int64_t r = ckpt__fs_read(fs, fd, buf, 1024, 0);
+    line->ptr = buf;
+    line->len = r > 0 ? (size_t)r : 0;
+    if (ckpt_json_check(*line, NULL) != CKPT_OK) {
+        line->len = 0;
+    }
+    return r < 0 ? (int)r : 0;
+}
+
+// Returns 1 if the claim of that name has the nonce of this place, 0 if it has
+// another nonce or says nothing, -ENOENT if no such claim is there.
+static int ckpt__fs_claim_has_nonce(ckpt_store_fs *fs, int dir,
+                                    const char *name, const char *nonce)
+{
+    char buf[1024], text[CKPT__FS_RANDOM_DIGITS + 1];
+    ckpt_fs_stat st;
+    ckpt_bytes line;
+    int fd = ckpt__fs_open_ours(fs, dir, name, &st);
+    if (fd < 0) return fd;
+    const int r = ckpt__fs_read_claim(fs, fd, buf, &line);
+    ckpt__fs_close(fs, &fd);
+    if (r < 0) return r;
+    return ckpt_json_text(ckpt_json_get(line, "nonce"), text, sizeof(text),
+                          NULL) == CKPT_OK && strcmp(text, nonce) == 0;
+}
+
+// Returns 1 if the claim of this place still has its name, 0 if not, and
+// -errno if that cannot be seen (R4). The file under the name is our claim if
+// it is the file that this place holds open, or if it has our nonce. The link
+// count of the open file tells nothing: a snapshot made of hard links adds a
+// name, and NFS and FUSE keep one for a file that is removed while it is open.
+static int ckpt__fs_claim_stands(ckpt_store_fs *fs, const ckpt__fs_place *p)
+{
+    char name[64];
+    ckpt_fs_stat st;
+    ckpt__fs_claim_name(name, p->epoch);
+    if (p->claim >= 0 && ckpt__fs_stat_at(fs, p->dir, name, &st) >= 0 &&
+        st.ino == p->claim_ino && st.dev == p->claim_dev) {
+        return 1;
+    }
+    const int r = ckpt__fs_claim_has_nonce(fs, p->dir, name, p->nonce);
+    return r == -ENOENT ? 0 : r;
+}
+
 // Returns CKPT_OK if the claim of this place still has its name (R4).
 //
 // A remover, or a later owner, first removes the names of the lower claims and
@@ -1166,10 +1373,32 @@ static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs,
 static ckpt_code ckpt__fs_check_claim(ckpt_store_fs *fs,
                                       const ckpt__fs_place *p, ckpt_error *err)
 {
-    ckpt_fs_stat st;
-    const int r = ckpt__fs_stat(fs, p->claim, &st);
+    const int r = ckpt__fs_claim_stands(fs, p);
     if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
-    return st.nlink == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
+    return r == 0 ? CKPT_ERR_CLAIM_LOST : CKPT_OK;
+}
+
+// Opens the claim of this place to write to it. A store that judges by locks
+// holds the claim open, and with it the lock. Any other store opens it each
+// time: where a file that is removed while it is open keeps a name (NFS, FUSE),
+// a claim held open would keep the directory of a finished run, and SMB would
+// not rename the directory of a new one. Returns -ENOENT if the claim is gone.
+static int ckpt__fs_open_claim(ckpt_store_fs *fs, const ckpt__fs_place *p)
+{
+    char name[64];
+    if (p->claim >= 0) return p->claim;
+    const int r = ckpt__fs_claim_stands(fs, p);
+    if (r <= 0) return r < 0 ? r : -ENOENT;
+    ckpt__fs_claim_name(name, p->epoch);
+    return ckpt__fs_open(fs, p->dir, name, CKPT_FS_WRITE);
+}
+
+// Ends what ckpt__fs_open_claim() began. On some file systems a write succeeds
+// and the close says that it did not.
+static int ckpt__fs_close_claim(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                int fd)
+{
+    return fd == p->claim ? 0 : fs->priv.calls->close(fs->priv.user, fd);
 }
 
 // Makes the names in the run's directory durable. After a failed sync a second
@@ -1197,7 +1426,7 @@ static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
 {
     char random[CKPT__FS_RANDOM_DIGITS + 1];
     int r = 0;
-    for (int tries = 0; tries < 8; tries++) {
+    for (int tries = 0; tries < CKPT__FS_TRIES_MAX; tries++) {
         r = ckpt__fs_random_digits(fs, random);
         if (r < 0) return r;
         ckpt__stb_sprintf(p->temp_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
@@ -1212,6 +1441,47 @@ static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r;
 }
 
+// What tells a generation: its token, and the file it stands in.
+typedef struct ckpt__fs_id {
+    uint64_t token, dev, ino;
+} ckpt__fs_id;
+
+// Opens a file that has the name of a generation, and reads what tells it.
+static int ckpt__fs_open_named(ckpt_store_fs *fs, int dir, const char *name,
+                               ckpt__fs_id *id)
+{
+    ckpt_fs_stat st;
+    int fd = ckpt__fs_open_ours(fs, dir, name, &st);
+    const int r = fd < 0 ? fd : ckpt__fs_read_token(fs, fd, &id->token);
+    if (r < 0) {
+        ckpt__fs_close(fs, &fd);
+        return r;
+    }
+    id->dev = st.dev;
+    id->ino = st.ino;
+    return fd;
+}
+
+// Reads what tells the generation that has a name.
+static int ckpt__fs_identify(ckpt_store_fs *fs, int dir, const char *name,
+                             ckpt__fs_id *id)
+{
+    int fd = ckpt__fs_open_named(fs, dir, name, id);
+    const int r = fd;
+    ckpt__fs_close(fs, &fd);
+    return r < 0 ? r : 0;
+}
+
+// Tells two files with the same head apart: a damaged generation can have the
+// head of the one before it, which may be whole. One file under both names is
+// one generation, as a crash between link and rename leaves it.
+static void ckpt__fs_tell_apart(const ckpt__fs_id *newest, ckpt__fs_id *prev)
+{
+    if (prev->ino != newest->ino || prev->dev != newest->dev) {
+        prev->token += prev->token == newest->token;
+    }
+}
+
 // Opens the file of a generation and writes its name. The owner can rename its
 // generations at any time, so a name does not say which generation stands
 // there; the token does. (The core finds out by head and sum whether the
@@ -1220,12 +1490,16 @@ static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
 static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
                              const ckpt_gen *gen, char name[256])
 {
+    ckpt__fs_id id[2];
     int r = -ESTALE;
+    memset(id, 0, sizeof(id));
     for (int i = 0; i < 2; i++) {
-        ckpt_fs_stat st;
         ckpt__fs_gen_name(name, gen->epoch, i == 1);
-        int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
-        if (fd >= 0 && ckpt__fs_file_token(&st) == gen->token) return fd;
+        int fd = ckpt__fs_open_named(fs, p->dir, name, &id[i]);
+        if (i == 1) {
+            ckpt__fs_tell_apart(&id[0], &id[1]);
+        }
+        if (fd >= 0 && id[i].token == gen->token) return fd;
         r = fd < 0 && fd != -ENOENT ? fd : r;
         ckpt__fs_close(fs, &fd);
     }
@@ -1269,21 +1543,25 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
                                      uint64_t epoch, ckpt_look *look,
                                      ckpt_error *err)
 {
-    uint64_t token = 0;
-    CKPT_ASSERT(epoch > 0 && look->count + 2 <= CKPT_LOOK_MAX);
-    for (int prev = 0; prev < 2; prev++) {
+    const unsigned before = look->count;
+    ckpt__fs_id id[2];
+    CKPT_ASSERT(epoch > 0 && before + 2 <= CKPT_LOOK_MAX);
+    memset(id, 0, sizeof(id));
+    for (int i = 0; i < 2; i++) {
         char name[64];
-        ckpt_fs_stat st;
-        ckpt__fs_gen_name(name, epoch, prev != 0);
-        const int r = ckpt__fs_stat_at(fs, dir, name, &st);
-        if (r < 0 && r != -ENOENT) {
+        ckpt__fs_gen_name(name, epoch, i == 1);
+        const int r = ckpt__fs_identify(fs, dir, name, &id[i]);
+        if (r == -ENOENT) continue;
+        if (r < 0 && r != -ELOOP) {     // what was planted is told as foreign
             return ckpt__fs_fail(err, "look at a checkpoint", r);
         }
-        if (r >= 0 && ckpt__fs_file_token(&st) != token) {
-            token = ckpt__fs_file_token(&st);
+        if (i == 1) {
+            ckpt__fs_tell_apart(&id[0], &id[1]);
+        }
+        if (look->count == before || id[1].token != id[0].token) {
             look->gens[look->count].epoch = epoch;
             look->gens[look->count].seq = 0;
-            look->gens[look->count++].token = token;
+            look->gens[look->count++].token = id[i].token;
         }
     }
     return CKPT_OK;
@@ -1341,15 +1619,17 @@ static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
     return rc;
 }
 
-// The method look(). The listing of the directory gives the highest epoch.
+// The method look(). The listing of the directory gives the highest epoch. A
+// directory that has a name of the store is none of its files. One that holds
+// nothing but what others put there is no run: its id is free.
 static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
                                ckpt_look *look, ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
-    ckpt_fs_stat st;
     uint64_t epoch, listed = 0, lowest = UINT64_MAX;
+    bool foreign = false, ours = p->opened_as != CKPT_HOW_FIND || p->epoch > 0;
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->reading);
     const ckpt_code rc = ckpt__fs_check_opener(fs, p);
@@ -1358,19 +1638,25 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
         const bool is_gen = kind == CKPT__FS_NEWEST || kind == CKPT__FS_PREV;
-        if (!is_gen && kind != CKPT__FS_CLAIM) continue;
+        const bool is_other = kind == CKPT__FS_OTHER ||
+            (epoch > look->epoch && epoch != p->epoch &&
+             ckpt__fs_is_dir(fs, p->dir, w.name));
+        foreign = foreign || is_other;
+        ours = ours || !is_other;
+        if (is_other || (!is_gen && kind != CKPT__FS_CLAIM)) continue;
         if (epoch > look->epoch) look->epoch = epoch;
         if (epoch < lowest) lowest = epoch;
         if (is_gen && epoch <= epoch_max && epoch > listed) listed = epoch;
     }
     if (w.r < 0) return ckpt__fs_fail(err, "list the directory of a run", w.r);
+    if (foreign && !ours) return CKPT_ERR_NOT_FOUND;
     // Look at our own claim last; the listing has shown all higher claims. In
     // the other order another process could claim, finish and remove the run in
     // between, and the owner would see its own claim and no higher one (R4).
     if (p->epoch != 0) {
-        const int r = ckpt__fs_stat(fs, p->claim, &st);
+        const int r = ckpt__fs_claim_stands(fs, p);
         if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
-        look->mine = st.nlink > 0;
+        look->mine = r == 1;
     }
     return ckpt__fs_look_downwards(fs, p->dir, epoch_max < look->epoch ?
                                    epoch_max : look->epoch, listed, lowest,
@@ -1463,55 +1749,24 @@ static ckpt_code ckpt__fs_format_claim(ckpt_store_fs *fs, const char *nonce,
     return CKPT_OK;
 }
 
-// Reads the line of a claim. Returns the length of the line, or 0 if the claim
-// is empty or damaged, as a power cut can leave it: such a claim still counts,
-// but says nothing about its claimant.
-static size_t ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, char *buf,
-                                  size_t cap)
-{
-    const int64_t r = ckpt__fs_read(fs, fd, buf, cap, 0);
-    ckpt_bytes line;
-    line.ptr = buf;
-    line.len = r > 0 ? (size_t)r : 0;
-    return ckpt_json_check(line, NULL) == CKPT_OK ? line.len : 0;
-}
-
-// Returns 1 if the claim of that name has that nonce, 0 if it has another nonce
-// or says nothing, -ENOENT if no such claim is there.
-static int ckpt__fs_claim_has_nonce(ckpt_store_fs *fs, int dir,
-                                    const char *name, const char *nonce)
-{
-    char buf[1024], text[CKPT__FS_RANDOM_DIGITS + 1];
-    ckpt_fs_stat st;
-    ckpt_bytes line;
-    int fd = ckpt__fs_open_ours(fs, dir, name, &st);
-    if (fd < 0) return fd;
-    line.ptr = buf;
-    line.len = ckpt__fs_read_claim(fs, fd, buf, sizeof(buf));
-    ckpt__fs_close(fs, &fd);
-    return ckpt_json_text(ckpt_json_get(line, "nonce"), text, sizeof(text),
-                          NULL) == CKPT_OK && strcmp(text, nonce) == 0;
-}
-
-// Links the temporary file, open as fd, under the name of the claim. The result
-// of link() does not tell whether this claimant has won: on NFS the link can be
-// made although the answer says that it failed (link(2), BUGS). If the file has
-// two names, it was linked. Otherwise the claimant reads the claim under the
-// name, which has the nonce of the winner.
+// Links the temporary file under the name of the claim. The result of link()
+// does not tell whether this claimant has won: on NFS the link can be made
+// although the answer says that it failed (link(2), BUGS). The claim under the
+// name tells it, by the nonce of the winner.
 static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                     int fd, uint64_t epoch, ckpt_error *err)
+                                     uint64_t epoch, ckpt_error *err)
 {
     char name[64];
-    ckpt_fs_stat st;
     ckpt__fs_claim_name(name, epoch);
-    const int linked = fs->priv.calls->link(fs->priv.user, p->dir, p->temp_name,
-                                            p->dir, name);
-    int r = ckpt__fs_stat(fs, fd, &st);
-    bool won = r >= 0 && st.nlink == 2;
-    if (!won) {
-        r = ckpt__fs_claim_has_nonce(fs, p->dir, name, p->nonce);
-        won = r == 1;
+    int linked = fs->priv.calls->link(fs->priv.user, p->dir, p->temp_name,
+                                      p->dir, name);
+    if (linked == -EEXIST && ckpt__fs_is_dir(fs, p->dir, name) &&
+        ckpt__fs_move_out(fs, p->dir, name) >= 0) {
+        linked = fs->priv.calls->link(fs->priv.user, p->dir, p->temp_name,
+                                      p->dir, name);
     }
+    int r = ckpt__fs_claim_has_nonce(fs, p->dir, name, p->nonce);
+    const bool won = r == 1;
     (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);    // else swept later
     // If link() succeeded and the name is gone, a higher owner has removed our
     // claim as a lower one.
@@ -1522,8 +1777,8 @@ static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
     if (!won) {
         // A process that removes the run, or takes it over, removes the
         // temporary files of all claimants; then link() finds no source.
-        const ckpt_code rc = ckpt__fs_fail(err, "link the claim",
-                                           linked < 0 ? linked : r);
+        const ckpt_code rc = ckpt__fs_fail_link(err, "link the claim",
+                                                linked < 0 ? linked : r);
         return linked == -ENOENT ? CKPT_ERR_STALE : rc;
     }
     r = ckpt__fs_sync_run(fs, p);
@@ -1533,7 +1788,31 @@ static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
 }
 
-// The method claim(). If it succeeds, the place holds the file and the lock.
+// Writes the line of a claim into the temporary file and brings it to the
+// medium. The file stays open as *fd if this store holds locks. The lock comes
+// before the name: otherwise an observer could see the claim without a lock and
+// take the claimant for dead (R7).
+static int ckpt__fs_write_claim(ckpt_store_fs *fs, ckpt__fs_place *p, int *fd,
+                                const char *line, size_t n)
+{
+    ckpt_fs_stat st;
+    int r = 0;
+    if (fs->priv.locks) {
+        CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, *fd, true));
+    }
+    r = r < 0 ? r : ckpt__fs_write(fs, *fd, line, n, 0);
+    r = r < 0 ? r : ckpt__fs_sync(fs, *fd);
+    r = r < 0 ? r : ckpt__fs_stat(fs, *fd, &st);
+    if (r < 0) return r;
+    p->claim_dev = st.dev;
+    p->claim_ino = st.ino;
+    if (fs->priv.locks) return 0;
+    r = fs->priv.calls->close(fs->priv.user, *fd);
+    *fd = -1;
+    return r == -EINTR ? 0 : r;         // Linux has closed it (close(2))
+}
+
+// The method claim(). If it succeeds, the place holds the claim.
 static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner, char *nonce,
                                 ckpt_error *err)
@@ -1553,18 +1832,12 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
         rc = ckpt__fs_fail(err, "make the claim", fd);
         return fd == -ENOENT ? CKPT_ERR_STALE : rc;     // the run was removed
     }
-    // Lock the file before it has its name. Otherwise an observer could see the
-    // claim without a lock and take the claimant for dead (R7).
-    if (fs->priv.locks) {
-        CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, true));
-    }
-    r = r < 0 ? r : ckpt__fs_write(fs, fd, line, n, 0);
-    r = r < 0 ? r : ckpt__fs_sync(fs, fd);
+    r = ckpt__fs_write_claim(fs, p, &fd, line, n);
     if (r < 0) {
         (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
         rc = ckpt__fs_fail(err, "write the claim", r);
     } else {
-        rc = ckpt__fs_link_claim(fs, p, fd, epoch, err);
+        rc = ckpt__fs_link_claim(fs, p, epoch, err);
     }
     if (rc != CKPT_OK) {
         ckpt__fs_close(fs, &fd);
@@ -1577,69 +1850,64 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
     return CKPT_OK;
 }
 
-// The method beat(). Writing acked into the claim renews the claim's mtime. If
-// acked has not changed or cannot be written, the owner only touches the claim.
+// The method beat(). Writing acked into the claim renews the claim's mtime.
+// Where observers judge by age the owner writes it at each beat: the server of
+// the file system sets the mtime of a write, and so both the beat and the probe
+// have the time of one clock. A touch would send the clock of this machine. A
+// store with locks touches the claim if acked has not changed, and also if
+// acked cannot be written.
 static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
                                ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     char digits[CKPT__FS_ACKED_WIDTH + 8];
-    ckpt_fs_stat st;
     int r = -EAGAIN;
     const ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
-    if (acked != p->acked) {
+    const int fd = ckpt__fs_open_claim(fs, p);
+    if (fd == -ENOENT) return CKPT_ERR_CLAIM_LOST;
+    if (fd < 0) return ckpt__fs_fail(err, "open the heartbeat", fd);
+    if (acked != p->acked || !fs->priv.locks) {
         (void)ckpt__number(digits, acked, CKPT__FS_ACKED_WIDTH, ' ');
-        r = ckpt__fs_write(fs, p->claim, digits, CKPT__FS_ACKED_WIDTH,
+        r = ckpt__fs_write(fs, fd, digits, CKPT__FS_ACKED_WIDTH,
                            CKPT__FS_ACKED_OFFSET);
         p->acked = r < 0 ? p->acked : acked;
     }
     if (r < 0) {
-        CKPT__FS_RETRY(r, fs->priv.calls->touch(fs->priv.user, p->claim));
+        CKPT__FS_RETRY(r, fs->priv.calls->touch(fs->priv.user, fd));
     }
-    r = r < 0 ? r : ckpt__fs_stat(fs, p->claim, &st);
+    const int closed = ckpt__fs_close_claim(fs, p, fd);
+    r = r < 0 ? r : closed;
     if (r < 0) return ckpt__fs_fail(err, "touch the heartbeat", r);
-    return st.nlink > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
+    return ckpt__fs_check_claim(fs, p, err);
 }
 
-// Reads the clock of this file system: the mtime of a file that is touched now.
-// An observer compares it with the mtime of a claim; the clock of a file server
-// need not agree with the clock of this machine.
+// Reads the clock of this file system: the mtime of a file that is renewed now,
+// in the way in which owners beat. An observer compares it with the mtime of a
+// claim; the clock of a file server need not agree with the clock of this
+// machine. What is no file under that name would keep dead runs for ever.
 static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
 {
+    static const char name[] = ".probe";
     ckpt_fs_stat st;
-    int fd = ckpt__fs_open(fs, fs->priv.root, ".probe",
+    int r = 0, fd = -EISDIR;
+    for (int tries = 0; tries < 2 && fd < 0 && r >= 0; tries++) {
+        r = tries == 0 ? 0 : ckpt__fs_move_out(fs, fs->priv.root, name);
+        fd = ckpt__fs_open(fs, fs->priv.root, name,
                            CKPT_FS_WRITE | CKPT_FS_CREATE);
-    int r = fd;
-    if (fd >= 0) {
+        if (fd < 0 && fd != -EISDIR && fd != -ELOOP) return fd;
+    }
+    if (fd < 0) return fd;
+    if (fs->priv.locks) {
         CKPT__FS_RETRY(r, fs->priv.calls->touch(fs->priv.user, fd));
-        r = r < 0 ? r : ckpt__fs_stat(fs, fd, &st);
-        *now_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
+    } else {
+        r = ckpt__fs_write(fs, fd, "\n", 1, 0);
     }
     ckpt__fs_close(fs, &fd);
+    r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, name, &st);
+    *now_ms = r < 0 ? 0 : st.mtime_ns / 1000000;
     return r;
-}
-
-// Tells whether the claimant is certainly gone although its lock is held (R7):
-// a child of the claimant inherited the lock and still lives. The line of the
-// claim names the claimant by a process number, which means something only in
-// the same boot and pid namespace.
-static bool ckpt__fs_lock_is_inherited(ckpt_store_fs *fs, ckpt_bytes line)
-{
-    ckpt_fs_self self;
-    char boot[sizeof(self.boot)];
-    int64_t pid = 0, ns = 0, start = 0;
-    memset(&self, 0, sizeof(self));
-    return fs->priv.calls->self(fs->priv.user, &self) == 0 &&
-        ckpt_json_text(ckpt_json_get(line, "boot"), boot, sizeof(boot),
-                       NULL) == CKPT_OK &&
-        self.boot[0] != '\0' && strcmp(boot, self.boot) == 0 &&
-        ckpt_json_number(ckpt_json_get(line, "pid_ns"), &ns) == CKPT_OK &&
-        self.pid_ns != 0 && (uint64_t)ns == self.pid_ns &&
-        ckpt_json_number(ckpt_json_get(line, "pid"), &pid) == CKPT_OK &&
-        ckpt_json_number(ckpt_json_get(line, "start"), &start) == CKPT_OK &&
-        fs->priv.calls->gone(fs->priv.user, pid, (uint64_t)start) == 1;
 }
 
 // Tells whether the member key of a claim's line is true.
@@ -1649,22 +1917,92 @@ static bool ckpt__fs_claim_flag(ckpt_bytes line, const char *key)
     return value.len == 4 && memcmp(value.ptr, "true", 4) == 0;
 }
 
-// Judges by the lock of a claim whether the owner lives (R7). A free lock
-// proves that the owner is gone only if the owner took it: an owner in a store
-// that judges by age takes none.
+// What an observer knows of the process that made a claim.
+typedef struct ckpt__fs_claimant {
+    bool same_boot;             // the claim is of this boot of this machine
+    int  gone;                  // as the table says; 0 for another pid
+                                // namespace, where a number means nothing
+} ckpt__fs_claimant;
+
+// Asks about the process that the line of a claim names. An unknown boot equals
+// none.
+static ckpt__fs_claimant ckpt__fs_ask_claimant(ckpt_store_fs *fs,
+                                               ckpt_bytes line)
+{
+    ckpt__fs_claimant c = { false, 0 };
+    ckpt_fs_self self;
+    char boot[sizeof(self.boot)];
+    int64_t pid = 0, ns = 0, start = 0;
+    memset(&self, 0, sizeof(self));
+    c.same_boot = fs->priv.calls->self(fs->priv.user, &self) == 0 &&
+        ckpt_json_text(ckpt_json_get(line, "boot"), boot, sizeof(boot),
+                       NULL) == CKPT_OK &&
+        self.boot[0] != '\0' && strcmp(boot, self.boot) == 0;
+    if (c.same_boot &&
+        ckpt_json_number(ckpt_json_get(line, "pid_ns"), &ns) == CKPT_OK &&
+        self.pid_ns != 0 && (uint64_t)ns == self.pid_ns &&
+        ckpt_json_number(ckpt_json_get(line, "pid"), &pid) == CKPT_OK &&
+        ckpt_json_number(ckpt_json_get(line, "start"), &start) == CKPT_OK) {
+        c.gone = fs->priv.calls->gone(fs->priv.user, pid, (uint64_t)start);
+    }
+    return c;
+}
+
+// Judges whether the owner of a claim lives: a fact beats a hint (R7).
+//
+// A lock that is held means that the owner lives, unless no process has its
+// number: then a child inherited the lock. If another process seems to have the
+// number, that is a hint, and the age decides (CKPT_LIFE_REUSED). A lock that
+// is free proves that the owner is gone only if the owner took it, and on this
+// kernel: in this boot, or on a file system that no other kernel can mount.
+// Without a lock the number of a process that is missing is a hint: a copy of a
+// virtual machine has the same boot and the same numbers.
 static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
                                          ckpt_bytes line)
 {
-    int r;
-    if (!fs->priv.locks) return CKPT_LIFE_UNKNOWN;
-    CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, false));
-    if (r == 0) {                       // closing fd gives the lock back
-        return ckpt__fs_claim_flag(line, "locked") ? CKPT_LIFE_GONE
-                                                   : CKPT_LIFE_UNKNOWN;
+    const ckpt__fs_claimant c = ckpt__fs_ask_claimant(fs, line);
+    int r = -ENOTSUP;
+    if (fs->priv.locks && ckpt__fs_claim_flag(line, "locked")) {
+        CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, false));
     }
-    if (r != -EWOULDBLOCK) return CKPT_LIFE_UNKNOWN;
-    return ckpt__fs_lock_is_inherited(fs, line) ? CKPT_LIFE_GONE
-                                                : CKPT_LIFE_LIVE;
+    if (r == 0) {
+        (void)fs->priv.calls->unlock(fs->priv.user, fd);
+        return c.same_boot || fs->priv.ours_alone ? CKPT_LIFE_GONE
+                                                  : CKPT_LIFE_UNKNOWN;
+    }
+    if (r != -EWOULDBLOCK) {
+        return c.gone == 1 ? CKPT_LIFE_ABSENT : CKPT_LIFE_UNKNOWN;
+    }
+    if (c.gone == 1) return CKPT_LIFE_GONE;
+    return c.gone == 0 ? CKPT_LIFE_LIVE : CKPT_LIFE_REUSED;
+}
+
+// Returns for how long a beat in the future has not changed. Nobody knows how
+// old such a beat is, so an observer leaves a mark in the root, and whoever
+// looks later, in whatever process, finds in the mark since when the beat has
+// stood: after a lease the owner counts as gone (R7). The mark tells a new beat
+// by its claim and time.
+static int64_t ckpt__fs_unchanged_ms(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                     uint64_t epoch, const ckpt_life *life)
+{
+    char name[256], mark[64], seen[64];
+    ckpt_fs_stat st;
+    ckpt__stb_sprintf(name, ".seen-%s", p->opened_as == CKPT_HOW_LEFTOVER ?
+                      p->new_name : p->name);
+    const int n = ckpt__stb_sprintf(mark, "%20llu %20lld\n", (ckpt__ull)epoch,
+                                    (long long)life->beat_ms);
+    int fd = ckpt__fs_open_ours(fs, fs->priv.root, name, &st);
+    const bool same = fd >= 0 &&
+        ckpt__fs_read(fs, fd, seen, (size_t)n, 0) == n &&
+        memcmp(seen, mark, (size_t)n) == 0;
+    ckpt__fs_close(fs, &fd);
+    if (same) return life->now_ms - st.mtime_ns / 1000000;
+    fd = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_WRITE | CKPT_FS_CREATE);
+    if (fd >= 0) {
+        (void)ckpt__fs_write(fs, fd, mark, (uint64_t)n, 0);
+    }
+    ckpt__fs_close(fs, &fd);
+    return 0;
 }
 
 // Describes the owner of a claim for people: "worker-3 (host, pid 4711)".
@@ -1678,12 +2016,12 @@ static void ckpt__fs_describe_owner(char out[160], ckpt_bytes line)
     (void)!ckpt_json_text(ckpt_json_get(line, "host"), host, sizeof(host),
                           NULL);
     (void)!ckpt_json_number(ckpt_json_get(line, "pid"), &pid);
-    ckpt__stb_sprintf(out, "%s%s(%.36s, pid %lld)", owner,
+    ckpt__stb_sprintf(out, "%s%s(%.35s, pid %lld)", owner,
                       owner[0] != '\0' ? " " : "", host, (long long)pid);
 }
 
 // The method alive(). The observer changes nothing in the run (R3): the probe
-// is a file of the root.
+// and the marks are files of the root.
 static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
                                 ckpt_life *life, ckpt_error *err)
 {
@@ -1718,8 +2056,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     if (fd < 0) return ckpt__fs_fail(err, "open the heartbeat", fd);
     life->beat_ms = st.mtime_ns / 1000000;
     life->now_ms = life->now_ms != 0 ? life->now_ms : life->beat_ms;
-    line.ptr = buf;
-    line.len = ckpt__fs_read_claim(fs, fd, buf, sizeof(buf));
+    (void)ckpt__fs_read_claim(fs, fd, buf, &line);
     ckpt__fs_describe_owner(life->owner, line);
     (void)!ckpt_json_number(ckpt_json_get(line, "acked"), &acked);
     life->acked = acked > 0 && acked <= (int64_t)CKPT_TURN_MAX ?
@@ -1727,6 +2064,10 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     life->gave_up = ckpt__fs_claim_flag(line, "gave_up");
     life->verdict = ckpt__fs_judge_owner(fs, fd, line);
     ckpt__fs_close(fs, &fd);
+    if (life->beat_ms > life->now_ms && life->verdict != CKPT_LIFE_GONE &&
+        life->verdict != CKPT_LIFE_LIVE) {
+        life->unchanged_ms = ckpt__fs_unchanged_ms(fs, p, epoch, life);
+    }
     return CKPT_OK;
 }
 
@@ -1802,14 +2143,17 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
 // report an error of an earlier write in the sync, by a file that is too short,
 // or in the close.
 static ckpt_code ckpt__fs_flush_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                     ckpt_fs_stat *st, ckpt_error *err)
+                                     uint64_t *token, ckpt_error *err)
 {
+    ckpt_fs_stat st;
     int r = ckpt__fs_sync(fs, p->writing);
     if (r < 0) return ckpt__fs_fail(err, "sync a checkpoint", r);
-    r = ckpt__fs_stat(fs, p->writing, st);
-    if (r < 0 || st->size != p->written) {
+    r = ckpt__fs_stat(fs, p->writing, &st);
+    if (r < 0 || st.size != p->written) {
         return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
     }
+    r = ckpt__fs_read_token(fs, p->writing, token);
+    if (r < 0) return ckpt__fs_fail(err, "read a checkpoint", r);
     r = fs->priv.calls->close(fs->priv.user, p->writing);
     p->writing = -1;
     // After EINTR Linux has closed the descriptor, too (close(2)).
@@ -1824,24 +2168,26 @@ typedef enum ckpt__fs_renamed {
     CKPT__FS_UNSEEN             // the new name cannot be looked at
 } ckpt__fs_renamed;
 
-// Renames a file within the directory of the run. If rename() says that it
-// failed, this function looks which file has the new name: on a network file
-// system the file can be renamed although the answer was lost (rename(2),
-// BUGS). *sys becomes the result of rename().
+// Renames a generation within the directory of the run. If rename() says that
+// it failed, this function looks which generation has the new name: on a
+// network file system the file can be renamed although the answer was lost
+// (rename(2), BUGS). *sys becomes the result of rename(). A directory under the
+// new name is moved out of the way.
 static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
                                                const ckpt__fs_place *p,
                                                const char *from, const char *to,
-                                               const ckpt_fs_stat *source,
-                                               int *sys)
+                                               uint64_t token, int *sys)
 {
-    ckpt_fs_stat st;
-    const int r = fs->priv.calls->rename(fs->priv.user, p->dir, from, p->dir,
-                                         to);
+    ckpt__fs_id seen;
+    int r = fs->priv.calls->rename(fs->priv.user, p->dir, from, p->dir, to);
+    if (r == -EISDIR && ckpt__fs_move_out(fs, p->dir, to) >= 0) {
+        r = fs->priv.calls->rename(fs->priv.user, p->dir, from, p->dir, to);
+    }
     *sys = r;
     if (r >= 0) return CKPT__FS_RENAMED;
-    const int seen = ckpt__fs_stat_at(fs, p->dir, to, &st);
-    if (seen >= 0 && ckpt__fs_same_file(&st, source)) return CKPT__FS_RENAMED;
-    if (seen >= 0 || seen == -ENOENT) return CKPT__FS_NOT_RENAMED;
+    r = ckpt__fs_identify(fs, p->dir, to, &seen);
+    if (r >= 0 && seen.token == token) return CKPT__FS_RENAMED;
+    if (r >= 0 || r == -ENOENT) return CKPT__FS_NOT_RENAMED;
     return CKPT__FS_UNSEEN;
 }
 
@@ -1852,27 +2198,28 @@ static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
 // kept the newest already.
 static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
                                       const char *newest, const char *prev,
-                                      char link_name[56],
-                                      ckpt_fs_stat *newest_st,
+                                      char link_name[56], uint64_t *token,
                                       ckpt_error *err)
 {
     char random[CKPT__FS_RANDOM_DIGITS + 1];
-    ckpt_fs_stat st;
+    ckpt__fs_id last, there;
+    memset(&last, 0, sizeof(last));
     link_name[0] = '\0';
-    int r = ckpt__fs_stat_at(fs, p->dir, newest, newest_st);
+    int r = ckpt__fs_identify(fs, p->dir, newest, &last);
     if (r == -ENOENT) return CKPT_OK;           // nothing published yet
-    r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, prev, &st);
-    if (r >= 0 && ckpt__fs_same_file(&st, newest_st)) {
+    *token = last.token;
+    r = r < 0 ? r : ckpt__fs_identify(fs, p->dir, prev, &there);
+    if (r >= 0 && there.ino == last.ino && there.dev == last.dev) {
         return CKPT_OK;                 // a save that failed came this far
     }
     r = r == -ENOENT || r >= 0 ? ckpt__fs_random_digits(fs, random) : r;
     if (r < 0) return ckpt__fs_fail(err, "look at the last checkpoint", r);
     ckpt__stb_sprintf(link_name, ".t.%llu.%s", (ckpt__ull)p->epoch, random);
     r = fs->priv.calls->link(fs->priv.user, p->dir, newest, p->dir, link_name);
-    if (r < 0 && (ckpt__fs_stat_at(fs, p->dir, link_name, &st) < 0 ||
-                  !ckpt__fs_same_file(&st, newest_st))) {
+    if (r < 0 && (ckpt__fs_identify(fs, p->dir, link_name, &there) < 0 ||
+                  there.token != last.token)) {
         link_name[0] = '\0';
-        return ckpt__fs_fail(err, "keep the last checkpoint", r);
+        return ckpt__fs_fail_link(err, "keep the last checkpoint", r);
     }
     return CKPT_OK;
 }
@@ -1881,27 +2228,27 @@ static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
 // CKPT_ERR_UNSURE if the owner cannot see whether the file was renamed; if the
 // file still has its temporary name then, a later owner removes it.
 static ckpt_code ckpt__fs_replace_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                         const ckpt_fs_stat *st,
-                                         ckpt_error *err)
+                                         uint64_t token, ckpt_error *err)
 {
     char newest[64], prev[64], link_name[56];
-    ckpt_fs_stat newest_st;
+    uint64_t last = 0;
     ckpt__fs_renamed renamed = CKPT__FS_NOT_RENAMED;
     int sys = 0;
     ckpt__fs_gen_name(newest, p->epoch, false);
     ckpt__fs_gen_name(prev, p->epoch, true);
-    ckpt_code rc = ckpt__fs_link_newest(fs, p, newest, prev, link_name,
-                                        &newest_st, err);
+    ckpt_code rc = ckpt__fs_link_newest(fs, p, newest, prev, link_name, &last,
+                                        err);
     if (rc == CKPT_OK) {
         rc = ckpt__fs_check_claim(fs, p, err);
     }
     if (rc == CKPT_OK && link_name[0] != '\0' &&
-        ckpt__fs_rename_in_run(fs, p, link_name, prev, &newest_st, &sys) !=
+        ckpt__fs_rename_in_run(fs, p, link_name, prev, last, &sys) !=
             CKPT__FS_RENAMED) {
         rc = ckpt__fs_fail(err, "keep the last checkpoint", sys);
     }
     if (rc == CKPT_OK) {
-        renamed = ckpt__fs_rename_in_run(fs, p, p->temp_name, newest, st, &sys);
+        renamed = ckpt__fs_rename_in_run(fs, p, p->temp_name, newest, token,
+                                         &sys);
         rc = renamed == CKPT__FS_RENAMED ? CKPT_OK :
             ckpt__fs_fail(err, "rename a checkpoint", sys);
     }
@@ -1914,26 +2261,82 @@ static ckpt_code ckpt__fs_replace_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     return renamed == CKPT__FS_UNSEEN ? CKPT_ERR_UNSURE : rc;
 }
 
+// Clears a directory that has the name of a run, and holds neither a claim nor
+// a generation: what others put there (a .DS_Store, a swap file, the file of a
+// dead client of NFS) must not keep an id for ever. Returns -EEXIST, and
+// changes nothing, if a run is there. The directory is never renamed itself:
+// another process can begin the run meanwhile, and what is moved then must not
+// be that run.
+static int ckpt__fs_clear_dir(ckpt_store_fs *fs, const char *name)
+{
+    ckpt__fs_walk w;
+    uint64_t epoch;
+    int dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
+    int r = dir < 0 ? dir : 0;
+    for (int moves = 0; r == 0 && moves < 2; moves++) {
+        for (bool more = ckpt__fs_walk_begin(&w, fs, dir);
+             more && ckpt__fs_walk_next(&w); ) {
+            const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
+            if (moves == 1) {
+                const int moved = ckpt__fs_move_out(fs, dir, w.name);
+                r = moved < 0 && moved != -ENOENT ? moved : r;
+            } else if (kind != CKPT__FS_OTHER && kind != CKPT__FS_TEMP &&
+                       !ckpt__fs_is_dir(fs, dir, w.name)) {
+                r = -EEXIST;
+            }
+        }
+        r = w.r < 0 ? w.r : r;
+    }
+    ckpt__fs_close(fs, &dir);
+    return r;
+}
+
+// Tells whether the directory of that name is the one of this place: by its
+// inode, or by our claim, where inodes are made up.
+static int ckpt__fs_is_own_dir(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                               const char *name)
+{
+    ckpt_fs_stat own, st;
+    char claim[64];
+    int r = ckpt__fs_stat(fs, p->dir, &own);
+    r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, name, &st);
+    if (r < 0) return r == -ENOENT ? 0 : r;
+    if (ckpt__fs_same_file(&st, &own)) return 1;
+    int dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
+    ckpt__fs_claim_name(claim, p->epoch);
+    r = dir < 0 ? dir : ckpt__fs_claim_has_nonce(fs, dir, claim, p->nonce);
+    ckpt__fs_close(fs, &dir);
+    return r == -ENOENT ? 0 : r;
+}
+
 // Gives a run that was made aside its name (R5). Returns CKPT_ERR_EXISTS if
 // another run of that id is there: a rename never replaces a directory that is
 // not empty.
 static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
                                    ckpt_error *err)
 {
-    ckpt_fs_stat st, own;
     const ckpt_code rc = ckpt__fs_check_claim(fs, p, err);
     if (rc != CKPT_OK) return rc;       // a sweep took it for a leftover
-    int r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->new_name,
-                                   fs->priv.root, p->name);
+    int r = -EEXIST, cleared = 0;
+    for (int tries = 0; tries < CKPT__FS_TRIES_MAX && cleared == 0 &&
+         (r == -EEXIST || r == -ENOTEMPTY); tries++) {
+        cleared = tries == 0 ? 0 : ckpt__fs_clear_dir(fs, p->name);
+        r = cleared < 0 ? r : fs->priv.calls->rename(fs->priv.user,
+                                                     fs->priv.root, p->new_name,
+                                                     fs->priv.root, p->name);
+    }
     if (r < 0) {
-        const int seen = ckpt__fs_stat_at(fs, fs->priv.root, p->name, &st);
-        const int known = ckpt__fs_stat(fs, p->dir, &own);
-        if (known < 0 || (seen < 0 && seen != -ENOENT)) {
+        const int shown = ckpt__fs_is_own_dir(fs, p, p->name);
+        if (shown < 0) {
             p->unshown = false;         // it may be shown: do not remove it
             (void)ckpt__fs_fail(err, "show the run", r);
             return CKPT_ERR_UNSURE;
         }
-        if (seen == -ENOENT || !ckpt__fs_same_file(&st, &own)) {
+        if (shown == 0 && cleared < 0 && cleared != -EEXIST) {
+            return ckpt__fs_fail(err, "move what others put there away",
+                                 cleared);
+        }
+        if (shown == 0) {
             return r == -EEXIST || r == -ENOTEMPTY ? CKPT_ERR_EXISTS :
                 ckpt__fs_fail(err, "show the run", r);
         }
@@ -1954,19 +2357,17 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    ckpt_fs_stat st;
     ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     ckpt__fs_close(fs, &p->reading);
-    rc = ckpt__fs_flush_temp(fs, p, &st, err);
+    rc = ckpt__fs_flush_temp(fs, p, &gen->token, err);
     if (rc != CKPT_OK) {
         ckpt__fs_close(fs, &p->writing);
         (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
     } else {
-        rc = ckpt__fs_replace_newest(fs, p, &st, err);
+        rc = ckpt__fs_replace_newest(fs, p, gen->token, err);
     }
     if (rc != CKPT_OK) return rc;
-    gen->token = ckpt__fs_file_token(&st);
     const int r = ckpt__fs_sync_run(fs, p);
     if (r < 0) {
         (void)ckpt__fs_fail(err, "sync the directory of a run", r);
@@ -2065,7 +2466,7 @@ static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                   uint64_t below, uint64_t own)
 {
     uint64_t lowest[CKPT__FS_CLAIMS_BATCH];
-    int n, removed;
+    int n, removed, rounds = 0;
     do {
         removed = 0;
         n = ckpt__fs_collect_claims(fs, p, below, own, lowest);
@@ -2075,11 +2476,14 @@ static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
             ckpt__fs_claim_name(name, lowest[i]);
             CKPT__FS_RETRY(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
                                                      name));
-            if (r < 0 && r != -ENOENT) return r;
+            if (r < 0 && r != -ENOENT && !ckpt__fs_is_dir(fs, p->dir, name)) {
+                return r;
+            }
             removed += r >= 0;
         }
-    } while (n == CKPT__FS_CLAIMS_BATCH && removed > 0);
-    return n < 0 ? n : 0;
+        if (n < CKPT__FS_CLAIMS_BATCH || removed == 0) return n < 0 ? n : 0;
+    } while (++rounds < CKPT__FS_ROUNDS_MAX);
+    return -EIO;                        // what was removed is still there
 }
 
 // Removes the files of some kinds (an OR of 1 << kind) of epochs below a limit,
@@ -2100,7 +2504,9 @@ static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
             CKPT__FS_RETRY(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
                                                      w.name));
             n += r >= 0;
-            failed = r < 0 && r != -ENOENT ? r : failed;
+            if (r < 0 && r != -ENOENT && !ckpt__fs_is_dir(fs, p->dir, w.name)) {
+                failed = r;
+            }
         }
     }
     if (w.r < 0) return w.r;
@@ -2115,11 +2521,13 @@ static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
 static int ckpt__fs_remove_below(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                  uint64_t below, const char *keep)
 {
+    int rounds = 0;
     int r = ckpt__fs_remove_claims(fs, p, below, p->epoch);
     do {
         r = r < 0 ? r : ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_TEMP,
                                               p->epoch + 1, "");
-    } while (r > 0);
+    } while (r > 0 && ++rounds < CKPT__FS_ROUNDS_MAX);
+    if (r > 0) return -EIO;             // what was removed is still there
     return r < 0 ? r :
         ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_NEWEST |
                               1U << CKPT__FS_PREV, below, keep);
@@ -2130,7 +2538,10 @@ static int ckpt__fs_remove_below(ckpt_store_fs *fs, const ckpt__fs_place *p,
 // the name.
 static int ckpt__fs_remove_dir(ckpt_store_fs *fs, const char *name)
 {
+    char mark[256];
     int r;
+    ckpt__stb_sprintf(mark, ".seen-%s", name);
+    (void)ckpt__fs_unlink(fs, fs->priv.root, mark);
     CKPT__FS_RETRY(r, fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
                                             name));
     if (r == -ENOTEMPTY || r == -EEXIST || r == -ENOENT) {
@@ -2191,11 +2602,9 @@ static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
 // run alone.
 static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
-    ckpt_fs_stat own, st;
-    int r = ckpt__fs_stat(fs, p->dir, &own);
-    r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, p->new_name, &st);
+    int r = ckpt__fs_is_own_dir(fs, p, p->new_name);
     p->unshown = false;
-    if (r == -ENOENT || (r >= 0 && !ckpt__fs_same_file(&st, &own))) return 0;
+    if (r == 0) return 0;
     // The remover's own claim goes last: if the maker lives after all, it finds
     // that claim and stops.
     const uint64_t any_epoch = CKPT_TURN_MAX + 1;
@@ -2249,7 +2658,7 @@ static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
                                        ckpt_error *err)
 {
     char random[CKPT__FS_RANDOM_DIGITS + 1];
-    for (int tries = 0; tries < 8; tries++) {
+    for (int tries = 0; tries < CKPT__FS_TRIES_MAX; tries++) {
         int r = ckpt__fs_random_digits(fs, random);
         if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
         ckpt__stb_sprintf(p->new_name, ".new-%s", random);
@@ -2272,6 +2681,16 @@ static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
     return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
 }
 
+// Returns -ENOENT if the directory of the store was removed. A store whose
+// directory was removed and made anew under a living process looks empty, and
+// every run in it looks as if it had never been.
+static int ckpt__fs_root_stands(ckpt_store_fs *fs)
+{
+    ckpt_fs_stat st;
+    const int r = ckpt__fs_stat(fs, fs->priv.root, &st);
+    return r >= 0 && st.nlink == 0 ? -ENOENT : r;
+}
+
 // Opens the directory of a run or leftover, if it belongs to our own user.
 // Returns CKPT_ERR_NOT_FOUND if it is not there.
 static ckpt_code ckpt__fs_open_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
@@ -2283,7 +2702,11 @@ static ckpt_code ckpt__fs_open_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
     if (r >= 0 && st.uid != fs->priv.uid) {
         r = -ELOOP;
     }
-    if (r == -ENOENT) return CKPT_ERR_NOT_FOUND;
+    if (r == -ENOENT) {
+        r = ckpt__fs_root_stands(fs);
+        return r < 0 ? ckpt__fs_fail(err, "find the directory of the store", r)
+                     : CKPT_ERR_NOT_FOUND;
+    }
     return r < 0 ? ckpt__fs_fail(err, "open the directory of a run", r)
                  : CKPT_OK;
 }
@@ -2300,11 +2723,19 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
     if (ours) {
         ckpt__fs_discard_put(fs, p);
     }
-    if (ours && gave_up && p->claim >= 0) {
-        (void)ckpt__fs_write(fs, p->claim, "true ", 5, CKPT__FS_GAVE_UP_OFFSET);
+    if (ours && gave_up && p->epoch > 0) {
+        const int fd = ckpt__fs_open_claim(fs, p);
+        if (fd >= 0) {
+            (void)ckpt__fs_write(fs, fd, "true ", 5, CKPT__FS_GAVE_UP_OFFSET);
+            (void)ckpt__fs_close_claim(fs, p, fd);
+        }
     }
     if (p->unshown && ours) {
         (void)ckpt__fs_remove_unshown(fs, p);
+    }
+    if (ours && p->claim >= 0) {
+        // A child of fork() has the descriptor, too, and would keep the lock.
+        (void)fs->priv.calls->unlock(fs->priv.user, p->claim);
     }
     ckpt__fs_close(fs, &p->writing);
     ckpt__fs_close(fs, &p->claim);
@@ -2369,8 +2800,12 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
         return CKPT_END;
     }
     if (cursor->stage == 0) {
-        CKPT__FS_RETRY(r, fs->priv.calls->dir_open(fs->priv.user, fs->priv.root,
-                                                   &cursor->priv));
+        r = ckpt__fs_root_stands(fs);
+        if (r >= 0) {
+            CKPT__FS_RETRY(r, fs->priv.calls->dir_open(fs->priv.user,
+                                                       fs->priv.root,
+                                                       &cursor->priv));
+        }
         cursor->stage = r < 0 ? 0 : 1;
     }
     while (r >= 0) {
@@ -2412,8 +2847,10 @@ static const ckpt_store_methods ckpt__fs_methods = {
 // Makes the directory of the store, if there is none, and its name durable
 // (R2). Each opening syncs the name again: the process that made the directory
 // may have died before its own sync, and a power cut would take the store away
-// with every run in it. If the parent directory cannot be opened or synced, a
-// store that is there is used all the same, unless the medium fails or is full.
+// with every run in it. Of a parent directory that may not be read the store
+// syncs the new directory instead, and a file system with a journal brings its
+// name along. If that cannot be opened or synced, a store that is there is used
+// all the same, unless the medium fails or is full.
 static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
 {
     char parent[4096];
@@ -2432,36 +2869,158 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     }
     memcpy(parent + n, ".", 2);
     int fd = ckpt__fs_open(fs, -1, parent, CKPT_FS_DIR | CKPT_FS_FOLLOW);
+    if (fd == -EACCES) {                // ours to write, and not to read
+        fd = ckpt__fs_open(fs, -1, dir, CKPT_FS_DIR | CKPT_FS_FOLLOW);
+    }
     r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
     ckpt__fs_close(fs, &fd);
     return existed && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
 }
 
 // Checks that the directory of the store belongs to this user and that nobody
-// else may write to it: another user could otherwise plant runs in it. Decides
-// whether claimants judge an owner by its lock or by the age of its beat (R7).
-static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs,
-                                     const ckpt_store_fs_desc *desc,
+// else may write to it: another user could otherwise plant runs in it. A volume
+// that a container gets is often group-writable, each time it is mounted.
+static ckpt_code ckpt__fs_check_root(ckpt_store_fs *fs, bool fix_modes,
                                      ckpt_error *err)
 {
     ckpt_fs_stat st;
     int r = ckpt__fs_stat(fs, fs->priv.root, &st);
-    int local = r;
-    if (r >= 0) {
-        CKPT__FS_RETRY(local, fs->priv.calls->local(fs->priv.user,
-                                                    fs->priv.root));
+    if (r >= 0 && fix_modes && st.uid == (uint32_t)geteuid() &&
+        (st.mode & 022)) {
+        r = fs->priv.calls->chmod(fs->priv.user, fs->priv.root,
+                                  st.mode & ~(uint32_t)022);
+        r = r < 0 ? r : ckpt__fs_stat(fs, fs->priv.root, &st);
+        if (r < 0 || (st.mode & 022)) {
+            (void)ckpt__fs_fail(err, "take write permission from others", r);
+            return CKPT_ERR_UNSUITABLE;
+        }
     }
-    if (local < 0) return ckpt__fs_fail(err, "look at the store", local);
+    if (r < 0) return ckpt__fs_fail(err, "look at the store", r);
     fs->priv.uid = st.uid;
-    err->op = "look at the store";
+    err->op = "look at the store: its directory is another user's";
     if (st.uid != (uint32_t)geteuid()) return CKPT_ERR_FOREIGN;
-    if (st.mode & 022) return CKPT_ERR_UNSAFE;
-    if (desc->liveness == CKPT_STORE_FS_LOCKS && local == 0) {
+    err->op = "look at the store: .fix_modes or chmod go-w changes its mode";
+    return st.mode & 022 ? CKPT_ERR_UNSAFE : CKPT_OK;
+}
+
+// Makes a file of some bytes under a temporary name.
+static int ckpt__fs_try_file(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t n)
+{
+    int fd = ckpt__fs_create_temp(fs, p, 1);
+    if (fd < 0) return fd;
+    int r = ckpt__fs_write(fs, fd, "\n\n", n, 0);
+    r = r < 0 ? r : ckpt__fs_sync(fs, fd);
+    const int closed = fs->priv.calls->close(fs->priv.user, fd);
+    return r < 0 || closed == -EINTR ? r : closed;
+}
+
+// Tries, in a directory of its own, what the store needs of a file system. A
+// call that says that it failed may have done its work, so the names tell.
+// *op says what was tried last.
+static int ckpt__fs_try_needs(ckpt_store_fs *fs, ckpt__fs_place *p,
+                              const char **op)
+{
+    static const char one[] = "checkpoint.1.json";
+    ckpt_fs_stat st;
+    char moved[sizeof(p->new_name)];
+    int r = ckpt__fs_try_file(fs, p, 1);
+    if (r < 0) return r;
+    *op = "try the file system of the store: it has no hard links";
+    r = fs->priv.calls->link(fs->priv.user, p->dir, p->temp_name, p->dir, one);
+    (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
+    if (ckpt__fs_stat_at(fs, p->dir, one, &st) < 0) return r < 0 ? r : -EIO;
+    *op = "try the file system of the store: rename replaces no file";
+    r = ckpt__fs_try_file(fs, p, 2);
+    r = r < 0 ? r : fs->priv.calls->rename(fs->priv.user, p->dir, p->temp_name,
+                                           p->dir, one);
+    if (ckpt__fs_stat_at(fs, p->dir, one, &st) < 0 || st.size != 2) {
+        return r < 0 ? r : -EIO;
+    }
+    *op = "try the file system of the store: it has no modification times";
+    if (st.mtime_ns <= 0) return -EIO;
+    *op = "try the file system of the store: no sync of a directory";
+    r = ckpt__fs_sync_run(fs, p);
+    if (r < 0) return r;
+    *op = "try the file system of the store: no rename of a directory";
+    ckpt__stb_sprintf(moved, "%s.", p->new_name);
+    r = fs->priv.calls->rename(fs->priv.user, fs->priv.root, p->new_name,
+                               fs->priv.root, moved);
+    if (ckpt__fs_stat_at(fs, fs->priv.root, moved, &st) < 0) {
+        return r < 0 ? r : -EIO;
+    }
+    memcpy(p->new_name, moved, sizeof(moved));
+    return 0;
+}
+
+// Names what a file system that is not known lacks, when the store is opened:
+// otherwise a run would find it out late, by an errno. A store that cannot be
+// written to now (a full disk, a read-only mount) can still be read.
+static ckpt_code ckpt__fs_try_out(ckpt_store_fs *fs, ckpt_error *err)
+{
+    ckpt__fs_place p;
+    const char *op = "try the file system of the store: write a file";
+    memset(&p, 0, sizeof(p));
+    p.claim = p.reading = p.writing = -1;
+    ckpt_code rc = ckpt__fs_make_run_dir(fs, &p, err);
+    const bool made = rc == CKPT_OK;
+    if (made) {
+        const int r = ckpt__fs_try_needs(fs, &p, &op);
+        rc = r < 0 ? ckpt__fs_fail(err, op, r) : CKPT_OK;
+        (void)ckpt__fs_remove_files(fs, &p, ~0U, UINT64_MAX, "");
+        ckpt__fs_close(fs, &p.dir);
+        (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root, p.new_name);
+    }
+    if (rc == CKPT_OK || rc == CKPT_ERR_NO_SPACE || rc == CKPT_ERR_RESOURCE ||
+        (rc == CKPT_ERR_ACCESS && !made)) {
+        return CKPT_OK;
+    }
+    return CKPT_ERR_UNSUITABLE;
+}
+
+// Decides whether claimants judge an owner by its lock or by the age of its
+// beat (R7).
+static ckpt_code ckpt__fs_choose(ckpt_store_fs *fs,
+                                 ckpt_store_fs_liveness liveness,
+                                 ckpt_error *err)
+{
+    int local;
+    CKPT__FS_RETRY(local, fs->priv.calls->local(fs->priv.user, fs->priv.root));
+    if (local < 0) return ckpt__fs_fail(err, "look at the store", local);
+    if (liveness == CKPT_STORE_FS_LOCKS && local == 0) {
+        err->op = "look at the store: its locks cannot be relied on";
         return CKPT_ERR_ARGUMENT;
     }
-    fs->priv.locks = desc->liveness == CKPT_STORE_FS_LOCKS ||
-        (desc->liveness == CKPT_STORE_FS_AUTO && local > 0);
-    return CKPT_OK;
+    fs->priv.locks = liveness != CKPT_STORE_FS_AGE && local > 0;
+    fs->priv.ours_alone = local == 2;
+    return local > 0 ? CKPT_OK : ckpt__fs_try_out(fs, err);
+}
+
+// Opens the directory of the store, and looks at it.
+static ckpt_code ckpt__fs_open_root(ckpt_store_fs *fs,
+                                    const ckpt_store_fs_desc *desc,
+                                    ckpt_error *err)
+{
+    int r = ckpt__fs_make_root(fs, desc->dir);
+    if (r == -ENOENT) {
+        (void)ckpt__fs_fail(err, "open the store: its parent does not exist",
+                            r);
+        return CKPT_ERR_NOT_FOUND;
+    }
+    if (r < 0) return ckpt__fs_fail(err, "make the store", r);
+    r = fs->priv.root = ckpt__fs_open(fs, -1, desc->dir,
+                                      CKPT_FS_DIR | CKPT_FS_FOLLOW);
+    if (r == -ENOENT) {
+        (void)ckpt__fs_fail(err, "open the store: a symbolic link to nothing",
+                            r);
+        return CKPT_ERR_NOT_FOUND;
+    }
+    if (r < 0) {
+        return ckpt__fs_fail(err, r == -ENOTDIR ?
+                             "open the store: it is no directory" :
+                             "open the store", r);
+    }
+    const ckpt_code rc = ckpt__fs_check_root(fs, desc->fix_modes, err);
+    return rc == CKPT_OK ? ckpt__fs_choose(fs, desc->liveness, err) : rc;
 }
 
 CKPT_API ckpt_code ckpt_store_fs_open(ckpt_store_fs *fs,
@@ -2469,8 +3028,6 @@ CKPT_API ckpt_code ckpt_store_fs_open(ckpt_store_fs *fs,
                                       ckpt_error *err)
 {
     ckpt_error unused;
-    ckpt_code rc = CKPT_OK;
-    int r;
     err = err != NULL ? err : &unused;
     memset(err, 0, sizeof(*err));
     memset(fs, 0, sizeof(*fs));
@@ -2485,19 +3042,7 @@ CKPT_API ckpt_code ckpt_store_fs_open(ckpt_store_fs *fs,
         (unsigned)desc->liveness > CKPT_STORE_FS_AGE) {
         return ckpt__fill_error(err, CKPT_ERR_ARGUMENT);
     }
-    r = ckpt__fs_make_root(fs, desc->dir);
-    if (r >= 0) {
-        r = fs->priv.root = ckpt__fs_open(fs, -1, desc->dir,
-                                          CKPT_FS_DIR | CKPT_FS_FOLLOW);
-    }
-    if (r < 0) {
-        rc = ckpt__fs_fail(err, "open the store", r);
-        rc = r == -ENOENT ? CKPT_ERR_NOT_FOUND : rc;
-        err->op = r == -ENOENT ? "open the store: its parent does not exist"
-                               : err->op;
-    } else {
-        rc = ckpt__fs_check_root(fs, desc, err);
-    }
+    const ckpt_code rc = ckpt__fs_open_root(fs, desc, err);
     if (rc != CKPT_OK) {
         ckpt_store_fs_close(fs);
     }
@@ -2520,7 +3065,9 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 #undef CKPT__FS_NAME_SIZE
 #undef CKPT__FS_RANDOM_DIGITS
 #undef CKPT__FS_RETRY
+#undef CKPT__FS_ROUNDS_MAX
 #undef CKPT__FS_SET_ASIDE_MAX
+#undef CKPT__FS_TRIES_MAX
 #undef STB_SPRINTF_DECORATE
 #undef STB_SPRINTF_STATIC
 #undef STB_SPRINTF_NOFLOAT

@@ -1498,6 +1498,9 @@ static void what_is_planted_as_a_checkpoint_is_foreign(void)
         if (i == PLANT_OWNER && geteuid() != 0) {
             break;
         }
+        if (i == PLANT_DIRECTORY) {
+            continue;                   // is no file of the store
+        }
         if (!setup_job()) {
             return;
         }
@@ -1539,6 +1542,9 @@ static void what_is_planted_as_a_heartbeat_is_foreign(void)
         char path[400];
         if (i == PLANT_OWNER && geteuid() != 0) {
             break;
+        }
+        if (i == PLANT_DIRECTORY) {
+            continue;                   // is no file of the store
         }
         if (!setup_job()) {
             return;

@@ -110,13 +110,26 @@ static int slow_clock(void *u, ckpt_moment *now)
     return r;
 }
 
-// The clock of the file system, as far as touched files tell it.
+// The clock of the file system, as far as files tell it that are touched or
+// written.
 static int slow_touch(void *u, int fd)
 {
     const struct timespec at[2] = { { .tv_sec = (time_t)t.touch_s },
                                     { .tv_sec = (time_t)t.touch_s } };
-    return t.touch_s == 0 ? ckpt_store_fs_calls()->touch(u, fd)
-                          : futimens(fd, at) < 0 ? -errno : 0;
+    if (t.touch_s == 0) {
+        return ckpt_store_fs_calls()->touch(u, fd);
+    }
+    return futimens(fd, at) < 0 ? -errno : 0;
+}
+
+static int64_t slow_write(void *u, int fd, const void *buf, size_t n,
+                          uint64_t offset)
+{
+    const int64_t r = ckpt_store_fs_calls()->write(u, fd, buf, n, offset);
+    if (t.touch_s != 0) {
+        CHECK_INT(slow_touch(u, fd), 0);
+    }
+    return r;
 }
 
 static int64_t failing_read(void *u, int fd, void *buf, size_t n,
@@ -165,6 +178,7 @@ static bool open_store(ckpt_store_fs_liveness liveness, int32_t resume_max)
     calls = *ckpt_store_fs_calls();
     calls.clock = slow_clock;
     calls.touch = slow_touch;
+    calls.write = slow_write;
     calls.read = failing_read;
     calls.open = failing_open;
     return ckpt_store_fs_open(&t.fs, &(ckpt_store_fs_desc){
@@ -1830,15 +1844,20 @@ static void a_process_with_a_used_pid_is_not_the_owner(void)
     CHECK_INT(calls->self(NULL, &self), 0);
     CHECK_INT(calls->gone(NULL, self.pid, self.start), 0);
     CHECK_INT(calls->gone(NULL, self.pid, 0), 0);
-    CHECK(self.start == 0 || calls->gone(NULL, self.pid, self.start + 1) == 1);
+    CHECK(self.start == 0 || calls->gone(NULL, self.pid, self.start + 1) == 2);
     // Nobody holds the lock, though a process of that pid is there: us.
     CHECK(leave("a", 1));
     CHECK_INT(state_of("a"), CKPT_STATE_INTERRUPTED);
-    // A lock is held, and the pid is there, but it is another process.
+    // A lock is held, and the pid is there, but it seems to be another process:
+    // so it does of a live owner in another time namespace, which beats.
     CHECK_INT(start("b"), CKPT_OK);
     CHECK_INT(state_of("b"), CKPT_STATE_LIVE);
     if (self.start != 0) {
         CHECK(patch_claim("b", "\"start\":"));
+        CHECK_INT(state_of("b"), CKPT_STATE_LIVE);
+        CHECK(beat_at("b", "heartbeat.1", -590));       // the lease is 60 s
+        CHECK_INT(state_of("b"), CKPT_STATE_STALLED);
+        CHECK(beat_at("b", "heartbeat.1", -620));
         CHECK_INT(state_of("b"), CKPT_STATE_INTERRUPTED);
     }
     end();
@@ -1952,7 +1971,8 @@ static void a_beat_in_the_future_is_watched_and_not_believed_for_ever(void)
         CHECK(beat_at("a", "heartbeat.1", YEAR));
         if (ways[i] == CKPT_STORE_FS_AGE) {
             CHECK_INT(state_of("a"), CKPT_STATE_BUSY);
-            CHECK_INT(query("a").wait_ms, 60000);
+            const int64_t wait_ms = query("a").wait_ms;
+            CHECK(wait_ms > 50000 && wait_ms <= 60000);
             t.mono_ms += 59000;
             CHECK_INT(state_of("a"), CKPT_STATE_BUSY);
             CHECK(beat_at("a", "heartbeat.1", YEAR + 1));   // it does change

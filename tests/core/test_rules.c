@@ -1093,7 +1093,7 @@ static void every_code_has_a_value_of_its_own_and_a_sentence(void)
     count++;
     CKPT_CODE_MAP(CKPT_X)
 #undef CKPT_X
-    CHECK_INT(count, 37);
+    CHECK_INT(count, 38);
     CHECK_STR(ckpt_code_message((ckpt_code)-99), "unknown code");
     CHECK_STR(ckpt_code_message((ckpt_code)99), "unknown code");
     CHECK_INT(ckpt_version(), CKPT_VERSION);

@@ -141,6 +141,7 @@ typedef struct sim_walk {
 typedef enum sim_call {
     SIM_OPEN, SIM_CLOSE, SIM_READ, SIM_WRITE, SIM_SYNC, SIM_STAT, SIM_STAT_AT,
     SIM_MKDIR, SIM_RMDIR, SIM_UNLINK, SIM_RENAME, SIM_LINK, SIM_LOCK,
+    SIM_UNLOCK, SIM_CHMOD,
     SIM_TOUCH, SIM_DIR_OPEN, SIM_DIR_NEXT, SIM_DIR_CLOSE, SIM_LOCAL, SIM_SELF,
     SIM_GONE, SIM_PID, SIM_CLOCK, SIM_RANDOM, SIM_CALLS
 } sim_call;
@@ -781,8 +782,8 @@ SIM_FN int sim_enter(sim_proc *p, sim_event e, sim_verdict *v)
 {
     static const char *const titles[SIM_CALLS] = {
         "open", "close", "read", "write", "sync", "stat", "stat_at", "mkdir",
-        "rmdir", "unlink", "rename", "link", "lock", "touch", "dir_open",
-        "dir_next", "dir_close", "local", "self", "gone", "pid", "clock",
+        "rmdir", "unlink", "rename", "link", "lock", "unlock", "chmod",
+        "touch", "dir_open", "dir_next", "dir_close", "local", "self", "gone", "pid", "clock",
         "random"
     };
     memset(v, 0, sizeof *v);
@@ -1060,6 +1061,27 @@ SIM_FN int sim_call_lock(void *u, int fd, bool exclusive)
     return r ? r : sim_leave(&v, sim_do_lock(u, fd, exclusive));
 }
 
+SIM_FN int sim_call_unlock(void *u, int fd)
+{
+    sim_verdict v;
+    int r = sim_enter(u, (sim_event){.call = SIM_UNLOCK, .fd = fd}, &v);
+    sim_file *f = r ? NULL : sim_fd(u, fd);
+    if (r) return r;
+    if (!f) return -EBADF;
+    f->lock = SIM_UNLOCKED;
+    return sim_leave(&v, 0);
+}
+
+// The disk knows no modes.
+SIM_FN int sim_call_chmod(void *u, int fd, uint32_t mode)
+{
+    sim_verdict v;
+    (void)mode;
+    int r = sim_enter(u, (sim_event){.call = SIM_CHMOD, .fd = fd}, &v);
+    if (r) return r;
+    return sim_fd(u, fd) ? sim_leave(&v, 0) : -EBADF;
+}
+
 //--- Calls: names -------------------------------------------------------------
 
 SIM_FN int sim_do_mkdir(sim_proc *p, int dir, const char *name)
@@ -1231,7 +1253,7 @@ SIM_FN int sim_call_local(void *u, int fd)
     int r = sim_enter(p, (sim_event){.call = SIM_LOCAL, .fd = fd}, &v);
     if (r) return r;
     if (!sim_fd(p, fd)) return -EBADF;
-    return sim_leave(&v, p->disk->local);
+    return sim_leave(&v, p->disk->local ? 2 : 0);
 }
 
 SIM_FN int sim_call_self(void *u, ckpt_fs_self *self)
@@ -1250,8 +1272,8 @@ SIM_FN int sim_call_gone(void *u, int64_t pid, uint64_t start)
     int gone = 1, r = sim_enter(p, (sim_event){.call = SIM_GONE, .fd = -1}, &v);
     if (r) return r;
     for (sim_proc *o = p->disk->procs; o; o = o->next)
-        if (!o->dead && o->self.pid == pid &&
-            (!start || !o->self.start || o->self.start == start)) gone = 0;
+        if (!o->dead && o->self.pid == pid)
+            gone = !start || !o->self.start || o->self.start == start ? 0 : 2;
     return sim_leave(&v, gone);
 }
 
@@ -1296,7 +1318,8 @@ SIM_FN const ckpt_fs_calls *sim_calls(void)
         .stat_at = sim_call_stat_at, .mkdir = sim_call_mkdir,
         .rmdir = sim_call_rmdir, .unlink = sim_call_unlink,
         .rename = sim_call_rename, .link = sim_call_link,
-        .lock = sim_call_lock, .touch = sim_call_touch,
+        .lock = sim_call_lock, .unlock = sim_call_unlock,
+        .touch = sim_call_touch, .chmod = sim_call_chmod,
         .dir_open = sim_call_dir_open, .dir_next = sim_call_dir_next,
         .dir_close = sim_call_dir_close, .local = sim_call_local,
         .self = sim_call_self, .gone = sim_call_gone,

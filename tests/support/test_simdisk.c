@@ -447,7 +447,7 @@ static void a_pid_used_again_is_told_by_its_start(void)
     sim_kill(proc);
     sim_proc *again = sim_proc_new(disk, 100);
     CHECK(again->self.start != start);
-    CHECK(fs->gone(again, 100, start) == 1);
+    CHECK(fs->gone(again, 100, start) == 2);
     CHECK(fs->gone(again, 100, 0) == 0);
     ckpt_fs_self self;
     CHECK(fs->self(again, &self) == 0 && self.pid == 100);
@@ -1075,7 +1075,7 @@ static void a_state_is_a_disk_that_can_crash_again(void)
     for (sim_disk *after; (after = sim_crash_next(&it)) != NULL; first++) {
         sim_proc *p = sim_proc_new(after, 100);
         CHECK(strcmp(p->self.boot, proc->self.boot) != 0);
-        CHECK(fs->gone(p, 100, proc->self.start) == 1);
+        CHECK(fs->gone(p, 100, proc->self.start) == 2);
         int dir = fs->open(p, -1, "runs", CKPT_FS_DIR);
         if (has_a(after)) CHECK(sim_find(after, "runs/a")->mtime_ns == 42);
         CHECK(fs->mkdir(p, dir, "b") == 0);
