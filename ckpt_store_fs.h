@@ -1179,10 +1179,20 @@ static int ckpt__fs_read_token(ckpt_store_fs *fs, int fd, uint64_t *token)
     return n < 0 ? (int)n : 0;
 }
 
-// Tells whether two stats are of the same file.
-static bool ckpt__fs_same_file(const ckpt_fs_stat *a, const ckpt_fs_stat *b)
+// What tells a file from all others that exist.
+typedef struct ckpt__fs_file {
+    uint64_t dev, ino;
+} ckpt__fs_file;
+
+static ckpt__fs_file ckpt__fs_file_of(const ckpt_fs_stat *st)
 {
-    return a->ino == b->ino && a->dev == b->dev;
+    const ckpt__fs_file file = { st->dev, st->ino };
+    return file;
+}
+
+static bool ckpt__fs_same_file(ckpt__fs_file a, ckpt__fs_file b)
+{
+    return a.ino == b.ino && a.dev == b.dev;
 }
 
 // Opens a plain file of our own user to read it, and fills in *st. Returns
@@ -1281,7 +1291,7 @@ typedef struct ckpt__fs_place {
     int      reading;           // descriptor of a generation; -1: none
     int      writing;           // descriptor of the temporary file; -1: none
     uint64_t epoch;             // of the claim, 0: none
-    uint64_t claim_dev, claim_ino;      // of the claim that is open
+    ckpt__fs_file claim_file;   // what claim is open on
     uint64_t reading_token;     // of the generation that is being read
     uint64_t written;           // bytes in the temporary file so far
     uint64_t acked;             // as it stands in the claim
@@ -1354,7 +1364,7 @@ static int ckpt__fs_claim_stands(ckpt_store_fs *fs, const ckpt__fs_place *p)
     ckpt_fs_stat st;
     ckpt__fs_claim_name(name, p->epoch);
     if (p->claim >= 0 && ckpt__fs_stat_at(fs, p->dir, name, &st) >= 0 &&
-        st.ino == p->claim_ino && st.dev == p->claim_dev) {
+        ckpt__fs_same_file(ckpt__fs_file_of(&st), p->claim_file)) {
         return 1;
     }
     const int r = ckpt__fs_claim_has_nonce(fs, p->dir, name, p->nonce);
@@ -1443,7 +1453,8 @@ static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
 
 // What tells a generation: its token, and the file it stands in.
 typedef struct ckpt__fs_id {
-    uint64_t token, dev, ino;
+    uint64_t      token;
+    ckpt__fs_file file;
 } ckpt__fs_id;
 
 // Opens a file that has the name of a generation, and reads what tells it.
@@ -1457,8 +1468,7 @@ static int ckpt__fs_open_named(ckpt_store_fs *fs, int dir, const char *name,
         ckpt__fs_close(fs, &fd);
         return r;
     }
-    id->dev = st.dev;
-    id->ino = st.ino;
+    id->file = ckpt__fs_file_of(&st);
     return fd;
 }
 
@@ -1477,8 +1487,9 @@ static int ckpt__fs_identify(ckpt_store_fs *fs, int dir, const char *name,
 // one generation, as a crash between link and rename leaves it.
 static void ckpt__fs_tell_apart(const ckpt__fs_id *newest, ckpt__fs_id *prev)
 {
-    if (prev->ino != newest->ino || prev->dev != newest->dev) {
-        prev->token += prev->token == newest->token;
+    if (prev->token == newest->token &&
+        !ckpt__fs_same_file(prev->file, newest->file)) {
+        prev->token++;
     }
 }
 
@@ -1804,8 +1815,7 @@ static int ckpt__fs_write_claim(ckpt_store_fs *fs, ckpt__fs_place *p, int *fd,
     r = r < 0 ? r : ckpt__fs_sync(fs, *fd);
     r = r < 0 ? r : ckpt__fs_stat(fs, *fd, &st);
     if (r < 0) return r;
-    p->claim_dev = st.dev;
-    p->claim_ino = st.ino;
+    p->claim_file = ckpt__fs_file_of(&st);
     if (fs->priv.locks) return 0;
     r = fs->priv.calls->close(fs->priv.user, *fd);
     *fd = -1;
@@ -2209,7 +2219,7 @@ static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     if (r == -ENOENT) return CKPT_OK;           // nothing published yet
     *token = last.token;
     r = r < 0 ? r : ckpt__fs_identify(fs, p->dir, prev, &there);
-    if (r >= 0 && there.ino == last.ino && there.dev == last.dev) {
+    if (r >= 0 && ckpt__fs_same_file(there.file, last.file)) {
         return CKPT_OK;                 // a save that failed came this far
     }
     r = r == -ENOENT || r >= 0 ? ckpt__fs_random_digits(fs, random) : r;
@@ -2301,7 +2311,9 @@ static int ckpt__fs_is_own_dir(ckpt_store_fs *fs, const ckpt__fs_place *p,
     int r = ckpt__fs_stat(fs, p->dir, &own);
     r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, name, &st);
     if (r < 0) return r == -ENOENT ? 0 : r;
-    if (ckpt__fs_same_file(&st, &own)) return 1;
+    if (ckpt__fs_same_file(ckpt__fs_file_of(&st), ckpt__fs_file_of(&own))) {
+        return 1;
+    }
     int dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
     ckpt__fs_claim_name(claim, p->epoch);
     r = dir < 0 ? dir : ckpt__fs_claim_has_nonce(fs, dir, claim, p->nonce);
@@ -2404,7 +2416,8 @@ static ckpt_code ckpt__fs_set_aside(ckpt_store *s, void *place,
         ckpt__stb_sprintf(bad, "bad.%u.damaged.json", n);
         r = fs->priv.calls->link(fs->priv.user, p->dir, name, p->dir, bad);
         if (r >= 0 || (ckpt__fs_stat_at(fs, p->dir, bad, &there) >= 0 &&
-                       ckpt__fs_same_file(&there, &st))) {
+                       ckpt__fs_same_file(ckpt__fs_file_of(&there),
+                                          ckpt__fs_file_of(&st)))) {
             r = 0;
             break;
         }

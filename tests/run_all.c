@@ -9,6 +9,7 @@
     X(large)                                                                   \
     X(open)                                                                    \
     X(fs)                                                                      \
+    X(world)                                                                   \
     X(crash)                                                                   \
     X(fault)                                                                   \
     X(interleave)                                                              \

@@ -36,6 +36,11 @@
     X(a_process_of_another_user_is_not_gone)                                   \
     X(a_process_that_cannot_be_read_about_is_not_gone)                         \
     X(another_process_under_the_same_number_is_a_hint)                         \
+    X(start_times_of_another_pid_namespace_say_nothing)                        \
+    X(the_first_process_of_a_namespace_is_told_from_its_parent)                \
+    X(a_lock_is_local_if_the_mount_says_so)                                    \
+    X(a_time_that_does_not_fit_is_the_latest_or_the_first)                     \
+    X(a_lock_can_be_given_back)                                                \
     X(a_long_name_of_a_leftover_is_left_alone)                                 \
     X(a_long_directory_name_fits_no_id_and_writes_none)
 
@@ -262,6 +267,214 @@ static void another_process_under_the_same_number_is_a_hint(void)
     }
     CHECK_INT(calls()->gone(NULL, self.pid, self.start), 0);
     CHECK_INT(calls()->gone(NULL, self.pid, self.start + 1), 2);
+}
+
+#ifdef __linux__
+// Makes a /proc of our own, in a namespace of our own.
+static bool own_proc(void)
+{
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", "/proc", "tmpfs", 0, NULL) == 0 &&
+           open("/proc/self/stat", O_RDONLY | O_CLOEXEC) < 0 &&
+           mkdir("/proc/self", 0700) == 0 &&
+           mkdir("/proc/self/fdinfo", 0700) == 0;
+}
+
+static bool write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    return f != NULL && fputs(text, f) >= 0 && fclose(f) == 0;
+}
+
+// Its /proc shows another process as "self": it is that of another namespace.
+static int with_a_foreign_proc(void)
+{
+    char dir[64], path[100], text[300];
+    const int pid = (int)getpid();
+    if (!own_proc()) {
+        return 99;
+    }
+    snprintf(dir, sizeof(dir), "/proc/%d", pid);
+    snprintf(path, sizeof(path), "%s/stat", dir);
+    snprintf(text, sizeof(text), "%d (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0"
+             " 1 0 4712 0 0", pid);
+    if (mkdir(dir, 0700) != 0 || !write_file(path, text) ||
+        !write_file("/proc/self/stat", text)) {
+        return 99;
+    }
+    ckpt_fs_self self;
+    (void)calls()->self(NULL, &self);
+    const int seen = calls()->gone(NULL, pid, 4711) == 2 &&
+                     calls()->gone(NULL, pid, 4712) == 0 &&
+                     self.start == 4712;
+    text[0] = text[0] == '9' ? '8' : '9';
+    (void)write_file("/proc/self/stat", text);
+    (void)calls()->self(NULL, &self);
+    return seen && calls()->gone(NULL, pid, 4711) == 0 && self.start == 0
+        ? 0 : 1;
+}
+
+// Forks into a pid namespace of its own. The child says its number to fd, and
+// does the same once more.
+static int say_pid_in_a_namespace(int fd, int more)
+{
+    int status = 0;
+    if (unshare(CLONE_NEWPID) != 0) {
+        return 99;
+    }
+    const pid_t child = fork();
+    if (child == 0) {
+        const int64_t said = calls()->pid(NULL);
+        if (getpid() != 1 || write(fd, &said, sizeof(said)) < 0) {
+            _exit(98);
+        }
+        _exit(more > 0 ? say_pid_in_a_namespace(fd, more - 1) : 0);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child &&
+           WIFEXITED(status) ? WEXITSTATUS(status) : 97;
+}
+
+static int in_a_new_namespace(void)
+{
+    int64_t said[2] = { 0, 0 };
+    int ends[2];
+    if (pipe(ends) != 0) {
+        return 96;
+    }
+    const int r = say_pid_in_a_namespace(ends[1], 1);
+    if (r != 0) {
+        return r;
+    }
+    return read(ends[0], said, sizeof(said)) == (ssize_t)sizeof(said) &&
+           said[0] != said[1] && said[0] != calls()->pid(NULL) ? 0 : 1;
+}
+
+// What /proc says of the mount of the directory, of which statfs says that its
+// locks are local.
+static int local_where(const char *fdinfo, const char *mountinfo)
+{
+    char path[64];
+    const int fd = open("/proc", O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+    (void)unlink("/proc/self/mountinfo");
+    if (!write_file(path, fdinfo) ||
+        (mountinfo != NULL && !write_file("/proc/self/mountinfo", mountinfo))) {
+        return -1;
+    }
+    const int said = calls()->local(NULL, fd);
+    close(fd);
+    return said;
+}
+
+static int with_mounts(void)
+{
+    static const char id[] = "pos:\t0\nflags:\t0100000\nmnt_id:\t36\n";
+    char text[4000];
+    if (!own_proc()) {
+        return 99;
+    }
+    const char *line = "36 35 0:3 / /proc rw,a - tmpfs none rw\n";
+    if (local_where(id, line) != 2 ||
+        local_where(id, "35 1 0:1 / / rw - 9p none rw\n"
+                    "36 35 0:3 / /proc rw,a shared:1 - tmpfs none rw\n") != 2) {
+        return 1;
+    }
+    // over a kilobyte of another mount, and of a long field
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "135 1 0:1 / /", 13);
+    snprintf(text + 2500, sizeof(text) - 2500, " rw - 9p a b\n%s", line);
+    if (local_where(id, text) != 2) {
+        return 2;
+    }
+    // what the server says of its own file system
+    if (local_where(id, "36 35 0:3 / /proc rw - 9p none rw\n") != 0 ||
+        local_where(id, "36 35 0:3 / /proc rw - fuse.x none rw\n") != 0) {
+        return 3;
+    }
+    if (local_where(id, "37 35 0:3 / /proc rw - tmpfs none rw\n") != 1 ||
+        local_where("flags:\t0\n", line) != 1 ||
+        local_where(id, NULL) != 1) {
+        return 4;
+    }
+    return 0;
+}
+
+static int with_odd_times(void)
+{
+    ckpt_fs_stat st;
+    if (!own_proc()) {                  // a tmpfs, where times have 64 bits
+        return 99;
+    }
+    const int fd = open("/proc/a", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    const struct timespec late[2] = { { INT64_MAX / 4, 0 },
+                                      { INT64_MAX / 4, 0 } };
+    const struct timespec early[2] = { { -(INT64_MAX / 4), 0 },
+                                       { -(INT64_MAX / 4), 0 } };
+    if (fd < 0 || futimens(fd, late) != 0 ||
+        calls()->stat(NULL, fd, &st) != 0 ||
+        st.mtime_ns < INT64_MAX - INT64_C(2000000000)) {
+        return 1;
+    }
+    return futimens(fd, early) == 0 && calls()->stat(NULL, fd, &st) == 0 &&
+           st.mtime_ns < -INT64_MAX + INT64_C(3000000000) ? 0 : 2;
+}
+#else
+static int with_a_foreign_proc(void) { return 99; }
+static int in_a_new_namespace(void) { return 99; }
+static int with_mounts(void) { return 99; }
+static int with_odd_times(void) { return 99; }
+#endif
+
+static void start_times_of_another_pid_namespace_say_nothing(void)
+{
+    const int said = child_says(with_a_foreign_proc);
+    if (said == 99) {
+        TEST_SKIP("needs root and mount(), for a /proc of its own");
+    }
+    CHECK_INT(said, 0);
+}
+
+// Pid 1 forks pid 1: each would take itself for the owner of the other's run.
+static void the_first_process_of_a_namespace_is_told_from_its_parent(void)
+{
+    const int said = child_says(in_a_new_namespace);
+    if (said == 99) {
+        TEST_SKIP("needs root and pid namespaces");
+    }
+    CHECK_INT(said, 0);
+}
+
+static void a_lock_is_local_if_the_mount_says_so(void)
+{
+    const int said = child_says(with_mounts);
+    if (said == 99) {
+        TEST_SKIP("needs root and mount(), for a /proc of its own");
+    }
+    CHECK_INT(said, 0);
+}
+
+static void a_time_that_does_not_fit_is_the_latest_or_the_first(void)
+{
+    const int said = child_says(with_odd_times);
+    if (said == 99) {
+        TEST_SKIP("needs root and mount(), for a tmpfs");
+    }
+    CHECK_INT(said, 0);
+}
+
+static void a_lock_can_be_given_back(void)
+{
+    const int dir = begin();
+    const int one = make(dir, "a");
+    const int two = calls()->open(NULL, dir, "a", CKPT_FS_WRITE);
+    CHECK_INT(calls()->lock(NULL, one, true), 0);
+    CHECK_INT(calls()->lock(NULL, two, false), -EWOULDBLOCK);
+    CHECK_INT(calls()->unlock(NULL, one), 0);
+    CHECK_INT(calls()->lock(NULL, two, true), 0);
+    CHECK_INT(calls()->close(NULL, one), 0);
+    CHECK_INT(calls()->close(NULL, two), 0);
+    end(dir);
 }
 
 //--- What is too long ---------------------------------------------------------

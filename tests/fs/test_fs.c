@@ -37,6 +37,7 @@
     X(locks_are_known_by_the_file_system)                                      \
     X(no_process_has_a_number_below_one)                                       \
     X(a_process_that_may_not_be_signalled_is_not_gone)                         \
+    X(a_stale_handle_is_a_name_that_is_gone)                                   \
     X(without_proc_less_is_known_and_nobody_is_gone)                           \
     X(a_proc_that_cannot_be_read_is_none)                                      \
     X(without_a_host_name_or_a_namespace_there_is_still_a_self)                \
@@ -862,6 +863,22 @@ static void a_process_that_may_not_be_signalled_is_not_gone(void)
     CHECK_INT(asked.r, 0);
     // what it says without a lie to it
     CHECK_INT(REAL->gone(NULL, asked.self.pid, asked.self.start), 0);
+}
+
+static void ask_open(void)
+{
+    asked.r = REAL->open(NULL, -1, "/", CKPT_FS_DIR);
+}
+
+// NFS, where another machine has removed what is open here.
+static void a_stale_handle_is_a_name_that_is_gone(void)
+{
+    if (!REFUSING(opens, ESTALE, ask_open)) {
+        TEST_SKIP(NO_SANDBOX);
+    }
+    CHECK_INT(asked.r, -ENOENT);
+    CHECK(REFUSING(opens, EIO, ask_open));
+    CHECK_INT(asked.r, -EIO);
 }
 
 static void check_knows_little(void)
