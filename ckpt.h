@@ -1017,10 +1017,19 @@ struct ckpt_env {
 // would leak the copy. After a resume, call this with the id and values from
 // ckpt_held_next() to restore or release a held copy. Nothing is written then.
 //
+// Make the copy between two steps of the environment, while no task and no tool
+// call works in it: ckpt cannot see that, and the copy would hold half a step.
+//
+// An environment that is registered with desc->janitor can be described again
+// only as what it is, with its id and run; it stays registered once. Another
+// copy in its place would never be released: CKPT_ERR_EXISTS, or
+// CKPT_ERR_RELEASING from within its release function.
+//
 // Returns CKPT_ERR_ARGUMENT (also for control characters in the id, or if the
 // janitor is full), CKPT_ERR_UTF8, CKPT_ERR_JSON or CKPT_ERR_DEPTH for the
 // timestep, CKPT_ERR_HELD if the run holds CKPT_HELD_MAX, otherwise as
-// ckpt_phase_end. env is zeroed on error.
+// ckpt_phase_end. After an error env is as it was if the janitor knows it, and
+// zeroed if not.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_env_init(ckpt_env *env,
                                               const ckpt_env_desc *desc);
 
@@ -6064,15 +6073,26 @@ CKPT_API ckpt_code ckpt_note(ckpt_run *view, ckpt_note_info *note, void *buf,
 
 //--- Environments -------------------------------------------------------------
 
-static void ckpt__janitor_remove(ckpt_janitor *j, const ckpt_env *env)
+// Where a janitor has an environment; *at is not set if it has not.
+static bool ckpt__janitor_has(const ckpt_janitor *j, const ckpt_env *env,
+                              size_t *at)
 {
     for (size_t i = 0; j != NULL && i < j->count; i++) {
         if (j->envs[i] == env) {
-            memmove(&j->envs[i], &j->envs[i + 1],
-                    (j->count - i - 1) * sizeof(j->envs[0]));
-            j->count--;
-            return;
+            *at = i;
+            return true;
         }
+    }
+    return false;
+}
+
+static void ckpt__janitor_remove(ckpt_janitor *j, const ckpt_env *env)
+{
+    size_t at;
+    if (ckpt__janitor_has(j, env, &at)) {
+        memmove(&j->envs[at], &j->envs[at + 1],
+                (j->count - at - 1) * sizeof(j->envs[0]));
+        j->count--;
     }
 }
 
@@ -6118,30 +6138,54 @@ static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
     return ckpt__save_end(run, rc, NULL);
 }
 
+// Checks a description. An environment that is known to the janitor holds a
+// copy that was not released.
+static ckpt_code ckpt__env_check(const ckpt_env *env, const ckpt_env_desc *desc,
+                                 uint64_t run, bool known)
+{
+    const ckpt_janitor *j = desc->janitor;
+    ckpt_error err;
+    CKPT__TRY(ckpt__name_check(desc->id, &err));
+    if (desc->restore == NULL) return CKPT_ERR_ARGUMENT;
+    if (known) {
+        if (env->priv.releasing) return CKPT_ERR_RELEASING;
+        if (strcmp(env->id, desc->id) != 0 || env->priv.run != run) {
+            return CKPT_ERR_EXISTS;
+        }
+    } else if (j != NULL && j->count == j->cap) {
+        return CKPT_ERR_ARGUMENT;
+    }
+    return desc->timestep.ptr != NULL ? ckpt_json_check(desc->timestep, NULL)
+                                      : CKPT_OK;
+}
+
 CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
 {
     ckpt_janitor *j = desc->janitor;
-    ckpt_error err;
-    memset(env, 0, sizeof(*env));
-    CKPT__TRY(ckpt__name_check(desc->id, &err));
-    if (desc->restore == NULL || (j != NULL && j->count == j->cap)) {
-        return CKPT_ERR_ARGUMENT;
+    ckpt_run *run = desc->run;
+    const uint64_t key = run != NULL ? ckpt__hash_text(run->id, CKPT__AS_ID)
+                                     : 0;
+    size_t at;
+    const bool known = ckpt__janitor_has(j, env, &at);
+    if (!known) {
+        // Only a janitor that has it tells that there is anything in *env.
+        memset(env, 0, sizeof(*env));
     }
-    if (desc->timestep.ptr != NULL) {
-        CKPT__TRY(ckpt_json_check(desc->timestep, NULL));
+    CKPT__TRY(ckpt__env_check(env, desc, key, known));
+    if (run != NULL) {
+        CKPT__TRY(ckpt__hold(ckpt__run_of(run), desc));
     }
-    if (desc->run != NULL) {
-        CKPT__TRY(ckpt__hold(ckpt__run_of(desc->run), desc));
-        env->priv.run = ckpt__hash_text(desc->run->id, CKPT__AS_ID);
-        env->priv.epoch = desc->run->epoch;
-    }
-    memcpy(env->id, desc->id, strlen(desc->id) + 1);
+    memmove(env->id, desc->id, strlen(desc->id) + 1);   // may be env->id
     env->step_count = desc->step_count;
     env->timestep = desc->timestep;
     env->priv.desc = *desc;
     env->priv.desc.id = NULL;
+    env->priv.run = key;
+    env->priv.epoch = run != NULL ? run->epoch : 0;
     env->priv.open = true;
-    if (j != NULL) {
+    env->priv.released = false;
+    env->priv.struck = false;
+    if (j != NULL && !known) {
         j->envs[j->count++] = env;
     }
     return CKPT_OK;
