@@ -364,7 +364,9 @@ typedef struct ckpt_store ckpt_store;
 
 typedef struct ckpt_run ckpt_run;
 
-// What happened, for logs and metrics. name is the constant in quotes.
+// What happened, for logs and metrics. name is the constant in quotes. STALE
+// comes before RESUMED and FALLBACK if the owner before crashed or hung, and
+// for each run that ckpt_stale() lists.
 #define CKPT_EVENT_MAP(X)                                                      \
     X(BEGUN,          "run.begun")                                             \
     X(RESUMED,        "checkpoint.recovery.resume")                            \
@@ -399,8 +401,8 @@ typedef struct ckpt_event {
                                 // "checkpoint.saved"
     const char       *id;       // of the run or the environment; may hold any
                                 // bytes: escape it before you print it
-    uint64_t          epoch, turn;
-    uint32_t          attempt;
+    uint64_t          epoch, turn;  // of the run, and 0 if the caller does not
+    uint32_t          attempt;      // hold its claim
     const ckpt_error *error;    // NULL if nothing failed
 } ckpt_event;
 
@@ -474,7 +476,8 @@ typedef struct ckpt_run_info {
     bool           once;                    // kept as DONE when it completes
     bool           lost;                    // FAILED: no generation was whole
     char           birth[CKPT_NONCE_MAX + 1];   // as ckpt_run.birth
-    char           owner[160];              // of the highest claim
+    char           owner[160];              // of the highest claim: after a
+                                            // resume, who resumed it
     char           agent_id[CKPT_NAME_MAX + 1];
     char           agent_name[CKPT_NAME_MAX + 1];
     char           task_id[CKPT_NAME_MAX + 1];
@@ -641,7 +644,9 @@ typedef struct ckpt_save_desc {
 CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn);
 
 // Saves a checkpoint in place of the last one, and beats. A save that is
-// skipped does not beat: call ckpt_beat() then.
+// skipped does not beat: call ckpt_beat() then. The last save counts, also if
+// its turn is lower than one before: run->turn goes back then, run->turn_max
+// does not, and that is no progress.
 //
 // Returns one of the results of a save (see ERRORS): CKPT_OK, CKPT_SKIPPED,
 // CKPT_ERR_UNSURE, CKPT_ERR_NOT_DURABLE, CKPT_ERR_CLAIM_LOST, CKPT_ERR_DAMAGED.
@@ -843,8 +848,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_verify(ckpt_ctx *ctx, const char *id,
 
 // Finds the run of an agent or a task that got furthest: the highest turn,
 // then the newest saved_at, then the id that sorts first. A filter that is NULL
-// matches everything, but one is required. Skips runs that ended (FINISHED,
-// DONE, FAILED).
+// or "" matches everything, but one is required; neither may lie in *info.
+// Skips runs that ended (FINISHED, DONE, FAILED).
 //
 // Returns CKPT_ERR_ARGUMENT without a filter, CKPT_ERR_NOT_FOUND, or an error
 // of the store if the runs cannot be listed.
@@ -854,7 +859,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
 
 // Lists runs whose last beat is strictly older than age_ms: the oldest first,
 // ties by id, at most cap of them. Skips runs that ended (FINISHED, DONE,
-// FAILED): they have no owner that beats.
+// FAILED): they have no owner that beats. Each run listed is an event,
+// heartbeat.stale_detected.
 //
 // Returns CKPT_ERR_ARGUMENT for a negative age; otherwise as ckpt_scan.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
@@ -866,10 +872,14 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
 typedef struct ckpt_cursor {
     void    *priv;
     uint32_t stage;
+    uint32_t failed;                // runs that ckpt_resume_next passed over
+                                    // because of a failure
 } ckpt_cursor;
 
 // Claims the next interrupted run, as ckpt_resume does. Zero-initialize
-// *cursor before the first call. Skips runs that cannot be resumed.
+// *cursor before the first call. Passes over runs that cannot be resumed. A
+// run that is damaged, foreign, of a higher format or cannot be read is an
+// event, checkpoint.load_failed, and is counted in cursor->failed.
 //
 // Returns CKPT_END after the last, or an error of the store if the runs
 // cannot be listed.
@@ -883,7 +893,8 @@ CKPT_API void ckpt_cursor_close(ckpt_ctx *ctx, ckpt_cursor *cursor);
 // is claimed for it. A damaged run has nothing to load: run->seq is 0. Returns
 // how to leave the run: CKPT_FAILED keeps it as FAILED unless finish->keep is
 // set to false, CKPT_COMPLETED removes it (or keeps it as DONE), CKPT_RETRY
-// tries again later.
+// tries again later. finish->reason comes filled in, and says why there is a
+// fallback: "no resume attempt was left" or "no checkpoint of it is whole".
 typedef ckpt_work_fn ckpt_fallback_fn;
 
 typedef struct ckpt_recover_desc {
@@ -1071,7 +1082,8 @@ typedef struct ckpt_held {
 // Returns CKPT_END after the last; or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held);
 
-// Copies the timestep of a held environment checkpoint into buf.
+// Copies the timestep of a held environment checkpoint into buf, without the
+// white space around it.
 //
 // Returns CKPT_ERR_NOT_FOUND, CKPT_ERR_BUFFER with *size set to what is
 // needed, or an error of the store.
@@ -2071,6 +2083,15 @@ static bool ckpt__may_claim(ckpt_run_state state, uint32_t purpose)
         return (purpose & CKPT__FOR_FORCE) != 0;
     default: return false;
     }
+}
+
+// Whether the owner of the highest claim crashed or hangs. An owner that let
+// the run go did neither.
+static bool ckpt__is_stale(const ckpt__facts *f, const ckpt_desc *desc,
+                           ckpt_run_state state)
+{
+    return !ckpt__is_let_go(f) &&
+           (state == CKPT_STATE_STALLED || ckpt__is_gone(f, desc));
 }
 
 // The code for a kept run that is not claimed. A caller that begins the run
@@ -4166,6 +4187,7 @@ typedef struct ckpt__run {
     ckpt__handed     handed;
     uint32_t         doubts;
     bool             older_remain;  // claims or generations of lower epochs
+    bool             was_stale;     // the owner before us crashed or hung
     uint32_t         phases_adopted;
     uint32_t         published;     // generations of this claim
     uint64_t         epoch;         // of this claim
@@ -5287,6 +5309,7 @@ CKPT__ONCE static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx,
     const ckpt_run_state state = ckpt__classify(f, d, &p->error.wait_ms);
     run->handed = state == CKPT_STATE_EXHAUSTED ? CKPT__HANDED_EXHAUSTED
                                                 : CKPT__HANDED_ON;
+    run->was_stale = ckpt__is_stale(f, d, state);
     if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
         !(purpose & CKPT__FOR_FORCE)) {
         return CKPT_ERR_BUSY;                   // its owner is removing it
@@ -5339,6 +5362,9 @@ static ckpt_code ckpt__take_run_over(ckpt__ctx *ctx, ckpt__run *run,
     CKPT__TRY(ckpt__take(ctx, run, id, purpose));
     run->view->fingerprint_differs = fingerprint != NULL &&
         run->record.fingerprint != ckpt__hash_text(fingerprint, CKPT__AS_TEXT);
+    if (run->was_stale) {
+        ckpt__tell(run, CKPT_EVENT_STALE, NULL);
+    }
     ckpt__tell(run, run->handed == CKPT__HANDED_ON ? CKPT_EVENT_RESUMED
                                                    : CKPT_EVENT_FALLBACK, NULL);
     return CKPT_OK;
@@ -6544,16 +6570,37 @@ enum {
 // What ckpt_latest() looks for, and has found.
 typedef struct ckpt__latest {
     const ckpt__found *is;              // of the run that is looked at
-    uint64_t           agent, task;     // hashes, 0: any
+    const char        *agent_id, *task_id;
     ckpt_run_info     *best;
     bool               found;
 } ckpt__latest;
 
+// Whether a filter matches everything.
+static bool ckpt__is_any(const char *filter)
+{
+    return filter == NULL || *filter == '\0';
+}
+
+// Whether a filter matches a text of the metadata: a hash alone would give one
+// agent the run of another. Only of a text that the info does not show whole
+// the hash decides.
+static bool ckpt__matches(const char *filter, const char *shown,
+                          const ckpt__span *text, uint64_t hash)
+{
+    if (ckpt__is_any(filter)) return true;
+    if (text->size <= CKPT_NAME_MAX) return strcmp(filter, shown) == 0;
+    return ckpt__hash_text(filter, CKPT__AS_TEXT) == hash;
+}
+
 static bool ckpt__latest_visit(void *user, const ckpt_run_info *info)
 {
     ckpt__latest *l = (ckpt__latest *)user;
-    if ((l->agent == 0 || l->agent == l->is->agent) &&
-        (l->task == 0 || l->task == l->is->task) && info->seq > 0 &&
+    const ckpt__found *is = l->is;
+    if (info->seq > 0 &&
+        ckpt__matches(l->agent_id, info->agent_id,
+                      &is->meta[CKPT__META_agent_id], is->agent) &&
+        ckpt__matches(l->task_id, info->task_id,
+                      &is->meta[CKPT__META_task_id], is->task) &&
         (!l->found || ckpt__is_later(info, l->best))) {
         *l->best = *info;
         l->found = true;
@@ -6568,12 +6615,12 @@ CKPT_API ckpt_code ckpt_latest(ckpt_ctx *view, const char *agent_id,
     ckpt__latest l;
     memset(&l, 0, sizeof(l));
     memset(info, 0, sizeof(*info));
-    if (agent_id == NULL && task_id == NULL) {
+    if (ckpt__is_any(agent_id) && ckpt__is_any(task_id)) {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
     l.is = &ctx->found;
-    l.agent = agent_id == NULL ? 0 : ckpt__hash_text(agent_id, CKPT__AS_TEXT);
-    l.task = task_id == NULL ? 0 : ckpt__hash_text(task_id, CKPT__AS_TEXT);
+    l.agent_id = agent_id;
+    l.task_id = task_id;
     l.best = info;
     const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__latest_visit,
                                     &l);
@@ -6619,7 +6666,26 @@ CKPT_API ckpt_code ckpt_stale(ckpt_ctx *view, int64_t age_ms,
     const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__stale_visit,
                                     &s);
     *count = s.count;
+    for (size_t i = 0; i < s.count; i++) {
+        ckpt__event(&ctx->desc, CKPT_EVENT_STALE, infos[i].id, NULL, NULL);
+    }
     return rc;
+}
+
+// Reports and counts a run that a walk passes over because of a failure: not
+// because it ended, lives, is changing or is gone.
+static void ckpt__pass_over(ckpt__ctx *ctx, ckpt_code rc, uint32_t *failed)
+{
+    switch (rc) {
+    case CKPT_SKIPPED: case CKPT_FINISHED: case CKPT_ERR_FAILED:
+    case CKPT_ERR_LIVE: case CKPT_ERR_BUSY: case CKPT_ERR_NOT_FOUND:
+        break;
+    default:
+        ++*failed;
+        ckpt__event(&ctx->desc, CKPT_EVENT_LOAD_FAILED, ctx->id, NULL,
+                    &ctx->place.error);
+        break;
+    }
 }
 
 CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
@@ -6631,7 +6697,11 @@ CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
     while (ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, &rc)) {
         run->view = view;
         rc = ckpt__take_run_over(ctx, run, ctx->id, NULL, 0);
-        if (ckpt__open_result(ctx, run, rc) == CKPT_OK) return CKPT_OK;
+        rc = ckpt__open_result(ctx, run, rc);
+        if (rc == CKPT_OK) return CKPT_OK;
+        if (rc != CKPT_ERR_EXHAUSTED) {         // that one has a fallback
+            ckpt__pass_over(ctx, rc, &cursor->failed);
+        }
     }
     memset(view, 0, sizeof(*view));
     return ckpt__ctx_result(ctx, rc);
@@ -6694,13 +6764,8 @@ CKPT__ONCE static void ckpt__recover_next(ckpt__ctx *ctx, ckpt__run *run,
     case CKPT_FINISHED:
         info->finished++;
         break;
-    case CKPT_SKIPPED: case CKPT_ERR_LIVE: case CKPT_ERR_BUSY:
-    case CKPT_ERR_NOT_FOUND:
-        break;
     default:
-        info->failed++;
-        ckpt__event(&ctx->desc, CKPT_EVENT_LOAD_FAILED, ctx->id, NULL,
-                    &ctx->place.error);
+        ckpt__pass_over(ctx, rc, &info->failed);
         break;
     }
 }
