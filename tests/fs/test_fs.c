@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
     #include <linux/filter.h>
@@ -86,6 +87,7 @@
     X(a_directory_with_too_long_a_name_is_not_made)                            \
     X(a_parent_matters_where_it_could_lose_the_directory)                      \
     X(locks_are_used_where_they_work)                                          \
+    X(a_beat_is_the_mtime_of_its_heartbeat)                                    \
     X(a_claim_says_what_was_acknowledged_in_place)                             \
     X(a_claim_says_whether_it_is_locked_and_who_gave_up)                       \
     X(who_judges_by_age_takes_a_free_lock_for_no_death)                        \
@@ -1975,6 +1977,30 @@ static time_t mtime_of(const char *name)
     struct stat st;
     path_of(path, name);
     return lstat(path, &st) == 0 ? st.st_mtime : 0;
+}
+
+// S19, L05: the mtime of the heartbeat is the last beat, and what observers go
+// by. A save beats, too.
+static void a_beat_is_the_mtime_of_its_heartbeat(void)
+{
+    const struct timespec hour_ago[2] = {
+        { .tv_sec = time(NULL) - 3600 }, { .tv_sec = time(NULL) - 3600 }
+    };
+    char path[600];
+    for (int saves = 0; saves < 2; saves++) {
+        if (!begin(CKPT_STORE_FS_AUTO)) {
+            return;
+        }
+        path_of(path, "r-job/heartbeat.1");
+        CHECK_INT(utimensat(AT_FDCWD, path, hour_ago, 0), 0);
+        CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+        CHECK(t.info.beat_age_ms >= 3590000 && t.info.beat_age_ms < 3700000);
+        CHECK_INT(saves ? save(2) : ckpt_beat(&t.run), CKPT_OK);
+        CHECK(mtime_of("r-job/heartbeat.1") >= hour_ago[0].tv_sec + 3590);
+        CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+        CHECK(t.info.beat_age_ms >= 0 && t.info.beat_age_ms < 100000);
+        teardown();
+    }
 }
 
 static void a_claim_that_cannot_be_written_is_touched(void)
