@@ -1813,7 +1813,8 @@ static void ckpt__bit_put(uint8_t *set, uint32_t i, bool value)
 // FNV-1a, 64 bits.
 #define CKPT__HASH_EMPTY 0xcbf29ce484222325U
 
-static uint64_t ckpt__hash(uint64_t hash, const void *bytes, size_t n)
+CKPT__ONCE static uint64_t ckpt__hash(uint64_t hash, const void *bytes,
+                                      size_t n)
 {
     const uint8_t *p = (const uint8_t *)bytes;
     while (n-- > 0) {
@@ -2087,11 +2088,10 @@ static bool ckpt__may_claim(ckpt_run_state state, uint32_t purpose)
 
 // Whether the owner of the highest claim crashed or hangs. An owner that let
 // the run go did neither.
-static bool ckpt__is_stale(const ckpt__facts *f, const ckpt_desc *desc,
-                           ckpt_run_state state)
+static bool ckpt__is_stale(const ckpt__facts *f, const ckpt_desc *desc)
 {
     return !ckpt__is_let_go(f) &&
-           (state == CKPT_STATE_STALLED || ckpt__is_gone(f, desc));
+           (f->age_ms > desc->lease_ms || ckpt__is_gone(f, desc));
 }
 
 // The code for a kept run that is not claimed. A caller that begins the run
@@ -2219,8 +2219,8 @@ static ckpt_code ckpt__store_list(ckpt_store *s, ckpt_where where,
 }
 
 // Reads the clocks. With a place, not NULL, this fails in a forked child.
-static ckpt_code ckpt__store_clock(ckpt_store *s, void *place,
-                                   ckpt_moment *now, ckpt_error *err)
+CKPT__ONCE static ckpt_code ckpt__store_clock(ckpt_store *s, void *place,
+                                              ckpt_moment *now, ckpt_error *err)
 {
     now->mono_ms = now->wall_ms = 0;
     return ckpt__is_none(s) ? CKPT_OK : s->methods->env(s, place, now, err);
@@ -2344,8 +2344,8 @@ static void ckpt__reader_memory(ckpt__reader *r, ckpt_bytes bytes)
     r->end = r->start + (bytes.ptr != NULL ? bytes.len : 0);
 }
 
-static void ckpt__reader_store(ckpt__reader *r, ckpt__place *place,
-                               uint32_t offset)
+CKPT__ONCE static void ckpt__reader_store(ckpt__reader *r, ckpt__place *place,
+                                          uint32_t offset)
 {
     memset(r, 0, sizeof(*r));
     r->place = place;
@@ -3152,7 +3152,7 @@ enum {
     CKPT__META_COUNT
 };
 
-static const char *ckpt__meta_key(uint32_t key)
+CKPT__ONCE static const char *ckpt__meta_key(uint32_t key)
 {
 #define CKPT_X(member) #member "\0"
     return ckpt__nth(CKPT__META_MAP(CKPT_X), key);
@@ -3213,7 +3213,7 @@ static uint32_t ckpt__head_sum(const char *head)
 // The sum of a whole record: that of its body, continued over the head without
 // the digits of this sum. The head comes last, because it is written when the
 // sum of the body is known.
-static uint32_t ckpt__record_sum(uint32_t body, const char *head)
+CKPT__ONCE static uint32_t ckpt__record_sum(uint32_t body, const char *head)
 {
     body = ckpt_crc32c(body, head, CKPT__CRC_AT);
     return ckpt_crc32c(body, head + CKPT__CRC_AT + 8,
@@ -3694,7 +3694,7 @@ static ckpt_code ckpt__take_head(ckpt__place *p, ckpt__record *rec)
 }
 
 // The counts of a record, as they stand in its head.
-static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
+CKPT__ONCE static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
 {
     counts[0] = rec->section[CKPT__MESSAGES].count;
     counts[1] = rec->section[CKPT__PHASES].count;
@@ -4187,7 +4187,6 @@ typedef struct ckpt__run {
     ckpt__handed     handed;
     uint32_t         doubts;
     bool             older_remain;  // claims or generations of lower epochs
-    bool             was_stale;     // the owner before us crashed or hung
     uint32_t         phases_adopted;
     uint32_t         published;     // generations of this claim
     uint64_t         epoch;         // of this claim
@@ -5309,7 +5308,6 @@ CKPT__ONCE static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx,
     const ckpt_run_state state = ckpt__classify(f, d, &p->error.wait_ms);
     run->handed = state == CKPT_STATE_EXHAUSTED ? CKPT__HANDED_EXHAUSTED
                                                 : CKPT__HANDED_ON;
-    run->was_stale = ckpt__is_stale(f, d, state);
     if (state == CKPT_STATE_FINISHED && !ckpt__is_gone(f, d) &&
         !(purpose & CKPT__FOR_FORCE)) {
         return CKPT_ERR_BUSY;                   // its owner is removing it
@@ -5362,7 +5360,8 @@ static ckpt_code ckpt__take_run_over(ckpt__ctx *ctx, ckpt__run *run,
     CKPT__TRY(ckpt__take(ctx, run, id, purpose));
     run->view->fingerprint_differs = fingerprint != NULL &&
         run->record.fingerprint != ckpt__hash_text(fingerprint, CKPT__AS_TEXT);
-    if (run->was_stale) {
+    // The facts are those before the claim: of the owner before us.
+    if (ckpt__is_stale(&run->place.facts, &ctx->desc)) {
         ckpt__tell(run, CKPT_EVENT_STALE, NULL);
     }
     ckpt__tell(run, run->handed == CKPT__HANDED_ON ? CKPT_EVENT_RESUMED
@@ -6209,8 +6208,7 @@ CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
     env->priv.run = key;
     env->priv.epoch = run != NULL ? run->epoch : 0;
     env->priv.open = true;
-    env->priv.released = false;
-    env->priv.struck = false;
+    env->priv.released = env->priv.struck = false;
     if (j != NULL && !known) {
         j->envs[j->count++] = env;
     }
@@ -6575,19 +6573,13 @@ typedef struct ckpt__latest {
     bool               found;
 } ckpt__latest;
 
-// Whether a filter matches everything.
-static bool ckpt__is_any(const char *filter)
+// Whether a filter, "" for any, matches a text of the metadata: a hash alone
+// would give one agent the run of another. Only of a text that the info does
+// not show whole the hash decides.
+CKPT__ONCE static bool ckpt__matches(const char *filter, const char *shown,
+                                     const ckpt__span *text, uint64_t hash)
 {
-    return filter == NULL || *filter == '\0';
-}
-
-// Whether a filter matches a text of the metadata: a hash alone would give one
-// agent the run of another. Only of a text that the info does not show whole
-// the hash decides.
-static bool ckpt__matches(const char *filter, const char *shown,
-                          const ckpt__span *text, uint64_t hash)
-{
-    if (ckpt__is_any(filter)) return true;
+    if (*filter == '\0') return true;
     if (text->size <= CKPT_NAME_MAX) return strcmp(filter, shown) == 0;
     return ckpt__hash_text(filter, CKPT__AS_TEXT) == hash;
 }
@@ -6615,13 +6607,13 @@ CKPT_API ckpt_code ckpt_latest(ckpt_ctx *view, const char *agent_id,
     ckpt__latest l;
     memset(&l, 0, sizeof(l));
     memset(info, 0, sizeof(*info));
-    if (ckpt__is_any(agent_id) && ckpt__is_any(task_id)) {
+    l.is = &ctx->found;
+    l.agent_id = agent_id != NULL ? agent_id : "";
+    l.task_id = task_id != NULL ? task_id : "";
+    l.best = info;
+    if (*l.agent_id == '\0' && *l.task_id == '\0') {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
-    l.is = &ctx->found;
-    l.agent_id = agent_id;
-    l.task_id = task_id;
-    l.best = info;
     const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__latest_visit,
                                     &l);
     return ckpt__ctx_result(ctx, rc != CKPT_OK || l.found ? rc
