@@ -355,7 +355,7 @@ static void a_timestep_is_kept_byte_for_byte(void)
     end(s);
 }
 
-// A01 AF13 AF14
+// A01 AF13
 static void wrong_descriptions_are_refused(void)
 {
     sides        *s = begin();
