@@ -365,7 +365,9 @@ typedef struct ckpt_store ckpt_store;
 
 typedef struct ckpt_run ckpt_run;
 
-// What happened, for logs and metrics. name is the constant in quotes.
+// What happened, for logs and metrics. name is the constant in quotes. STALE
+// comes before RESUMED and FALLBACK if the owner before crashed or hung, and
+// for each run that ckpt_stale() lists.
 #define CKPT_EVENT_MAP(X)                                                      \
     X(BEGUN,          "run.begun")                                             \
     X(RESUMED,        "checkpoint.recovery.resume")                            \
@@ -400,8 +402,8 @@ typedef struct ckpt_event {
                                 // "checkpoint.saved"
     const char       *id;       // of the run or the environment; may hold any
                                 // bytes: escape it before you print it
-    uint64_t          epoch, turn;
-    uint32_t          attempt;
+    uint64_t          epoch, turn;  // of the run, and 0 if the caller does not
+    uint32_t          attempt;      // hold its claim
     const ckpt_error *error;    // NULL if nothing failed
 } ckpt_event;
 
@@ -475,7 +477,8 @@ typedef struct ckpt_run_info {
     bool           once;                    // kept as DONE when it completes
     bool           lost;                    // FAILED: no generation was whole
     char           birth[CKPT_NONCE_MAX + 1];   // as ckpt_run.birth
-    char           owner[160];              // of the highest claim
+    char           owner[160];              // of the highest claim: after a
+                                            // resume, who resumed it
     char           agent_id[CKPT_NAME_MAX + 1];
     char           agent_name[CKPT_NAME_MAX + 1];
     char           task_id[CKPT_NAME_MAX + 1];
@@ -642,7 +645,9 @@ typedef struct ckpt_save_desc {
 CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn);
 
 // Saves a checkpoint in place of the last one, and beats. A save that is
-// skipped does not beat: call ckpt_beat() then.
+// skipped does not beat: call ckpt_beat() then. The last save counts, also if
+// its turn is lower than one before: run->turn goes back then, run->turn_max
+// does not, and that is no progress.
 //
 // Returns one of the results of a save (see ERRORS): CKPT_OK, CKPT_SKIPPED,
 // CKPT_ERR_UNSURE, CKPT_ERR_NOT_DURABLE, CKPT_ERR_CLAIM_LOST, CKPT_ERR_DAMAGED.
@@ -844,8 +849,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_verify(ckpt_ctx *ctx, const char *id,
 
 // Finds the run of an agent or a task that got furthest: the highest turn,
 // then the newest saved_at, then the id that sorts first. A filter that is NULL
-// matches everything, but one is required. Skips runs that ended (FINISHED,
-// DONE, FAILED).
+// or "" matches everything, but one is required; neither may lie in *info.
+// Skips runs that ended (FINISHED, DONE, FAILED).
 //
 // Returns CKPT_ERR_ARGUMENT without a filter, CKPT_ERR_NOT_FOUND, or an error
 // of the store if the runs cannot be listed.
@@ -855,7 +860,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
 
 // Lists runs whose last beat is strictly older than age_ms: the oldest first,
 // ties by id, at most cap of them. Skips runs that ended (FINISHED, DONE,
-// FAILED): they have no owner that beats.
+// FAILED): they have no owner that beats. Each run listed is an event,
+// heartbeat.stale_detected.
 //
 // Returns CKPT_ERR_ARGUMENT for a negative age; otherwise as ckpt_scan.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
@@ -867,10 +873,14 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
 typedef struct ckpt_cursor {
     void    *priv;
     uint32_t stage;
+    uint32_t failed;                // runs that ckpt_resume_next passed over
+                                    // because of a failure
 } ckpt_cursor;
 
 // Claims the next interrupted run, as ckpt_resume does. Zero-initialize
-// *cursor before the first call. Skips runs that cannot be resumed.
+// *cursor before the first call. Passes over runs that cannot be resumed. A
+// run that is damaged, foreign, of a higher format or cannot be read is an
+// event, checkpoint.load_failed, and is counted in cursor->failed.
 //
 // Returns CKPT_END after the last, or an error of the store if the runs
 // cannot be listed.
@@ -884,7 +894,8 @@ CKPT_API void ckpt_cursor_close(ckpt_ctx *ctx, ckpt_cursor *cursor);
 // is claimed for it. A damaged run has nothing to load: run->seq is 0. Returns
 // how to leave the run: CKPT_FAILED keeps it as FAILED unless finish->keep is
 // set to false, CKPT_COMPLETED removes it (or keeps it as DONE), CKPT_RETRY
-// tries again later.
+// tries again later. finish->reason comes filled in, and says why there is a
+// fallback: "no resume attempt was left" or "no checkpoint of it is whole".
 typedef ckpt_work_fn ckpt_fallback_fn;
 
 typedef struct ckpt_recover_desc {
@@ -1018,10 +1029,19 @@ struct ckpt_env {
 // would leak the copy. After a resume, call this with the id and values from
 // ckpt_held_next() to restore or release a held copy. Nothing is written then.
 //
+// Make the copy between two steps of the environment, while no task and no tool
+// call works in it: ckpt cannot see that, and the copy would hold half a step.
+//
+// An environment that is registered with desc->janitor can be described again
+// only as what it is, with its id and run; it stays registered once. Another
+// copy in its place would never be released: CKPT_ERR_EXISTS, or
+// CKPT_ERR_RELEASING from within its release function.
+//
 // Returns CKPT_ERR_ARGUMENT (also for control characters in the id, or if the
 // janitor is full), CKPT_ERR_UTF8, CKPT_ERR_JSON or CKPT_ERR_DEPTH for the
 // timestep, CKPT_ERR_HELD if the run holds CKPT_HELD_MAX, otherwise as
-// ckpt_phase_end. env is zeroed on error.
+// ckpt_phase_end. After an error env is as it was if the janitor knows it, and
+// zeroed if not.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_env_init(ckpt_env *env,
                                               const ckpt_env_desc *desc);
 
@@ -1063,7 +1083,8 @@ typedef struct ckpt_held {
 // Returns CKPT_END after the last; or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held);
 
-// Copies the timestep of a held environment checkpoint into buf.
+// Copies the timestep of a held environment checkpoint into buf, without the
+// white space around it.
 //
 // Returns CKPT_ERR_NOT_FOUND, CKPT_ERR_BUFFER with *size set to what is
 // needed, or an error of the store.
@@ -1802,7 +1823,8 @@ static void ckpt__bit_put(uint8_t *set, uint32_t i, bool value)
 // FNV-1a, 64 bits.
 #define CKPT__HASH_EMPTY 0xcbf29ce484222325U
 
-static uint64_t ckpt__hash(uint64_t hash, const void *bytes, size_t n)
+CKPT__ONCE static uint64_t ckpt__hash(uint64_t hash, const void *bytes,
+                                      size_t n)
 {
     const uint8_t *p = (const uint8_t *)bytes;
     while (n-- > 0) {
@@ -1976,7 +1998,8 @@ static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
         break;
     default: break;
     }
-    return f->watched || f->age_ms > desc->lease_ms;
+    return f->watched || f->unchanged_ms >= desc->lease_ms ||
+           f->age_ms > desc->lease_ms;
 }
 
 CKPT__ONCE static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
@@ -2081,6 +2104,14 @@ static bool ckpt__may_claim(ckpt_run_state state, uint32_t purpose)
         return (purpose & CKPT__FOR_FORCE) != 0;
     default: return false;
     }
+}
+
+// Whether the owner of the highest claim crashed or hangs. An owner that let
+// the run go did neither.
+static bool ckpt__is_stale(const ckpt__facts *f, const ckpt_desc *desc)
+{
+    return !ckpt__is_let_go(f) &&
+           (f->age_ms > desc->lease_ms || ckpt__is_gone(f, desc));
 }
 
 // The code for a kept run that is not claimed. A caller that begins the run
@@ -2208,8 +2239,8 @@ static ckpt_code ckpt__store_list(ckpt_store *s, ckpt_where where,
 }
 
 // Reads the clocks. With a place, not NULL, this fails in a forked child.
-static ckpt_code ckpt__store_clock(ckpt_store *s, void *place,
-                                   ckpt_moment *now, ckpt_error *err)
+CKPT__ONCE static ckpt_code ckpt__store_clock(ckpt_store *s, void *place,
+                                              ckpt_moment *now, ckpt_error *err)
 {
     now->mono_ms = now->wall_ms = 0;
     return ckpt__is_none(s) ? CKPT_OK : s->methods->env(s, place, now, err);
@@ -2333,8 +2364,8 @@ static void ckpt__reader_memory(ckpt__reader *r, ckpt_bytes bytes)
     r->end = r->start + (bytes.ptr != NULL ? bytes.len : 0);
 }
 
-static void ckpt__reader_store(ckpt__reader *r, ckpt__place *place,
-                               uint32_t offset)
+CKPT__ONCE static void ckpt__reader_store(ckpt__reader *r, ckpt__place *place,
+                                          uint32_t offset)
 {
     memset(r, 0, sizeof(*r));
     r->place = place;
@@ -3141,7 +3172,7 @@ enum {
     CKPT__META_COUNT
 };
 
-static const char *ckpt__meta_key(uint32_t key)
+CKPT__ONCE static const char *ckpt__meta_key(uint32_t key)
 {
 #define CKPT_X(member) #member "\0"
     return ckpt__nth(CKPT__META_MAP(CKPT_X), key);
@@ -3202,7 +3233,7 @@ static uint32_t ckpt__head_sum(const char *head)
 // The sum of a whole record: that of its body, continued over the head without
 // the digits of this sum. The head comes last, because it is written when the
 // sum of the body is known.
-static uint32_t ckpt__record_sum(uint32_t body, const char *head)
+CKPT__ONCE static uint32_t ckpt__record_sum(uint32_t body, const char *head)
 {
     body = ckpt_crc32c(body, head, CKPT__CRC_AT);
     return ckpt_crc32c(body, head + CKPT__CRC_AT + 8,
@@ -3683,7 +3714,7 @@ static ckpt_code ckpt__take_head(ckpt__place *p, ckpt__record *rec)
 }
 
 // The counts of a record, as they stand in its head.
-static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
+CKPT__ONCE static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
 {
     counts[0] = rec->section[CKPT__MESSAGES].count;
     counts[1] = rec->section[CKPT__PHASES].count;
@@ -4466,9 +4497,10 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
 {
     ckpt__facts *f = &p->facts;
     CKPT__TRY(ckpt__observe_owner(p));
-    f->watched = f->age_ms < 0 &&
-        (f->unchanged_ms >= ctx->desc.lease_ms ||
-         ckpt__watch_beat(ctx, id, f->highest, p->life.beat_ms));
+    f->watched = false;
+    f->watched = f->age_ms < 0 && f->verdict != CKPT_LIFE_LIVE &&
+        !ckpt__is_gone(f, &ctx->desc) &&
+        ckpt__watch_beat(ctx, id, f->highest, p->life.beat_ms);
     f->judged = ckpt__judge(p, id, CKPT_TURN_MAX, into);
     return CKPT_OK;
 }
@@ -5351,6 +5383,10 @@ static ckpt_code ckpt__take_run_over(ckpt__ctx *ctx, ckpt__run *run,
     CKPT__TRY(ckpt__take(ctx, run, id, purpose));
     run->view->fingerprint_differs = fingerprint != NULL &&
         run->record.fingerprint != ckpt__hash_text(fingerprint, CKPT__AS_TEXT);
+    // The facts are those before the claim: of the owner before us.
+    if (ckpt__is_stale(&run->place.facts, &ctx->desc)) {
+        ckpt__tell(run, CKPT_EVENT_STALE, NULL);
+    }
     ckpt__tell(run, run->handed == CKPT__HANDED_ON ? CKPT_EVENT_RESUMED
                                                    : CKPT_EVENT_FALLBACK, NULL);
     return CKPT_OK;
@@ -6085,15 +6121,26 @@ CKPT_API ckpt_code ckpt_note(ckpt_run *view, ckpt_note_info *note, void *buf,
 
 //--- Environments -------------------------------------------------------------
 
-static void ckpt__janitor_remove(ckpt_janitor *j, const ckpt_env *env)
+// Where a janitor has an environment; *at is not set if it has not.
+static bool ckpt__janitor_has(const ckpt_janitor *j, const ckpt_env *env,
+                              size_t *at)
 {
     for (size_t i = 0; j != NULL && i < j->count; i++) {
         if (j->envs[i] == env) {
-            memmove(&j->envs[i], &j->envs[i + 1],
-                    (j->count - i - 1) * sizeof(j->envs[0]));
-            j->count--;
-            return;
+            *at = i;
+            return true;
         }
+    }
+    return false;
+}
+
+static void ckpt__janitor_remove(ckpt_janitor *j, const ckpt_env *env)
+{
+    size_t at;
+    if (ckpt__janitor_has(j, env, &at)) {
+        memmove(&j->envs[at], &j->envs[at + 1],
+                (j->count - at - 1) * sizeof(j->envs[0]));
+        j->count--;
     }
 }
 
@@ -6139,30 +6186,53 @@ static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
     return ckpt__save_end(run, rc, NULL);
 }
 
+// Checks a description. An environment that is known to the janitor holds a
+// copy that was not released.
+static ckpt_code ckpt__env_check(const ckpt_env *env, const ckpt_env_desc *desc,
+                                 uint64_t run, bool known)
+{
+    const ckpt_janitor *j = desc->janitor;
+    ckpt_error err;
+    CKPT__TRY(ckpt__name_check(desc->id, &err));
+    if (desc->restore == NULL) return CKPT_ERR_ARGUMENT;
+    if (known) {
+        if (env->priv.releasing) return CKPT_ERR_RELEASING;
+        if (strcmp(env->id, desc->id) != 0 || env->priv.run != run) {
+            return CKPT_ERR_EXISTS;
+        }
+    } else if (j != NULL && j->count == j->cap) {
+        return CKPT_ERR_ARGUMENT;
+    }
+    return desc->timestep.ptr != NULL ? ckpt_json_check(desc->timestep, NULL)
+                                      : CKPT_OK;
+}
+
 CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
 {
     ckpt_janitor *j = desc->janitor;
-    ckpt_error err;
-    memset(env, 0, sizeof(*env));
-    CKPT__TRY(ckpt__name_check(desc->id, &err));
-    if (desc->restore == NULL || (j != NULL && j->count == j->cap)) {
-        return CKPT_ERR_ARGUMENT;
+    ckpt_run *run = desc->run;
+    const uint64_t key = run != NULL ? ckpt__hash_text(run->id, CKPT__AS_ID)
+                                     : 0;
+    size_t at;
+    const bool known = ckpt__janitor_has(j, env, &at);
+    if (!known) {
+        // Only a janitor that has it tells that there is anything in *env.
+        memset(env, 0, sizeof(*env));
     }
-    if (desc->timestep.ptr != NULL) {
-        CKPT__TRY(ckpt_json_check(desc->timestep, NULL));
+    CKPT__TRY(ckpt__env_check(env, desc, key, known));
+    if (run != NULL) {
+        CKPT__TRY(ckpt__hold(ckpt__run_of(run), desc));
     }
-    if (desc->run != NULL) {
-        CKPT__TRY(ckpt__hold(ckpt__run_of(desc->run), desc));
-        env->priv.run = ckpt__hash_text(desc->run->id, CKPT__AS_ID);
-        env->priv.epoch = desc->run->epoch;
-    }
-    memcpy(env->id, desc->id, strlen(desc->id) + 1);
+    memmove(env->id, desc->id, strlen(desc->id) + 1);   // may be env->id
     env->step_count = desc->step_count;
     env->timestep = desc->timestep;
     env->priv.desc = *desc;
     env->priv.desc.id = NULL;
+    env->priv.run = key;
+    env->priv.epoch = run != NULL ? run->epoch : 0;
     env->priv.open = true;
-    if (j != NULL) {
+    env->priv.released = env->priv.struck = false;
+    if (j != NULL && !known) {
         j->envs[j->count++] = env;
     }
     return CKPT_OK;
@@ -6522,16 +6592,31 @@ enum {
 // What ckpt_latest() looks for, and has found.
 typedef struct ckpt__latest {
     const ckpt__found *is;              // of the run that is looked at
-    uint64_t           agent, task;     // hashes, 0: any
+    const char        *agent_id, *task_id;
     ckpt_run_info     *best;
     bool               found;
 } ckpt__latest;
 
+// Whether a filter, "" for any, matches a text of the metadata: a hash alone
+// would give one agent the run of another. Only of a text that the info does
+// not show whole the hash decides.
+CKPT__ONCE static bool ckpt__matches(const char *filter, const char *shown,
+                                     const ckpt__span *text, uint64_t hash)
+{
+    if (*filter == '\0') return true;
+    if (text->size <= CKPT_NAME_MAX) return strcmp(filter, shown) == 0;
+    return ckpt__hash_text(filter, CKPT__AS_TEXT) == hash;
+}
+
 static bool ckpt__latest_visit(void *user, const ckpt_run_info *info)
 {
     ckpt__latest *l = (ckpt__latest *)user;
-    if ((l->agent == 0 || l->agent == l->is->agent) &&
-        (l->task == 0 || l->task == l->is->task) && info->seq > 0 &&
+    const ckpt__found *is = l->is;
+    if (info->seq > 0 &&
+        ckpt__matches(l->agent_id, info->agent_id,
+                      &is->meta[CKPT__META_agent_id], is->agent) &&
+        ckpt__matches(l->task_id, info->task_id,
+                      &is->meta[CKPT__META_task_id], is->task) &&
         (!l->found || ckpt__is_later(info, l->best))) {
         *l->best = *info;
         l->found = true;
@@ -6546,13 +6631,13 @@ CKPT_API ckpt_code ckpt_latest(ckpt_ctx *view, const char *agent_id,
     ckpt__latest l;
     memset(&l, 0, sizeof(l));
     memset(info, 0, sizeof(*info));
-    if (agent_id == NULL && task_id == NULL) {
+    l.is = &ctx->found;
+    l.agent_id = agent_id != NULL ? agent_id : "";
+    l.task_id = task_id != NULL ? task_id : "";
+    l.best = info;
+    if (*l.agent_id == '\0' && *l.task_id == '\0') {
         return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     }
-    l.is = &ctx->found;
-    l.agent = agent_id == NULL ? 0 : ckpt__hash_text(agent_id, CKPT__AS_TEXT);
-    l.task = task_id == NULL ? 0 : ckpt__hash_text(task_id, CKPT__AS_TEXT);
-    l.best = info;
     const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__latest_visit,
                                     &l);
     return ckpt__ctx_result(ctx, rc != CKPT_OK || l.found ? rc
@@ -6597,7 +6682,26 @@ CKPT_API ckpt_code ckpt_stale(ckpt_ctx *view, int64_t age_ms,
     const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__stale_visit,
                                     &s);
     *count = s.count;
+    for (size_t i = 0; i < s.count; i++) {
+        ckpt__event(&ctx->desc, CKPT_EVENT_STALE, infos[i].id, NULL, NULL);
+    }
     return rc;
+}
+
+// Reports and counts a run that a walk passes over because of a failure: not
+// because it ended, lives, is changing or is gone.
+static void ckpt__pass_over(ckpt__ctx *ctx, ckpt_code rc, uint32_t *failed)
+{
+    switch (rc) {
+    case CKPT_SKIPPED: case CKPT_FINISHED: case CKPT_ERR_FAILED:
+    case CKPT_ERR_LIVE: case CKPT_ERR_BUSY: case CKPT_ERR_NOT_FOUND:
+        break;
+    default:
+        ++*failed;
+        ckpt__event(&ctx->desc, CKPT_EVENT_LOAD_FAILED, ctx->id, NULL,
+                    &ctx->place.error);
+        break;
+    }
 }
 
 CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
@@ -6609,7 +6713,11 @@ CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
     while (ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, &rc)) {
         run->view = view;
         rc = ckpt__take_run_over(ctx, run, ctx->id, NULL, 0);
-        if (ckpt__open_result(ctx, run, rc) == CKPT_OK) return CKPT_OK;
+        rc = ckpt__open_result(ctx, run, rc);
+        if (rc == CKPT_OK) return CKPT_OK;
+        if (rc != CKPT_ERR_EXHAUSTED) {         // that one has a fallback
+            ckpt__pass_over(ctx, rc, &cursor->failed);
+        }
     }
     memset(view, 0, sizeof(*view));
     return ckpt__ctx_result(ctx, rc);
@@ -6672,13 +6780,8 @@ CKPT__ONCE static void ckpt__recover_next(ckpt__ctx *ctx, ckpt__run *run,
     case CKPT_FINISHED:
         info->finished++;
         break;
-    case CKPT_SKIPPED: case CKPT_ERR_LIVE: case CKPT_ERR_BUSY:
-    case CKPT_ERR_NOT_FOUND:
-        break;
     default:
-        info->failed++;
-        ckpt__event(&ctx->desc, CKPT_EVENT_LOAD_FAILED, ctx->id, NULL,
-                    &ctx->place.error);
+        ckpt__pass_over(ctx, rc, &info->failed);
         break;
     }
 }

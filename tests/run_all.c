@@ -30,4 +30,8 @@
     X(contract_fs)                                                             \
     X(store_small)                                                             \
     X(single_process)
+// What these prove, they prove of stores and of a disk that only tests use.
+#define TEST_DOUBLES                                                           \
+    " simdisk store_fault contract_mem contract_mem_fenced contract_fault "    \
+    "contract_mem_little contract_small store_small "
 #include "test.h"

@@ -730,7 +730,7 @@ static void the_outcome_retry_counts(void)
     end();
 }
 
-// [S45, S48, S49, S50, L04] No table of counters that could be shared, evicted
+// [S45, L04] No table of counters that could be shared, evicted
 // or raced for: each run counts for itself, under its claim.
 static void attempts_of_runs_are_independent(void)
 {
@@ -1060,7 +1060,7 @@ static void a_resumed_run_keeps_its_id_and_what_was_saved(void)
     end();
 }
 
-// [E25, E30]
+// [E25]
 static void
 completed_phases_are_skipped_and_the_interrupted_one_starts_again(void)
 {
@@ -1232,7 +1232,7 @@ static void the_note_is_data_and_never_in_the_transcript(void)
     end();
 }
 
-// [S63, S74] Configuration is the caller's. That it differs is told.
+// [L06] Configuration is the caller's. That it differs is told.
 static void another_fingerprint_is_told_and_decided_by_the_caller(void)
 {
     ckpt_run_desc desc = { .id = "a", .meta = { .fingerprint = "v1" } };

@@ -14,6 +14,7 @@
     X(an_id_is_1_to_120_bytes)                                                 \
     X(ids_may_be_any_bytes)                                                    \
     X(metadata_comes_back_as_it_was_given)                                     \
+    X(metadata_that_is_not_given_is_absent)                                    \
     X(metadata_that_is_no_utf8_is_refused_with_its_position)                   \
     X(start_refuses_a_run_that_exists)                                         \
     X(resume_refuses_a_run_that_does_not_exist)                                \
@@ -30,6 +31,7 @@
     X(a_state_must_be_an_object_and_is_kept_verbatim)                          \
     X(messages_must_be_an_array_and_are_kept_verbatim)                         \
     X(a_turn_is_kept_as_given_up_to_its_limit)                                 \
+    X(a_save_of_a_lower_turn_is_the_last_one_all_the_same)                     \
     X(what_is_absent_stays_as_it_was_saved)                                    \
     X(messages_are_appended_at_the_end)                                        \
     X(messages_are_cut_before_they_are_appended)                               \
@@ -41,6 +43,7 @@
     X(json_nested_too_deep_is_refused_with_its_position)                       \
     X(a_checkpoint_beyond_size_max_is_refused_and_the_old_one_stays)           \
     X(load_needs_as_many_bytes_as_it_says)                                     \
+    X(a_load_of_what_is_damaged_fills_in_nothing)                              \
     X(the_first_save_is_stored_and_the_second_is_throttled)                    \
     X(every_call_is_stored_without_a_throttle)                                 \
     X(only_boundary_turns_are_stored_and_skips_beat_not)                       \
@@ -58,6 +61,8 @@
     X(a_long_random_life_agrees_with_a_model)                                  \
     X(a_refused_save_is_counted_and_reported)                                  \
     X(events_and_counters_follow_the_calls)                                    \
+    X(every_event_is_told_under_its_published_name)                            \
+    X(an_owner_that_crashed_or_hung_is_told_once)                              \
     X(last_error_says_what_and_why)                                            \
     X(duplicate_phases_both_run_on_a_fresh_run)                                \
     X(a_resume_skips_exactly_the_completed_phases)                             \
@@ -95,8 +100,10 @@
     X(a_run_without_a_whole_checkpoint_is_damaged_and_left_alone)              \
     X(a_fingerprint_that_differs_is_told)                                      \
     X(a_note_names_turn_reason_and_uncertain_calls)                            \
+    X(a_note_tells_of_all_claims_and_of_the_last_end_only)                     \
     X(a_note_needs_a_resume_and_room)                                          \
     X(execute_finishes_on_every_return)                                        \
+    X(a_resumed_agent_goes_on_with_its_next_query)                             \
     X(execute_does_not_call_the_work_if_the_run_cannot_be_opened)              \
     X(execute_degrades_when_a_new_run_cannot_be_made)                          \
     X(execute_does_not_degrade_otherwise)                                      \
@@ -105,8 +112,14 @@
     X(effects_work_within_a_process_without_a_store)                           \
     X(held_environments_are_released_before_a_finish)                          \
     X(latest_needs_a_filter_and_gives_the_furthest)                            \
+    X(latest_compares_texts_and_not_their_hashes)                              \
+    X(an_empty_filter_matches_everything)                                      \
+    X(what_is_being_removed_is_neither_latest_nor_stale)                       \
+    X(the_owner_of_a_resumed_run_is_who_resumed_it)                            \
     X(stale_gives_the_oldest_first)                                            \
     X(resume_next_walks_the_interrupted_runs)                                  \
+    X(resume_next_tells_and_counts_what_it_cannot_read)                        \
+    X(the_fallback_is_told_why_it_is_asked)                                    \
     X(remove_and_retry_have_their_codes)                                       \
     X(a_scan_can_be_stopped_and_fails_only_as_a_whole)                         \
     X(a_run_of_once_is_kept_as_done_when_it_completes)                         \
@@ -154,6 +167,15 @@
     X(prune_goes_on_after_a_run_that_it_cannot_remove)
 TEST_SUITE(run, LIST)
 
+// What an event said.
+typedef struct heard {
+    char       name[64], id[CKPT_ID_MAX + 1];
+    uint64_t   epoch, turn;
+    uint32_t   attempt;
+    ckpt_code  code;                    // of its error, OK if it has none
+    const char *op;
+} heard;
+
 static struct {
     mem_world   world;
     store_mem   mem, other;
@@ -162,6 +184,7 @@ static struct {
     ckpt_run    run, run2;
     ckpt_checkpoint last;
     unsigned    events[CKPT_EVENT_COUNT];
+    heard       heard[CKPT_EVENT_COUNT];     // by the last one of a kind
     char        last_event[64];
     ckpt_code   event_error;
     char        buf[1 << 20];
@@ -169,10 +192,32 @@ static struct {
 
 static void count_event(void *user, const ckpt_event *event)
 {
+    heard *e = &t.heard[event->kind];
     (void)user;
     t.events[event->kind]++;
+    snprintf(e->name, sizeof(e->name), "%s", event->name);
+    snprintf(e->id, sizeof(e->id), "%s", event->id);
+    e->epoch = event->epoch;
+    e->turn = event->turn;
+    e->attempt = event->attempt;
+    e->code = event->error != NULL ? event->error->code : CKPT_OK;
+    e->op = event->error != NULL ? event->error->op : "";
     snprintf(t.last_event, sizeof(t.last_event), "%s", event->name);
-    t.event_error = event->error != NULL ? event->error->code : CKPT_OK;
+    t.event_error = e->code;
+}
+
+// What the last event of that kind said of the run "job".
+static void check_heard(ckpt_event_kind kind, uint64_t epoch, uint64_t turn,
+                       uint32_t attempt, ckpt_code code)
+{
+    const heard *e = &t.heard[kind];
+    CHECK(t.events[kind] > 0);
+    CHECK_STR(e->id, "job");
+    CHECK_INT(e->epoch, epoch);
+    CHECK_INT(e->turn, turn);
+    CHECK_INT(e->attempt, attempt);
+    CHECK_INT(e->code, code);
+    t.events[kind] = 0;
 }
 
 static ckpt_desc plain_desc(void)
@@ -464,6 +509,7 @@ static void metadata_comes_back_as_it_was_given(void)
     d.meta.channel_id = "channel";
     d.meta.guild_id = "guild";
     d.meta.prompt = "Check it.\nThen check it again: \xf0\x9f\x98\x80";
+    d.meta.model_tier = "large";
     d.meta.parent_run_id = "../parent";
     d.meta.fingerprint = "v1";
     CHECK_INT(ckpt_start(&t.ctx, &t.run, &d), CKPT_OK);
@@ -477,12 +523,21 @@ static void metadata_comes_back_as_it_was_given(void)
         CHECK_STR(t.last.meta.channel_id, "channel");
         CHECK_STR(t.last.meta.guild_id, "guild");
         CHECK_STR(t.last.meta.prompt, d.meta.prompt);
-        CHECK(t.last.meta.model_tier == NULL);
+        CHECK_STR(t.last.meta.model_tier, "large");
         CHECK_STR(t.last.meta.parent_run_id, "../parent");
         CHECK_STR(t.last.meta.fingerprint, "v1");
         crash();
         CHECK_INT(open_run("job"), CKPT_OK);    // without any metadata
     }
+}
+
+// ET9: what the caller does not say is absent, and not ""
+static void metadata_that_is_not_given_is_absent(void)
+{
+    static const ckpt_meta none;
+    begin();
+    CHECK_INT(load(), CKPT_OK);
+    CHECK(memcmp(&t.last.meta, &none, sizeof(none)) == 0);
 }
 
 static void metadata_that_is_no_utf8_is_refused_with_its_position(void)
@@ -674,6 +729,18 @@ static void a_child_of_fork_owns_nothing(void)
 
 //--- Closed runs --------------------------------------------------------------
 
+// A load that fails fills in nothing: not what it read, and not what stood in
+// the caller's struct before.
+static void check_load(ckpt_run *run, void *buf, size_t cap, ckpt_code want)
+{
+    static const ckpt_checkpoint nothing;
+    memset(&t.last, 0xa5, sizeof(t.last));
+    CHECK_INT(ckpt_load(run, &t.last, buf, cap), want);
+    if (want != CKPT_OK) {
+        CHECK(memcmp(&t.last, &nothing, sizeof(nothing)) == 0);
+    }
+}
+
 static void check_closed(ckpt_run *run)
 {
     const ckpt_save_desc s = saving(1, NULL, NULL);
@@ -687,8 +754,7 @@ static void check_closed(ckpt_run *run)
     memset(&effect, 0, sizeof(effect));
     memset(&held, 0, sizeof(held));
     memset(&env_desc, 0, sizeof(env_desc));
-    CHECK_INT(ckpt_load(run, &t.last, buf, sizeof(buf)), CKPT_ERR_CLOSED);
-    CHECK(t.last.messages.ptr == NULL);
+    check_load(run, buf, sizeof(buf), CKPT_ERR_CLOSED);
     CHECK(!ckpt_due(run, 1));
     CHECK_INT(ckpt_save(run, &s), CKPT_ERR_CLOSED);
     CHECK_INT(ckpt_beat(run), CKPT_ERR_CLOSED);
@@ -875,6 +941,25 @@ static void a_turn_is_kept_as_given_up_to_its_limit(void)
 }
 
 // E14: each load is a full snapshot, whatever a save left out
+// S25, in a run. We differ on purpose: the last save counts, whatever its turn.
+static void a_save_of_a_lower_turn_is_the_last_one_all_the_same(void)
+{
+    begin();
+    CHECK_INT(save(5, "[5]", NULL), CKPT_OK);
+    CHECK_INT(save(3, "[3]", NULL), CKPT_OK);
+    CHECK(t.run.turn == 3 && t.run.turn_max == 5);
+    crash();
+    CHECK_INT(open_run("job"), CKPT_OK);
+    CHECK(t.run.turn == 3 && t.run.turn_max == 5);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK(same(t.last.messages, "[3]"));
+    CHECK(t.last.turn == 3 && t.last.turn_max == 5);
+    CHECK_INT(save(4, NULL, NULL), CKPT_OK);
+    CHECK_INT(t.run.attempt, 1);                // no progress below 5
+    CHECK_INT(save(6, NULL, NULL), CKPT_OK);
+    CHECK_INT(t.run.attempt, 0);
+}
+
 static void what_is_absent_stays_as_it_was_saved(void)
 {
     begin();
@@ -1072,15 +1157,23 @@ static void load_needs_as_many_bytes_as_it_says(void)
     const size_t size = (size_t)t.run.checkpoint_size;
     for (size_t cap = 0; cap <= size; cap++) {
         char *buf = (char *)malloc(cap > 0 ? cap : 1);
-        const ckpt_code rc = ckpt_load(&t.run, &t.last, buf, cap);
-        CHECK_INT(rc, cap < size ? CKPT_ERR_BUFFER : CKPT_OK);
-        if (rc == CKPT_OK) {
-            CHECK(same(t.last.state, "{\"a\":1}"));
-        } else {
-            CHECK(t.last.state.ptr == NULL);
-        }
+        check_load(&t.run, buf, cap, cap < size ? CKPT_ERR_BUFFER : CKPT_OK);
+        CHECK(cap < size || same(t.last.state, "{\"a\":1}"));
         free(buf);
     }
+}
+
+// S61: a checkpoint is judged before it is handed out
+static void a_load_of_what_is_damaged_fills_in_nothing(void)
+{
+    begin();
+    damage(newest());
+    check_load(&t.run, t.buf, sizeof(t.buf), CKPT_ERR_DAMAGED);
+    damage(newest());                           // repaired
+    check_load(&t.run, t.buf, sizeof(t.buf), CKPT_OK);
+    CHECK(same(t.last.messages, "[]"));
+    fault_plan(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    check_load(&t.run, t.buf, sizeof(t.buf), CKPT_ERR_IO);
 }
 
 //--- Throttles ----------------------------------------------------------------
@@ -1144,11 +1237,12 @@ static void a_failed_save_does_not_throttle_the_next_one(void)
 {
     begin_throttled(1000, 0);
     CHECK_INT(save(1, NULL, NULL), CKPT_OK);
-    mem_tick(&t.world, 1000);
+    mem_tick(&t.world, 5000);                   // a beat is due, too
     fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_NO_SPACE);
     CHECK_INT(save(2, NULL, NULL), CKPT_ERR_NO_SPACE);
     CHECK_INT(t.run.beats, 1);                  // S15: no beat without a save
     CHECK_INT(save(3, NULL, NULL), CKPT_OK);
+    CHECK_INT(t.run.beats, 2);
     CHECK_INT(save(4, NULL, NULL), CKPT_SKIPPED);
 }
 
@@ -1532,6 +1626,186 @@ static void events_and_counters_follow_the_calls(void)
             i == CKPT_EVENT_BEAT;
         CHECK_INT(t.events[i] > 0, seen);
     }
+}
+
+static ckpt_outcome no_fallback(ckpt_run *run, void *user, ckpt_finish_desc *f);
+static int fail_release(void *user, const ckpt_env *env);
+static int restore_nothing(void *user, const ckpt_env *env, void *out);
+
+// A run from its begin to the loss of its claim.
+static void tell_of_a_life(void)
+{
+    ckpt_run_desc forced = named("job");
+    forced.force = true;
+    begin_throttled(0, 2);
+    check_heard(CKPT_EVENT_BEGUN, 1, 0, 0, CKPT_OK);
+    CHECK_INT(save(1, NULL, NULL), CKPT_SKIPPED);
+    check_heard(CKPT_EVENT_SKIPPED, 1, 0, 0, CKPT_OK);
+    CHECK_INT(save(2, "[1]", NULL), CKPT_OK);
+    check_heard(CKPT_EVENT_SAVED, 1, 2, 0, CKPT_OK);
+    check_heard(CKPT_EVENT_BEAT, 1, 2, 0, CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    check_heard(CKPT_EVENT_LOADED, 1, 2, 0, CKPT_OK);
+    CHECK_INT(ckpt_load(&t.run, &t.last, t.buf, 1), CKPT_ERR_BUFFER);
+    check_heard(CKPT_EVENT_LOAD_FAILED, 1, 2, 0, CKPT_ERR_BUFFER);
+    CHECK_INT(save(4, "{}", NULL), CKPT_ERR_JSON);
+    check_heard(CKPT_EVENT_SAVE_FAILED, 1, 2, 0, CKPT_ERR_JSON);
+    mem_tick(&t.world, 5000);
+    fault_plan(&t.fault, FAULT_BEAT, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_beat(&t.run), CKPT_ERR_IO);
+    check_heard(CKPT_EVENT_BEAT_FAILED, 1, 2, 0, CKPT_ERR_IO);
+    CHECK_STR(t.heard[CKPT_EVENT_BEAT_FAILED].op, "injected fault");
+    crash();
+    CHECK_INT(open_run("job"), CKPT_OK);
+    check_heard(CKPT_EVENT_STALE, 2, 2, 1, CKPT_OK);
+    check_heard(CKPT_EVENT_RESUMED, 2, 2, 1, CKPT_OK);
+    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &forced), CKPT_OK);
+    CHECK_INT(save(4, NULL, NULL), CKPT_ERR_CLAIM_LOST);
+    // The save was published before the look: the event has its turn.
+    check_heard(CKPT_EVENT_CLAIM_LOST, 2, 4, 0, CKPT_OK);
+    ckpt_abandon(&t.run2);
+    damage(newest());
+    CHECK_INT(open_run("job"), CKPT_OK);
+    check_heard(CKPT_EVENT_SET_ASIDE, 4, t.run.turn, t.run.attempt, CKPT_OK);
+}
+
+// The ends of runs.
+static void tell_of_ends(void)
+{
+    ckpt_run_desc once = named("job");
+    once.once = true;
+    begin();
+    CHECK_INT(save(3, NULL, NULL), CKPT_OK);
+    fault_plan(&t.fault, FAULT_DROP, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
+    check_heard(CKPT_EVENT_DELETE_FAILED, 1, 3, 0, CKPT_ERR_IO);
+    CHECK_STR(t.heard[CKPT_EVENT_DELETE_FAILED].op, "injected fault");
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    check_heard(CKPT_EVENT_DELETED, 1, 3, 0, CKPT_OK);
+    CHECK_INT(ckpt_start(&t.ctx, &t.run, &once), CKPT_OK);
+    CHECK_INT(save(4, NULL, NULL), CKPT_OK);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    check_heard(CKPT_EVENT_KEPT, 1, 4, 0, CKPT_OK);
+}
+
+// A run that cannot be made.
+static void tell_of_a_degraded_run(void)
+{
+    const ckpt_run_desc job = named("job");
+    setup();
+    fault_plan_for_ever(&t.fault, FAULT_OPEN, 2, FAULT_BEFORE,
+                        CKPT_ERR_NO_SPACE);
+    CHECK_INT(ckpt_execute(&t.ctx, &t.run, &job, no_fallback, NULL), CKPT_OK);
+    check_heard(CKPT_EVENT_DEGRADED, 0, 0, 0, CKPT_ERR_NO_SPACE);
+    CHECK_STR(t.heard[CKPT_EVENT_DEGRADED].op, "injected fault");
+}
+
+// A run that cannot be read, and has no attempt left.
+static void tell_of_a_recovery(void)
+{
+    ckpt_recover_desc recover;
+    ckpt_desc d = plain_desc();
+    memset(&recover, 0, sizeof(recover));
+    recover.resume = recover.fallback = no_fallback;
+    d.resume_max = CKPT_NEVER;
+    setup_with(&d);
+    CHECK_INT(open_run("job"), CKPT_OK);
+    CHECK_INT(save(5, NULL, NULL), CKPT_OK);
+    crash();
+    fault_plan(&t.fault, FAULT_ALIVE, 1, FAULT_BEFORE, CKPT_ERR_ACCESS);
+    CHECK_INT(ckpt_recover(&t.ctx, &t.run, &recover, NULL), CKPT_OK);
+    check_heard(CKPT_EVENT_LOAD_FAILED, 0, 0, 0, CKPT_ERR_ACCESS);
+    CHECK_STR(t.heard[CKPT_EVENT_LOAD_FAILED].op, "injected fault");
+    CHECK_INT(ckpt_recover(&t.ctx, &t.run, &recover, NULL), CKPT_OK);
+    check_heard(CKPT_EVENT_FALLBACK, 2, 5, 1, CKPT_OK);
+}
+
+// The janitor has events of its own: the id is that of an environment.
+static void tell_of_environments(void)
+{
+    ckpt_env envs[2], *known[2];
+    ckpt_env_desc d;
+    ckpt_janitor janitor;
+    setup();
+    memset(&d, 0, sizeof(d));
+    ckpt_janitor_init(&janitor, known, 2, count_event, NULL);
+    d.id = "job";
+    d.restore = restore_nothing;
+    d.janitor = &janitor;
+    CHECK_INT(ckpt_env_init(&envs[0], &d), CKPT_OK);
+    d.release = fail_release;
+    CHECK_INT(ckpt_env_init(&envs[1], &d), CKPT_OK);
+    CHECK_INT(ckpt_janitor_sweep(&janitor, NULL), 1);
+    check_heard(CKPT_EVENT_ENV_RELEASED, 0, 0, 0, CKPT_OK);
+    check_heard(CKPT_EVENT_ENV_FAILED, 0, 0, 0, CKPT_ERR_IO);
+}
+
+// S82: "event constants exist with exact values" (test_events.py), each told
+// by a call that anybody can make, with id, epoch, turn, attempt and error. We
+// differ on purpose where the thing itself does: a beat or a checkpoint is not
+// deleted apart from its run, and reconciliation is data (S62, L31). S83: there
+// are no levels; what failed has an error.
+static void every_event_is_told_under_its_published_name(void)
+{
+    static const char *const names[] = {
+        "run.begun", "checkpoint.recovery.resume",
+        "checkpoint.recovery.fallback", "checkpoint.saved",
+        "checkpoint.save_failed", "checkpoint.skipped", "checkpoint.loaded",
+        "checkpoint.load_failed", "checkpoint.set_aside",
+        "checkpoint.deleted", "checkpoint.delete_failed", "checkpoint.kept",
+        "heartbeat.updated", "heartbeat.update_failed",
+        "heartbeat.stale_detected", "claim.lost", "execution.degraded",
+        "environment.released", "environment.release_failed"
+    };
+    static void (*const tell[])(void) = {
+        tell_of_a_life, tell_of_ends, tell_of_a_degraded_run,
+        tell_of_a_recovery, tell_of_environments
+    };
+    char seen[CKPT_EVENT_COUNT][64];
+    memset(seen, 0, sizeof(seen));
+    for (size_t i = 0; i < sizeof(tell) / sizeof(tell[0]); i++) {
+        tell[i]();
+        for (int k = 0; k < CKPT_EVENT_COUNT; k++) {
+            if (t.heard[k].name[0] != '\0') {
+                memcpy(seen[k], t.heard[k].name, sizeof(seen[k]));
+            }
+        }
+    }
+    CHECK_INT(CKPT_EVENT_COUNT, sizeof(names) / sizeof(names[0]));
+    for (int i = 0; i < CKPT_EVENT_COUNT; i++) {
+        CHECK_STR(seen[i], names[i]);
+    }
+}
+
+// Takes the run over; true if that told of an owner that crashed or hung.
+static bool tells_of_stale(bool force)
+{
+    ckpt_run_desc d = named("job");
+    d.force = force;
+    t.events[CKPT_EVENT_STALE] = 0;
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run2, &d), CKPT_OK);
+    CHECK(t.events[CKPT_EVENT_STALE] <= 1);
+    return t.events[CKPT_EVENT_STALE] == 1;
+}
+
+// S82: heartbeat.stale_detected
+static void an_owner_that_crashed_or_hung_is_told_once(void)
+{
+    ckpt_desc d = plain_desc();
+    d.resume_max = CKPT_UNLIMITED;
+    setup_with(&d);
+    CHECK_INT(open_run("job"), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK(tells_of_stale(false));
+    CHECK(!tells_of_stale(true));               // it lives
+    mem_tick(&t.world, 60001);
+    CHECK(tells_of_stale(true));                // it hangs
+    CHECK_INT(ckpt_finish(&t.run2, CKPT_INTERRUPTED, NULL), CKPT_OK);
+    CHECK(!tells_of_stale(false));              // it let the run go
+    CHECK_INT(ckpt_finish(&t.run2, CKPT_RETRY, NULL), CKPT_OK);
+    mem_tick(&t.world, 60001);
+    CHECK(!tells_of_stale(false));
+    CHECK_INT(ckpt_finish(&t.run2, CKPT_COMPLETED, NULL), CKPT_OK);
 }
 
 // ERRORS in the header
@@ -2090,6 +2364,21 @@ static int restore_nothing(void *user, const ckpt_env *env, void *out)
     return 0;
 }
 
+static int fail_release(void *user, const ckpt_env *env)
+{
+    (void)user;
+    (void)env;
+    return 7;
+}
+
+static ckpt_outcome no_fallback(ckpt_run *run, void *user, ckpt_finish_desc *f)
+{
+    (void)run;
+    (void)user;
+    (void)f;
+    return CKPT_COMPLETED;
+}
+
 static void finish_refuses_other_outcomes_and_held_environments(void)
 {
     ckpt_env env;
@@ -2118,7 +2407,7 @@ static void finish_refuses_other_outcomes_and_held_environments(void)
     CHECK_INT(finish(CKPT_COMPLETED, NULL, false), CKPT_OK);
 }
 
-// S64, S65: deletes are best effort there; ours say so and can be repeated
+// S64: deletes are best effort there; ours say so and can be repeated
 static void a_finish_that_failed_can_be_repeated(void)
 {
     ckpt_run_info info;
@@ -2429,6 +2718,47 @@ static void a_note_names_turn_reason_and_uncertain_calls(void)
     CHECK(same(t.last.messages, "[1]"));
 }
 
+// The content of the note of the run.
+static const char *note_text(ckpt_note_info *note)
+{
+    static char text[2048];
+    text[0] = '\0';
+    CHECK_INT(ckpt_note(&t.run, note, t.buf, sizeof(t.buf)), CKPT_OK);
+    CHECK_INT(ckpt_json_text(ckpt_json_get(note->message, "content"), text,
+                             sizeof(text), NULL), CKPT_OK);
+    return text;
+}
+
+#define NOTE_CALLS                                                             \
+    " Of turn 5, the call a was begun and may have run; check before you "     \
+    "repeat it. Of turn 7, the call b was begun and may have run; check "      \
+    "before you repeat it. Review progress and continue."
+
+// S62, L30: word for word, with the calls of every claim before this one; and
+// a crash has no reason, also if an earlier end had one.
+static void a_note_tells_of_all_claims_and_of_the_last_end_only(void)
+{
+    ckpt_note_info note;
+    begin();
+    CHECK_INT(phase_end("plan", "1"), CKPT_OK);
+    CHECK_INT(phase_end("write", "2"), CKPT_OK);
+    CHECK_INT(effect_begin("a", 5), CKPT_EFFECT_NEW);
+    CHECK_INT(effect_begin("b", 7), CKPT_EFFECT_NEW);
+    CHECK_INT(finish(CKPT_RETRY, "it timed out", false), CKPT_OK);
+    CHECK_INT(open_run("job"), CKPT_OK);
+    CHECK_STR(note_text(&note),
+              "This run was interrupted and is resumed from turn 7 (attempt "
+              "1). Phases complete: 2. Why it was left: it timed out."
+              NOTE_CALLS);
+    crash();
+    CHECK_INT(open_run("job"), CKPT_OK);
+    CHECK_STR(note_text(&note),
+              "This run was interrupted and is resumed from turn 7 (attempt "
+              "2). Phases complete: 2." NOTE_CALLS);
+    CHECK(note.turn == 7 && note.attempt == 2 && note.phases == 2 &&
+          note.uncertain == 2);
+}
+
 static void a_note_needs_a_resume_and_room(void)
 {
     ckpt_note_info note;
@@ -2549,6 +2879,81 @@ static void execute_does_not_call_the_work_if_the_run_cannot_be_opened(void)
     CHECK_INT(ckpt_beat(&t.run), CKPT_ERR_CLOSED);
 }
 
+// An agent as it should be written: it sets up and takes its task only when it
+// is not resumed, and asks its model in a loop.
+typedef struct actor {
+    unsigned set_up, queries;
+    uint64_t dies_at;                   // turn, 0: none
+    char     history[256];              // a JSON array
+    char     first[256];                // what its model was asked first
+} actor;
+
+static void actor_says(actor *a, const char *what)
+{
+    const size_t n = strlen(a->history) - 1;    // its bracket
+    snprintf(a->history + n, sizeof(a->history) - n, "%s\"%s\"]",
+             n > 1 ? "," : "", what);
+}
+
+static ckpt_outcome actor_work(ckpt_run *run, void *user, ckpt_finish_desc *f)
+{
+    actor *a = (actor *)user;
+    ckpt_save_desc s = saving(run->turn, NULL, NULL);
+    a->queries = 0;
+    (void)f;
+    if (run->resumed) {
+        CHECK_INT(ckpt_load(run, &t.last, t.buf, sizeof(t.buf)), CKPT_OK);
+        snprintf(a->history, sizeof(a->history), "%.*s",
+                 (int)t.last.messages.len, (const char *)t.last.messages.ptr);
+    } else {
+        a->set_up++;
+        snprintf(a->history, sizeof(a->history), "[]");
+        actor_says(a, "set up");
+        actor_says(a, "task");
+    }
+    while (s.turn < 3) {
+        if (a->queries++ == 0) {
+            snprintf(a->first, sizeof(a->first), "%s", a->history);
+        }
+        actor_says(a, "answer");
+        s.turn++;
+        s.messages = ckpt_text(a->history);
+        CHECK_INT(ckpt_save(run, &s), CKPT_OK);
+        if (s.turn == a->dies_at) {
+            ckpt_abandon(run);                  // as a kill would
+            return CKPT_FAILED;
+        }
+    }
+    return CKPT_COMPLETED;
+}
+
+// A52, A53, A54, AG5: the first thing that a resumed agent does is the next
+// query, on the history that was saved; it neither sets up again nor is given
+// its task again, whatever the caller passes.
+static void a_resumed_agent_goes_on_with_its_next_query(void)
+{
+    ckpt_run_desc d = named("job");
+    actor a;
+    memset(&a, 0, sizeof(a));
+    setup();
+    d.meta.prompt = "task";
+    a.dies_at = 2;
+    CHECK_INT(ckpt_execute(&t.ctx, &t.run, &d, actor_work, &a), CKPT_OK);
+    CHECK(a.set_up == 1 && a.queries == 2);
+    d.meta.prompt = "another task";
+    a.dies_at = 3;
+    CHECK_INT(ckpt_execute(&t.ctx, &t.run, &d, actor_work, &a), CKPT_OK);
+    CHECK(a.set_up == 1 && a.queries == 1);
+    CHECK_STR(a.first, "[\"set up\",\"task\",\"answer\",\"answer\"]");
+    CHECK_STR(t.last.meta.prompt, "task");
+    CHECK_INT(open_run("job"), CKPT_OK);
+    CHECK_INT(t.run.turn, 3);                   // 2 saved and 1 query
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_STR(t.last.meta.prompt, "task");
+    CHECK(same(t.last.messages,
+               "[\"set up\",\"task\",\"answer\",\"answer\",\"answer\"]"));
+}
+
 // ET11, E24
 static void execute_degrades_when_a_new_run_cannot_be_made(void)
 {
@@ -2570,6 +2975,8 @@ static void execute_degrades_when_a_new_run_cannot_be_made(void)
         CHECK(s.beaten == CKPT_OK || s.beaten == CKPT_SKIPPED);
         CHECK_INT(s.phase, CKPT_OK);
         CHECK_INT(t.events[CKPT_EVENT_DEGRADED], 1);
+        check_heard(CKPT_EVENT_DEGRADED, i / 4 == 0 ? 0 : 1, 0, 0,
+                   codes[i % 4]);
         CHECK_INT(t.events[CKPT_EVENT_CLAIM_LOST], 0);
         fault_none(&t.fault);
         ckpt_run_info info;
@@ -2787,6 +3194,94 @@ static void latest_needs_a_filter_and_gives_the_furthest(void)
     CHECK_INT(ckpt_latest(&t.ctx, "a", NULL, &info), CKPT_ERR_IO);
 }
 
+// S24: the hash of that agent is 0, and the name of the others begins alike
+static void latest_compares_texts_and_not_their_hashes(void)
+{
+    char long_a[CKPT_NAME_MAX + 11], long_b[CKPT_NAME_MAX + 11];
+    ckpt_run_info info;
+    memset(long_a, 'x', sizeof(long_a));
+    long_a[sizeof(long_a) - 1] = '\0';
+    memcpy(long_b, long_a, sizeof(long_b));
+    long_b[sizeof(long_b) - 2] = 'y';
+    setup();
+    begin_of("a", "clerk", "task", 9);
+    begin_of("b", NULL, NULL, 9);
+    CHECK_INT(ckpt_latest(&t.ctx, "77kepQFQ8Kl", NULL, &info),
+              CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ckpt_latest(&t.ctx, NULL, "77kepQFQ8Kl", &info),
+              CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ckpt_latest(&t.ctx, "cle", NULL, &info), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ckpt_latest(&t.ctx, "clerks", NULL, &info), CKPT_ERR_NOT_FOUND);
+    begin_of("c", "77kepQFQ8Kl", NULL, 1);
+    CHECK_INT(ckpt_latest(&t.ctx, "77kepQFQ8Kl", NULL, &info), CKPT_OK);
+    CHECK_STR(info.id, "c");
+    begin_of("d", long_a, long_b, 1);           // shown in part
+    CHECK_INT(ckpt_latest(&t.ctx, long_a, long_b, &info), CKPT_OK);
+    CHECK_STR(info.id, "d");
+    CHECK_INT(ckpt_latest(&t.ctx, long_b, NULL, &info), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ckpt_latest(&t.ctx, NULL, long_a, &info), CKPT_ERR_NOT_FOUND);
+    long_a[CKPT_NAME_MAX] = '\0';
+    CHECK_INT(ckpt_latest(&t.ctx, long_a, NULL, &info), CKPT_ERR_NOT_FOUND);
+    begin_of("e", long_a, NULL, 1);             // the longest one shown whole
+    CHECK_INT(ckpt_latest(&t.ctx, long_a, NULL, &info), CKPT_OK);
+    CHECK_STR(info.id, "e");
+}
+
+// S23: an empty filter is none
+static void an_empty_filter_matches_everything(void)
+{
+    ckpt_run_info info;
+    setup();
+    begin_of("a", "clerk", "task", 9);
+    begin_of("b", "", NULL, 10);
+    CHECK_INT(ckpt_latest(&t.ctx, "", NULL, &info), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt_latest(&t.ctx, NULL, "", &info), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt_latest(&t.ctx, "", "", &info), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt_latest(&t.ctx, "", "task", &info), CKPT_OK);
+    CHECK_STR(info.id, "a");
+    CHECK_INT(ckpt_latest(&t.ctx, "clerk", "", &info), CKPT_OK);
+    CHECK_STR(info.id, "a");
+}
+
+// S26, S34: what has ended is left out, also while it is being removed
+static void what_is_being_removed_is_neither_latest_nor_stale(void)
+{
+    ckpt_run_desc d = named("job");
+    ckpt_run_info info;
+    size_t n = 9;
+    setup();
+    d.meta.agent_id = "a";
+    CHECK_INT(ckpt_start(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK_INT(save(9, NULL, NULL), CKPT_OK);
+    fault_plan(&t.fault, FAULT_DROP, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
+    ckpt_abandon(&t.run);
+    mem_tick(&t.world, INT64_C(86400000));
+    CHECK_INT(query("job", &info), CKPT_OK);
+    CHECK_INT(info.state, CKPT_STATE_FINISHED);
+    CHECK_INT(ckpt_latest(&t.ctx, "a", NULL, &info), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ckpt_stale(&t.ctx, 1, &info, 1, &n), CKPT_OK);
+    CHECK_INT(n, 0);
+    CHECK_INT(t.events[CKPT_EVENT_STALE], 0);
+}
+
+// S33: the owner is who claimed last
+static void the_owner_of_a_resumed_run_is_who_resumed_it(void)
+{
+    ckpt_run_info info;
+    ckpt_desc d = plain_desc();
+    const ckpt_run_desc job = named("job");
+    begin();
+    CHECK_INT(query("job", &info), CKPT_OK);
+    CHECK_STR(info.owner, "tester");
+    crash();
+    d.owner = "second";
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &job), CKPT_OK);
+    CHECK_INT(query("job", &info), CKPT_OK);
+    CHECK_STR(info.owner, "second");
+}
+
 // S34, S35: strictly older, oldest first, ties by id
 static void stale_gives_the_oldest_first(void)
 {
@@ -2804,6 +3299,8 @@ static void stale_gives_the_oldest_first(void)
     CHECK_STR(infos[0].id, "b");
     CHECK_STR(infos[1].id, "c");
     CHECK_STR(infos[2].id, "a");
+    CHECK_INT(t.events[CKPT_EVENT_STALE], 3);   // each listed one is told
+    CHECK_STR(t.heard[CKPT_EVENT_STALE].id, "a");
     CHECK_INT(ckpt_stale(&t.ctx, 10, infos, 4, &n), CKPT_OK);
     CHECK_INT(n, 2);                            // equal is not stale
     CHECK_INT(ckpt_stale(&t.ctx, 0, infos, 1, &n), CKPT_OK);
@@ -2837,6 +3334,80 @@ static void resume_next_walks_the_interrupted_runs(void)
     fault_plan(&t.fault, FAULT_LIST, 1, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK_INT(ckpt_resume_next(&t.ctx, &t.run2, &cursor), CKPT_ERR_IO);
     ckpt_cursor_close(&t.ctx, &cursor);
+}
+
+// S82: a failure is told and counted, and a state is none
+static void resume_next_tells_and_counts_what_it_cannot_read(void)
+{
+    ckpt_cursor cursor;
+    ckpt_desc d = plain_desc();
+    d.resume_max = 1;
+    setup_with(&d);
+    begin_of("job", NULL, NULL, 1);
+    CHECK_INT(open_run("job"), CKPT_OK);        // its last attempt
+    ckpt_abandon(&t.run);
+    begin_of("live", NULL, NULL, 1);
+    CHECK_INT(open_run("live"), CKPT_OK);
+    memset(&cursor, 0, sizeof(cursor));
+    CHECK_INT(ckpt_resume_next(&t.ctx, &t.run2, &cursor), CKPT_END);
+    CHECK_INT(cursor.failed, 0);
+    CHECK_INT(t.events[CKPT_EVENT_LOAD_FAILED], 0);
+    for (mem_gen *gen = newest(); gen != NULL; gen = gen->next) {
+        damage(gen);
+    }
+    memset(&cursor, 0, sizeof(cursor));
+    CHECK_INT(ckpt_resume_next(&t.ctx, &t.run2, &cursor), CKPT_END);
+    CHECK_INT(cursor.failed, 1);
+    CHECK_INT(t.events[CKPT_EVENT_LOAD_FAILED], 1);
+    check_heard(CKPT_EVENT_LOAD_FAILED, 0, 0, 0, CKPT_ERR_DAMAGED);
+}
+
+typedef struct reasons {
+    unsigned calls;
+    char     reason[64];
+    bool     keep;
+} reasons;
+
+static ckpt_outcome note_fallback(ckpt_run *run, void *user,
+                                  ckpt_finish_desc *f)
+{
+    reasons *r = (reasons *)user;
+    (void)run;
+    r->calls++;
+    r->keep = f->keep;
+    snprintf(r->reason, sizeof(r->reason), "%s", f->reason);
+    return CKPT_FAILED;
+}
+
+// S60: why, without contents; and it is what is kept unless the fallback says
+// something else
+static void the_fallback_is_told_why_it_is_asked(void)
+{
+    for (int damaged = 0; damaged < 2; damaged++) {
+        const char *why = damaged ? "no checkpoint of it is whole"
+                                  : "no resume attempt was left";
+        ckpt_recover_desc recover;
+        ckpt_run_info info;
+        ckpt_desc d = plain_desc();
+        reasons r;
+        memset(&r, 0, sizeof(r));
+        memset(&recover, 0, sizeof(recover));
+        recover.resume = recover.fallback = note_fallback;
+        recover.user = &r;
+        d.resume_max = CKPT_NEVER;
+        setup_with(&d);
+        CHECK_INT(open_run("job"), CKPT_OK);
+        crash();
+        if (damaged) {
+            damage(newest());
+        }
+        CHECK_INT(ckpt_recover(&t.ctx, &t.run, &recover, NULL), CKPT_OK);
+        CHECK(r.calls == 1 && r.keep);
+        CHECK_STR(r.reason, why);
+        CHECK_INT(query("job", &info), CKPT_OK);
+        CHECK_INT(info.state, CKPT_STATE_FAILED);
+        CHECK_STR(info.reason, why);
+    }
 }
 
 static void remove_and_retry_have_their_codes(void)
@@ -3067,8 +3638,7 @@ static void check_over(ckpt_run *run)
     memset(t.events, 0, sizeof(t.events));
     CHECK_STR(run->id, "job");
     CHECK(!run->resumed && run->epoch == 0);
-    CHECK_INT(ckpt_load(run, &t.last, t.buf, sizeof(t.buf)), CKPT_FINISHED);
-    CHECK(t.last.messages.ptr == NULL);
+    check_load(run, t.buf, sizeof(t.buf), CKPT_FINISHED);
     CHECK(!ckpt_due(run, 1) && !ckpt_due(run, 0));
     CHECK_INT(ckpt_save(run, &s), CKPT_FINISHED);
     CHECK_INT(ckpt_save(run, &forced), CKPT_FINISHED);

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
     #include <linux/filter.h>
@@ -77,7 +78,8 @@
     X(a_run_whose_claim_was_removed_is_not_shown)                              \
     X(the_own_claim_is_looked_at_after_the_others)                             \
     X(a_read_that_is_stale_is_told)                                            \
-    X(a_rename_is_judged_by_the_head)                                           \
+    X(a_rename_is_judged_by_the_head)                                          \
+    X(a_run_that_was_shown_is_known_by_its_claim)                              \
     X(a_link_that_is_something_else_is_no_link)                                \
     X(a_run_that_cannot_be_seen_is_unsure)                                     \
     X(a_system_may_say_exists_for_not_empty)                                   \
@@ -88,6 +90,7 @@
     X(a_directory_with_too_long_a_name_is_not_made)                            \
     X(a_parent_matters_where_it_could_lose_the_directory)                      \
     X(locks_are_used_where_they_work)                                          \
+    X(a_beat_is_the_mtime_of_its_heartbeat)                                    \
     X(a_claim_says_what_was_acknowledged_in_place)                             \
     X(a_claim_says_whether_it_is_locked_and_who_gave_up)                       \
     X(who_judges_by_age_takes_a_free_lock_for_no_death)                        \
@@ -1256,7 +1259,7 @@ static void a_leftover_that_cannot_be_looked_at_is_not_swept(void)
         plant_dir(".new-abc");                  // its maker may still be there
         CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &n), CKPT_OK);
         CHECK_INT(n, 0);
-        plan("stat", "dir", -EIO, 1, 1);        // after that of the opening
+        plan("stat", "dir", -EIO, 2, 1);        // after those of the opening
         CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &n), CKPT_OK);
         CHECK_INT(t.fault[0].hits, 1);
         CHECK_INT(n, 0);
@@ -1449,6 +1452,14 @@ static void a_claim_that_says_nothing_is_taken_all_the_same(void)
         plant("r-job/heartbeat.3", "");
         plant("r-job/heartbeat.4", "{\"nonce\":4711}");
         CHECK_INT(place(1, "job", CKPT_HOW_FIND), CKPT_OK);
+        plan("open", "heartbeat.3", -EIO, 0, 1);        // whatever it says
+        CHECK_INT(claim(1, 3), CKPT_ERR_CLAIM_LOST);
+        CHECK_INT(t.fault[0].hits, 1);
+        plant_dir("r-job/heartbeat.5");
+        plan("rename", ".lost-", -EIO, 0, 1);
+        CHECK_INT(claim(1, 5), CKPT_ERR_CLAIM_LOST);
+        CHECK_INT(t.fault[0].hits, 1);
+        no_plan();
         for (uint64_t epoch = 3; epoch <= 4; epoch++) {
             CHECK_INT(claim(1, epoch), CKPT_ERR_CLAIM_LOST);
         }
@@ -1468,17 +1479,19 @@ static ckpt_verdict verdict(const char *line)
     return t.life.verdict;
 }
 
+#define LOCKED "{\"locked\":true,"
+
 static void who_holds_a_lock_is_gone_only_by_all_that_is_known(void)
 {
     static const char good[] =
-        "{\"locked\":true,\"boot\":\"b\",\"pid_ns\":7,\"pid\":4711,\"start\":8}";
+        LOCKED "\"boot\":\"b\",\"pid_ns\":7,\"pid\":4711,\"start\":8}";
     static const char *const bad[] = {
-        "{\"locked\":true,\"pid_ns\":7,\"pid\":4711,\"start\":8}",
-        "{\"locked\":true,\"boot\":\"c\",\"pid_ns\":7,\"pid\":4711,\"start\":8}",
-        "{\"locked\":true,\"boot\":\"b\",\"pid\":4711,\"start\":8}",
-        "{\"locked\":true,\"boot\":\"b\",\"pid_ns\":6,\"pid\":4711,\"start\":8}",
-        "{\"locked\":true,\"boot\":\"b\",\"pid_ns\":7,\"start\":8}",
-        "{\"locked\":true,\"boot\":\"b\",\"pid_ns\":7,\"pid\":4711}"
+        LOCKED "\"pid_ns\":7,\"pid\":4711,\"start\":8}",
+        LOCKED "\"boot\":\"c\",\"pid_ns\":7,\"pid\":4711,\"start\":8}",
+        LOCKED "\"boot\":\"b\",\"pid\":4711,\"start\":8}",
+        LOCKED "\"boot\":\"b\",\"pid_ns\":6,\"pid\":4711,\"start\":8}",
+        LOCKED "\"boot\":\"b\",\"pid_ns\":7,\"start\":8}",
+        LOCKED "\"boot\":\"b\",\"pid_ns\":7,\"pid\":4711}"
     };
     if (!begin_claimed() || !t.fs.priv.locks) {
         end_claimed();
@@ -1503,12 +1516,12 @@ static void who_holds_a_lock_is_gone_only_by_all_that_is_known(void)
     CHECK_INT(verdict(good), CKPT_LIFE_REUSED);
     t.gone = 1;
     t.self.boot[0] = '\0';                      // a system without boot ids
-    CHECK_INT(verdict("{\"locked\":true,\"boot\":\"\",\"pid_ns\":7,\"pid\":1,"
-                      "\"start\":8}"), CKPT_LIFE_LIVE);
+    CHECK_INT(verdict(LOCKED "\"boot\":\"\",\"pid_ns\":7,\"pid\":1,"
+                             "\"start\":8}"), CKPT_LIFE_LIVE);
     strcpy(t.self.boot, "b");
     t.self.pid_ns = 0;                          // or without namespaces
-    CHECK_INT(verdict("{\"locked\":true,\"boot\":\"b\",\"pid_ns\":0,\"pid\":1,"
-                      "\"start\":8}"), CKPT_LIFE_LIVE);
+    CHECK_INT(verdict(LOCKED "\"boot\":\"b\",\"pid_ns\":0,\"pid\":1,"
+                             "\"start\":8}"), CKPT_LIFE_LIVE);
     place_close(1);
     end_claimed();
 }
@@ -1737,6 +1750,8 @@ static void a_read_that_is_stale_is_told(void)
     size_t got = 9;
     if (begin_claimed()) {
         const ckpt_gen gen = t.look.gens[0];
+        CHECK_INT(M->read(&t.fs.base, t.place[0], &gen, 0, &byte, 1, &got,
+                          &t.err), CKPT_OK);    // it is open now
         plan("read", "", -ESTALE, 0, 1);
         CHECK_INT(M->read(&t.fs.base, t.place[0], &gen, 0, &byte, 1, &got,
                           &t.err), CKPT_ERR_STALE);
@@ -1768,6 +1783,26 @@ static void a_rename_is_judged_by_the_head(void)
         }
         teardown();
     }
+}
+
+static void other_device(ckpt_fs_stat *st)
+{
+    st->dev++;
+}
+
+// The same for the name of a run: by its claim, whatever the inode says.
+static void a_run_that_was_shown_is_known_by_its_claim(void)
+{
+    if (setup(CKPT_STORE_FS_AUTO)) {
+        plan("rename", "r-job", -EIO, 0, 1);
+        t.fault[0].done = true;
+        t.alter = other_device;
+        CHECK_INT(start("job"), CKPT_OK);
+        CHECK_INT(t.fault[0].hits, 1);
+        t.alter = NULL;
+        CHECK_INT(save(1), CKPT_OK);
+    }
+    teardown();
 }
 
 static void plant_temp(const char *name)
@@ -2032,6 +2067,30 @@ static time_t mtime_of(const char *name)
     struct stat st;
     path_of(path, name);
     return lstat(path, &st) == 0 ? st.st_mtime : 0;
+}
+
+// S19, L05: the mtime of the heartbeat is the last beat, and what observers go
+// by. A save beats, too.
+static void a_beat_is_the_mtime_of_its_heartbeat(void)
+{
+    const struct timespec hour_ago[2] = {
+        { .tv_sec = time(NULL) - 3600 }, { .tv_sec = time(NULL) - 3600 }
+    };
+    char path[600];
+    for (int saves = 0; saves < 2; saves++) {
+        if (!begin(CKPT_STORE_FS_AUTO)) {
+            return;
+        }
+        path_of(path, "r-job/heartbeat.1");
+        CHECK_INT(utimensat(AT_FDCWD, path, hour_ago, 0), 0);
+        CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+        CHECK(t.info.beat_age_ms >= 3590000 && t.info.beat_age_ms < 3700000);
+        CHECK_INT(saves ? save(2) : ckpt_beat(&t.run), CKPT_OK);
+        CHECK(mtime_of("r-job/heartbeat.1") >= hour_ago[0].tv_sec + 3590);
+        CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+        CHECK(t.info.beat_age_ms >= 0 && t.info.beat_age_ms < 100000);
+        teardown();
+    }
 }
 
 static void a_claim_that_cannot_be_written_is_touched(void)
@@ -2380,6 +2439,10 @@ static void what_a_higher_owner_is_removing_is_no_failure(void)
             CHECK_INT(rc, hits > 0 ? CKPT_ERR_IO : CKPT_ERR_STALE);
         } while (hits > 0 && k < 20);
         CHECK(k > 1 && k < 20);
+        plan("stat_at", "heartbeat.2", -EIO, 0, 1);
+        t.fault[1] = (fault){ "open", "heartbeat.2", -EIO, 0, 1, 0, false,
+                              NULL };
+        CHECK_INT(drop(0, &gen, CKPT_DROP_REST), CKPT_ERR_IO);
         no_plan();
         path_of(path, "r-job/heartbeat.2");
         CHECK_INT(unlink(path), 0);

@@ -21,6 +21,7 @@
     X(a_life_goes_on_after_any_call_that_fails)                                \
     X(a_life_by_age_goes_on_after_any_call_that_fails)                         \
     X(a_call_that_failed_after_its_work_is_judged_by_looking)                  \
+    X(directories_survive_any_call_that_fails)                                 \
     X(what_others_put_there_never_keeps_an_id)                                 \
     X(what_others_put_there_survives_any_call_that_fails)                      \
     X(what_others_put_there_is_no_run_of_a_scan)                               \
@@ -37,6 +38,9 @@
     X(a_missing_process_is_gone_after_two_beats_where_there_are_no_locks)      \
     X(a_beat_in_the_future_is_watched_by_programs_that_run_once)               \
     X(a_mark_of_a_beat_goes_with_its_run)                                      \
+    X(a_leftover_from_the_future_is_swept_in_time)                             \
+    X(who_gives_up_writes_into_no_claim_but_its_own)                           \
+    X(a_name_that_stays_taken_is_told)                                         \
     X(what_a_file_system_lacks_is_named_when_the_store_is_opened)              \
     X(a_link_that_a_local_file_system_lacks_is_named)                          \
     X(a_full_or_closed_file_system_is_not_called_unsuitable)                   \
@@ -475,7 +479,8 @@ static void is_well_again(void)
         closedir(d);
     }
     CHECK_INT(ckpt_sweep(&t.ctx, &t.other, &swept), CKPT_OK);
-    CHECK_INT(names("", "r-"), 0);
+    CHECK(state() == 0);                // only what is not ours may be there
+    CHECK_INT(names("r-job", "checkpoint.9") + names("r-job", ".t."), 0);
     CHECK_INT(names("", ".new-"), 0);
     t.gone = -1;
 }
@@ -515,6 +520,30 @@ static void a_life_by_age_goes_on_after_any_call_that_fails(void)
 static void a_call_that_failed_after_its_work_is_judged_by_looking(void)
 {
     any_call(0, NULL, life, EIO, true);
+    any_call(0, NULL, life, EINTR, true);
+}
+
+static void by_age(void)
+{
+    const ckpt_store_fs_desc desc = { .liveness = CKPT_STORE_FS_AGE };
+    t.gone = 1;
+    if (open_desc(&desc) == CKPT_OK && start() == CKPT_OK) {
+        ckpt_abandon(&t.run);
+        (void)rmdir(path(".probe"));
+        (void)unlink(path(".probe"));
+        (void)mkdir(path(".probe"), 0700);
+        (void)mkdir(path("r-job/checkpoint.1.json.5"), 0700);
+        age("r-job/heartbeat.1", -3600);
+        if (resume(&t.run) == CKPT_OK) {
+            (void)mkdir(path("r-job/checkpoint.2.prev.json"), 0700);
+            (void)!save(1);
+        }
+    }
+}
+
+static void directories_survive_any_call_that_fails(void)
+{
+    any_call(2, NULL, by_age, EIO, false);
 }
 
 //--- What others put there ----------------------------------------------------
@@ -636,6 +665,9 @@ static void a_directory_under_a_name_of_the_store_blocks_nothing(void)
             plant_dir(".probe2");
             CHECK_INT(start(), CKPT_OK);
             (void)unlink(path(".probe"));
+            CHECK(symlink("nowhere", path(".probe")) == 0);
+            CHECK_INT(state(), CKPT_STATE_LIVE);
+            CHECK(unlink(path(".probe")) == 0);
             plant_dir(".probe");                // it is needed to judge
             plant_dir("r-job/heartbeat.2");     // the next claim
             plant_dir("r-job/checkpoint.1.prev.json");
@@ -648,6 +680,8 @@ static void a_directory_under_a_name_of_the_store_blocks_nothing(void)
             CHECK_INT(state(), CKPT_STATE_INTERRUPTED);
             CHECK_INT(resume(&t.run), CKPT_OK);
             CHECK(holds(&t.run, 2));
+            (void)unlink(path("r-job/heartbeat.1"));
+            plant_dir("r-job/heartbeat.1");
             plant_dir("r-job/heartbeat.99");    // no claim of anybody
             plant_dir("r-job/heartbeat.1.5");
             CHECK_INT(save(3), CKPT_OK);
@@ -811,7 +845,8 @@ static void an_owner_that_let_go_leaves_no_lock_to_its_child(void)
         int copy = -1;                  // as a child of fork() has one
         for (int fd = 3; fd < 64; fd++) {
             struct stat a, b;
-            if (fstat(fd, &a) == 0 && stat(path("r-job/heartbeat.1"), &b) == 0 &&
+            if (fstat(fd, &a) == 0 &&
+                stat(path("r-job/heartbeat.1"), &b) == 0 &&
                 a.st_ino == b.st_ino) {
                 copy = dup(fd);
                 break;
@@ -896,6 +931,9 @@ static void a_beat_in_the_future_is_watched_by_programs_that_run_once(void)
             }
             age(".seen-r-job", -61);
             CHECK_INT(once(), CKPT_STATE_INTERRUPTED);
+            // One that was cut says nothing.
+            CHECK(truncate(path(".seen-r-job"), 5) == 0);
+            CHECK_INT(once(), CKPT_STATE_BUSY);
             // A mark that cannot be kept is none.
             CHECK(unlink(path(".seen-r-job")) == 0);
             t.lacks[0] = (lack){ "create", EACCES, ".seen-" };
@@ -926,6 +964,90 @@ static void a_mark_of_a_beat_goes_with_its_run(void)
         CHECK(!is_there(".seen-r-job"));
     }
     end();
+}
+
+// A leftover, too, is swept by a program that runs once an hour.
+static void a_leftover_from_the_future_is_swept_in_time(void)
+{
+    uint32_t swept = 9;
+    if (begin(0)) {
+        plant_dir(".new-abc");
+        plant(".new-abc/heartbeat.1");
+        age(".new-abc/heartbeat.1", 7200);
+        CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &swept), CKPT_OK);
+        CHECK_INT(swept, 0);
+        CHECK(is_there(".seen-.new-abc"));
+        // a sweep decides by what was seen, and this is not long enough
+        CHECK_INT(open_store(), CKPT_OK);
+        age(".seen-.new-abc", -61);
+        CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &swept), CKPT_OK);
+        CHECK_INT(swept, 1);
+        CHECK(!is_there(".new-abc") && !is_there(".seen-.new-abc"));
+    }
+    end();
+}
+
+// Who gives up says so in its claim, if that is still there.
+static void who_gives_up_writes_into_no_claim_but_its_own(void)
+{
+    for (int local = 0; local <= 2; local += 2) {
+        if (begin(local)) {
+            static uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+            ckpt_store *s = &t.fs.base;
+            char nonce[CKPT_NONCE_MAX + 1], line[300] = "";
+            for (int i = 0; i < 2; i++) {
+                CHECK_INT(start(), CKPT_OK);
+                ckpt_abandon(&t.run);
+                memset(place, 0, sizeof(place));
+                CHECK_INT(s->methods->open(s, place, "job", CKPT_HOW_FIND,
+                                           &t.err), CKPT_OK);
+                CHECK_INT(s->methods->claim(s, place, 2, "x", nonce, &t.err),
+                          CKPT_OK);
+                if (i == 0) {
+                    CHECK(unlink(path("r-job/heartbeat.2")) == 0);
+                    plant("r-job/heartbeat.2");
+                }
+                s->methods->close(s, place, true);
+                FILE *f = fopen(path("r-job/heartbeat.2"), "r");
+                CHECK(f != NULL && fgets(line, sizeof(line), f) != NULL &&
+                      fclose(f) == 0);
+                CHECK(i == 0 ? strcmp(line, "theirs") == 0
+                             : strstr(line, "\"gave_up\":true ") != NULL);
+                CHECK(temp_dir_remove(path("r-job")));
+            }
+        }
+        end();
+    }
+}
+
+// The name is taken each time, by a directory that can be cleared, or not.
+static void a_name_that_stays_taken_is_told(void)
+{
+    for (int i = 0; i < 2; i++) {
+        if (begin(2)) {
+            static uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+            ckpt_store *s = &t.fs.base;
+            char nonce[CKPT_NONCE_MAX + 1];
+            ckpt_gen gen = { 1, 1, 0 };
+            ckpt_part part = { "{}", 0, 2, 0 };
+            memset(place, 0, sizeof(place));
+            CHECK_INT(s->methods->open(s, place, "job", CKPT_HOW_NEW, &t.err),
+                      CKPT_OK);
+            CHECK_INT(s->methods->claim(s, place, 1, "x", nonce, &t.err),
+                      CKPT_OK);
+            CHECK_INT(s->methods->put(s, place, &gen, &part, &t.err), CKPT_OK);
+            plant_dir("r-job");
+            t.lacks[0] = (lack){ "rename", ENOTEMPTY, "r-job" };
+            if (i == 1) {
+                t.lacks[1] = (lack){ "open", EACCES, "r-job" };
+            }
+            CHECK_INT(s->methods->publish(s, place, &gen, &t.err),
+                      i == 0 ? CKPT_ERR_EXISTS : CKPT_ERR_UNSURE);
+            s->methods->close(s, place, false);
+            CHECK_INT(names("", ".new-"), i);
+        }
+        end();
+    }
 }
 
 //--- What a store needs -------------------------------------------------------

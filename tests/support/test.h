@@ -8,7 +8,11 @@
 // One file of the program names all suites, and so becomes its main:
 //
 //     #define TEST_SUITES(X) X(claim) X(store)
+//     #define TEST_DOUBLES " store "
 //     #include "test.h"
+//
+// TEST_DOUBLES (optional) names those that test what tests are made with, each
+// between spaces: they are counted apart.
 //
 // Usage: run_all [-v] [part of "suite.test"]. A failure is a line, a test that
 // passes is silent, and the last line is "N passed, N failed". A failed check
@@ -72,6 +76,10 @@ bool test_check_str(const char *a, const char *b, const char *file, int line,
 void test_skip(const char *why);
 
 #ifdef TEST_SUITES
+
+#ifndef TEST_DOUBLES
+    #define TEST_DOUBLES ""
+#endif
 
 #define TEST_LINES_MAX 10       // failures that one test may print
 
@@ -165,7 +173,7 @@ int main(int argc, char **argv)
 {
     static const test_suite *const suites[] = { TEST_SUITES(TEST_ADDRESS) };
     const char *filter = "";
-    unsigned passed = 0, failed = 0;
+    unsigned passed = 0, failed = 0, doubles = 0;
     bool verbose = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-v") == 0) {
@@ -175,6 +183,8 @@ int main(int argc, char **argv)
         }
     }
     for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
+        char noun[64];
+        snprintf(noun, sizeof(noun), " %s ", suites[i]->noun);
         for (size_t k = 0; k < suites[i]->count; k++) {
             char name[512];
             snprintf(name, sizeof(name), "%s.%s", suites[i]->noun,
@@ -183,8 +193,12 @@ int main(int argc, char **argv)
                 int result = test_run(suites[i], &suites[i]->cases[k], verbose);
                 passed += result == 1;
                 failed += result == 0;
+                doubles += result >= 0 && strstr(TEST_DOUBLES, noun) != NULL;
             }
         }
+    }
+    if (doubles > 0) {
+        printf("of which %u test the doubles\n", doubles);
     }
     printf("%u passed, %u failed\n", passed, failed);
     return failed > 0 || passed == 0;

@@ -48,5 +48,6 @@ for name in suites storm life form protocol; do
     [ "$f" = 0 ] || bad="$bad $name"
 done
 [ -z "$bad" ] || echo "== failed:$bad"
+grep ' test the doubles$' "$B/all.suites"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

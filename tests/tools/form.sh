@@ -261,6 +261,7 @@ macros() {
                 # the file store asks for POSIX, as it says
                 delete left["_POSIX_C_SOURCE"]
                 delete left["_FILE_OFFSET_BITS"]
+                delete left["_TIME_BITS"]
                 delete left["CKPT_IMPLEMENTATION"]
                 for (name in left) {
                     n++
@@ -619,9 +620,9 @@ check "no statement has two ?:" \
     awk -f tests/tools/form/choices.awk ckpt.h ckpt_store_fs.h
 
 check "ckpt.h has so many code lines, and no section above 500" \
-    awk -v most=4987 -f tests/tools/form/lines.awk ckpt.h
+    awk -v most=5050 -f tests/tools/form/lines.awk ckpt.h
 check "ckpt_store_fs.h has so many code lines, and no section above 500" \
-    awk -v most=1900 -f tests/tools/form/lines.awk ckpt_store_fs.h
+    awk -v most=2330 -f tests/tools/form/lines.awk ckpt_store_fs.h
 
 # Between the first and the last public declaration.
 no_insides() {
