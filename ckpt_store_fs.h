@@ -1901,12 +1901,11 @@ static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
 {
     static const char name[] = ".probe";
     ckpt_fs_stat st;
-    int r = 0, fd = -EISDIR;
-    for (int tries = 0; tries < 2 && fd < 0 && r >= 0; tries++) {
-        r = tries == 0 ? 0 : ckpt__fs_move_out(fs, fs->priv.root, name);
-        fd = ckpt__fs_open(fs, fs->priv.root, name,
-                           CKPT_FS_WRITE | CKPT_FS_CREATE);
-        if (fd < 0 && fd != -EISDIR && fd != -ELOOP) return fd;
+    const int flags = CKPT_FS_WRITE | CKPT_FS_CREATE;
+    int r = 0, fd = ckpt__fs_open(fs, fs->priv.root, name, flags);
+    if (fd == -EISDIR || fd == -ELOOP) {
+        r = ckpt__fs_move_out(fs, fs->priv.root, name);
+        fd = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, name, flags);
     }
     if (fd < 0) return fd;
     if (fs->priv.locks) {
@@ -2273,26 +2272,27 @@ static ckpt_code ckpt__fs_replace_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
 
 // Clears a directory that has the name of a run, and holds neither a claim nor
 // a generation: what others put there (a .DS_Store, a swap file, the file of a
-// dead client of NFS) must not keep an id for ever. Returns -EEXIST, and
-// changes nothing, if a run is there. The directory is never renamed itself:
-// another process can begin the run meanwhile, and what is moved then must not
-// be that run.
+// dead client of NFS) must not keep an id for ever. Returns -EEXIST if a run is
+// there; the first of the two walks finds that before anything is moved. The
+// directory is never renamed itself: another process can begin the run
+// meanwhile, and what is moved then must not be that run. For the same reason
+// no claim and no generation is ever moved.
 static int ckpt__fs_clear_dir(ckpt_store_fs *fs, const char *name)
 {
     ckpt__fs_walk w;
     uint64_t epoch;
     int dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
     int r = dir < 0 ? dir : 0;
-    for (int moves = 0; r == 0 && moves < 2; moves++) {
+    for (int walks = 0; r == 0 && walks < 2; walks++) {
         for (bool more = ckpt__fs_walk_begin(&w, fs, dir);
              more && ckpt__fs_walk_next(&w); ) {
             const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
-            if (moves == 1) {
+            if (kind != CKPT__FS_OTHER && kind != CKPT__FS_TEMP &&
+                !ckpt__fs_is_dir(fs, dir, w.name)) {
+                r = -EEXIST;
+            } else if (walks == 1) {
                 const int moved = ckpt__fs_move_out(fs, dir, w.name);
                 r = moved < 0 && moved != -ENOENT ? moved : r;
-            } else if (kind != CKPT__FS_OTHER && kind != CKPT__FS_TEMP &&
-                       !ckpt__fs_is_dir(fs, dir, w.name)) {
-                r = -EEXIST;
             }
         }
         r = w.r < 0 ? w.r : r;
