@@ -4336,7 +4336,7 @@ CKPT_API ckpt_code ckpt_init(ckpt_ctx *view, const ckpt_desc *desc)
     }
     if (d.size_max < 1024) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
     ctx->desc = d;
-    ctx->place.error.op = NULL;
+    ctx->place.error.op = "";
     ctx->place.error.msg = ckpt_code_message(CKPT_OK);
     return CKPT_OK;
 }

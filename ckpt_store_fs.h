@@ -2180,20 +2180,26 @@ typedef enum ckpt__fs_renamed {
 // Renames a generation within the directory of the run. If rename() says that
 // it failed, this function looks which generation has the new name: on a
 // network file system the file can be renamed although the answer was lost
-// (rename(2), BUGS). *sys becomes the result of rename(). A directory under the
-// new name is moved out of the way.
+// (rename(2), BUGS). That is the generation of this token, or the one that has
+// the name twin, too. *sys becomes the result of rename(). A directory under
+// the new name is moved out of the way.
 static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
                                                const ckpt__fs_place *p,
                                                const char *from, const char *to,
-                                               uint64_t token, int *sys)
+                                               const char *twin, uint64_t token,
+                                               int *sys)
 {
-    ckpt__fs_id seen;
+    ckpt__fs_id own = { 0, { 0, 0 } }, seen;
     int r = fs->priv.calls->rename(fs->priv.user, p->dir, from, p->dir, to);
     if (r == -EISDIR && ckpt__fs_move_out(fs, p->dir, to) >= 0) {
         r = fs->priv.calls->rename(fs->priv.user, p->dir, from, p->dir, to);
     }
     *sys = r;
     if (r >= 0) return CKPT__FS_RENAMED;
+    if (twin != NULL) {
+        (void)ckpt__fs_identify(fs, p->dir, twin, &own);
+        token = own.token;
+    }
     r = ckpt__fs_identify(fs, p->dir, to, &seen);
     if (r >= 0 && seen.token == token) return CKPT__FS_RENAMED;
     if (r >= 0 || r == -ENOENT) return CKPT__FS_NOT_RENAMED;
@@ -2207,30 +2213,31 @@ static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
 // kept the newest already.
 static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
                                       const char *newest, const char *prev,
-                                      char link_name[56], uint64_t *token,
-                                      ckpt_error *err)
+                                      char link_name[56], ckpt_error *err)
 {
     char random[CKPT__FS_RANDOM_DIGITS + 1];
-    ckpt__fs_id last, there;
-    memset(&last, 0, sizeof(last));
+    ckpt__fs_id last = { 0, { 0, 0 } }, there = { 1, { 0, 0 } };
+    ckpt_fs_stat st, prev_st;
     link_name[0] = '\0';
-    int r = ckpt__fs_identify(fs, p->dir, newest, &last);
-    if (r == -ENOENT) return CKPT_OK;           // nothing published yet
-    *token = last.token;
-    r = r < 0 ? r : ckpt__fs_identify(fs, p->dir, prev, &there);
-    if (r >= 0 && ckpt__fs_same_file(there.file, last.file)) {
+    int r = ckpt__fs_stat_at(fs, p->dir, newest, &st);
+    if (r == -ENOENT || (r >= 0 && st.is_dir)) {
+        return CKPT_OK;                 // nothing published yet
+    }
+    r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, prev, &prev_st);
+    if (r >= 0 && ckpt__fs_same_file(ckpt__fs_file_of(&prev_st),
+                                     ckpt__fs_file_of(&st))) {
         return CKPT_OK;                 // a save that failed came this far
     }
     r = r == -ENOENT || r >= 0 ? ckpt__fs_random_digits(fs, random) : r;
     if (r < 0) return ckpt__fs_fail(err, "look at the last checkpoint", r);
     ckpt__stb_sprintf(link_name, ".t.%llu.%s", (ckpt__ull)p->epoch, random);
     r = fs->priv.calls->link(fs->priv.user, p->dir, newest, p->dir, link_name);
-    if (r < 0 && (ckpt__fs_identify(fs, p->dir, link_name, &there) < 0 ||
-                  there.token != last.token)) {
-        link_name[0] = '\0';
-        return ckpt__fs_fail_link(err, "keep the last checkpoint", r);
-    }
-    return CKPT_OK;
+    if (r >= 0) return CKPT_OK;
+    (void)ckpt__fs_identify(fs, p->dir, newest, &last);
+    (void)ckpt__fs_identify(fs, p->dir, link_name, &there);
+    if (there.token == last.token) return CKPT_OK;      // it is made
+    link_name[0] = '\0';
+    return ckpt__fs_fail_link(err, "keep the last checkpoint", r);
 }
 
 // Makes the newest generation prev, and the temporary file the newest. Returns
@@ -2240,24 +2247,22 @@ static ckpt_code ckpt__fs_replace_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
                                          uint64_t token, ckpt_error *err)
 {
     char newest[64], prev[64], link_name[56];
-    uint64_t last = 0;
     ckpt__fs_renamed renamed = CKPT__FS_NOT_RENAMED;
     int sys = 0;
     ckpt__fs_gen_name(newest, p->epoch, false);
     ckpt__fs_gen_name(prev, p->epoch, true);
-    ckpt_code rc = ckpt__fs_link_newest(fs, p, newest, prev, link_name, &last,
-                                        err);
+    ckpt_code rc = ckpt__fs_link_newest(fs, p, newest, prev, link_name, err);
     if (rc == CKPT_OK) {
         rc = ckpt__fs_check_claim(fs, p, err);
     }
     if (rc == CKPT_OK && link_name[0] != '\0' &&
-        ckpt__fs_rename_in_run(fs, p, link_name, prev, last, &sys) !=
+        ckpt__fs_rename_in_run(fs, p, link_name, prev, newest, 0, &sys) !=
             CKPT__FS_RENAMED) {
         rc = ckpt__fs_fail(err, "keep the last checkpoint", sys);
     }
     if (rc == CKPT_OK) {
-        renamed = ckpt__fs_rename_in_run(fs, p, p->temp_name, newest, token,
-                                         &sys);
+        renamed = ckpt__fs_rename_in_run(fs, p, p->temp_name, newest, NULL,
+                                         token, &sys);
         rc = renamed == CKPT__FS_RENAMED ? CKPT_OK :
             ckpt__fs_fail(err, "rename a checkpoint", sys);
     }

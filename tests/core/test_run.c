@@ -387,6 +387,7 @@ static void options_out_of_range_are_refused(void)
     d.resume_max = 0;
     CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
     CHECK_INT(ckpt_last_error(&t.ctx)->code, CKPT_OK);
+    CHECK_STR(ckpt_last_error(&t.ctx)->op, "");         // nothing failed
     CHECK(ckpt_last_error(&t.ctx)->msg != NULL);
 }
 

@@ -212,7 +212,7 @@ function draw(n, seed,    i, e, what, tries) {
     drawing = 1
     for (tries = 0; n > 0 && tries < 100000; tries++) {
         i = 1 + int(rand() * lines)
-        if (of[i] == "" || (i in marked)) {
+        if (of[i] == "" || (i in marked) || line[i] ~ /CKPT_ASSERT/) {
             continue
         }
         what = ordinary(i)
