@@ -266,7 +266,7 @@ CKPT_API uint32_t ckpt_version(void);
 
 // What a context and a run keep inside, in bytes.
 #define CKPT_CTX_SIZE       4688
-#define CKPT_RUN_SIZE       (3896 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_RUN_SIZE       (4024 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -1020,7 +1020,8 @@ struct ckpt_env {
         ckpt_env_desc desc;
         bool          open, released, releasing;
         bool          struck;       // its run does not list it any more
-        uint64_t      run, epoch;   // which run, and which claim of it
+        uint64_t      epoch;        // which claim,
+        char          birth[CKPT_NONCE_MAX + 1];    // and of which run
     } priv;                         // not part of the API
 };
 
@@ -1833,8 +1834,8 @@ CKPT__ONCE static uint64_t ckpt__hash(uint64_t hash, const void *bytes,
     return hash;
 }
 
-// The hash of a text as it is escaped in the record. The reader sees only that
-// form, and finds names by this hash.
+// The hash of a text as it is escaped in the record: the reader sees only that
+// form. It says which entry may have a name; the text of the entry decides.
 static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
 {
     uint64_t hash = CKPT__HASH_EMPTY;
@@ -2474,21 +2475,47 @@ typedef struct ckpt__span {
     uint32_t from, size;
 } ckpt__span;
 
+// The comparison of an id with a string that is read, where it is escaped.
+typedef struct ckpt__match {
+    const char *left;           // of the id: what is not compared yet
+    size_t      at;             // in its first character, escaped
+    bool        same;           // so far
+} ckpt__match;
+
 // A string that was read, as it stands between its quotes: escaped.
 typedef struct ckpt__string {
-    uint64_t   hash;
-    ckpt__span at;              // where it stands
-    uint32_t   cap, len;
-    char      *buf;             // its first cap bytes, if not NULL
+    uint64_t     hash;
+    ckpt__span   at;            // where it stands
+    uint32_t     cap, len;
+    char        *buf;           // its first cap bytes, if not NULL
+    ckpt__match *match;         // what it is compared with, if not NULL
 } ckpt__string;
+
+// Compares one more byte of a string.
+static void ckpt__match_byte(ckpt__match *m, uint8_t c)
+{
+    char one[8];
+    size_t size;
+    m->same = m->same && *m->left != '\0';
+    if (!m->same) return;
+    const size_t taken = ckpt__escape(one, &size, m->left, strlen(m->left),
+                                      CKPT__AS_ID);
+    m->same = (uint8_t)one[m->at++] == c;
+    if (m->at == size) {
+        m->left += taken;
+        m->at = 0;
+    }
+}
 
 static void ckpt__string_byte(ckpt__string *s, uint8_t c)
 {
-    if (s != NULL) {
-        s->hash = ckpt__hash(s->hash, &c, 1);
-        if (s->len < s->cap) {
-            s->buf[s->len++] = (char)c;
-        }
+    if (s == NULL) return;
+    s->hash = ckpt__hash(s->hash, &c, 1);
+    if (s->len < s->cap) {
+        s->buf[s->len++] = (char)c;
+    }
+    if (s->match != NULL) {
+        ckpt__match_byte(s->match, c);
     }
 }
 
@@ -3129,8 +3156,9 @@ typedef struct ckpt__record {
     ckpt_outcome  outcome;
     bool          once;             // kept as done when it completes
     bool          lost;             // kept without a whole generation
+    bool          has_fingerprint;
     int64_t       saved_at_ms;
-    uint64_t      fingerprint;      // hash of the stored text, 0: none
+    uint64_t      fingerprint;      // hash of the stored text
     ckpt__section section[CKPT__SECTIONS];
     uint32_t      uncertain;        // effects begun and not ended
     uint32_t      front;            // sum of the body up to the prompt
@@ -3144,13 +3172,24 @@ typedef struct ckpt__entry {
     uint32_t size, crc;             // of the whole entry
     uint32_t value_size;            // of its result or timestep
     bool     ended;
+    uint8_t  told;                  // of an effect: what its begin said
 } ckpt__entry;
+
+// What ckpt_effect_begin() has said of an effect under this claim.
+enum {
+    CKPT__TOLD_NOTHING,             // if this claim began it, its begin failed:
+                                    // the tool has not run
+    CKPT__TOLD_UNKNOWN,             // newer generations were damaged or missing
+    CKPT__TOLD                      // a begin returned CKPT_OK
+};
 
 // All entries of a record.
 typedef struct ckpt__tables {
     uint64_t    phases[CKPT_PHASES_MAX];    // hashes of their names
     ckpt__entry effects[CKPT_EFFECTS_MAX];
     ckpt__entry held[CKPT_HELD_MAX];
+    uint32_t    known;              // effects that stood in it when this claim
+                                    // last knew which generation stands
 } ckpt__tables;
 
 static ckpt__entry *ckpt__entries(ckpt__tables *tables, uint32_t list)
@@ -3445,23 +3484,29 @@ static bool ckpt__is_nonce(const char *text, size_t size)
 CKPT__APART static void ckpt__take_run(ckpt__reader *r, const char *id,
                                        const ckpt__into *into)
 {
-    ckpt__string *s = &into->found->string;
+    ckpt__string s;
+    ckpt__match match = { id, 0, true };
     char *birth = into->rec->birth;
-    ckpt__take_shown(r, s, NULL, 0);
-    into->found->ours = s->hash == ckpt__hash_text(id, CKPT__AS_ID);
+    memset(&s, 0, sizeof(s));
+    s.match = &match;
+    ckpt__take_string(r, &s);
+    into->found->ours = match.same && *match.left == '\0';
     ckpt__take_text(r, ",\"birth\":");
-    ckpt__take_shown(r, s, birth, CKPT_NONCE_MAX);
-    into->found->birth = s->at;
-    ckpt__need(r, ckpt__is_nonce(birth, s->at.size), CKPT_ERR_DAMAGED);
+    ckpt__take_shown(r, &s, birth, CKPT_NONCE_MAX);
+    into->found->birth = s.at;
+    ckpt__need(r, ckpt__is_nonce(birth, s.at.size), CKPT_ERR_DAMAGED);
 }
 
 // The number of the metadata key that s names, from number next on.
 // CKPT__META_COUNT: the key is unknown, or out of order.
 static uint32_t ckpt__meta_find(const ckpt__string *s, uint32_t next)
 {
-    while (next < CKPT__META_COUNT && s->hash !=
-           ckpt__hash_text(ckpt__meta_key(next), CKPT__AS_TEXT)) {
-        next++;
+    for (; next < CKPT__META_COUNT; next++) {
+        const char *key = ckpt__meta_key(next);
+        if (strlen(key) == s->at.size &&
+            memcmp(key, s->buf, s->at.size) == 0) {
+            break;
+        }
     }
     return next;
 }
@@ -3471,14 +3516,18 @@ CKPT__APART static void ckpt__take_meta(ckpt__reader *r,
                                         const ckpt__into *into)
 {
     ckpt__found *f = into->found;
-    ckpt__string *s = &f->string;
+    ckpt__string name, *s = &f->string;
+    char text[16];                              // longer than any key
     for (uint32_t key = 0; r->rc == CKPT_OK && ckpt__peek(r) != '}'; key++) {
         if (key > 0) {
             ckpt__take_byte(r, ',');
         }
-        ckpt__take_shown(r, s, NULL, 0);
+        memset(&name, 0, sizeof(name));
+        name.buf = text;
+        name.cap = sizeof(text);
+        ckpt__take_string(r, &name);
         ckpt__take_byte(r, ':');
-        key = ckpt__meta_find(s, key);
+        key = ckpt__meta_find(&name, key);
         ckpt__need(r, key < CKPT__META_COUNT, CKPT_ERR_DAMAGED);
         if (r->rc != CKPT_OK) return;
         f->meta[key].from = ckpt__pos(r);
@@ -3489,7 +3538,10 @@ CKPT__APART static void ckpt__take_meta(ckpt__reader *r,
         switch (key) {
         case CKPT__META_agent_id: f->agent = s->hash; break;
         case CKPT__META_task_id: f->task = s->hash; break;
-        case CKPT__META_fingerprint: into->rec->fingerprint = s->hash; break;
+        case CKPT__META_fingerprint:
+            into->rec->fingerprint = s->hash;
+            into->rec->has_fingerprint = true;
+            break;
         default: break;
         }
     }
@@ -3589,6 +3641,24 @@ static const uint32_t ckpt__list_max[] = {
     CKPT_PHASES_MAX, CKPT_EFFECTS_MAX, CKPT_HELD_MAX
 };
 
+// Puts an entry that was read into its table, as number i. If the claim knew
+// the effect before, what it was told stays. Entries keep their order, and a
+// save only drops some and adds one: it stood at i, or behind.
+static void ckpt__table_put(ckpt__tables *tables, uint32_t list, uint32_t i,
+                            const ckpt__entry *entry)
+{
+    ckpt__entry *e = ckpt__entries(tables, list);
+    uint8_t told = CKPT__TOLD_NOTHING;
+    for (uint32_t k = i; list == CKPT__EFFECTS && k < tables->known; k++) {
+        if (e[k].key == entry->key && e[k].turn == entry->turn &&
+            e[k].epoch == entry->epoch && e[k].told > told) {
+            told = e[k].told;
+        }
+    }
+    e[i] = *entry;
+    e[i].told = told;
+}
+
 // Ends a piece of a list, and adds it to the list.
 static void ckpt__piece_end(ckpt__reader *r, ckpt__section *list,
                             ckpt__section *piece)
@@ -3623,7 +3693,7 @@ static void ckpt__take_list(ckpt__reader *r, uint32_t list,
         if (into->tables != NULL && list == CKPT__PHASES) {
             into->tables->phases[section->count] = f->entry.key;
         } else if (into->tables != NULL) {
-            ckpt__entries(into->tables, list)[section->count] = f->entry;
+            ckpt__table_put(into->tables, list, section->count, &f->entry);
         }
         section->count++;
     }
@@ -4214,12 +4284,12 @@ typedef struct ckpt__run {
     uint64_t         seq_acked;     // of the last save that returned OK
     uint64_t         adopted;       // epoch of the generation adopted
     uint64_t         turn_adopted;  // its turn_max
-    uint64_t         begin_again;   // an effect whose begin was not confirmed
-    uint64_t         hold_again;    // likewise, a held environment,
-    uint64_t         phase_again;   // the end of a phase,
-    uint64_t         end_again;     // and the end of an effect,
-    uint64_t         end_turn;      // which is of this turn
-    uint32_t         phases_then;   // how many phases had ended before that one
+    bool             phase_again;   // an end of a phase was not acknowledged:
+    uint32_t         phases_then;   // how many phases had ended before it,
+    ckpt__section    phase_output;  // and its output
+    bool             end_again;     // likewise, the end of an effect:
+    uint64_t         end_turn;      // its turn,
+    char             end_id[CKPT_NAME_MAX + 1];     // and its id
     int64_t          saved_ms;      // on the monotonic clock; -1: never in
     int64_t          beat_ms;       // this claim
     ckpt_store       none;          // where a degraded run is kept: nowhere
@@ -4653,7 +4723,11 @@ static ckpt_code ckpt__rejudge(ckpt__run *run)
     if (run->place.bad_count > 0 || run->record.seq < run->seq_acked) {
         run->doubts |= CKPT__DOUBT_CALLER;
         run->view->older = true;
+        for (uint32_t i = 0; i < CKPT_EFFECTS_MAX; i++) {
+            run->tables.effects[i].told = CKPT__TOLD_UNKNOWN;
+        }
     }
+    run->tables.known = run->record.section[CKPT__EFFECTS].count;
     ckpt__mirror(run);
     // Set it aside now: the next save makes the newest file its "prev", and
     // would replace the good generation by the damaged one.
@@ -4687,11 +4761,12 @@ CKPT__ONCE static void ckpt__apply_entry(const ckpt__plan *plan,
     ckpt__entry entry = {
         ckpt__hash_text(plan->name, CKPT__AS_TEXT), plan->now->turn,
         plan->now->epoch, plan->entry.size, plan->entry.crc,
-        plan->value_now.size, old != NULL
+        plan->value_now.size, old != NULL, CKPT__TOLD_NOTHING
     };
     if (old != NULL) {
         entry.turn = old->turn;
         entry.epoch = old->epoch;
+        entry.told = old->told;
     } else if (plan->list == CKPT__HELD) {
         entry.turn = (uint64_t)plan->steps;
     }
@@ -4721,6 +4796,7 @@ CKPT__APART static void ckpt__apply(ckpt__run *run)
         tables->phases[plan->at] = ckpt__hash_text(plan->name, CKPT__AS_TEXT);
     }
     run->record = run->next;
+    tables->known = run->record.section[CKPT__EFFECTS].count;
     ckpt__mirror(run);
 }
 
@@ -4853,11 +4929,11 @@ static ckpt_code ckpt__save_planned(ckpt__run *run)
 
 // Ends a public call that saves: rc is what became of its plan. again is the
 // mark of a change that was not acknowledged yet, or NULL.
-static ckpt_code ckpt__save_end(ckpt__run *run, ckpt_code rc, uint64_t *again)
+static ckpt_code ckpt__save_end(ckpt__run *run, ckpt_code rc, bool *again)
 {
     rc = rc == CKPT_OK ? ckpt__save_planned(run) : ckpt__save_failed(run, rc);
     if (rc == CKPT_OK && again != NULL) {
-        *again = 0;
+        *again = false;
     }
     return rc;
 }
@@ -5381,8 +5457,10 @@ static ckpt_code ckpt__take_run_over(ckpt__ctx *ctx, ckpt__run *run,
                                      uint32_t purpose)
 {
     CKPT__TRY(ckpt__take(ctx, run, id, purpose));
+    // A hash is enough here: it decides nothing, the caller is only told.
     run->view->fingerprint_differs = fingerprint != NULL &&
-        run->record.fingerprint != ckpt__hash_text(fingerprint, CKPT__AS_TEXT);
+        (!run->record.has_fingerprint || run->record.fingerprint !=
+          ckpt__hash_text(fingerprint, CKPT__AS_TEXT));
     // The facts are those before the claim: of the owner before us.
     if (ckpt__is_stale(&run->place.facts, &ctx->desc)) {
         ckpt__tell(run, CKPT_EVENT_STALE, NULL);
@@ -5508,30 +5586,19 @@ static ckpt_code ckpt__finish(ckpt__run *run, ckpt_outcome outcome,
 
 //--- Entries ------------------------------------------------------------------
 
-// Phases, effects and held environments are entries of lists. An entry is found
-// by the hash of its name, and read where it stands in the record.
+// Phases, effects and held environments are entries of lists. The hash of a
+// name says which entries may have it; their text, where it stands in the
+// record, decides: two names can have one hash.
 
-// Whether entry i of a list has the name whose hash is key. An effect must also
-// be of that turn, or, with UINT64_MAX, not have ended.
-static bool ckpt__entry_is(ckpt__run *run, uint32_t list, uint32_t i,
-                           uint64_t key, uint64_t turn)
+// Whether entry i of a list may have the name whose hash is key. An effect must
+// also be of that turn, or, with UINT64_MAX, not have ended.
+static bool ckpt__entry_may_be(ckpt__run *run, uint32_t list, uint32_t i,
+                               uint64_t key, uint64_t turn)
 {
     if (list == CKPT__PHASES) return run->tables.phases[i] == key;
     const ckpt__entry *e = &ckpt__entries(&run->tables, list)[i];
     if (list == CKPT__HELD) return e->key == key;
     return e->key == key && (turn == UINT64_MAX ? !e->ended : e->turn == turn);
-}
-
-// The newest such entry; the number of entries if there is none.
-static uint32_t ckpt__entry_find(ckpt__run *run, uint32_t list,
-                                 const char *name, uint64_t turn)
-{
-    const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
-    const uint32_t n = run->record.section[list].count;
-    for (uint32_t i = n; i > 0; i--) {
-        if (ckpt__entry_is(run, list, i - 1, key, turn)) return i - 1;
-    }
-    return n;
 }
 
 // Takes entry i of a list from the generation in the store into run->found.
@@ -5553,18 +5620,55 @@ static ckpt_code ckpt__entry_take(ckpt__run *run, uint32_t list, uint32_t i)
     return ckpt__is_syntax(r->rc) ? CKPT_ERR_DAMAGED : r->rc;
 }
 
+// Reads the name of entry i of a list into the window, still escaped. It fits:
+// escaped it is at most twice as long.
+static ckpt_code ckpt__entry_raw(ckpt__run *run, uint32_t list, uint32_t i)
+{
+    ckpt__place *p = &run->place;
+    CKPT__TRY(ckpt__entry_take(run, list, i));
+    const ckpt__span s = run->found.string.at;
+    return ckpt__copy_out(p, s.from, s.size, p->window, sizeof(p->window));
+}
+
+// Compares the name of entry i of a list with this one. The store that keeps
+// nothing has no text to compare: there the hash has decided.
+static ckpt_code ckpt__entry_compare(ckpt__run *run, uint32_t list, uint32_t i,
+                                     const char *name, bool *same)
+{
+    *same = true;
+    if (ckpt__is_none(run->place.store)) return CKPT_OK;
+    CKPT__TRY(ckpt__entry_raw(run, list, i));
+    *same = ckpt__same_text((const char *)run->place.window,
+                            run->found.string.at.size, name);
+    return CKPT_OK;
+}
+
+// Finds the newest such entry, and takes it into run->found. *at is the number
+// of entries if there is none.
+static ckpt_code ckpt__entry_find(ckpt__run *run, uint32_t list,
+                                  const char *name, uint64_t turn, uint32_t *at)
+{
+    const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
+    const uint32_t n = run->record.section[list].count;
+    for (*at = n; *at > 0; ) {
+        bool same = ckpt__entry_may_be(run, list, --*at, key, turn);
+        if (same) {
+            CKPT__TRY(ckpt__entry_compare(run, list, *at, name, &same));
+        }
+        if (same) return CKPT_OK;
+    }
+    *at = n;
+    return CKPT_OK;
+}
+
 // Reads the name of entry i of a list.
 static ckpt_code ckpt__entry_name(ckpt__run *run, uint32_t list, uint32_t i,
                                   char name[CKPT_NAME_MAX + 1])
 {
-    // The escaped name fits into the window: it is at most twice as long.
-    ckpt__place *p = &run->place;
-    char *raw = (char *)p->window;
+    char *raw = (char *)run->place.window;
     bool lone = false;
-    CKPT__TRY(ckpt__entry_take(run, list, i));
-    const ckpt__span s = run->found.string.at;
-    CKPT__TRY(ckpt__copy_out(p, s.from, s.size, raw, sizeof(p->window)));
-    const size_t n = ckpt__unescape(raw, raw, s.size, &lone);
+    CKPT__TRY(ckpt__entry_raw(run, list, i));
+    const size_t n = ckpt__unescape(raw, raw, run->found.string.at.size, &lone);
     if (n > CKPT_NAME_MAX) return CKPT_ERR_DAMAGED;
     memcpy(name, raw, n);
     name[n] = '\0';
@@ -5577,14 +5681,15 @@ static ckpt_code ckpt__entry_value(ckpt__run *run, uint32_t list,
                                    const char *name, uint64_t turn, void *buf,
                                    size_t cap, size_t *size)
 {
+    uint32_t i;
     *size = 0;
     CKPT__TRY(ckpt__ready(run));
-    const uint32_t i = ckpt__entry_find(run, list, name, turn);
+    CKPT__TRY(ckpt__entry_find(run, list, name, turn, &i));
     if (i == run->record.section[list].count ||
+        ckpt__is_none(run->place.store) ||
         (list == CKPT__EFFECTS && !run->tables.effects[i].ended)) {
         return CKPT_ERR_NOT_FOUND;
     }
-    CKPT__TRY(ckpt__entry_take(run, list, i));
     const ckpt__span value = run->found.value;
     *size = value.size;
     return ckpt__copy_out(&run->place, value.from, value.size, buf, cap);
@@ -5600,11 +5705,13 @@ static ckpt_code ckpt__entry_next(ckpt__run *run, uint32_t list, uint32_t *at,
     CKPT__TRY(ckpt__ready(run));
     const uint32_t n = run->record.section[list].count;
     uint32_t i = *at;
+    if (ckpt__is_none(run->place.store)) return CKPT_END;
     if (i > 0) {
-        const uint32_t found = ckpt__entry_find(run, list, name, turn);
+        uint32_t found;
+        CKPT__TRY(ckpt__entry_find(run, list, name, turn, &found));
         i = found < n ? found + 1 : i - 1;
     }
-    if (i >= n || ckpt__is_none(run->place.store)) return CKPT_END;
+    if (i >= n) return CKPT_END;
     *entry = ckpt__entries(&run->tables, list)[i];
     *at = i + 1;
     name[0] = '\0';
@@ -5854,7 +5961,14 @@ CKPT_API bool ckpt_phase(ckpt_run *view, const char *name)
     const uint32_t n = ckpt__is_open(run) ? run->phases_adopted : 0;
     if (run->stage == CKPT__OVER) return false;
     for (uint32_t i = 0; i < n; i++) {
-        if (run->tables.phases[i] == key && ckpt__bit(run->skippable, i)) {
+        bool same = run->tables.phases[i] == key &&
+                    ckpt__bit(run->skippable, i);
+        if (same) {
+            // If the text cannot be read, the hash decides: a phase that was
+            // complete must not be done twice because a disk failed.
+            (void)ckpt__entry_compare(run, CKPT__PHASES, i, name, &same);
+        }
+        if (same) {
             ckpt__bit_put(run->skippable, i, false);
             return false;
         }
@@ -5877,18 +5991,21 @@ static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
     CKPT__TRY(ckpt__save_begin(run, save));
     CKPT__TRY(ckpt__name_check(name, &run->place.error));
     const uint32_t n = run->record.section[CKPT__PHASES].count;
-    const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
+    const ckpt__section *now = &run->plan.value_now;
     CKPT__TRY(ckpt__plan_value(run, output));
-    const uint64_t again = ckpt__hash(key, &run->plan.value_now.crc, 4);
     // A call that could not be acknowledged is repeated: if what it wrote
     // stands, that is only saved once more. Else the phase would stand twice,
     // and the next one of that name be skipped although it was never done.
-    if (run->phase_again == again && n == run->phases_then + 1) {
-        return CKPT_OK;
+    bool again = run->phase_again && n == run->phases_then + 1 &&
+                 now->crc == run->phase_output.crc;
+    if (again) {
+        CKPT__TRY(ckpt__entry_compare(run, CKPT__PHASES, n - 1, name, &again));
     }
+    if (again) return CKPT_OK;
     if (n == CKPT_PHASES_MAX) return CKPT_ERR_PHASES;
     ckpt__plan_entry(run, CKPT__PHASES, n, CKPT__WRITE, name);
-    run->phase_again = again;
+    run->phase_again = true;
+    run->phase_output = *now;
     run->phases_then = n;
     run->next.attempt = 0;                      // progress (R6)
     return CKPT_OK;
@@ -5927,10 +6044,23 @@ static bool ckpt__effect_fits(const ckpt__run *run)
 
 // Whether a recorded effect counts. If this claim could not acknowledge its
 // begin, the caller has not run the tool, and the effect is still new.
-static bool ckpt__effect_stands(const ckpt__run *run, const ckpt__entry *e,
-                                uint64_t key)
+static bool ckpt__effect_stands(const ckpt__run *run, const ckpt__entry *e)
 {
-    return e->ended || e->epoch != run->epoch || run->begin_again != key;
+    return e->ended || e->epoch != run->epoch || e->told != CKPT__TOLD_NOTHING;
+}
+
+// Remembers that the caller knows about an effect. It may then have run the
+// tool, so the effect is never new again. Of two ids with one hash this tells
+// of both: a begin that failed is then refused once more, which harms nobody.
+static void ckpt__effect_told(ckpt__run *run, const char *id, uint64_t turn)
+{
+    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
+    for (uint32_t i = 0; i < run->record.section[CKPT__EFFECTS].count; i++) {
+        ckpt__entry *e = &run->tables.effects[i];
+        if (e->key == key && e->turn == turn) {
+            e->told = CKPT__TOLD;
+        }
+    }
 }
 
 // Plans the begin of an effect. *stands: the effect is recorded already.
@@ -5941,12 +6071,11 @@ static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
     CKPT__TRY(ckpt__save_begin(run, save));
     if (save == NULL) return CKPT_ERR_ARGUMENT;
     CKPT__TRY(ckpt__name_check(id, &run->place.error));
-    const uint64_t name = ckpt__hash_text(id, CKPT__AS_TEXT);
-    const uint64_t key = name ^ save->turn;
-    const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id, save->turn);
+    uint32_t at;
+    CKPT__TRY(ckpt__entry_find(run, CKPT__EFFECTS, id, save->turn, &at));
     const ckpt__entry *e = &run->tables.effects[at];
     const bool again = at < run->record.section[CKPT__EFFECTS].count;
-    *stands = again && ckpt__effect_stands(run, e, key);
+    *stands = again && ckpt__effect_stands(run, e);
     if (*stands) {
         ckpt__effect_fill(e, effect);
         return CKPT_OK;
@@ -5955,10 +6084,9 @@ static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
     if (!again) {
         ckpt__plan_entry(run, CKPT__EFFECTS, at, CKPT__WRITE, id);
     }
-    if (run->end_again == name) {
-        run->end_again = 0;                     // the caller did not repeat it
+    if (strcmp(run->end_id, id) == 0) {
+        run->end_again = false;                 // the caller did not repeat it
     }
-    run->begin_again = key;
     return CKPT_OK;
 }
 
@@ -5975,10 +6103,11 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
         effect->state = CKPT_EFFECT_ENDED;
     }
     if (rc != CKPT_OK || !stands) {
-        CKPT__TRY(ckpt__save_end(run, rc, &run->begin_again));
+        CKPT__TRY(ckpt__save_end(run, rc, NULL));
         effect->state = CKPT_EFFECT_NEW;
         effect->turn = save->turn;
     }
+    ckpt__effect_told(run, id, save->turn);
     memcpy(effect->id, id, strlen(id) + 1);
     return CKPT_OK;
 }
@@ -5989,19 +6118,20 @@ static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *id,
 {
     CKPT__TRY(ckpt__save_begin(run, NULL));
     CKPT__TRY(ckpt__name_check(id, &run->place.error));
-    const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
     // A call that could not be acknowledged is repeated: if what it wrote
     // stands, that is only saved once more. An older effect of that id must not
     // get the result.
-    const bool again = run->end_again == key;
-    const uint32_t at = ckpt__entry_find(run, CKPT__EFFECTS, id,
-                                         again ? run->end_turn : UINT64_MAX);
+    const bool again = run->end_again && strcmp(run->end_id, id) == 0;
+    uint32_t at;
+    CKPT__TRY(ckpt__entry_find(run, CKPT__EFFECTS, id,
+                               again ? run->end_turn : UINT64_MAX, &at));
     const bool there = at < run->record.section[CKPT__EFFECTS].count;
     if (again && (!there || run->tables.effects[at].ended)) return CKPT_OK;
     if (!there) return CKPT_ERR_NOT_FOUND;
     CKPT__TRY(ckpt__plan_value(run, result));
-    run->end_again = key;
+    run->end_again = true;
     run->end_turn = run->tables.effects[at].turn;
+    memcpy(run->end_id, id, strlen(id) + 1);
     ckpt__plan_entry(run, CKPT__EFFECTS, at,
                      result.ptr != NULL ? CKPT__WRITE : CKPT__DROP, id);
     return CKPT_OK;
@@ -6148,21 +6278,20 @@ static void ckpt__janitor_remove(ckpt_janitor *j, const ckpt_env *env)
 static ckpt_code ckpt__plan_hold(ckpt__run *run, const ckpt_env_desc *desc,
                                  bool *held)
 {
-    const uint64_t key = ckpt__hash_text(desc->id, CKPT__AS_TEXT);
     CKPT__TRY(ckpt__save_begin(run, NULL));     // may judge the record again
     const uint32_t n = run->record.section[CKPT__HELD].count;
-    const bool again = ckpt__entry_find(run, CKPT__HELD, desc->id, 0) < n;
-    // If the save that added the environment was not acknowledged, save it
-    // again: the entry is visible, but may not be durable (R2).
-    *held = again && run->hold_again != key;
+    uint32_t at;
+    CKPT__TRY(ckpt__entry_find(run, CKPT__HELD, desc->id, 0, &at));
+    // If the last save was not acknowledged, it may be the one that added the
+    // environment: the entry is visible, but may not be durable (R2).
+    *held = at < n && run->seq_tried == run->seq_acked;
     if (*held) return CKPT_OK;
-    if (!again) {
+    if (at == n) {
         if (n == CKPT_HELD_MAX) return CKPT_ERR_HELD;
         CKPT__TRY(ckpt__plan_value(run, desc->timestep));
         ckpt__plan_entry(run, CKPT__HELD, n, CKPT__WRITE, desc->id);
     }
     run->plan.steps = desc->step_count;
-    run->hold_again = key;
     return CKPT_OK;
 }
 
@@ -6171,15 +6300,18 @@ static ckpt_code ckpt__hold(ckpt__run *run, const ckpt_env_desc *desc)
 {
     bool held = false;
     const ckpt_code rc = ckpt__plan_hold(run, desc, &held);
-    return held ? CKPT_OK : ckpt__save_end(run, rc, &run->hold_again);
+    return held ? CKPT_OK : ckpt__save_end(run, rc, NULL);
 }
 
 // Strikes an environment off the run, if the run holds it.
 static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
 {
-    const ckpt_code rc = ckpt__save_begin(run, NULL);
+    uint32_t at = 0;
+    ckpt_code rc = ckpt__save_begin(run, NULL);
     if (rc == CKPT_OK) {
-        const uint32_t at = ckpt__entry_find(run, CKPT__HELD, id, 0);
+        rc = ckpt__entry_find(run, CKPT__HELD, id, 0, &at);
+    }
+    if (rc == CKPT_OK) {
         if (at == run->record.section[CKPT__HELD].count) return CKPT_OK;
         ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP, id);
     }
@@ -6189,7 +6321,7 @@ static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
 // Checks a description. An environment that is known to the janitor holds a
 // copy that was not released.
 static ckpt_code ckpt__env_check(const ckpt_env *env, const ckpt_env_desc *desc,
-                                 uint64_t run, bool known)
+                                 const char *birth, bool known)
 {
     const ckpt_janitor *j = desc->janitor;
     ckpt_error err;
@@ -6197,7 +6329,8 @@ static ckpt_code ckpt__env_check(const ckpt_env *env, const ckpt_env_desc *desc,
     if (desc->restore == NULL) return CKPT_ERR_ARGUMENT;
     if (known) {
         if (env->priv.releasing) return CKPT_ERR_RELEASING;
-        if (strcmp(env->id, desc->id) != 0 || env->priv.run != run) {
+        if (strcmp(env->id, desc->id) != 0 ||
+            strcmp(env->priv.birth, birth) != 0) {
             return CKPT_ERR_EXISTS;
         }
     } else if (j != NULL && j->count == j->cap) {
@@ -6211,25 +6344,24 @@ CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
 {
     ckpt_janitor *j = desc->janitor;
     ckpt_run *run = desc->run;
-    const uint64_t key = run != NULL ? ckpt__hash_text(run->id, CKPT__AS_ID)
-                                     : 0;
+    const char *birth = run != NULL ? run->birth : "";
     size_t at;
     const bool known = ckpt__janitor_has(j, env, &at);
     if (!known) {
         // Only a janitor that has it tells that there is anything in *env.
         memset(env, 0, sizeof(*env));
     }
-    CKPT__TRY(ckpt__env_check(env, desc, key, known));
+    CKPT__TRY(ckpt__env_check(env, desc, birth, known));
     if (run != NULL) {
         CKPT__TRY(ckpt__hold(ckpt__run_of(run), desc));
     }
     memmove(env->id, desc->id, strlen(desc->id) + 1);   // may be env->id
+    memcpy(env->priv.birth, birth, strlen(birth) + 1);
+    env->priv.epoch = run != NULL ? run->epoch : 0;
     env->step_count = desc->step_count;
     env->timestep = desc->timestep;
     env->priv.desc = *desc;
     env->priv.desc.id = NULL;
-    env->priv.run = key;
-    env->priv.epoch = run != NULL ? run->epoch : 0;
     env->priv.open = true;
     env->priv.released = env->priv.struck = false;
     if (j != NULL && !known) {
@@ -6266,7 +6398,7 @@ static ckpt_code ckpt__env_is_ours(const ckpt_env *env)
     ckpt_run *view = env->priv.desc.run;
     ckpt__run *run = ckpt__run_of(view);
     if (view->epoch != env->priv.epoch ||
-        ckpt__hash_text(view->id, CKPT__AS_ID) != env->priv.run) {
+        strcmp(view->birth, env->priv.birth) != 0) {
         return CKPT_ERR_CLOSED;
     }
     ckpt_code rc = ckpt__ready(run);

@@ -13,6 +13,7 @@
     X(crash)                                                                   \
     X(fault)                                                                   \
     X(interleave)                                                              \
+    X(effect)                                                                  \
     X(doubt)                                                                   \
     X(race)                                                                    \
     X(calls)                                                                   \

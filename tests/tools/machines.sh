@@ -85,8 +85,9 @@ result() {
 }
 
 # What does not go through thousands of crash states; fs. is contract_fs., too.
-light="json. rules. record. run. recover. env. open. calls. doubt. race. large.
-       simdisk. store_fault. contract_mem contract_fault. contract_sim fs."
+light="json. rules. record. run. recover. env. effect. open. calls. doubt. race.
+       large. simdisk. store_fault. contract_mem contract_fault. contract_sim
+       fs."
 
 # whole RUNNER: all suites, or the light ones?
 whole() { [ -n "$FULL" ] || { [ -z "$1" ] && [ -z "$QUICK" ]; }; }

@@ -1,0 +1,253 @@
+// test_effect.c -- names and effects: which text names what, what a tool call
+// is told, and what becomes of it when a save failed or is missing
+#include "strange.h"
+#include "test.h"
+
+#define LIST(X)                                                                \
+    X(phases_with_one_hash_are_two_phases)                                     \
+    X(effects_with_one_hash_are_two_effects)                                   \
+    X(environments_with_one_hash_are_two_environments)                         \
+    X(a_record_of_a_run_whose_id_has_the_same_hash_is_foreign)                 \
+    X(a_record_of_a_longer_or_shorter_id_is_foreign)                           \
+    X(a_fingerprint_whose_hash_is_0_is_one)                                    \
+    X(a_phase_whose_name_cannot_be_read_is_not_done_twice)                     \
+    X(an_end_of_a_phase_is_repeated_only_under_its_own_name)                   \
+    X(an_end_of_an_effect_is_repeated_only_under_its_own_id)                   \
+    X(a_name_that_cannot_be_read_is_an_error)
+TEST_SUITE(effect, LIST)
+
+// FNV-1a of 64 bits is the same for both, and 0 for the third.
+#define ONE  "8yn0iYCKYHlIj4-BwPqk"
+#define TWO  "GReLUrM4wMqfg9yzV3KQ"
+#define ZERO "!0IC=VloaY"
+
+static ckpt_code begin_of(uint64_t turn, const char *id, ckpt_effect *effect)
+{
+    ckpt_save_desc s;
+    memset(&s, 0, sizeof(s));
+    s.turn = turn;
+    return ckpt_effect_begin(&t.run, id, &s, effect);
+}
+
+// What a begin says, or a code.
+static int told(uint64_t turn, const char *id)
+{
+    ckpt_effect effect;
+    const ckpt_code rc = begin_of(turn, id, &effect);
+    return rc < 0 ? (int)rc : (int)effect.state;
+}
+
+static ckpt_code end(const char *id, const char *result)
+{
+    return ckpt_effect_end(&t.run, id, ckpt_text(result));
+}
+
+static bool result_is(uint64_t turn, const char *id, const char *result)
+{
+    ckpt_effect effect;
+    char buf[64];
+    size_t size;
+    memset(&effect, 0, sizeof(effect));
+    effect.turn = turn;
+    memcpy(effect.id, id, strlen(id) + 1);
+    return ckpt_effect_result(&t.run, &effect, buf, sizeof(buf), &size) ==
+               CKPT_OK &&
+           size == strlen(result) && memcmp(buf, result, size) == 0;
+}
+
+static void crash_and_resume(void)
+{
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+}
+
+//--- Names --------------------------------------------------------------------
+
+static void phases_with_one_hash_are_two_phases(void)
+{
+    size_t size;
+    begin();
+    CHECK_INT(ckpt_phase_end(&t.run, ONE, ckpt_text("1"), NULL), CKPT_OK);
+    crash_and_resume();
+    CHECK(ckpt_phase(&t.run, TWO));
+    CHECK(!ckpt_phase(&t.run, ONE));
+    CHECK(ckpt_phase(&t.run, ONE));
+    CHECK_INT(ckpt_phase_output(&t.run, TWO, t.buf, sizeof(t.buf), &size),
+              CKPT_ERR_NOT_FOUND);
+    CHECK_INT(ckpt_phase_end(&t.run, TWO, ckpt_text("22"), NULL), CKPT_OK);
+    CHECK_INT(ckpt_phase_output(&t.run, ONE, t.buf, sizeof(t.buf), &size),
+              CKPT_OK);
+    CHECK_INT(size, 1);
+}
+
+static void effects_with_one_hash_are_two_effects(void)
+{
+    begin();
+    CHECK_INT(told(3, ONE), CKPT_EFFECT_NEW);
+    CHECK_INT(told(3, TWO), CKPT_EFFECT_NEW);
+    CHECK_INT(end(ONE, "1"), CKPT_OK);
+    CHECK(result_is(3, ONE, "1") && !result_is(3, TWO, "1"));
+    crash_and_resume();
+    CHECK_INT(told(3, TWO), CKPT_EFFECT_UNCERTAIN);
+    CHECK_INT(told(3, ONE), CKPT_EFFECT_ENDED);
+    CHECK_INT(end(ONE, "1"), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(end(TWO, "2"), CKPT_OK);
+    CHECK(result_is(3, ONE, "1") && result_is(3, TWO, "2"));
+}
+
+static int nothing(void *user, const ckpt_env *env, void *out)
+{
+    (void)user, (void)env, (void)out;
+    return 0;
+}
+
+static ckpt_code hold(ckpt_env *env, const char *id)
+{
+    ckpt_env_desc d;
+    memset(&d, 0, sizeof(d));
+    d.id = id;
+    d.restore = nothing;
+    d.run = &t.run;
+    return ckpt_env_init(env, &d);
+}
+
+static void environments_with_one_hash_are_two_environments(void)
+{
+    ckpt_env one, two;
+    begin();
+    CHECK_INT(hold(&one, ONE), CKPT_OK);
+    CHECK_INT(hold(&two, TWO), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.held, 2);
+    CHECK_INT(ckpt_env_release(&one, NULL), CKPT_OK);
+    ckpt_held held;
+    memset(&held, 0, sizeof(held));
+    CHECK_INT(ckpt_held_next(&t.run, &held), CKPT_OK);
+    CHECK_STR(held.id, TWO);
+    CHECK_INT(ckpt_held_next(&t.run, &held), CKPT_END);
+}
+
+static void a_record_of_a_run_whose_id_has_the_same_hash_is_foreign(void)
+{
+    ckpt_run_desc d = named(ONE);
+    setup();
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &d), CKPT_OK);
+    ckpt_abandon(&t.run);
+    memcpy(job()->id, TWO, sizeof(TWO));
+    d.id = TWO;
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_ERR_FOREIGN);
+    memcpy(job()->id, ONE, sizeof(ONE));
+    d.id = ONE;
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_OK);
+}
+
+static void a_record_of_a_longer_or_shorter_id_is_foreign(void)
+{
+    static const char *const others[] = { "jo%", "jo", "jo%1\x02", "Jo%1", "" };
+    ckpt_run_desc d = named("jo%1");
+    setup();
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &d), CKPT_OK);
+    ckpt_abandon(&t.run);
+    for (size_t i = 0; others[i][0] != '\0'; i++) {
+        memcpy(job()->id, others[i], strlen(others[i]) + 1);
+        d.id = others[i];
+        CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_ERR_FOREIGN);
+    }
+}
+
+static void a_fingerprint_whose_hash_is_0_is_one(void)
+{
+    ckpt_run_desc d = named("job");
+    begin_crashed();                            // without a fingerprint
+    d.meta.fingerprint = ZERO;
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK(t.run.fingerprint_differs);
+    setup();
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &d), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK(!t.run.fingerprint_differs);
+    ckpt_abandon(&t.run);
+    d.meta.fingerprint = "other";
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK(t.run.fingerprint_differs);
+}
+
+// Its end would be refused as well, and the work be done for nothing.
+static void a_phase_whose_name_cannot_be_read_is_not_done_twice(void)
+{
+    begin();
+    CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("1"), NULL), CKPT_OK);
+    crash_and_resume();
+    fault_plan(&t.fault, FAULT_READ, 0, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK(ckpt_phase(&t.run, "other"));
+    CHECK(!ckpt_phase(&t.run, "step"));
+}
+
+static void an_end_of_a_phase_is_repeated_only_under_its_own_name(void)
+{
+    begin();
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_phase_end(&t.run, ONE, ckpt_text("1"), NULL),
+              CKPT_ERR_UNSURE);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_phase_end(&t.run, TWO, ckpt_text("1"), NULL),
+              CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_phase_end(&t.run, TWO, ckpt_text("2"), NULL), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.phases, 3);
+}
+
+static void an_end_of_an_effect_is_repeated_only_under_its_own_id(void)
+{
+    begin();
+    CHECK_INT(told(3, ONE), CKPT_EFFECT_NEW);
+    CHECK_INT(told(4, TWO), CKPT_EFFECT_NEW);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(end(ONE, "1"), CKPT_ERR_UNSURE);
+    CHECK_INT(end(TWO, "2"), CKPT_OK);
+    CHECK(result_is(4, TWO, "2"));
+    CHECK(result_is(3, ONE, "1"));
+}
+
+static ckpt_env env;
+
+static ckpt_code call(int i)
+{
+    ckpt_effect effect;
+    ckpt_held held;
+    size_t size;
+    memset(&effect, 0, sizeof(effect));
+    memset(&held, 0, sizeof(held));
+    switch (i) {
+    case 0: return begin_of(3, "pay", &effect);
+    case 1: return end("pay", "1");
+    case 2: return hold(&env, "box");
+    case 3: return ckpt_env_release(&t.env, NULL);
+    case 4: return ckpt_phase_output(&t.run, "step", t.buf, 9, &size);
+    case 5:
+        effect.at = held.at = 1;
+        memcpy(effect.id, "pay", 4);
+        effect.turn = 3;
+        return ckpt_effect_next(&t.run, &effect);
+    default: return ckpt_phase_end(&t.run, "again", ckpt_text("1"), NULL);
+    }
+}
+
+static void a_name_that_cannot_be_read_is_an_error(void)
+{
+    for (int i = 0; i < 7; i++) {
+        begin();
+        CHECK_INT(told(3, "pay"), CKPT_EFFECT_NEW);
+        CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("1"), NULL),
+                  CKPT_OK);
+        CHECK_INT(hold(&t.env, "box"), CKPT_OK);
+        fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER,
+                   CKPT_ERR_NOT_DURABLE);
+        CHECK_INT(ckpt_phase_end(&t.run, "again", ckpt_text("1"), NULL),
+                  CKPT_ERR_NOT_DURABLE);
+        fault_plan(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_IO);
+        CHECK_INT(call(i), CKPT_ERR_IO);
+        CHECK(call(i) != CKPT_ERR_IO);
+    }
+}
