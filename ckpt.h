@@ -251,14 +251,14 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_TURN_MAX       9007199254740991U   // 2^53 - 1, also seq and epoch
 
 // The sizes of the three tables of a run, which decide how large a ckpt_run is:
-// 11 KiB, or 5 KiB with 16, 8 and 4. Define the same sizes before every
+// 14 KiB, or 5 KiB with 16, 8 and 4. Define the same sizes before every
 // inclusion, best by the compiler's options. A run that needs larger tables
 // than this program has is left alone: CKPT_ERR_FORMAT.
 #ifndef CKPT_PHASES_MAX
     #define CKPT_PHASES_MAX  256    // completed phases of a run
 #endif
 #ifndef CKPT_EFFECTS_MAX
-    #define CKPT_EFFECTS_MAX 64     // effects a checkpoint holds at a time
+    #define CKPT_EFFECTS_MAX 128    // effects a checkpoint holds at a time
 #endif
 #ifndef CKPT_HELD_MAX
     #define CKPT_HELD_MAX    64     // environment checkpoints of a run
@@ -288,7 +288,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_ARGUMENT,     -1, "an argument is out of range")                     \
     X(ERR_CLOSED,       -2, "the run is not open; begin or resume it first")   \
     X(ERR_NOT_FOUND,    -3, "there is nothing of that name")                   \
-    X(ERR_EXISTS,       -4, "a run of that id exists; resume or remove it")    \
+    X(ERR_EXISTS,       -4, "there is one of that id already")                 \
     X(ERR_LIVE,         -5, "its owner is alive; force only if it hangs")      \
     X(ERR_BUSY,         -6, "another process is at work; try again later")     \
     X(ERR_CLAIM_LOST,   -7, "another process has claimed the run; stop")       \
@@ -313,7 +313,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_DEPTH,       -26, "JSON is nested too deep")                         \
     X(ERR_GAP,         -27, "append_at is beyond the saved messages")          \
     X(ERR_PHASES,      -28, "too many completed phases")                       \
-    X(ERR_EFFECTS,     -29, "too many open effects; end or settle some")       \
+    X(ERR_EFFECTS,     -29, "too many effects; end or settle open ones")       \
     X(ERR_HELD,        -30, "the run still holds environments, or too many")   \
     X(ERR_RELEASED,    -31, "the environment was released")                    \
     X(ERR_RELEASING,   -32, "the environment is being released")               \
@@ -743,8 +743,16 @@ typedef struct ckpt_effect {
 // messages to the next save. After an error, if the tool was not run, the call
 // can be repeated, but before any other effect is begun.
 //
-// Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_EFFECTS if the run has
-// CKPT_EFFECTS_MAX; CKPT_ERR_ARGUMENT or CKPT_ERR_UTF8 for a bad id.
+// An id is any text without control characters. Of one that is longer than
+// CKPT_NAME_MAX the run keeps the beginning and a hash of the whole, as
+// effect->id says; that form is the same id. Two calls of one turn need two
+// ids: models give duplicate and empty ones, so number the calls then.
+//
+// Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_EXISTS if this claim has
+// begun, or asked for, the effect (save->turn, id) before; CKPT_ERR_EFFECTS if
+// the run has CKPT_EFFECTS_MAX that are open or ended in this turn;
+// CKPT_ERR_ARGUMENT for an empty id or one with a control character, or
+// CKPT_ERR_UTF8.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_begin(ckpt_run *run,
                                                   const char *id,
                                                   const ckpt_save_desc *save,
@@ -753,7 +761,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_begin(ckpt_run *run,
 // Ends the newest begun effect of that id: saves its result, any JSON value;
 // never throttled. Absent bytes settle the effect: the run forgets it, as when
 // the tool never ran. The run keeps an ended effect until the first save of a
-// higher turn with messages or state, which must contain its result.
+// higher turn with messages or state, which must contain its result; or, if
+// saves have neither, for one turn more.
 //
 // Returns as ckpt_save, without CKPT_SKIPPED; CKPT_ERR_NOT_FOUND if no effect
 // of that id was begun and has not ended.
@@ -1849,12 +1858,13 @@ static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
     return hash;
 }
 
-// Checks a phase name or an id: 1 to CKPT_NAME_MAX bytes of UTF-8, no control
-// characters. So a record holds it in at most twice as many bytes.
-static ckpt_code ckpt__name_check(const char *name, ckpt_error *err)
+// Checks a phase name or an id: 1 to max bytes of UTF-8, no control characters.
+// So a record holds it in at most twice as many bytes.
+static ckpt_code ckpt__name_check(const char *name, size_t max,
+                                  ckpt_error *err)
 {
     const size_t n = name != NULL ? strlen(name) : 0;
-    if (n == 0 || n > CKPT_NAME_MAX) return CKPT_ERR_ARGUMENT;
+    if (n == 0 || n > max) return CKPT_ERR_ARGUMENT;
     for (size_t i = 0; i < n; i++) {
         if ((uint8_t)name[i] < 0x20) {
             err->pos = i;
@@ -3872,8 +3882,11 @@ static ckpt__fate ckpt__entry_fate(const ckpt__plan *plan, uint32_t list,
 {
     if (plan->list == list && plan->at == i) return plan->fate;
     const ckpt__entry *e = &ckpt__entries(plan->tables, list)[i];
-    return list == CKPT__EFFECTS && plan->drop_ended && e->ended &&
-           e->turn < plan->now->turn ? CKPT__DROP : CKPT__KEEP;
+    // A save without messages may be the begin of the next turn's effect: the
+    // transcript does not have the result yet, but has it a turn later.
+    const uint64_t grace = plan->drop_ended ? 0 : 1;
+    return list == CKPT__EFFECTS && e->ended &&
+           e->turn + grace < plan->now->turn ? CKPT__DROP : CKPT__KEEP;
 }
 
 // How many entries a list has with the one that the plan adds.
@@ -5989,7 +6002,7 @@ static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
                                   ckpt_bytes output, const ckpt_save_desc *save)
 {
     CKPT__TRY(ckpt__save_begin(run, save));
-    CKPT__TRY(ckpt__name_check(name, &run->place.error));
+    CKPT__TRY(ckpt__name_check(name, CKPT_NAME_MAX, &run->place.error));
     const uint32_t n = run->record.section[CKPT__PHASES].count;
     const ckpt__section *now = &run->plan.value_now;
     CKPT__TRY(ckpt__plan_value(run, output));
@@ -6050,32 +6063,78 @@ static bool ckpt__effect_stands(const ckpt__run *run, const ckpt__entry *e)
 }
 
 // Remembers that the caller knows about an effect. It may then have run the
-// tool, so the effect is never new again. Of two ids with one hash this tells
-// of both: a begin that failed is then refused once more, which harms nobody.
+// tool, so the effect is never new again. Of two ids with one hash only one was
+// asked for.
 static void ckpt__effect_told(ckpt__run *run, const char *id, uint64_t turn)
 {
     const uint64_t key = ckpt__hash_text(id, CKPT__AS_TEXT);
+    uint32_t at = 0, found = 0;
     for (uint32_t i = 0; i < run->record.section[CKPT__EFFECTS].count; i++) {
-        ckpt__entry *e = &run->tables.effects[i];
+        const ckpt__entry *e = &run->tables.effects[i];
         if (e->key == key && e->turn == turn) {
-            e->told = CKPT__TOLD;
+            at = i;
+            found++;
         }
     }
+    if (found > 1) {
+        (void)ckpt__entry_find(run, CKPT__EFFECTS, id, turn, &at);
+    }
+    CKPT_ASSERT(at < run->record.section[CKPT__EFFECTS].count);
+    run->tables.effects[at].told = CKPT__TOLD;
+}
+
+// Writes the form in which the run keeps the id of an effect: the id itself, or
+// the beginning of a longer one, a '~' and 128 bits of hash. One half of the
+// hash runs through the id from its front and one from its back, so that ids
+// which differ anywhere differ in both. That keeps ids apart that a model
+// makes, not those of somebody who looks for two with one hash.
+static ckpt_code ckpt__effect_id(ckpt__run *run, const char *id,
+                                 char out[CKPT_NAME_MAX + 1])
+{
+    run->place.error.op = "read the id of an effect";
+    CKPT__TRY(ckpt__name_check(id, SIZE_MAX, &run->place.error));
+    size_t n = strlen(id), keep = CKPT_NAME_MAX - 33;
+    uint64_t hash[2] = { CKPT__HASH_EMPTY, CKPT__HASH_EMPTY };
+    run->place.error.op = "";
+    if (n <= CKPT_NAME_MAX) {
+        memmove(out, id, n + 1);                // may be the caller's effect
+        return CKPT_OK;
+    }
+    hash[0] = ckpt__hash(hash[0], id, n);
+    while (n > 0) {
+        hash[1] = ckpt__hash(hash[1], &id[--n], 1);
+    }
+    while (((uint8_t)id[keep] & 0xc0) == 0x80) { // not within a character
+        keep--;
+    }
+    memcpy(out, id, keep);
+    out[keep++] = '~';
+    for (unsigned i = 0; i < 32; i++) {
+        out[keep++] = "0123456789abcdef"[hash[i / 16] >> (i % 16 * 4) & 15];
+    }
+    out[keep] = '\0';
+    return CKPT_OK;
 }
 
 // Plans the begin of an effect. *stands: the effect is recorded already.
-static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *id,
+static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *given,
                                    const ckpt_save_desc *save, bool *stands,
                                    ckpt_effect *effect)
 {
+    const char *id = effect->id;
     CKPT__TRY(ckpt__save_begin(run, save));
     if (save == NULL) return CKPT_ERR_ARGUMENT;
-    CKPT__TRY(ckpt__name_check(id, &run->place.error));
+    CKPT__TRY(ckpt__effect_id(run, given, effect->id));
     uint32_t at;
     CKPT__TRY(ckpt__entry_find(run, CKPT__EFFECTS, id, save->turn, &at));
     const ckpt__entry *e = &run->tables.effects[at];
     const bool again = at < run->record.section[CKPT__EFFECTS].count;
     *stands = again && ckpt__effect_stands(run, e);
+    if (*stands && e->told == CKPT__TOLD) {
+        run->place.error.op = "begin an effect: each call of a turn needs its "
+                              "own id";
+        return CKPT_ERR_EXISTS;
+    }
     if (*stands) {
         ckpt__effect_fill(e, effect);
         return CKPT_OK;
@@ -6096,8 +6155,13 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
 {
     ckpt__run *run = ckpt__run_of(view);
     bool stands = false;
-    memset(effect, 0, sizeof(*effect));
     effect->state = CKPT_EFFECT_UNCERTAIN;      // until it is known better
+    effect->turn = 0;
+    effect->result_size = 0;
+    effect->at = 0;
+    if (id != effect->id) {
+        effect->id[0] = '\0';
+    }
     const ckpt_code rc = ckpt__plan_effect(run, id, save, &stands, effect);
     if (rc == CKPT_FINISHED) {
         effect->state = CKPT_EFFECT_ENDED;
@@ -6107,17 +6171,17 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
         effect->state = CKPT_EFFECT_NEW;
         effect->turn = save->turn;
     }
-    ckpt__effect_told(run, id, save->turn);
-    memcpy(effect->id, id, strlen(id) + 1);
+    ckpt__effect_told(run, effect->id, save->turn);
     return CKPT_OK;
 }
 
 // Plans the end of an effect.
-static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *id,
+static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *given,
                                        ckpt_bytes result)
 {
+    char id[CKPT_NAME_MAX + 1];
     CKPT__TRY(ckpt__save_begin(run, NULL));
-    CKPT__TRY(ckpt__name_check(id, &run->place.error));
+    CKPT__TRY(ckpt__effect_id(run, given, id));
     // A call that could not be acknowledged is repeated: if what it wrote
     // stands, that is only saved once more. An older effect of that id must not
     // get the result.
@@ -6133,7 +6197,8 @@ static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *id,
     run->end_turn = run->tables.effects[at].turn;
     memcpy(run->end_id, id, strlen(id) + 1);
     ckpt__plan_entry(run, CKPT__EFFECTS, at,
-                     result.ptr != NULL ? CKPT__WRITE : CKPT__DROP, id);
+                     result.ptr != NULL ? CKPT__WRITE : CKPT__DROP,
+                     run->end_id);
     return CKPT_OK;
 }
 
@@ -6325,7 +6390,7 @@ static ckpt_code ckpt__env_check(const ckpt_env *env, const ckpt_env_desc *desc,
 {
     const ckpt_janitor *j = desc->janitor;
     ckpt_error err;
-    CKPT__TRY(ckpt__name_check(desc->id, &err));
+    CKPT__TRY(ckpt__name_check(desc->id, CKPT_NAME_MAX, &err));
     if (desc->restore == NULL) return CKPT_ERR_ARGUMENT;
     if (known) {
         if (env->priv.releasing) return CKPT_ERR_RELEASING;

@@ -6,6 +6,9 @@
 #define LIST(X)                                                                \
     X(phases_with_one_hash_are_two_phases)                                     \
     X(effects_with_one_hash_are_two_effects)                                   \
+    X(an_id_that_is_too_long_is_kept_as_its_beginning_and_a_hash)              \
+    X(long_ids_that_differ_anywhere_are_two_effects)                           \
+    X(an_agent_without_messages_makes_calls_for_ever)                          \
     X(environments_with_one_hash_are_two_environments)                         \
     X(a_record_of_a_run_whose_id_has_the_same_hash_is_foreign)                 \
     X(a_record_of_a_longer_or_shorter_id_is_foreign)                           \
@@ -90,9 +93,95 @@ static void effects_with_one_hash_are_two_effects(void)
     crash_and_resume();
     CHECK_INT(told(3, TWO), CKPT_EFFECT_UNCERTAIN);
     CHECK_INT(told(3, ONE), CKPT_EFFECT_ENDED);
+    CHECK_INT(told(3, TWO), CKPT_ERR_EXISTS);
+    CHECK_INT(told(3, ONE), CKPT_ERR_EXISTS);
     CHECK_INT(end(ONE, "1"), CKPT_ERR_NOT_FOUND);
     CHECK_INT(end(TWO, "2"), CKPT_OK);
     CHECK(result_is(3, ONE, "1") && result_is(3, TWO, "2"));
+}
+
+static void an_id_that_is_too_long_is_kept_as_its_beginning_and_a_hash(void)
+{
+    char id[1000], kept[CKPT_NAME_MAX + 1];
+    ckpt_effect effect, next;
+    size_t size;
+    begin();
+    // 949 bytes, as one provider gives them; a character of three bytes at the
+    // place where it is cut, in each of its places
+    for (size_t shift = 0; shift < 3; shift++) {
+        memset(id, 'x', sizeof(id));
+        for (size_t at = 60 + shift; at + 3 < 949; at += 3) {
+            memcpy(id + at, "\xe2\x82\xac", 3);
+        }
+        id[949] = '\0';
+        CHECK_INT(begin_of(3 + shift, id, &effect), CKPT_OK);
+        CHECK_INT(effect.state, CKPT_EFFECT_NEW);
+        memcpy(kept, effect.id, sizeof(kept));
+        const size_t n = strlen(kept);
+        CHECK(n <= CKPT_NAME_MAX && n > CKPT_NAME_MAX - 3);
+        CHECK(kept[n - 33] == '~' && memcmp(kept, id, n - 33) == 0);
+        CHECK_INT(told(3 + shift, id), CKPT_ERR_EXISTS);
+        CHECK_INT(told(3 + shift, kept), CKPT_ERR_EXISTS);   // the same id
+        CHECK_INT(end(shift == 0 ? kept : id, "1"), CKPT_OK);
+        CHECK_INT(end(id, "1"), CKPT_ERR_NOT_FOUND);
+        CHECK(result_is(3 + shift, kept, "1"));
+    }
+    crash_and_resume();
+    memset(&next, 0, sizeof(next));
+    CHECK_INT(ckpt_effect_next(&t.run, &next), CKPT_OK);
+    CHECK_INT(next.turn, 4);                    // that of turn 3 is dropped
+    CHECK_INT(begin_of(4, next.id, &next), CKPT_OK);    // in its own place
+    CHECK_INT(next.state, CKPT_EFFECT_ENDED);
+    CHECK_INT(ckpt_effect_result(&t.run, &next, t.buf, sizeof(t.buf), &size),
+              CKPT_OK);
+    CHECK_INT(told(5, id), CKPT_EFFECT_ENDED);
+    memset(id, 'x', 200);
+    id[150] = '\n';
+    CHECK_INT(told(5, id), CKPT_ERR_ARGUMENT);
+    memcpy(id + 150, "\xff", 1);
+    CHECK_INT(told(5, id), CKPT_ERR_UTF8);
+    CHECK_INT(end(id, "1"), CKPT_ERR_UTF8);
+}
+
+static void long_ids_that_differ_anywhere_are_two_effects(void)
+{
+    char id[401], other[CKPT_NAME_MAX + 1];
+    ckpt_effect effect;
+    begin();
+    memset(id, 'x', sizeof(id));
+    id[400] = '\0';
+    CHECK_INT(begin_of(3, id, &effect), CKPT_OK);
+    memcpy(other, effect.id, sizeof(other));
+    for (size_t at = 0; at < 400; at += 50) {
+        id[at] = 'y';
+        CHECK_INT(begin_of(3, id, &effect), CKPT_OK);
+        CHECK_INT(effect.state, CKPT_EFFECT_NEW);
+        // each half of the hash tells them apart
+        const char *a = effect.id + strlen(effect.id) - 32;
+        const char *b = other + strlen(other) - 32;
+        CHECK(memcmp(a, b, 16) != 0 && memcmp(a + 16, b + 16, 16) != 0);
+        memcpy(other, effect.id, sizeof(other));
+    }
+}
+
+static void an_agent_without_messages_makes_calls_for_ever(void)
+{
+    begin();
+    for (unsigned i = 1; i <= 2 * CKPT_EFFECTS_MAX + 10; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "call-%u", i);
+        CHECK_INT(told(i, id), CKPT_EFFECT_NEW);
+        CHECK_INT(end(id, "1"), CKPT_OK);
+        CHECK(result_is(i, id, "1"));
+        if (i > 1) {                    // the transcript may not have it yet
+            snprintf(id, sizeof(id), "call-%u", i - 1);
+            CHECK(result_is(i - 1, id, "1"));
+        }
+        if (i > 2) {
+            snprintf(id, sizeof(id), "call-%u", i - 2);
+            CHECK(!result_is(i - 2, id, "1"));
+        }
+    }
 }
 
 static int nothing(void *user, const ckpt_env *env, void *out)

@@ -1066,17 +1066,18 @@ static void names_are_bounded_utf8_without_control_characters(void)
     ckpt_error err;
     memset(name, 'x', sizeof(name));
     name[CKPT_NAME_MAX + 1] = '\0';
-    CHECK_INT(ckpt__name_check(name, &err), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt__name_check(name, CKPT_NAME_MAX, &err), CKPT_ERR_ARGUMENT);
     name[CKPT_NAME_MAX] = '\0';
-    CHECK_INT(ckpt__name_check(name, &err), CKPT_OK);
-    CHECK_INT(ckpt__name_check(NULL, &err), CKPT_ERR_ARGUMENT);
-    CHECK_INT(ckpt__name_check("", &err), CKPT_ERR_ARGUMENT);
-    CHECK_INT(ckpt__name_check(" ", &err), CKPT_OK);
-    CHECK_INT(ckpt__name_check("ab\n", &err), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt__name_check(name, CKPT_NAME_MAX, &err), CKPT_OK);
+    CHECK_INT(ckpt__name_check(NULL, CKPT_NAME_MAX, &err), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt__name_check("", CKPT_NAME_MAX, &err), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt__name_check(" ", CKPT_NAME_MAX, &err), CKPT_OK);
+    CHECK_INT(ckpt__name_check("ab\n", CKPT_NAME_MAX, &err), CKPT_ERR_ARGUMENT);
     CHECK_INT(err.pos, 2);
-    CHECK_INT(ckpt__name_check("ab\xff", &err), CKPT_ERR_UTF8);
+    CHECK_INT(ckpt__name_check("ab\xff", CKPT_NAME_MAX, &err), CKPT_ERR_UTF8);
     CHECK_INT(err.pos, 2);
-    CHECK_INT(ckpt__name_check("\xe2\x82\xac\"\\/", &err), CKPT_OK);
+    CHECK_INT(ckpt__name_check("\xe2\x82\xac\"\\/", CKPT_NAME_MAX, &err),
+              CKPT_OK);
 }
 
 // S28
@@ -1097,7 +1098,7 @@ static void every_code_has_a_value_of_its_own_and_a_sentence(void)
         { CKPT_ERR_ARGUMENT, -1, "argument" },
         { CKPT_ERR_CLOSED, -2, "not open" },
         { CKPT_ERR_NOT_FOUND, -3, "of that name" },
-        { CKPT_ERR_EXISTS, -4, "id exists" },
+        { CKPT_ERR_EXISTS, -4, "that id already" },
         { CKPT_ERR_LIVE, -5, "owner is alive" },
         { CKPT_ERR_BUSY, -6, "at work" },
         { CKPT_ERR_CLAIM_LOST, -7, "has claimed" },

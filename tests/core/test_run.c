@@ -1977,6 +1977,18 @@ static ckpt_effect_state effect_begin(const char *id, uint64_t turn)
     return e.state;
 }
 
+// A second begin of it in the same claim is refused, and writes nothing.
+static void begun_already(const char *id, uint64_t turn)
+{
+    ckpt_effect e;
+    const ckpt_save_desc s = saving(turn, NULL, NULL);
+    const uint64_t seq = t.run.seq;
+    CHECK_INT(ckpt_effect_begin(&t.run, id, &s, &e), CKPT_ERR_EXISTS);
+    CHECK_INT(e.state, CKPT_EFFECT_UNCERTAIN);          // do not run it
+    CHECK(strstr(t.run.error.op, "its own id") != NULL);
+    CHECK_INT(t.run.seq, seq);
+}
+
 static ckpt_code effect_end(const char *id, const char *result)
 {
     return ckpt_effect_end(&t.run, id, ckpt_text(result));
@@ -2020,7 +2032,7 @@ static void an_effect_is_new_then_ended(void)
                                "\"state\":\"ended\",\"result\":"
                                "{\"r\":\"\\u20ac\"}}]"));
     CHECK_INT(result_of("c1", 3, "{\"r\":\"\\u20ac\"}"), CKPT_OK);
-    CHECK_INT(effect_begin("c1", 3), CKPT_EFFECT_ENDED);
+    begun_already("c1", 3);
     CHECK_INT(effect_end("c1", "1"), CKPT_ERR_NOT_FOUND);
 }
 
@@ -2029,7 +2041,7 @@ static void an_effect_that_a_crash_left_begun_is_uncertain(void)
     ckpt_run_info info;
     begin();
     CHECK_INT(effect_begin("c1", 2), CKPT_EFFECT_NEW);
-    CHECK_INT(effect_begin("c1", 2), CKPT_EFFECT_UNCERTAIN);
+    begun_already("c1", 2);
     crash();
     CHECK_INT(query("job", &info), CKPT_OK);
     CHECK_INT(info.uncertain, 1);
@@ -2037,8 +2049,13 @@ static void an_effect_that_a_crash_left_begun_is_uncertain(void)
     const uint64_t seq = t.run.seq;
     CHECK_INT(effect_begin("c1", 2), CKPT_EFFECT_UNCERTAIN);
     CHECK_INT(t.run.seq, seq);                  // nothing is written
+    begun_already("c1", 2);                     // whatever claim began it
     CHECK_INT(effect_end("c1", "\"found out\""), CKPT_OK);
+    begun_already("c1", 2);
+    crash();
+    CHECK_INT(open_run("job"), CKPT_OK);
     CHECK_INT(effect_begin("c1", 2), CKPT_EFFECT_ENDED);
+    begun_already("c1", 2);
 }
 
 static void an_ended_effect_is_known_after_a_crash(void)
@@ -2145,7 +2162,7 @@ static void a_begin_that_failed_can_be_repeated(void)
         }
         fault_none(&t.fault);
         CHECK_INT(effect_begin("a", 1), CKPT_EFFECT_NEW);
-        CHECK_INT(effect_begin("a", 1), CKPT_EFFECT_UNCERTAIN);
+        begun_already("a", 1);
         CHECK_INT(load(), CKPT_OK);
         CHECK(same(t.last.effects, "[{\"turn\":1,\"epoch\":1,\"id\":\"a\","
                                    "\"state\":\"begun\"}]"));
@@ -2183,12 +2200,11 @@ static void effect_ids_and_results_are_checked(void)
     const ckpt_save_desc s = saving(1, NULL, NULL), bad = saving(1, "1", NULL);
     begin();
     memset(id, 'i', sizeof(id));
-    id[CKPT_NAME_MAX + 1] = '\0';
-    CHECK_INT(ckpt_effect_begin(&t.run, id, &s, &e), CKPT_ERR_ARGUMENT);
-    CHECK_INT(ckpt_effect_end(&t.run, id, ckpt_text("1")), CKPT_ERR_ARGUMENT);
-    id[CKPT_NAME_MAX] = '\0';
+    id[CKPT_NAME_MAX + 1] = id[CKPT_NAME_MAX] = '\0';
     CHECK_INT(effect_begin(id, 1), CKPT_EFFECT_NEW);
     CHECK_INT(ckpt_effect_begin(&t.run, "", &s, &e), CKPT_ERR_ARGUMENT);
+    CHECK(strstr(t.run.error.op, "id of an effect") != NULL);
+    CHECK_STR(e.id, "");
     CHECK_INT(ckpt_effect_begin(&t.run, NULL, &s, &e), CKPT_ERR_ARGUMENT);
     CHECK_INT(ckpt_effect_begin(&t.run, "a", NULL, &e), CKPT_ERR_ARGUMENT);
     CHECK_INT(ckpt_effect_begin(&t.run, "a\xff", &s, &e), CKPT_ERR_UTF8);
@@ -3087,13 +3103,10 @@ static void effects_work_within_a_process_without_a_store(void)
     CHECK_INT(open_run("job"), CKPT_OK);
     CHECK_INT(ckpt_effect_begin(&t.run, "a", &s, &e), CKPT_OK);
     CHECK_INT(e.state, CKPT_EFFECT_NEW);
-    CHECK_INT(ckpt_effect_begin(&t.run, "a", &s, &e), CKPT_OK);
-    CHECK_INT(e.state, CKPT_EFFECT_UNCERTAIN);
-    CHECK_STR(e.id, "a");
+    begun_already("a", 1);
     CHECK_INT(effect_end("a", "[1]"), CKPT_OK);
     CHECK_INT(effect_end("a", "[1]"), CKPT_ERR_NOT_FOUND);
-    CHECK_INT(ckpt_effect_begin(&t.run, "a", &s, &e), CKPT_OK);
-    CHECK_INT(e.state, CKPT_EFFECT_ENDED);
+    begun_already("a", 1);
     CHECK_INT(effect_begin("b", 2), CKPT_EFFECT_NEW);
     CHECK_INT(effect_end("b", NULL), CKPT_OK);
     CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);

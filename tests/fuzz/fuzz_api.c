@@ -615,6 +615,10 @@ static void do_begin(fuzz_in *in)
         check_effect(&effect, &x);
     }
     FUZZ_CHECK(rc != CKPT_FINISHED || effect.state == CKPT_EFFECT_ENDED);
+    if (rc == CKPT_ERR_EXISTS) {
+        FUZZ_CHECK(effect.state == CKPT_EFFECT_UNCERTAIN);
+        return;                         // it was begun before
+    }
     if (rc != CKPT_OK || effect.state == CKPT_EFFECT_NEW) {
         account(rc, &x);
         w.pending = rc != CKPT_OK ? x.id + 1 : 0;

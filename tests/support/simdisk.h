@@ -783,7 +783,8 @@ SIM_FN int sim_enter(sim_proc *p, sim_event e, sim_verdict *v)
     static const char *const titles[SIM_CALLS] = {
         "open", "close", "read", "write", "sync", "stat", "stat_at", "mkdir",
         "rmdir", "unlink", "rename", "link", "lock", "unlock", "chmod",
-        "touch", "dir_open", "dir_next", "dir_close", "local", "self", "gone", "pid", "clock",
+        "touch", "dir_open", "dir_next", "dir_close", "local", "self", "gone",
+        "pid", "clock",
         "random"
     };
     memset(v, 0, sizeof *v);
