@@ -5540,9 +5540,11 @@ static ckpt_code ckpt__finish_damaged(ckpt__run *run, ckpt_outcome outcome,
     return ckpt__remove_run(run, outcome, &run->place.gen);
 }
 
-// Publishes the outcome of a run that has a checkpoint (R8).
-static ckpt_code ckpt__finish_save(ckpt__run *run, ckpt_outcome outcome,
-                                   const ckpt_finish_desc *desc)
+// Publishes the outcome of a run that has a checkpoint, with or without the
+// reason (R8).
+static ckpt_code ckpt__finish_publish(ckpt__run *run, ckpt_outcome outcome,
+                                      const ckpt_finish_desc *desc,
+                                      const char *reason)
 {
     CKPT_ASSERT(run->stage == CKPT__OPEN && outcome != CKPT_RUNNING);
     if (!ckpt__is_end(outcome) && (run->doubts & CKPT__DOUBT_CALLER)) {
@@ -5561,11 +5563,21 @@ static ckpt_code ckpt__finish_save(ckpt__run *run, ckpt_outcome outcome,
         plan->now->attempt = ckpt__next_attempt(plan->now->attempt, false,
                                                 outcome);
     }
-    ckpt__plan_reason(plan, desc->reason);
+    ckpt__plan_reason(plan, reason);
     if (!ckpt__is_end(outcome)) return ckpt__save_planned(run);
     CKPT__TRY(ckpt__end(run, outcome, ckpt__save_planned));
     run->stage = CKPT__ENDED;
     return CKPT_OK;
+}
+
+// Publishes the outcome. A checkpoint that has no room for the reason is ended
+// without one: it could never be ended otherwise.
+static ckpt_code ckpt__finish_save(ckpt__run *run, ckpt_outcome outcome,
+                                   const ckpt_finish_desc *desc)
+{
+    const ckpt_code rc = ckpt__finish_publish(run, outcome, desc, desc->reason);
+    return rc == CKPT_ERR_TOO_LARGE && desc->reason != NULL ?
+        ckpt__finish_publish(run, outcome, desc, NULL) : rc;
 }
 
 // The outcome to write: a run that is to be kept ends as DONE or DEAD.

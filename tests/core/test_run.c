@@ -42,6 +42,7 @@
     X(a_cut_of_damaged_messages_is_not_the_callers_fault)                      \
     X(json_nested_too_deep_is_refused_with_its_position)                       \
     X(a_checkpoint_beyond_size_max_is_refused_and_the_old_one_stays)           \
+    X(a_run_without_room_for_a_reason_is_left_without_one)                     \
     X(load_needs_as_many_bytes_as_it_says)                                     \
     X(a_load_of_what_is_damaged_fills_in_nothing)                              \
     X(the_first_save_is_stored_and_the_second_is_throttled)                    \
@@ -1963,6 +1964,42 @@ static void phase_names_and_outputs_are_checked(void)
         n++;
     }
     CHECK_INT(n, 1);
+}
+
+// Attack: no reason fits any more, so the run could not be left at all.
+static void a_run_without_room_for_a_reason_is_left_without_one(void)
+{
+    static const ckpt_outcome outcomes[] = { CKPT_COMPLETED, CKPT_FAILED,
+                                             CKPT_INTERRUPTED, CKPT_RETRY };
+    char state[2100], reason[CKPT_REASON_MAX + 1];
+    memset(reason, 'r', sizeof(reason) - 1);
+    reason[sizeof(reason) - 1] = '\0';
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
+        const ckpt_finish_desc why = { .reason = reason };
+        ckpt_finish_desc large = why;
+        ckpt_desc d = plain_desc();
+        ckpt_code rc = CKPT_OK;
+        d.size_max = 2048;
+        setup_with(&d);
+        CHECK_INT(open_run("job"), CKPT_OK);
+        for (size_t n = 9; rc == CKPT_OK && n < sizeof(state); n++) {
+            memset(state, ' ', n);              // as much as fits
+            memcpy(state, "{\"x\":1", 6);
+            memcpy(state + n - 1, "}", 2);
+            rc = save(1, NULL, state);
+        }
+        CHECK_INT(rc, CKPT_ERR_TOO_LARGE);
+        CHECK_INT(t.run.checkpoint_size, 2048);
+        const ckpt_save_desc too_large = saving(2, NULL, state);
+        large.save = &too_large;                // that is another matter
+        CHECK_INT(ckpt_finish(&t.run, outcomes[i], &large),
+                  CKPT_ERR_TOO_LARGE);
+        large.reason = NULL;
+        CHECK_INT(ckpt_finish(&t.run, outcomes[i], &large),
+                  CKPT_ERR_TOO_LARGE);
+        CHECK_INT(ckpt_finish(&t.run, outcomes[i], &why), CKPT_OK);
+        CHECK(!t.run.open);
+    }
 }
 
 //--- Effects ------------------------------------------------------------------
