@@ -1169,7 +1169,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json);
 // Validates one JSON value (RFC 8259), white space around it allowed. *pos
 // (may be NULL) is set to the offset of the fault.
 //
-// Returns CKPT_ERR_JSON, CKPT_ERR_UTF8, CKPT_ERR_DEPTH.
+// Returns CKPT_ERR_JSON, CKPT_ERR_UTF8, CKPT_ERR_DEPTH, or CKPT_ERR_TOO_LARGE
+// for 4 GiB and more.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_check(ckpt_bytes json, size_t *pos);
 
 // Walks the members of an object or the elements of an array, which must be
@@ -2936,7 +2937,10 @@ CKPT_API ckpt_code ckpt_json_check(ckpt_bytes json, size_t *pos)
 {
     ckpt__section ignored;
     ckpt_error err;
-    const ckpt_code rc = ckpt__value_check(&json, 0, &ignored, &err);
+    err.pos = 0;
+    // A reader counts in 32 bits, which is enough for every checkpoint.
+    const ckpt_code rc = (uint64_t)json.len > UINT32_MAX ?
+        CKPT_ERR_TOO_LARGE : ckpt__value_check(&json, 0, &ignored, &err);
     if (pos != NULL) {
         *pos = (size_t)err.pos;
     }
@@ -2992,6 +2996,7 @@ CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
 {
     ckpt__reader r;
     ckpt__string s;
+    if ((uint64_t)json.len > UINT32_MAX) return false;  // see ckpt_json_check
     ckpt__reader_memory(&r, json);
     if (*at == 0) {
         ckpt__take_space(&r);

@@ -16,6 +16,7 @@
     X(utf8_is_accepted_at_the_edges_of_rfc_3629)                               \
     X(what_is_no_utf8_is_refused_at_the_wrong_byte)                            \
     X(absent_bytes_are_no_json)                                                \
+    X(four_gigabytes_are_refused_and_not_walked_for_ever)                      \
     X(next_walks_members_with_their_raw_names)                                 \
     X(next_walks_elements_and_ends)                                            \
     X(next_ends_at_once_in_empty_containers)                                   \
@@ -293,6 +294,21 @@ static void what_is_no_utf8_is_refused_at_the_wrong_byte(void)
 }
 
 // "NULL stands for absent"
+// Attack: positions of 32 bits came back to where they had been.
+static void four_gigabytes_are_refused_and_not_walked_for_ever(void)
+{
+    static const char text[] = "[1,2]";
+    ckpt_bytes json = { text, 0 }, value;
+    size_t at = 0, pos = 9;
+    if (SIZE_MAX <= UINT32_MAX) {
+        TEST_SKIP("no size of 4 GiB here");
+    }
+    json.len = (size_t)((uint64_t)1 << 32);     // of which nothing is read
+    CHECK(!ckpt_json_next(json, &at, NULL, &value));
+    CHECK_INT(ckpt_json_check(json, &pos), CKPT_ERR_TOO_LARGE);
+    CHECK_INT(pos, 0);
+}
+
 static void absent_bytes_are_no_json(void)
 {
     size_t at = 0, len = 7;
