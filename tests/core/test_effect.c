@@ -6,6 +6,7 @@
 #define LIST(X)                                                                \
     X(phases_with_one_hash_are_two_phases)                                     \
     X(effects_with_one_hash_are_two_effects)                                   \
+    X(what_an_effect_was_told_is_not_another_ones_of_that_hash)                \
     X(an_id_that_is_too_long_is_kept_as_its_beginning_and_a_hash)              \
     X(long_ids_that_differ_anywhere_are_two_effects)                           \
     X(an_agent_without_messages_makes_calls_for_ever)                          \
@@ -98,6 +99,25 @@ static void effects_with_one_hash_are_two_effects(void)
     CHECK_INT(end(ONE, "1"), CKPT_ERR_NOT_FOUND);
     CHECK_INT(end(TWO, "2"), CKPT_OK);
     CHECK(result_is(3, ONE, "1") && result_is(3, TWO, "2"));
+}
+
+// The record is read again after a save that may have failed: the begin of the
+// second one did, so its tool has not run.
+static void what_an_effect_was_told_is_not_another_ones_of_that_hash(void)
+{
+    begin();
+    CHECK_INT(told(3, ONE), CKPT_EFFECT_NEW);
+    crash_and_resume();
+    CHECK_INT(told(3, ONE), CKPT_EFFECT_UNCERTAIN);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(told(3, TWO), CKPT_ERR_UNSURE);
+    CHECK_INT(told(3, TWO), CKPT_EFFECT_NEW);
+    CHECK_INT(told(3, TWO), CKPT_ERR_EXISTS);
+    CHECK_INT(told(3, ONE), CKPT_ERR_EXISTS);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(told(4, TWO), CKPT_ERR_UNSURE);
+    CHECK_INT(told(3, ONE), CKPT_ERR_EXISTS);
+    CHECK_INT(told(3, TWO), CKPT_ERR_EXISTS);
 }
 
 static void an_id_that_is_too_long_is_kept_as_its_beginning_and_a_hash(void)

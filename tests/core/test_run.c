@@ -3143,6 +3143,7 @@ static void effects_work_within_a_process_without_a_store(void)
     begun_already("a", 1);
     CHECK_INT(effect_end("a", "[1]"), CKPT_OK);
     CHECK_INT(effect_end("a", "[1]"), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(result_of("a", 1, ""), CKPT_ERR_NOT_FOUND);       // kept nowhere
     begun_already("a", 1);
     CHECK_INT(effect_begin("b", 2), CKPT_EFFECT_NEW);
     CHECK_INT(effect_end("b", NULL), CKPT_OK);

@@ -678,6 +678,7 @@ static void a_directory_under_a_name_of_the_store_blocks_nothing(void)
             ckpt_abandon(&t.run);
             age("r-job/heartbeat.1", -3600);
             CHECK_INT(state(), CKPT_STATE_INTERRUPTED);
+            plant_dir("r-job/checkpoint.2.json");   // what it will publish
             CHECK_INT(resume(&t.run), CKPT_OK);
             CHECK(holds(&t.run, 2));
             (void)unlink(path("r-job/heartbeat.1"));
