@@ -2737,6 +2737,7 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     const bool ours = ckpt__fs_check_opener(fs, p) == CKPT_OK;
+    const bool lost = ours && p->epoch > 0 && ckpt__fs_claim_stands(fs, p) == 0;
     ckpt__fs_close(fs, &p->reading);
     if (ours) {
         ckpt__fs_discard_put(fs, p);
@@ -2758,6 +2759,13 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
     ckpt__fs_close(fs, &p->writing);
     ckpt__fs_close(fs, &p->claim);
     ckpt__fs_close(fs, &p->dir);
+    if (lost) {
+        // Who removed the run could not remove its directory if a file was open
+        // here: NFS and FUSE keep a name for it. An empty directory is no run.
+        (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
+                                    p->opened_as == CKPT_HOW_LEFTOVER ?
+                                    p->new_name : p->name);
+    }
 }
 
 // The method open().

@@ -41,6 +41,7 @@
     X(a_leftover_from_the_future_is_swept_in_time)                             \
     X(who_gives_up_writes_into_no_claim_but_its_own)                           \
     X(a_name_that_stays_taken_is_told)                                         \
+    X(who_lost_a_run_takes_away_what_its_open_files_kept)                      \
     X(what_a_file_system_lacks_is_named_when_the_store_is_opened)              \
     X(a_link_that_a_local_file_system_lacks_is_named)                          \
     X(a_full_or_closed_file_system_is_not_called_unsuitable)                   \
@@ -1049,6 +1050,24 @@ static void a_name_that_stays_taken_is_told(void)
         }
         end();
     }
+}
+
+// Its directory stood because a file in it was open here, under another name.
+static void who_lost_a_run_takes_away_what_its_open_files_kept(void)
+{
+    if (begin(0)) {
+        CHECK_INT(start(), CKPT_OK);
+        plant("r-job/.fuse_hidden0000001");
+        CHECK_INT(ckpt_resume(&t.ctx, &t.other, &(ckpt_run_desc){
+            .id = "job", .force = true }), CKPT_OK);
+        CHECK_INT(ckpt_finish(&t.other, CKPT_COMPLETED, NULL), CKPT_OK);
+        CHECK(is_there("r-job"));
+        CHECK_INT(save(1), CKPT_ERR_CLAIM_LOST);
+        CHECK(unlink(path("r-job/.fuse_hidden0000001")) == 0);
+        ckpt_abandon(&t.run);
+        CHECK(!is_there("r-job"));
+    }
+    end();
 }
 
 //--- What a store needs -------------------------------------------------------
