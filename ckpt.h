@@ -2933,13 +2933,19 @@ CKPT_API ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json)
     return w->code;
 }
 
+// Whether bytes are more than a reader can count, which has 32 bits for that:
+// enough for every checkpoint. In two steps, because a size may have no more.
+static bool ckpt__is_huge(ckpt_bytes json)
+{
+    return json.len >> 16 >> 16 != 0;
+}
+
 CKPT_API ckpt_code ckpt_json_check(ckpt_bytes json, size_t *pos)
 {
     ckpt__section ignored;
     ckpt_error err;
     err.pos = 0;
-    // A reader counts in 32 bits, which is enough for every checkpoint.
-    const ckpt_code rc = (uint64_t)json.len > UINT32_MAX ?
+    const ckpt_code rc = ckpt__is_huge(json) ?
         CKPT_ERR_TOO_LARGE : ckpt__value_check(&json, 0, &ignored, &err);
     if (pos != NULL) {
         *pos = (size_t)err.pos;
@@ -2996,7 +3002,7 @@ CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
 {
     ckpt__reader r;
     ckpt__string s;
-    if ((uint64_t)json.len > UINT32_MAX) return false;  // see ckpt_json_check
+    if (ckpt__is_huge(json)) return false;
     ckpt__reader_memory(&r, json);
     if (*at == 0) {
         ckpt__take_space(&r);
