@@ -122,7 +122,7 @@ static int said(call of, long r)
            ? -q.quirk->error : (int)r;
 }
 
-// The path below.
+// The path below. What has a handle may have none any more: then it is NULL.
 static const char *at(const char *path)
 {
     return path[1] != '\0' ? path + 1 : ".";
@@ -154,12 +154,26 @@ static int q_getattr(const char *path, struct stat *st,
     return r;
 }
 
+static int q_opendir(const char *path, struct fuse_file_info *fi)
+{
+    const int fd = openat(q.root, at(path), O_RDONLY | O_DIRECTORY);
+    fi->fh = (uint64_t)fd;
+    return fd < 0 ? -errno : 0;
+}
+
+static int q_releasedir(const char *path, struct fuse_file_info *fi)
+{
+    (void)path;
+    close(fd_of(fi));
+    return 0;
+}
+
 static int q_readdir(const char *path, void *buf, fuse_fill_dir_t fill,
                      off_t from, struct fuse_file_info *fi,
                      enum fuse_readdir_flags flags)
 {
-    (void)from, (void)fi, (void)flags;
-    const int fd = openat(q.root, at(path), O_RDONLY | O_DIRECTORY);
+    (void)path, (void)from, (void)flags;
+    const int fd = openat(fd_of(fi), ".", O_RDONLY | O_DIRECTORY);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (d == NULL) {
         return -errno;
@@ -222,17 +236,18 @@ static int q_link(const char *from, const char *to)
 
 static int q_chmod(const char *path, mode_t mode, struct fuse_file_info *fi)
 {
-    (void)fi;
-    return is("mode777") ? 0 :
-           said(NO_CALL, fchmodat(q.root, at(path), mode, 0));
+    if (is("mode777")) {
+        return 0;
+    }
+    return said(NO_CALL, fi != NULL ? fchmod(fd_of(fi), mode)
+                                    : fchmodat(q.root, at(path), mode, 0));
 }
 
 static int q_chown(const char *path, uid_t uid, gid_t gid,
                    struct fuse_file_info *fi)
 {
-    (void)fi;
-    return said(NO_CALL, fchownat(q.root, at(path), uid, gid,
-                                AT_SYMLINK_NOFOLLOW));
+    return said(NO_CALL, fi != NULL ? fchown(fd_of(fi), uid, gid)
+        : fchownat(q.root, at(path), uid, gid, AT_SYMLINK_NOFOLLOW));
 }
 
 static int q_truncate(const char *path, off_t n, struct fuse_file_info *fi)
@@ -316,16 +331,8 @@ static int q_fsyncdir(const char *path, int data_only,
                       struct fuse_file_info *fi)
 {
     const int no = refused(FSYNCDIR);
-    (void)data_only, (void)fi;
-    if (no != 0) {
-        return no;
-    }
-    const int fd = openat(q.root, at(path), O_RDONLY | O_DIRECTORY);
-    const int r = fd < 0 ? -errno : said(NO_CALL, fsync(fd));
-    if (fd >= 0) {
-        close(fd);
-    }
-    return r;
+    (void)path, (void)data_only;
+    return no != 0 ? no : said(NO_CALL, fsync(fd_of(fi)));
 }
 
 static int q_flush(const char *path, struct fuse_file_info *fi)
@@ -357,7 +364,8 @@ static void *q_init(struct fuse_conn_info *connection, struct fuse_config *c)
 }
 
 static const struct fuse_operations operations = {
-    .getattr = q_getattr, .readdir = q_readdir, .mkdir = q_mkdir,
+    .getattr = q_getattr, .opendir = q_opendir, .readdir = q_readdir,
+    .releasedir = q_releasedir, .mkdir = q_mkdir,
     .unlink = q_unlink, .rmdir = q_rmdir, .rename = q_rename, .link = q_link,
     .chmod = q_chmod, .chown = q_chown, .truncate = q_truncate,
     .utimens = q_utimens, .open = q_open, .create = q_create, .read = q_read,

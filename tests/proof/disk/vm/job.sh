@@ -2,86 +2,87 @@
 # job.sh -- what the machine of vm.sh runs: LIFE, the program of life.c, on file
 # systems that the host's kernel lacks, SYSTEMS, and then it switches itself off
 #
+# Its own files are in /vm, which is in memory; LIFE can be anywhere below /tmp.
 # vm.sh reads what is printed: "vm: begin NAME", the output of life, "vm: end
 # NAME STATUS"; or "vm: skip NAME: why". The machine has nothing to lose: what
 # is started here goes with it.
 printf '\nvm: on\n'                    # the BIOS leaves an open line
-mkdir /tmp/m /tmp/s
+mkdir /vm/m /vm/s
 
 live() {
     name=$1; shift
     echo "vm: begin $name"
-    timeout -k 5 400 "$LIFE" -s 60 "$@" /tmp/m
+    timeout -k 5 400 "$LIFE" -s 60 "$@" /vm/m
     echo "vm: end $name $?"
-    umount /tmp/m 2>/dev/null || umount -l /tmp/m
+    umount /vm/m 2>/dev/null || umount -l /vm/m
 }
 
 # Says what went wrong last.
-skip() { echo "vm: skip $1: $(tail -n 1 /tmp/log)"; }
+skip() { echo "vm: skip $1: $(tail -n 1 /vm/log)"; }
 
 # image NAME MIB MKFS...: a file system of that type, mounted at $at.
 image() {
     type=$1 size=$2; shift 2
-    rm -f "/tmp/$type"
-    { modprobe -q loop; modprobe "$type"; } >/tmp/log 2>&1 &&
-    truncate -s "${size}M" "/tmp/$type" && "$@" "/tmp/$type" >/tmp/log 2>&1 &&
-    mount -t "$type" -o loop "/tmp/$type" "$at" 2>/tmp/log
+    rm -f "/vm/$type"
+    { modprobe -q loop; modprobe "$type"; } >/vm/log 2>&1 &&
+    truncate -s "${size}M" "/vm/$type" && "$@" "/vm/$type" >/vm/log 2>&1 &&
+    mount -t "$type" -o loop "/vm/$type" "$at" 2>/vm/log
 }
 
 # Files have no owner and no mode there: as the store wants them.
 fat() {
-    at=/tmp/m
+    at=/vm/m
     modprobe -a nls_cp437 nls_ascii nls_utf8 2>/dev/null
     image "$@" || { skip "$1"; return; }
-    umount /tmp/m
-    mount -t "$1" -o loop,umask=077 "/tmp/$1" /tmp/m
+    umount /vm/m
+    mount -t "$1" -o loop,umask=077 "/vm/$1" /vm/m
     live "$1" -r
 }
 
 f2fs() {
-    at=/tmp/m
+    at=/vm/m
     image f2fs 128 mkfs.f2fs -q || { skip f2fs; return; }
     live f2fs
 }
 
 # The server's directory is on an ext4.
 served() {
-    mountpoint -q /tmp/s && return
-    at=/tmp/s
+    mountpoint -q /vm/s && return
+    at=/vm/s
     image ext4 128 mkfs.ext4 -q -F
 }
 
 nfs() {
-    served && modprobe -a nfsd nfs nfsv4 2>/tmp/log || { skip nfs; return; }
+    served && modprobe -a nfsd nfs nfsv4 2>/vm/log || { skip nfs; return; }
     mount -t nfsd nfsd /proc/fs/nfsd 2>/dev/null
     echo 10 >/proc/fs/nfsd/nfsv4leasetime
     echo 10 >/proc/fs/nfsd/nfsv4gracetime
     { exportfs -o rw,sync,no_root_squash,no_subtree_check,insecure,fsid=0 \
-          127.0.0.1:/tmp/s && rpc.mountd -N 2 -N 3 && rpc.nfsd -N 3 4
-    } >/tmp/log 2>&1 || { skip nfs; return; }
+          127.0.0.1:/vm/s && rpc.mountd -N 2 -N 3 && rpc.nfsd -N 3 4
+    } >/vm/log 2>&1 || { skip nfs; return; }
     echo Y >/proc/fs/nfsd/v4_end_grace 2>/dev/null
-    mount -t nfs4 127.0.0.1:/ /tmp/m 2>/tmp/log || { skip nfs; return; }
+    mount -t nfs4 127.0.0.1:/ /vm/m 2>/vm/log || { skip nfs; return; }
     live nfs
 }
 
 smb() {
-    served && modprobe cifs 2>/tmp/log || { skip smb; return; }
-    mkdir -p /tmp/smb /run/samba /tmp/s/smb
-    printf '%s\n' '[global]' 'private dir = /tmp/smb' 'lock dir = /tmp/smb' \
-        'state directory = /tmp/smb' 'cache directory = /tmp/smb' \
-        'pid directory = /tmp/smb' 'log file = /tmp/smb/log' \
+    served && modprobe cifs 2>/vm/log || { skip smb; return; }
+    mkdir -p /vm/smb /run/samba /vm/s/smb
+    printf '%s\n' '[global]' 'private dir = /vm/smb' 'lock dir = /vm/smb' \
+        'state directory = /vm/smb' 'cache directory = /vm/smb' \
+        'pid directory = /vm/smb' 'log file = /vm/smb/log' \
         'interfaces = lo' 'bind interfaces only = yes' \
         'disable netbios = yes' 'load printers = no' \
-        '[runs]' 'path = /tmp/s/smb' 'read only = no' >/tmp/smb/conf
-    { printf 'secret\nsecret\n' | smbpasswd -c /tmp/smb/conf -s -a root &&
-      smbd -D -s /tmp/smb/conf; } >/tmp/log 2>&1 || { skip smb; return; }
+        '[runs]' 'path = /vm/s/smb' 'read only = no' >/vm/smb/conf
+    { printf 'secret\nsecret\n' | smbpasswd -c /vm/smb/conf -s -a root &&
+      smbd -D -s /vm/smb/conf; } >/vm/log 2>&1 || { skip smb; return; }
     for _ in $(seq 30); do
-        mount -t cifs //127.0.0.1/runs /tmp/m \
+        mount -t cifs //127.0.0.1/runs /vm/m \
             -o username=root,password=secret,file_mode=0600,dir_mode=0700 \
-            >/tmp/log 2>&1 && break
+            >/vm/log 2>&1 && break
         sleep 1
     done
-    mountpoint -q /tmp/m || { skip smb; return; }
+    mountpoint -q /vm/m || { skip smb; return; }
     live smb
 }
 
