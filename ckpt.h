@@ -282,42 +282,42 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_CODE_MAP(X)                                                       \
     X(OK,                0, "success")                                         \
     X(SKIPPED,           1, "throttled, nothing was written")                  \
-    X(OLDER,             2, "the newest is damaged; this is the one before")   \
+    X(OLDER,             2, "the newest is damaged or missing; this is older") \
     X(END,               3, "there are no more")                               \
     X(FINISHED,          4, "the run is finished; there is nothing to do")     \
-    X(ERR_ARGUMENT,     -1, "an argument is out of range")                     \
+    X(ERR_ARGUMENT,     -1, "an argument is missing, wrong or out of range")   \
     X(ERR_CLOSED,       -2, "the run is not open; begin or resume it first")   \
     X(ERR_NOT_FOUND,    -3, "there is nothing of that name")                   \
-    X(ERR_EXISTS,       -4, "there is one of that id already")                 \
-    X(ERR_LIVE,         -5, "its owner is alive; force only if it hangs")      \
-    X(ERR_BUSY,         -6, "another process is at work; try again later")     \
-    X(ERR_CLAIM_LOST,   -7, "another process has claimed the run; stop")       \
+    X(ERR_EXISTS,       -4, "that id is taken; resume, release or remove it")  \
+    X(ERR_LIVE,         -5, "another process has it; force only if it hangs")  \
+    X(ERR_BUSY,         -6, "it is changing or in doubt; try again later")     \
+    X(ERR_CLAIM_LOST,   -7, "the run was taken over or removed; stop")         \
     X(ERR_EXHAUSTED,    -8, "no resume attempt is left; retry or remove it")   \
     X(ERR_FAILED,       -9, "the run failed and was kept; retry or remove it") \
     X(ERR_FORKED,      -10, "the run belongs to the parent process")           \
-    X(ERR_DAMAGED,     -11, "damaged; load what is left, or see the files")    \
+    X(ERR_DAMAGED,     -11, "damaged or replaced; load or see what is left")   \
     X(ERR_FORMAT,      -12, "of a higher format or larger tables; left alone") \
-    X(ERR_FOREIGN,     -13, "the checkpoint is of another run, or not ours")   \
-    X(ERR_IO,          -14, "the store failed; the old state is intact")       \
-    X(ERR_NO_SPACE,    -15, "the store is full; make room and save again")     \
-    X(ERR_ACCESS,      -16, "permission denied; check owner and mode")         \
-    X(ERR_RESOURCE,    -17, "out of descriptors or memory; state intact")      \
-    X(ERR_UNSAFE,      -18, "others can write to the store; chmod go-w it")    \
-    X(ERR_UNSURE,      -19, "the old or the new one stands; save again")       \
-    X(ERR_NOT_DURABLE, -20, "saved, but a power cut may undo it; save again")  \
-    X(ERR_STALE,       -21, "the checkpoint was replaced; try again")          \
+    X(ERR_FOREIGN,     -13, "of another run or user, or not of this store")    \
+    X(ERR_IO,          -14, "the store or your function failed; see sys")      \
+    X(ERR_NO_SPACE,    -15, "no space left, or a limit; make room, try again") \
+    X(ERR_ACCESS,      -16, "not permitted; check owner, mode and mount")      \
+    X(ERR_RESOURCE,    -17, "out of descriptors or memory; free some")         \
+    X(ERR_UNSAFE,      -18, "others can write to it: chmod go-w or .fix_modes")\
+    X(ERR_UNSURE,      -19, "the old or the new one stands; try again")        \
+    X(ERR_NOT_DURABLE, -20, "written, but a power cut may undo it; try again") \
+    X(ERR_STALE,       -21, "it was replaced or removed meanwhile; try again") \
     X(ERR_BUFFER,      -22, "the caller's buffer is too small")                \
-    X(ERR_TOO_LARGE,   -23, "larger than size_max; cut the transcript")        \
-    X(ERR_JSON,        -24, "not the JSON that is asked for")                  \
+    X(ERR_TOO_LARGE,   -23, "too large for size_max; shorten or raise it")     \
+    X(ERR_JSON,        -24, "wrong JSON; messages are [], state {}, text \"\"")\
     X(ERR_UTF8,        -25, "not UTF-8")                                       \
     X(ERR_DEPTH,       -26, "JSON is nested too deep")                         \
     X(ERR_GAP,         -27, "append_at is beyond the saved messages")          \
     X(ERR_PHASES,      -28, "too many completed phases")                       \
-    X(ERR_EFFECTS,     -29, "too many effects; end or settle open ones")       \
+    X(ERR_EFFECTS,     -29, "too many effects; settle some or save a new turn")\
     X(ERR_HELD,        -30, "the run still holds environments, or too many")   \
     X(ERR_RELEASED,    -31, "the environment was released")                    \
     X(ERR_RELEASING,   -32, "the environment is being released")               \
-    X(ERR_UNSUITABLE,  -33, "the file system lacks what is needed; use another")
+    X(ERR_UNSUITABLE,  -33, "file system unsuitable (see op); use a local one")
 
 typedef enum ckpt_code {
 #define CKPT_X(name, value, message) CKPT_##name = value,
