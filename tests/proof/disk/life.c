@@ -750,6 +750,7 @@ static void paused_owner(unsigned number)
     const ckpt_code next = append('a', n);
     snprintf(why + strlen(why), sizeof(why) - strlen(why), "; next time %s",
              code_name(next));
+    ckpt_abandon(&l.run);               // what it had open keeps no name
     say_why('e', rc, n, why);
 }
 
