@@ -743,6 +743,11 @@ typedef struct ckpt_effect {
 // messages to the next save. After an error, if the tool was not run, the call
 // can be repeated, but before any other effect is begun.
 //
+// After CKPT_OLDER nobody knows which effects the missing saves had begun. Until
+// the run has left the turns that those saves can have reached, an effect that
+// it does not have is recorded as begun and UNCERTAIN; if the tool did not run,
+// settle the effect with ckpt_effect_end() and begin it again.
+//
 // An id is any text without control characters. Of one that is longer than
 // CKPT_NAME_MAX the run keeps the beginning and a hash of the whole, as
 // effect->id says; that form is the same id. Two calls of one turn need two
@@ -4308,6 +4313,7 @@ typedef struct ckpt__run {
     uint64_t         seq_acked;     // of the last save that returned OK
     uint64_t         adopted;       // epoch of the generation adopted
     uint64_t         turn_adopted;  // its turn_max
+    uint64_t         turn_missing;  // effects up to this turn may be missing
     bool             phase_again;   // an end of a phase was not acknowledged:
     uint32_t         phases_then;   // how many phases had ended before it,
     ckpt__section    phase_output;  // and its output
@@ -4738,6 +4744,19 @@ static ckpt_code ckpt__set_aside(ckpt__run *run)
     return CKPT_OK;
 }
 
+// Remembers up to which turn effects may be missing, as they stood only in
+// generations after run->record that are damaged or gone: a tool may have run
+// for an effect that no record knows. Each save is taken for one more turn.
+static void ckpt__miss_effects(ckpt__run *run, uint64_t acked)
+{
+    const uint64_t seq = run->record.seq, bad = run->place.bad_count;
+    const uint64_t lost = acked > seq ? acked - seq : 0;
+    run->view->older = bad > 0 || lost > 0;
+    if (run->view->older) {
+        run->turn_missing = run->record.turn_max + (lost > bad ? lost : bad);
+    }
+}
+
 // Reads the newest whole generation under our claim into the tables.
 static ckpt_code ckpt__rejudge(ckpt__run *run)
 {
@@ -4745,8 +4764,8 @@ static ckpt_code ckpt__rejudge(ckpt__run *run)
     run->doubts |= CKPT__DOUBT_RECORD;          // until this has succeeded
     CKPT__TRY(ckpt__judge(&run->place, run->view->id, run->epoch, &into));
     if (run->place.bad_count > 0 || run->record.seq < run->seq_acked) {
+        ckpt__miss_effects(run, run->seq_acked);
         run->doubts |= CKPT__DOUBT_CALLER;
-        run->view->older = true;
         for (uint32_t i = 0; i < CKPT_EFFECTS_MAX; i++) {
             run->tables.effects[i].told = CKPT__TOLD_UNKNOWN;
         }
@@ -5251,7 +5270,7 @@ static void ckpt__plan_adopt(ckpt__run *run, uint32_t attempt,
 {
     const uint64_t seq = run->record.seq, acked = run->place.facts.acked;
     run->view->resumed = true;
-    run->view->older = run->place.bad_count > 0 || acked > seq;
+    ckpt__miss_effects(run, acked);
     run->older_remain = true;
     run->adopted = run->record.epoch;
     run->seq_tried = acked > seq ? acked : seq;
@@ -6085,6 +6104,15 @@ static bool ckpt__effect_stands(const ckpt__run *run, const ckpt__entry *e)
     return e->ended || e->epoch != run->epoch || e->told != CKPT__TOLD_NOTHING;
 }
 
+// Whether an effect that the record does not have may have been begun all the
+// same. Once the caller has settled it, it is new.
+static bool ckpt__effect_is_missing(const ckpt__run *run, const char *id,
+                                    uint64_t turn)
+{
+    const bool settled = run->end_turn == turn && strcmp(run->end_id, id) == 0;
+    return turn <= run->turn_missing && run->turn_missing > 0 && !settled;
+}
+
 // Remembers that the caller knows about an effect. It may then have run the
 // tool, so the effect is never new again. Of two ids with one hash only one was
 // asked for.
@@ -6191,8 +6219,10 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
     }
     if (rc != CKPT_OK || !stands) {
         CKPT__TRY(ckpt__save_end(run, rc, NULL));
-        effect->state = CKPT_EFFECT_NEW;
         effect->turn = save->turn;
+        if (!ckpt__effect_is_missing(run, effect->id, save->turn)) {
+            effect->state = CKPT_EFFECT_NEW;
+        }
     }
     ckpt__effect_told(run, effect->id, save->turn);
     return CKPT_OK;

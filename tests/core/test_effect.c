@@ -17,7 +17,10 @@
     X(a_phase_whose_name_cannot_be_read_is_not_done_twice)                     \
     X(an_end_of_a_phase_is_repeated_only_under_its_own_name)                   \
     X(an_end_of_an_effect_is_repeated_only_under_its_own_id)                   \
-    X(a_name_that_cannot_be_read_is_an_error)
+    X(a_name_that_cannot_be_read_is_an_error)                                  \
+    X(an_effect_that_a_missing_save_may_have_begun_is_uncertain)               \
+    X(what_each_missing_save_may_have_begun_is_uncertain)                      \
+    X(an_effect_that_was_settled_is_begun_anew_after_a_loss)
 TEST_SUITE(effect, LIST)
 
 // FNV-1a of 64 bits is the same for both, and 0 for the third.
@@ -359,4 +362,68 @@ static void a_name_that_cannot_be_read_is_an_error(void)
         CHECK_INT(call(i), CKPT_ERR_IO);
         CHECK(call(i) != CKPT_ERR_IO);
     }
+}
+
+//--- What is missing ----------------------------------------------------------
+
+// Saves turn 2, begins a call in turn 3, and that newest generation is removed
+// before a resume, removed under the owner's hands, or damaged.
+static void lose_the_begin(int how)
+{
+    begin();
+    CHECK_INT(told(3, "pay"), CKPT_EFFECT_NEW);
+    if (how == 2) {
+        damage();
+    } else {
+        mem_gen_remove(&t.world, &job()->gens);
+    }
+    if (how != 1) {
+        ckpt_abandon(&t.run);
+        CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    }
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 2);
+}
+
+static void an_effect_that_a_missing_save_may_have_begun_is_uncertain(void)
+{
+    for (int how = 0; how < 3; how++) {
+        lose_the_begin(how);
+        CHECK_INT(told(3, "pay"), CKPT_EFFECT_UNCERTAIN);
+        CHECK_INT(told(3, "pay"), CKPT_ERR_EXISTS);
+        CHECK_INT(told(2, "mail"), CKPT_EFFECT_UNCERTAIN);
+        CHECK_INT(end("pay", "1"), CKPT_OK);
+        CHECK_INT(told(4, "pay"), CKPT_EFFECT_NEW);     // a turn never reached
+        crash_and_resume();
+        CHECK_INT(told(3, "pay"), CKPT_EFFECT_ENDED);
+        CHECK_INT(told(2, "mail"), CKPT_EFFECT_UNCERTAIN);
+    }
+}
+
+// A save that failed may have been acknowledged to nobody, but has a number:
+// the turns that can be missing are counted by the numbers of saves.
+static void what_each_missing_save_may_have_begun_is_uncertain(void)
+{
+    begin();
+    const uint64_t seq = t.run.seq;
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(save(3), CKPT_ERR_IO);
+    CHECK_INT(save(3), CKPT_OK);
+    const uint64_t lost = t.run.seq - seq;
+    mem_gen_remove(&t.world, &job()->gens);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK(t.run.older && t.run.turn == 2 && lost == 2);
+    CHECK_INT(told(2 + lost, "pay"), CKPT_EFFECT_UNCERTAIN);
+    CHECK_INT(told(3 + lost, "pay"), CKPT_EFFECT_NEW);
+}
+
+static void an_effect_that_was_settled_is_begun_anew_after_a_loss(void)
+{
+    lose_the_begin(0);
+    CHECK_INT(told(3, "pay"), CKPT_EFFECT_UNCERTAIN);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text(NULL)), CKPT_OK);
+    CHECK_INT(told(3, "mail"), CKPT_EFFECT_UNCERTAIN);
+    CHECK_INT(told(3, "pay"), CKPT_EFFECT_NEW);
+    CHECK_INT(told(3, "pay"), CKPT_ERR_EXISTS);
 }
