@@ -164,9 +164,11 @@
     ======
     Functions return a ckpt_code: zero for success, positive for a result
     that is no failure, negative for an error. ckpt_last_error() and
-    run.error say more: the errno, the position in damaged or wrong JSON, and
-    a sentence that says what to do. A run whose opening failed is zeroed, and
-    every call on a zeroed run is safe and returns CKPT_ERR_CLOSED.
+    run.error say more: what was being done, the errno, the position in damaged
+    or wrong JSON, and a sentence that says what to do. A run whose opening
+    failed is zeroed, and every call on a zeroed run is safe and returns
+    CKPT_ERR_CLOSED. Calls without a context or an open run, those on JSON and
+    on environments, have no more to say than their code.
 
     A save has one of these results, whatever goes wrong below it:
         CKPT_OK               durable, whole, and the run is still ours
@@ -333,8 +335,10 @@ typedef struct ckpt_error {
     uint64_t    pos;        // ERR_JSON, ERR_UTF8, ERR_DEPTH, ERR_DAMAGED: the
                             // offset in bytes where it went wrong
     const char *op;         // what was being done, such as "rename a
-                            // checkpoint"; may be ""
-    const char *msg;        // one sentence in English, never NULL once filled
+                            // checkpoint" or "read .messages"; "" only if
+                            // nothing failed
+    const char *msg;        // what happened, and what to do about it; NULL
+                            // only if nothing was filled in yet
     int64_t     wait_ms;    // ERR_BUSY: try again after this, if not 0
 } ckpt_error;
 
@@ -503,8 +507,9 @@ typedef struct ckpt_ctx {
 CKPT_API CKPT_CHECKED ckpt_code ckpt_init(ckpt_ctx *ctx,
                                           const ckpt_desc *desc);
 
-// Describes the last failure of a call that took this context. Never NULL;
-// valid until the next such call. For calls on a run see run.error.
+// Describes the last call on this context that failed, or was refused with
+// CKPT_FINISHED. Never NULL; valid until the next such call. For calls on a run
+// see run.error.
 CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *ctx);
 
 //--- Runs ---------------------------------------------------------------------
@@ -551,7 +556,8 @@ struct ckpt_run {
     bool       durable;             // false: degraded, see ckpt_execute()
     uint64_t   checkpoint_size;     // bytes that ckpt_load() needs
     uint64_t   saves, skipped, failed, beats;   // counted since the claim
-    ckpt_error error;               // of the last call that failed
+    ckpt_error error;               // of the last call that failed, or was
+                                    // refused with CKPT_FINISHED
 
     union {
         uint64_t      aligned;
@@ -3106,12 +3112,52 @@ CKPT__APART static void ckpt__event(const ckpt_desc *desc,
     desc->event(desc->event_user, &event);
 }
 
+// What a code is about, where neither the store nor the core has named it.
+static const char *ckpt__code_op(ckpt_code rc)
+{
+    switch (rc) {
+    case CKPT_OK: case CKPT_SKIPPED: case CKPT_OLDER: case CKPT_END:
+        return "";
+    case CKPT_FINISHED: case CKPT_ERR_CLOSED: case CKPT_ERR_FORKED:
+        return "use the run";
+    case CKPT_ERR_EXISTS: case CKPT_ERR_LIVE: case CKPT_ERR_BUSY:
+    case CKPT_ERR_EXHAUSTED: case CKPT_ERR_FAILED:
+        return "claim the run";
+    case CKPT_ERR_CLAIM_LOST:
+        return "look whether the claim stands";
+    case CKPT_ERR_NOT_FOUND:
+        return "look for a name";
+    case CKPT_ERR_DAMAGED: case CKPT_ERR_FORMAT: case CKPT_ERR_FOREIGN:
+    case CKPT_ERR_STALE:
+        return "read a checkpoint";
+    case CKPT_ERR_ARGUMENT: case CKPT_ERR_JSON: case CKPT_ERR_UTF8:
+    case CKPT_ERR_DEPTH:
+        return "read the arguments";
+    case CKPT_ERR_BUFFER:
+        return "fill the caller's buffer";
+    case CKPT_ERR_TOO_LARGE:
+        return "measure a checkpoint";
+    case CKPT_ERR_UNSURE: case CKPT_ERR_NOT_DURABLE: case CKPT_ERR_PHASES:
+    case CKPT_ERR_EFFECTS:
+        return "save a checkpoint";
+    case CKPT_ERR_HELD: case CKPT_ERR_RELEASED: case CKPT_ERR_RELEASING:
+        return "look at the environments";
+    default:
+        return "call the store";
+    }
+}
+
+// Fills in what every error says. A result that is no failure says nothing,
+// but CKPT_FINISHED is described like one: it refuses a call, too.
 static ckpt_code ckpt__fill_error(ckpt_error *error, ckpt_code rc)
 {
-    if (rc < 0) {
-        error->code = rc;
-        error->msg = ckpt_code_message(rc);
-        error->op = error->op != NULL ? error->op : "";
+    if (rc >= 0 && rc != CKPT_FINISHED) {
+        memset(error, 0, sizeof(*error));
+    }
+    error->code = rc;
+    error->msg = ckpt_code_message(rc);
+    if (error->op == NULL || *error->op == '\0') {
+        error->op = ckpt__code_op(rc);
     }
     return rc;
 }
@@ -4375,7 +4421,7 @@ static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
         // Another file stands in place of ours: another owner's, or a copy.
         run->doubts |= CKPT__DOUBT_CLAIM | CKPT__DOUBT_RECORD;
     }
-    if (rc < 0) {
+    if (rc < 0 || rc == CKPT_FINISHED) {
         run->view->error = run->place.error;
         (void)ckpt__fill_error(&run->view->error, rc);
     }
@@ -4386,6 +4432,14 @@ static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
 CKPT__ONCE static ckpt_code ckpt__ctx_result(ckpt__ctx *ctx, ckpt_code rc)
 {
     return ckpt__fill_error(&ctx->place.error, rc);
+}
+
+// Ends a call on a context whose arguments are wrong: op names them.
+CKPT__ONCE static ckpt_code ckpt__refuse(ckpt__ctx *ctx, const char *op)
+{
+    memset(&ctx->place.error, 0, sizeof(ctx->place.error));
+    ctx->place.error.op = op;
+    return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
 }
 
 // Gives an option its default for 0, and 0 for CKPT_OFF.
@@ -4411,16 +4465,23 @@ CKPT_API ckpt_desc ckpt_desc_defaults(const ckpt_desc *desc)
     return d;
 }
 
-// Whether options can be used: values, and a store of this version.
-static bool ckpt__is_desc(const ckpt_desc *d)
+// Names the option that cannot be used, NULL if all can be.
+static const char *ckpt__wrong_option(const ckpt_desc *d)
 {
     const ckpt_store_methods *m = d->store != NULL ? d->store->methods : NULL;
-    return m != NULL && m->version == CKPT_STORE_VERSION &&
-           m->place_size <= CKPT_PLACE_SIZE &&
-           d->throttle_ms >= 0 && d->every_turns >= 0 && d->beat_ms >= 0 &&
-           d->lease_ms > 0 && d->lease_ms / 2 >= d->beat_ms &&
-           d->resume_max >= CKPT_NEVER && d->size_max > 0 &&
-           d->size_max <= CKPT_SIZE_MAX;
+    if (m == NULL) return "read .store";
+    if (m->version != CKPT_STORE_VERSION || m->place_size > CKPT_PLACE_SIZE) {
+        return "read .store, which is of another version";
+    }
+    if (d->throttle_ms < 0) return "read .throttle_ms";
+    if (d->every_turns < 0) return "read .every_turns";
+    if (d->beat_ms < 0) return "read .beat_ms";
+    if (d->lease_ms <= 0 || d->lease_ms / 2 < d->beat_ms) {
+        return "read .lease_ms, which must be 2 * beat_ms at least";
+    }
+    if (d->resume_max < CKPT_NEVER) return "read .resume_max";
+    return d->size_max < 1024 || d->size_max > CKPT_SIZE_MAX ?
+        "read .size_max" : NULL;
 }
 
 CKPT_API ckpt_code ckpt_init(ckpt_ctx *view, const ckpt_desc *desc)
@@ -4428,17 +4489,17 @@ CKPT_API ckpt_code ckpt_init(ckpt_ctx *view, const ckpt_desc *desc)
     ckpt__ctx *ctx = ckpt__ctx_of(view);
     ckpt_desc d = ckpt_desc_defaults(desc);
     memset(view, 0, sizeof(*view));
-    ctx->place.error.op = "read the options";
-    if (!ckpt__is_desc(&d)) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    const char *wrong = ckpt__wrong_option(&d);
+    if (wrong != NULL) return ckpt__refuse(ctx, wrong);
     const uint64_t most = d.store->methods->size_max;
     if (most != 0 && (uint64_t)d.size_max >= most) {
         d.size_max = (int64_t)most - 1;         // and a line feed
     }
-    if (d.size_max < 1024) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    if (d.size_max < 1024) {
+        return ckpt__refuse(ctx, "read .store, which keeps less than 1 KiB");
+    }
     ctx->desc = d;
-    ctx->place.error.op = "";
-    ctx->place.error.msg = ckpt_code_message(CKPT_OK);
-    return CKPT_OK;
+    return ckpt__ctx_result(ctx, CKPT_OK);
 }
 
 CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *view)
@@ -4784,9 +4845,9 @@ static ckpt_code ckpt__rejudge(ckpt__run *run)
 static ckpt_code ckpt__ready(ckpt__run *run)
 {
     ckpt_moment now;
+    memset(&run->place.error, 0, sizeof(run->place.error));
     if (run->stage == CKPT__OVER) return CKPT_FINISHED;
     if (run->stage == CKPT__CLOSED) return CKPT_ERR_CLOSED;
-    memset(&run->place.error, 0, sizeof(run->place.error));
     if (run->stage == CKPT__LOST) return CKPT_ERR_CLAIM_LOST;
     CKPT__TRY(ckpt__now(run, &now));            // refuses a forked child
     if (run->handed == CKPT__HANDED_DAMAGED) return CKPT_ERR_DAMAGED;
@@ -5052,10 +5113,10 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
     if (d->messages.len > size_max || d->state.len > size_max) {
         return CKPT_ERR_TOO_LARGE;
     }
-    if (d->turn > CKPT_TURN_MAX ||
-        (d->append_at > 0 && d->messages.ptr == NULL)) {
-        return CKPT_ERR_ARGUMENT;
-    }
+    err->op = "read .turn";
+    if (d->turn > CKPT_TURN_MAX) return CKPT_ERR_ARGUMENT;
+    err->op = "read .append_at";
+    if (d->append_at > 0 && d->messages.ptr == NULL) return CKPT_ERR_ARGUMENT;
     plan->now->turn = d->turn;
     plan->drop_ended = d->messages.ptr != NULL || d->state.ptr != NULL;
     plan->now->attempt = ckpt__next_attempt(plan->now->attempt,
@@ -5989,6 +6050,7 @@ CKPT_API ckpt_code ckpt_finish(ckpt_run *view, ckpt_outcome outcome,
     if (!ckpt__is_open(run)) return ckpt__run_result(run, ckpt__ready(run));
     memset(&run->place.error, 0, sizeof(run->place.error));
     if (outcome <= CKPT_RUNNING || outcome > CKPT_RETRY) {
+        run->place.error.op = "read the outcome";
         return ckpt__run_result(run, CKPT_ERR_ARGUMENT);
     }
     const ckpt_code rc = ckpt__run_result(run, ckpt__finish(run, outcome,
@@ -6597,6 +6659,7 @@ CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count)
         ckpt_env *env = janitor->envs[--janitor->count];
         ckpt_error err;
         memset(&err, 0, sizeof(err));
+        err.op = "release an environment";
         const ckpt_code rc = ckpt_env_release(env, &err.sys);
         (void)ckpt__fill_error(&err, rc);
         env->priv.released = true;
@@ -6727,8 +6790,8 @@ CKPT_API ckpt_code ckpt_query(ckpt_ctx *view, const char *id,
                               ckpt_run_info *info)
 {
     ckpt__ctx *ctx = ckpt__ctx_of(view);
-    return ckpt__ctx_result(ctx, ckpt__keep_id(ctx, id) ?
-                            ckpt__describe(ctx, info) : CKPT_ERR_ARGUMENT);
+    if (!ckpt__keep_id(ctx, id)) return ckpt__refuse(ctx, "read the run id");
+    return ckpt__ctx_result(ctx, ckpt__describe(ctx, info));
 }
 
 // Reads every generation of a run, and returns the first fault.
@@ -6776,7 +6839,7 @@ CKPT_API ckpt_code ckpt_verify(ckpt_ctx *view, const char *id,
     info = info != NULL ? info : &ctx->info;
     const bool is_id = ckpt__keep_id(ctx, id);
     memset(info, 0, sizeof(*info));
-    if (!is_id) return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+    if (!is_id) return ckpt__refuse(ctx, "read the run id");
     for (int tries = 0; tries < 8 && rc == CKPT_ERR_STALE; tries++) {
         rc = ckpt__verify(ctx, info);
     }
@@ -6792,6 +6855,7 @@ CKPT_API ckpt_code ckpt_verify(ckpt_ctx *view, const char *id,
 static bool ckpt__list_next(ckpt__ctx *ctx, ckpt_where where,
                             ckpt_cursor *cursor, ckpt_code *rc)
 {
+    memset(&ctx->place.error, 0, sizeof(ctx->place.error));
     *rc = ckpt__store_list(ctx->desc.store, where, cursor, ctx->id,
                            &ctx->place.error);
     return *rc == CKPT_OK;
@@ -6886,7 +6950,7 @@ CKPT_API ckpt_code ckpt_latest(ckpt_ctx *view, const char *agent_id,
     l.task_id = task_id != NULL ? task_id : "";
     l.best = info;
     if (*l.agent_id == '\0' && *l.task_id == '\0') {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+        return ckpt__refuse(ctx, "read the filters");
     }
     const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__latest_visit,
                                     &l);
@@ -6926,9 +6990,8 @@ CKPT_API ckpt_code ckpt_stale(ckpt_ctx *view, int64_t age_ms,
     ckpt__ctx *ctx = ckpt__ctx_of(view);
     ckpt__stale s = { age_ms, infos, cap, 0 };
     *count = 0;
-    if (age_ms < 0 || (cap > 0 && infos == NULL)) {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    }
+    if (age_ms < 0) return ckpt__refuse(ctx, "read the age");
+    if (cap > 0 && infos == NULL) return ckpt__refuse(ctx, "read infos");
     const ckpt_code rc = ckpt__scan(ctx, CKPT__STATES_OPEN, ckpt__stale_visit,
                                     &s);
     *count = s.count;
@@ -7114,9 +7177,8 @@ CKPT_API ckpt_code ckpt_prune(ckpt_ctx *view, ckpt_run *run,
     uint32_t ignored;
     bool more = true;
     memset(&cursor, 0, sizeof(cursor));
-    if (desc->age_ms < 1 || (desc->states & ~allowed) != 0) {
-        return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
-    }
+    if (desc->age_ms < 1) return ckpt__refuse(ctx, "read .age_ms");
+    if ((desc->states & ~allowed) != 0) return ckpt__refuse(ctx, "read .states");
     count = count != NULL ? count : &ignored;
     *count = 0;
     while (more && ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {

@@ -14,6 +14,7 @@
     X(fault)                                                                   \
     X(interleave)                                                              \
     X(effect)                                                                  \
+    X(error)                                                                   \
     X(doubt)                                                                   \
     X(race)                                                                    \
     X(calls)                                                                   \

@@ -906,7 +906,7 @@ static void an_error_is_of_its_own_call(void)
     CHECK_INT(save(3), CKPT_OK);
     CHECK_INT(t.run.error.code, CKPT_ERR_JSON); // of the last that failed
     CHECK_INT(ckpt_finish(&t.run, CKPT_RUNNING, NULL), CKPT_ERR_ARGUMENT);
-    CHECK_STR(t.run.error.op, "");
+    CHECK_STR(t.run.error.op, "read the outcome");
     CHECK_INT(t.run.error.pos, 0);
     s.messages = ckpt_text("[1");
     CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_JSON);
