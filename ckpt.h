@@ -5491,7 +5491,14 @@ CKPT__ONCE static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx,
     if (state == CKPT_STATE_FAILED && (purpose & CKPT__FOR_RETRY) && f->lost) {
         return CKPT_ERR_DAMAGED;
     }
-    return f->highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED : CKPT_OK;
+    if (f->highest >= CKPT_TURN_MAX) {
+        // Epochs are counted one by one, so no process gets that far. Whoever
+        // made such a claim by hand must remove it by hand: a claim cannot be
+        // made above it, and nobody may go on without one.
+        p->error.op = "claim: a claim of the highest epoch there can be stands";
+        return CKPT_ERR_EXHAUSTED;
+    }
+    return CKPT_OK;
 }
 
 // Claims a run that exists, for that purpose.
