@@ -187,7 +187,11 @@
     There is no global state. A ckpt_ctx belongs to one thread at a time, and
     so does a ckpt_run, but the two need not be the same thread: a run only
     reads its context. A janitor shared between threads needs a lock of yours.
-    The event callback is called in the thread that made the call.
+    The event callback is called in the thread that made the call, before that
+    call is over: the callback must not call on the same run. Nor must a signal
+    handler, which only sets a flag. Such calls return CKPT_ERR_REENTERED and
+    change nothing, not even run->error. The same code is returned for good
+    after a longjmp() out of a call: only ckpt_abandon() is left then.
     After fork() the child owns no run: its calls on one return
     CKPT_ERR_FORKED. The child should call ckpt_abandon(), which works there.
 
@@ -268,7 +272,7 @@ CKPT_API uint32_t ckpt_version(void);
 
 // What a context and a run keep inside, in bytes.
 #define CKPT_CTX_SIZE       4688
-#define CKPT_RUN_SIZE       (4024 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_RUN_SIZE       (4040 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -319,7 +323,8 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_HELD,        -30, "the run still holds environments, or too many")   \
     X(ERR_RELEASED,    -31, "the environment was released")                    \
     X(ERR_RELEASING,   -32, "the environment is being released")               \
-    X(ERR_UNSUITABLE,  -33, "file system unsuitable (see op); use a local one")
+    X(ERR_UNSUITABLE,  -33, "file system unsuitable (see op); use a local one")\
+    X(ERR_REENTERED,   -34, "a call on that run is not over; abandon the run")
 
 typedef enum ckpt_code {
 #define CKPT_X(name, value, message) CKPT_##name = value,
@@ -749,10 +754,10 @@ typedef struct ckpt_effect {
 // messages to the next save. After an error, if the tool was not run, the call
 // can be repeated, but before any other effect is begun.
 //
-// After CKPT_OLDER nobody knows which effects the missing saves had begun. Until
-// the run has left the turns that those saves can have reached, an effect that
-// it does not have is recorded as begun and UNCERTAIN; if the tool did not run,
-// settle the effect with ckpt_effect_end() and begin it again.
+// After CKPT_OLDER nobody knows which effects the missing saves had begun. In
+// the turns that those saves can have reached, an effect that the run does not
+// have is recorded as begun, and is UNCERTAIN. If the tool did not run, settle
+// the effect with ckpt_effect_end() and begin it again.
 //
 // An id is any text without control characters. Of one that is longer than
 // CKPT_NAME_MAX the run keeps the beginning and a hash of the whole, as
@@ -4351,6 +4356,7 @@ typedef struct ckpt__run {
     ckpt__stage      stage;
     ckpt__handed     handed;
     uint32_t         doubts;
+    volatile bool    busy;          // a call on the run is not over
     bool             older_remain;  // claims or generations of lower epochs
     uint32_t         phases_adopted;
     uint32_t         published;     // generations of this claim
@@ -4425,6 +4431,23 @@ static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
         run->view->error = run->place.error;
         (void)ckpt__fill_error(&run->view->error, rc);
     }
+    return rc;
+}
+
+// Begins a public call on a run. A signal handler or a callback that calls in
+// the middle of a save would replace its plan, and the save would go on to
+// publish a mixture under a good sum.
+static ckpt_code ckpt__enter(ckpt__run *run)
+{
+    if (run->busy) return CKPT_ERR_REENTERED;
+    run->busy = true;
+    return CKPT_OK;
+}
+
+// Ends a public call on a run.
+static ckpt_code ckpt__leave(ckpt__run *run, ckpt_code rc)
+{
+    run->busy = false;
     return rc;
 }
 
@@ -5529,7 +5552,14 @@ CKPT__ONCE static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx,
     if (state == CKPT_STATE_FAILED && (purpose & CKPT__FOR_RETRY) && f->lost) {
         return CKPT_ERR_DAMAGED;
     }
-    return f->highest >= CKPT_TURN_MAX ? CKPT_ERR_EXHAUSTED : CKPT_OK;
+    if (f->highest >= CKPT_TURN_MAX) {
+        // Epochs are counted one by one, so no process gets that far. Whoever
+        // made such a claim by hand must remove it by hand: a claim cannot be
+        // made above it, and nobody may go on without one.
+        p->error.op = "claim: a claim of the highest epoch there can be stands";
+        return CKPT_ERR_EXHAUSTED;
+    }
+    return CKPT_OK;
 }
 
 // Claims a run that exists, for that purpose.
@@ -5811,6 +5841,16 @@ static ckpt_code ckpt__entry_value(ckpt__run *run, uint32_t list,
     return ckpt__copy_out(&run->place, value.from, value.size, buf, cap);
 }
 
+// Copies the value of an entry for the caller.
+static ckpt_code ckpt__value_told(ckpt__run *run, uint32_t list,
+                                  const char *name, uint64_t turn, void *buf,
+                                  size_t cap, size_t *size)
+{
+    CKPT__TRY(ckpt__enter(run));
+    return ckpt__leave(run, ckpt__run_result(run,
+        ckpt__entry_value(run, list, name, turn, buf, cap, size)));
+}
+
 // Goes on to the next entry of a walk, and fills in its name and entry. *at is
 // 0 before the first. Later the walk continues behind the entry of this name
 // and turn, which may have been struck off since.
@@ -5980,42 +6020,64 @@ static ckpt_code ckpt__load_newest(ckpt__run *run, ckpt_checkpoint *out,
     return ckpt__load(run, out, buf, cap);
 }
 
+// Loads for the caller, and tells of it.
+static ckpt_code ckpt__load_told(ckpt__run *run, ckpt_checkpoint *out,
+                                 void *buf, size_t cap)
+{
+    ckpt_code rc = ckpt__ready(run);
+    if (rc != CKPT_OK) return ckpt__run_result(run, rc);
+    rc = ckpt__run_result(run, ckpt__load_newest(run, out, buf, cap));
+    if (rc != CKPT_OK) {
+        ckpt__tell(run, CKPT_EVENT_LOAD_FAILED, &run->view->error);
+        return rc;
+    }
+    ckpt__tell(run, CKPT_EVENT_LOADED, NULL);
+    run->doubts &= ~(uint32_t)CKPT__DOUBT_CALLER;
+    return run->view->older ? CKPT_OLDER : CKPT_OK;
+}
+
 CKPT_API ckpt_code ckpt_load(ckpt_run *view, ckpt_checkpoint *out, void *buf,
                              size_t cap)
 {
     ckpt__run *run = ckpt__run_of(view);
     memset(out, 0, sizeof(*out));
-    ckpt_code rc = ckpt__ready(run);
-    if (rc != CKPT_OK) return ckpt__run_result(run, rc);
-    rc = ckpt__run_result(run, ckpt__load_newest(run, out, buf, cap));
-    if (rc != CKPT_OK) {
-        ckpt__tell(run, CKPT_EVENT_LOAD_FAILED, &view->error);
-        return rc;
-    }
-    ckpt__tell(run, CKPT_EVENT_LOADED, NULL);
-    run->doubts &= ~(uint32_t)CKPT__DOUBT_CALLER;
-    return view->older ? CKPT_OLDER : CKPT_OK;
+    CKPT__TRY(ckpt__enter(run));
+    return ckpt__leave(run, ckpt__load_told(run, out, buf, cap));
 }
 
-CKPT_API bool ckpt_due(ckpt_run *view, uint64_t turn)
+static bool ckpt__due(ckpt__run *run, uint64_t turn)
 {
-    ckpt__run *run = ckpt__run_of(view);
     ckpt_moment now;
     if (!ckpt__is_open(run)) return false;
     return ckpt__now(run, &now) != CKPT_OK ||   // the save reports the error
            ckpt__is_due(&run->ctx->desc, run->saved_ms, now.mono_ms, turn);
 }
 
-CKPT_API ckpt_code ckpt_save(ckpt_run *view, const ckpt_save_desc *desc)
+CKPT_API bool ckpt_due(ckpt_run *view, uint64_t turn)
 {
     ckpt__run *run = ckpt__run_of(view);
+    if (ckpt__enter(run) != CKPT_OK) return false;
+    const bool due = ckpt__due(run, turn);
+    (void)ckpt__leave(run, CKPT_OK);
+    return due;
+}
+
+static ckpt_code ckpt__save(ckpt__run *run, const ckpt_save_desc *desc)
+{
     if (ckpt__is_open(run) && run->stage != CKPT__LOST && !desc->force &&
-        !ckpt_due(view, desc->turn)) {
-        view->skipped++;
+        !ckpt__due(run, desc->turn)) {
+        run->view->skipped++;
         ckpt__tell(run, CKPT_EVENT_SKIPPED, NULL);
         return CKPT_SKIPPED;
     }
     return ckpt__save_end(run, ckpt__save_begin(run, desc), NULL);
+}
+
+CKPT_API ckpt_code ckpt_save(ckpt_run *view, const ckpt_save_desc *desc)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    CKPT__TRY(ckpt__enter(run));
+    return ckpt__leave(run, ckpt__save(run, desc));
 }
 
 static ckpt_code ckpt__beat(ckpt__run *run)
@@ -6033,20 +6095,18 @@ static ckpt_code ckpt__beat(ckpt__run *run)
 CKPT_API ckpt_code ckpt_beat(ckpt_run *view)
 {
     ckpt__run *run = ckpt__run_of(view);
+    CKPT__TRY(ckpt__enter(run));
     ckpt_code rc = ckpt__beat(run);
     if (run->stage != CKPT__LOST) {
         rc = ckpt__lose(run, rc);
     }
-    return ckpt__run_result(run, rc);
+    return ckpt__leave(run, ckpt__run_result(run, rc));
 }
 
-CKPT_API ckpt_code ckpt_finish(ckpt_run *view, ckpt_outcome outcome,
-                               const ckpt_finish_desc *desc)
+// Finishes for the caller, and closes what is over.
+static ckpt_code ckpt__finish_told(ckpt__run *run, ckpt_outcome outcome,
+                                   const ckpt_finish_desc *desc)
 {
-    ckpt__run *run = ckpt__run_of(view);
-    ckpt_finish_desc none;
-    memset(&none, 0, sizeof(none));
-    desc = desc != NULL ? desc : &none;
     if (!ckpt__is_open(run)) return ckpt__run_result(run, ckpt__ready(run));
     memset(&run->place.error, 0, sizeof(run->place.error));
     if (outcome <= CKPT_RUNNING || outcome > CKPT_RETRY) {
@@ -6061,19 +6121,31 @@ CKPT_API ckpt_code ckpt_finish(ckpt_run *view, ckpt_outcome outcome,
     return rc;
 }
 
+CKPT_API ckpt_code ckpt_finish(ckpt_run *view, ckpt_outcome outcome,
+                               const ckpt_finish_desc *desc)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    ckpt_finish_desc none;
+    memset(&none, 0, sizeof(none));
+    CKPT__TRY(ckpt__enter(run));
+    return ckpt__leave(run, ckpt__finish_told(run, outcome,
+                                              desc != NULL ? desc : &none));
+}
+
 CKPT_API void ckpt_abandon(ckpt_run *view)
 {
     ckpt__run *run = ckpt__run_of(view);
     if (ckpt__is_open(run)) {
         ckpt__close(run);
     }
+    run->busy = false;                          // also after a longjmp
 }
 
 //--- Phases -------------------------------------------------------------------
 
-CKPT_API bool ckpt_phase(ckpt_run *view, const char *name)
+// Whether the phase is to be done. Each false is used up.
+static bool ckpt__phase(ckpt__run *run, const char *name)
 {
-    ckpt__run *run = ckpt__run_of(view);
     const uint64_t key = ckpt__hash_text(name, CKPT__AS_TEXT);
     const uint32_t n = ckpt__is_open(run) ? run->phases_adopted : 0;
     if (run->stage == CKPT__OVER) return false;
@@ -6093,12 +6165,20 @@ CKPT_API bool ckpt_phase(ckpt_run *view, const char *name)
     return true;
 }
 
+CKPT_API bool ckpt_phase(ckpt_run *view, const char *name)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    if (ckpt__enter(run) != CKPT_OK) return true;   // its end says so
+    const bool due = ckpt__phase(run, name);
+    (void)ckpt__leave(run, CKPT_OK);
+    return due;
+}
+
 CKPT_API ckpt_code ckpt_phase_output(ckpt_run *view, const char *name,
                                      void *buf, size_t cap, size_t *size)
 {
-    ckpt__run *run = ckpt__run_of(view);
-    return ckpt__run_result(run, ckpt__entry_value(run, CKPT__PHASES, name, 0,
-                                                   buf, cap, size));
+    return ckpt__value_told(ckpt__run_of(view), CKPT__PHASES, name, 0, buf,
+                            cap, size);
 }
 
 // Plans the end of a phase.
@@ -6133,8 +6213,10 @@ CKPT_API ckpt_code ckpt_phase_end(ckpt_run *view, const char *name,
                                   const ckpt_save_desc *save)
 {
     ckpt__run *run = ckpt__run_of(view);
-    return ckpt__save_end(run, ckpt__plan_phase(run, name, output, save),
-                          &run->phase_again);
+    CKPT__TRY(ckpt__enter(run));
+    return ckpt__leave(run,
+        ckpt__save_end(run, ckpt__plan_phase(run, name, output, save),
+                       &run->phase_again));
 }
 
 //--- Effects ------------------------------------------------------------------
@@ -6262,19 +6344,11 @@ static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *given,
     return CKPT_OK;
 }
 
-CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
-                                     const ckpt_save_desc *save,
-                                     ckpt_effect *effect)
+static ckpt_code ckpt__effect_begin(ckpt__run *run, const char *id,
+                                    const ckpt_save_desc *save,
+                                    ckpt_effect *effect)
 {
-    ckpt__run *run = ckpt__run_of(view);
     bool stands = false;
-    effect->state = CKPT_EFFECT_UNCERTAIN;      // until it is known better
-    effect->turn = 0;
-    effect->result_size = 0;
-    effect->at = 0;
-    if (id != effect->id) {
-        effect->id[0] = '\0';
-    }
     const ckpt_code rc = ckpt__plan_effect(run, id, save, &stands, effect);
     if (rc == CKPT_FINISHED) {
         effect->state = CKPT_EFFECT_ENDED;
@@ -6288,6 +6362,22 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
     }
     ckpt__effect_told(run, effect->id, save->turn);
     return CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
+                                     const ckpt_save_desc *save,
+                                     ckpt_effect *effect)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    effect->state = CKPT_EFFECT_UNCERTAIN;      // until it is known better
+    effect->turn = 0;
+    effect->result_size = 0;
+    effect->at = 0;
+    if (id != effect->id) {
+        effect->id[0] = '\0';
+    }
+    CKPT__TRY(ckpt__enter(run));
+    return ckpt__leave(run, ckpt__effect_begin(run, id, save, effect));
 }
 
 // Plans the end of an effect.
@@ -6321,29 +6411,30 @@ CKPT_API ckpt_code ckpt_effect_end(ckpt_run *view, const char *id,
                                    ckpt_bytes result)
 {
     ckpt__run *run = ckpt__run_of(view);
-    return ckpt__save_end(run, ckpt__plan_effect_end(run, id, result),
-                          &run->end_again);
+    CKPT__TRY(ckpt__enter(run));
+    return ckpt__leave(run,
+        ckpt__save_end(run, ckpt__plan_effect_end(run, id, result),
+                       &run->end_again));
 }
 
 CKPT_API ckpt_code ckpt_effect_result(ckpt_run *view, const ckpt_effect *effect,
                                       void *buf, size_t cap, size_t *size)
 {
-    ckpt__run *run = ckpt__run_of(view);
-    return ckpt__run_result(run, ckpt__entry_value(run, CKPT__EFFECTS,
-                                                   effect->id, effect->turn,
-                                                   buf, cap, size));
+    return ckpt__value_told(ckpt__run_of(view), CKPT__EFFECTS, effect->id,
+                            effect->turn, buf, cap, size);
 }
 
 CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
 {
     ckpt__run *run = ckpt__run_of(view);
     ckpt__entry e;
+    CKPT__TRY(ckpt__enter(run));
     const ckpt_code rc = ckpt__entry_next(run, CKPT__EFFECTS, &effect->at,
                                           effect->id, effect->turn, &e);
     if (rc == CKPT_OK) {
         ckpt__effect_fill(&e, effect);
     }
-    return ckpt__run_result(run, rc);
+    return ckpt__leave(run, ckpt__run_result(run, rc));
 }
 
 //--- Notes --------------------------------------------------------------------
@@ -6421,12 +6512,13 @@ CKPT_API ckpt_code ckpt_note(ckpt_run *view, ckpt_note_info *note, void *buf,
     ckpt_json w;
     memset(note, 0, sizeof(*note));
     ckpt_json_init(&w, buf, cap);
+    CKPT__TRY(ckpt__enter(run));
     const ckpt_code rc = ckpt__note(run, note, &w);
     if (rc == CKPT_OK) {
         note->message.ptr = buf;
         note->message.len = w.len;
     }
-    return ckpt__run_result(run, rc);
+    return ckpt__leave(run, ckpt__run_result(run, rc));
 }
 
 //--- Environments -------------------------------------------------------------
@@ -6479,23 +6571,31 @@ static ckpt_code ckpt__plan_hold(ckpt__run *run, const ckpt_env_desc *desc,
 static ckpt_code ckpt__hold(ckpt__run *run, const ckpt_env_desc *desc)
 {
     bool held = false;
-    const ckpt_code rc = ckpt__plan_hold(run, desc, &held);
-    return held ? CKPT_OK : ckpt__save_end(run, rc, NULL);
+    CKPT__TRY(ckpt__enter(run));
+    ckpt_code rc = ckpt__plan_hold(run, desc, &held);
+    if (!held) {
+        rc = ckpt__save_end(run, rc, NULL);
+    }
+    return ckpt__leave(run, rc);
 }
 
 // Strikes an environment off the run, if the run holds it.
 static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
 {
     uint32_t at = 0;
+    CKPT__TRY(ckpt__enter(run));
     ckpt_code rc = ckpt__save_begin(run, NULL);
     if (rc == CKPT_OK) {
         rc = ckpt__entry_find(run, CKPT__HELD, id, 0, &at);
     }
-    if (rc == CKPT_OK) {
-        if (at == run->record.section[CKPT__HELD].count) return CKPT_OK;
+    const bool there = at < run->record.section[CKPT__HELD].count;
+    if (rc == CKPT_OK && there) {
         ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP, id);
     }
-    return ckpt__save_end(run, rc, NULL);
+    if (rc != CKPT_OK || there) {
+        rc = ckpt__save_end(run, rc, NULL);
+    }
+    return ckpt__leave(run, rc);
 }
 
 // Checks a description. An environment that is known to the janitor holds a
@@ -6581,11 +6681,12 @@ static ckpt_code ckpt__env_is_ours(const ckpt_env *env)
         strcmp(view->birth, env->priv.birth) != 0) {
         return CKPT_ERR_CLOSED;
     }
+    CKPT__TRY(ckpt__enter(run));
     ckpt_code rc = ckpt__ready(run);
     if (rc == CKPT_OK) {
         rc = ckpt__lose(run, ckpt__look_mine(run));
     }
-    return ckpt__run_result(run, rc);
+    return ckpt__leave(run, ckpt__run_result(run, rc));
 }
 
 CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
@@ -6620,21 +6721,21 @@ CKPT_API ckpt_code ckpt_held_next(ckpt_run *view, ckpt_held *held)
 {
     ckpt__run *run = ckpt__run_of(view);
     ckpt__entry e;
+    CKPT__TRY(ckpt__enter(run));
     const ckpt_code rc = ckpt__entry_next(run, CKPT__HELD, &held->at, held->id,
                                           0, &e);
     if (rc == CKPT_OK) {
         held->step_count = (int64_t)e.turn;
         held->timestep_size = e.value_size;
     }
-    return ckpt__run_result(run, rc);
+    return ckpt__leave(run, ckpt__run_result(run, rc));
 }
 
 CKPT_API ckpt_code ckpt_held_timestep(ckpt_run *view, const char *id, void *buf,
                                       size_t cap, size_t *size)
 {
-    ckpt__run *run = ckpt__run_of(view);
-    return ckpt__run_result(run, ckpt__entry_value(run, CKPT__HELD, id, 0, buf,
-                                                   cap, size));
+    return ckpt__value_told(ckpt__run_of(view), CKPT__HELD, id, 0, buf, cap,
+                            size);
 }
 
 CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
@@ -7178,7 +7279,7 @@ CKPT_API ckpt_code ckpt_prune(ckpt_ctx *view, ckpt_run *run,
     bool more = true;
     memset(&cursor, 0, sizeof(cursor));
     if (desc->age_ms < 1) return ckpt__refuse(ctx, "read .age_ms");
-    if ((desc->states & ~allowed) != 0) return ckpt__refuse(ctx, "read .states");
+    if (desc->states & ~allowed) return ckpt__refuse(ctx, "read .states");
     count = count != NULL ? count : &ignored;
     *count = 0;
     while (more && ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {

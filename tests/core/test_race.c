@@ -3,6 +3,8 @@
 #include "strange.h"
 #include "test.h"
 
+#include <setjmp.h>
+
 #define LIST(X)                                                                \
     X(a_claim_that_was_overtaken_at_once_is_given_up_unread)                   \
     X(a_damaged_run_that_was_claimed_above_is_not_handed_out)                  \
@@ -51,8 +53,17 @@
     X(a_run_that_goes_while_it_is_verified_is_not_found)                       \
     X(a_sweep_does_not_count_what_another_one_removed)                         \
     X(where_there_is_one_process_an_unknown_owner_is_gone)                     \
-    X(a_claimant_that_gave_up_is_no_owner)
+    X(a_claimant_that_gave_up_is_no_owner)                                     \
+    X(a_call_within_a_call_on_a_run_is_refused_and_changes_nothing)            \
+    X(a_call_from_an_event_on_its_run_is_refused)                              \
+    X(after_a_jump_out_of_a_call_only_abandon_is_left)
 TEST_SUITE(race, LIST)
+
+static int restored(void *user, const ckpt_env *env, void *out)
+{
+    (void)user, (void)env, (void)out;
+    return 0;
+}
 
 //--- What changes while a run is claimed --------------------------------------
 
@@ -1152,4 +1163,115 @@ static void a_claimant_that_gave_up_is_no_owner(void)
     CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
     CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
     CHECK_INT(t.run.epoch, 3);
+}
+
+//--- Calls within calls -------------------------------------------------------
+
+// Every call on a run, as a signal handler or a callback might make it.
+static void call_in(void)
+{
+    ckpt_effect effect;
+    ckpt_held held;
+    ckpt_note_info note;
+    ckpt_save_desc s;
+    ckpt_env_desc e;
+    size_t size;
+    memset(&effect, 0, sizeof(effect));
+    memset(&held, 0, sizeof(held));
+    memset(&s, 0, sizeof(s));
+    memset(&e, 0, sizeof(e));
+    s.turn = 99;
+    s.force = true;
+    s.messages = ckpt_text("[\"from within\"]");
+    e.run = &t.run;
+    e.id = "world";
+    e.restore = restored;
+    const ckpt_code said[] = {
+        ckpt_save(&t.run, &s), ckpt_beat(&t.run), load(),
+        ckpt_finish(&t.run, CKPT_COMPLETED, NULL),
+        ckpt_phase_end(&t.run, "plan", ckpt_text("1"), NULL),
+        ckpt_phase_output(&t.run, "plan", t.old, sizeof(t.old), &size),
+        ckpt_effect_begin(&t.run, "pay", &s, &effect),
+        ckpt_effect_end(&t.run, "pay", ckpt_text("1")),
+        ckpt_effect_result(&t.run, &effect, t.old, sizeof(t.old), &size),
+        ckpt_effect_next(&t.run, &effect), ckpt_held_next(&t.run, &held),
+        ckpt_held_timestep(&t.run, "world", t.old, sizeof(t.old), &size),
+        ckpt_note(&t.run, &note, t.old, sizeof(t.old)),
+        ckpt_env_init(&t.env, &e)
+    };
+    for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+        CHECK_INT(said[i], CKPT_ERR_REENTERED);
+    }
+    CHECK(!ckpt_due(&t.run, 99));
+    CHECK(ckpt_phase(&t.run, "plan"));
+    CHECK_INT(effect.state, CKPT_EFFECT_UNCERTAIN);
+    t.seen++;
+}
+
+static void a_call_within_a_call_on_a_run_is_refused_and_changes_nothing(void)
+{
+    uint32_t at = 0;
+    do {
+        begin();
+        race(FAULT_ALL, ++at, call_in);
+        CHECK_INT(save(3), CKPT_OK);
+        CHECK_INT(t.run.error.code, 0);
+        CHECK_INT(load(), CKPT_OK);
+        CHECK(t.last.turn == 3 && t.last.phases.len == 2);
+        CHECK_INT(save(4), CKPT_OK);
+        CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_OK);
+        t.fault.race = NULL;
+        CHECK_INT(ckpt_verify(&t.ctx, "job", NULL), CKPT_OK);
+    } while (t.seen > 0);
+    CHECK(at > 6);      // clock, put, publish, look, beat and more were tried
+}
+
+static void call_from_event(void *user, const ckpt_event *event)
+{
+    (void)user, (void)event;
+    if (t.seen == 0) {
+        call_in();
+    }
+}
+
+static void a_call_from_an_event_on_its_run_is_refused(void)
+{
+    ckpt_desc d;
+    setup();
+    memset(&d, 0, sizeof(d));
+    d.store = &t.mem.base;
+    d.throttle_ms = CKPT_OFF;
+    d.size_max = SIZE;
+    d.event = call_from_event;
+    t.seen = 1;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    CHECK_INT(start(), CKPT_OK);
+    t.seen = 0;
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(t.seen, 1);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 3);
+}
+
+static jmp_buf out_of_it;
+
+static void jump_out(void)
+{
+    longjmp(out_of_it, 1);
+}
+
+static void after_a_jump_out_of_a_call_only_abandon_is_left(void)
+{
+    begin();
+    race(FAULT_PUBLISH, 1, jump_out);
+    if (setjmp(out_of_it) == 0) {
+        CHECK(save(3) == CKPT_OK && false);     // it does not return
+    }
+    call_in();
+    ckpt_abandon(&t.run);
+    CHECK_INT(save(3), CKPT_ERR_CLOSED);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 2);
+    CHECK_INT(save(3), CKPT_OK);
 }

@@ -1127,7 +1127,8 @@ static void every_code_has_a_value_of_its_own_and_a_sentence(void)
         { CKPT_ERR_HELD, -30, "still holds" },
         { CKPT_ERR_RELEASED, -31, "was released" },
         { CKPT_ERR_RELEASING, -32, "being released" },
-        { CKPT_ERR_UNSUITABLE, -33, "file system" }
+        { CKPT_ERR_UNSUITABLE, -33, "file system" },
+        { CKPT_ERR_REENTERED, -34, "not over" }
     };
     size_t count = 0;
 #define CKPT_X(name, value, message) count++;
