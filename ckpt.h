@@ -2,9 +2,9 @@
     ckpt.h -- checkpoints for long agent runs                          v0.1.0
 
     Save the state of an agent run while it works, and beat while it is alive.
-    After a crash find the interrupted runs, claim each exactly once, and go
-    on from the last checkpoint, without the phases that were complete and
-    the tool calls that were already done.
+    After a crash find the interrupted runs and claim them (of many claimants
+    one wins), and go on from the last checkpoint, without the phases that were
+    complete and the tool calls that were already done.
 
     Do this in *one* C or C++ file:
 
@@ -101,12 +101,12 @@
                     }
                 }
                 if (rc == CKPT_ERR_CLAIM_LOST) {
-                    return 1;       // another process has taken the run over
+                    return 1;       // the run was taken over or removed
                 }
             }
 
-    --- finish. A run that is never finished is interrupted, and can be
-        resumed:
+    --- finish. If the process dies before that, the run is interrupted, and
+        can be resumed:
 
             rc = ckpt_finish(&run, CKPT_COMPLETED, NULL);
 
@@ -167,8 +167,8 @@
     run.error say more: what was being done, the errno, the position in damaged
     or wrong JSON, and a sentence that says what to do. A run whose opening
     failed is zeroed, and every call on a zeroed run is safe and returns
-    CKPT_ERR_CLOSED. Calls without a context or an open run, those on JSON and
-    on environments, have no more to say than their code.
+    CKPT_ERR_CLOSED. Calls on JSON and on environments return a code only; of
+    an environment whose run failed, run.error says more.
 
     A save has one of these results, whatever goes wrong below it:
         CKPT_OK               durable, whole, and the run is still ours
@@ -177,10 +177,10 @@
                               it is whole; save again
         CKPT_ERR_NOT_DURABLE  the new checkpoint stands, but may be lost in a
                               power cut; save again
-        CKPT_ERR_CLAIM_LOST   another process has the run; stop. Sticky
+        CKPT_ERR_CLAIM_LOST   the run was taken over or removed; stop. Sticky
         CKPT_ERR_DAMAGED      the old checkpoint was damaged meanwhile: load
                               what is left (CKPT_OLDER), then go on
-        any other error       the old checkpoint stands, untouched
+        any other error       the old checkpoint stands
 
     THREADS
     =======
@@ -188,10 +188,14 @@
     so does a ckpt_run, but the two need not be the same thread: a run only
     reads its context. A janitor shared between threads needs a lock of yours.
     The event callback is called in the thread that made the call, before that
-    call is over: the callback must not call on the same run. Nor must a signal
-    handler, which only sets a flag. Such calls return CKPT_ERR_REENTERED and
-    change nothing, not even run->error. The same code is returned for good
-    after a longjmp() out of a call: only ckpt_abandon() is left then.
+    call is over: the callback must not call on the same run.
+    A signal handler must call nothing of this file. It sets a flag, and your
+    loop looks at the flag and calls ckpt_finish() with CKPT_INTERRUPTED.
+    A call within a call on a run returns CKPT_ERR_REENTERED and changes
+    nothing, not even run->error. After a longjmp() out of a call every call on
+    that run returns this code: only ckpt_abandon() is left then.
+    A run that is dropped in a living process is no crash: it keeps its
+    descriptors and its lock, and stays live. ckpt_abandon() lets it go.
     After fork() the child owns no run: its calls on one return
     CKPT_ERR_FORKED. The child should call ckpt_abandon(), which works there.
 
@@ -540,14 +544,16 @@ typedef struct ckpt_run_desc {
     bool        force;              // also claim a live, stalled or busy run
 } ckpt_run_desc;
 
-// A claimed run, about 11 KiB. The caller owns it; do not copy it. A run that
-// is dropped without ckpt_finish is interrupted, as after a crash.
+// A claimed run, about 14 KiB. The caller owns it; do not copy or move it, and
+// end it with ckpt_finish or ckpt_abandon. A run that is dropped while its
+// process lives keeps its descriptors and its lock, and nobody can resume it.
 struct ckpt_run {
     // For the caller to read:
     char       id[CKPT_ID_MAX + 1];
     char       birth[CKPT_NONCE_MAX + 1];   // unlike the id never used again
-    uint64_t   epoch;               // of this claim: give it to tools as a
-                                    // fencing token
+    uint64_t   epoch;               // of this claim: with birth a fencing token
+                                    // for tools. An id that is begun anew
+                                    // begins at epoch 1 again
     uint64_t   seq;                 // of the newest generation
     uint64_t   turn;                // as last saved
     uint64_t   turn_max;            // highest ever saved
@@ -666,7 +672,8 @@ CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn);
 // CKPT_ERR_UTF8 and CKPT_ERR_DEPTH with the position in the caller's JSON,
 // CKPT_ERR_GAP if append_at is beyond the saved messages, CKPT_ERR_TOO_LARGE,
 // CKPT_ERR_ARGUMENT for a turn out of its range or an append_at without
-// messages, CKPT_ERR_FORKED, CKPT_ERR_CLOSED, or an error of the store.
+// messages, CKPT_ERR_FORKED, CKPT_ERR_CLOSED, CKPT_ERR_REENTERED (see THREADS),
+// or an error of the store. CKPT_FINISHED (> 0) if the run has ended.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_save(ckpt_run *run,
                                           const ckpt_save_desc *desc);
 
@@ -686,9 +693,9 @@ typedef struct ckpt_finish_desc {
 
 // Leaves a run: outcome is CKPT_COMPLETED, CKPT_FAILED, CKPT_INTERRUPTED or
 // CKPT_RETRY. desc may be NULL. After CKPT_OK the run is closed. A run that was
-// begun with .once is kept as DONE when it completes. A full disk does not stop
-// it: ckpt_finish removes old generations to make room, and removes a run that
-// is not to be kept even if the outcome cannot be written.
+// begun with .once is kept as DONE when it completes. On a full disk this call
+// removes old generations to make room for the end of a run, and removes a run
+// that is not to be kept even if the outcome cannot be written.
 //
 // Returns CKPT_FINISHED, and closes the run, if it was finished before, or if
 // an earlier call wrote a different outcome and failed to remove the run (the
@@ -701,8 +708,10 @@ typedef struct ckpt_finish_desc {
 CKPT_API CKPT_CHECKED ckpt_code ckpt_finish(ckpt_run *run, ckpt_outcome outcome,
                                             const ckpt_finish_desc *desc);
 
-// Leaves a run as a kill would: writes nothing, and the run is interrupted.
-// Safe on any run, also in a child of fork().
+// Leaves a run as a kill would: saves nothing, closes the descriptors and gives
+// the lock back. The run is interrupted at once, or, where the store judges by
+// the age of the beat, after a lease. Safe on any run, also after a longjmp()
+// out of a call, and in a child of fork().
 CKPT_API void ckpt_abandon(ckpt_run *run);
 
 //--- Phases -------------------------------------------------------------------
@@ -827,8 +836,9 @@ typedef ckpt_outcome ckpt_work_fn(ckpt_run *run, void *user,
                                   ckpt_finish_desc *finish);
 
 // Opens a run, calls work, and finishes the run with the outcome that work
-// returns; any other value counts as CKPT_INTERRUPTED. An exit, a longjmp or a
-// fatal signal in work is a crash: the run is interrupted.
+// returns; any other value counts as CKPT_INTERRUPTED. An exit or a fatal
+// signal in work is a crash: the run is interrupted. After a longjmp out of
+// work the run is still open: call ckpt_finish or ckpt_abandon.
 //
 // If the store has no such run and cannot make it (I/O, space, permission,
 // resources), work is called without checkpoints: run->durable is false,
@@ -1510,24 +1520,35 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //        last acknowledged save. If that save is damaged or missing, the load
 //        says CKPT_OLDER and returns the newest whole save before it, or fails
 //        and says why. A power cut can erase the beat that names that save.
-//   R2   OK means durable. After a failed fsync the same descriptor is never
-//        fsynced again.
+//   R2   OK means durable, as far as the store promises. After a failed fsync
+//        the same descriptor is never fsynced again.
 //   R3   Only the process that holds a claim writes. All others are observers:
-//        they look, and a look changes nothing.
-//   R4   Claim first, then read; write first, then look, then acknowledge. A
-//        look succeeds if there is no higher claim and our own is still there.
-//        A claimant concludes nothing before its look. Before any work it
-//        adopts the run: publishes the newest generation under its own epoch.
+//        they look, and a look changes nothing in the run.
+//   R4   Claim first, then read; write first, then look, then acknowledge. Each
+//        epoch has one claim. A look succeeds if it sees no higher claim and
+//        our own, by its name and its inode or nonce: a link count proves
+//        nothing. After a look that failed nothing is written before one
+//        succeeds; a lost claim stays lost. A claimant concludes nothing before
+//        its look. Before any work it adopts the run: publishes the newest
+//        generation under its own epoch.
 //   R5   A new run appears whole, under its name, before the call that begins
 //        it returns. Its directory is never used for another run.
 //   R6   The head counts attempts: a resume adds one before the hand-out, a
-//        clean interrupt takes one back, progress resets the count to 0.
-//        Claimants that crash in a row make the next claimant wait; more than
-//        CKPT_CLAIMS_MAX of them exhaust the run.
-//   R7   A proof outranks a hint: a lock proves that an owner lives or is gone;
-//        the age of a beat decides only where nothing is proved.
+//        clean interrupt takes one back, progress resets the count to 0. After
+//        more than three claimants that crashed in a row the next one waits;
+//        more than CKPT_CLAIMS_MAX of them exhaust the run.
+//   R7   A fact beats a hint. A lock that is held means that the owner lives,
+//        unless no process has its number. A lock that is free means that the
+//        owner is gone, if its claim says that it had the lock, and if that was
+//        on this kernel. Where no fact decides, the age of the beat does, by
+//        the clock that dates the beat: the owner is gone after a lease; after
+//        two beats, if no process seems to have its number; after ten leases,
+//        if it holds its lock and another process seems to have its number. A
+//        beat in the future has no age: it must stand unchanged for a lease. A
+//        wrong verdict costs double work, never a saved state (R4).
 //   R8   A run ends in three steps: a save with its outcome, a look, and the
-//        removal of all that could bring it back. A full disk cannot stop that.
+//        removal of all that could bring it back. A full disk cannot stop the
+//        end of a run that is not kept.
 //   R9   The throttle advances only after a save that succeeded. Ends of
 //        phases, effects and finishes are never throttled.
 //   R10  The core does no I/O, reads no clock, allocates nothing, keeps no
@@ -1536,7 +1557,10 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //   R11  Nothing in a file is executed, followed as a path or turned into a
 //        type.
 //   R12  stb_sprintf stays private: integers and strings only.
-//   R13  A generation is known by its head and sum.
+//   R13  A generation is known by its head and sum: inodes and times lie. A
+//        loop counts what it really removed, and so it ends. What a store needs
+//        of a file system that it does not know is tried when it is opened, and
+//        named then.
 
 #include <string.h>
 

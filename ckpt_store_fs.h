@@ -41,6 +41,17 @@
             .probe                          observers touch it to read the clock
                                             of the file system, with which they
                                             compare the age of a beat
+            .seen-r-invoice-4711            since when a beat of that run that
+                                            lies in the future has not changed.
+                                            Removed with the run
+            .lost-5ke3...                   what others put where a run, a file
+                                            of a run or the probe was to be. The
+                                            store never looks at it again: see
+                                            what it is, and remove it
+
+    Other files in the directory of a run (.DS_Store, a swap file) do no harm.
+    Those that are left when the run is removed keep its directory, which is no
+    run then: its id is free.
 
     The name of a run directory is "r-" and the id, in which a-z 0-9 _ - stand
     for themselves and every other byte is %xx. If that has more than 200 bytes,
@@ -59,12 +70,16 @@
       - CKPT_OK means durable only as far as the system keeps its word. A disk
         that lies about flushes, a mount without barriers and an NFS export with
         "async" do not. Fix: do not use them.
-      - FAT and object-store mounts cannot replace a file atomically. Fix: keep
-        runs elsewhere; the state of a run is small.
+      - File systems without hard links (FAT, exFAT) are refused when the store
+        is opened. An object-store mount that passes the test may still not
+        replace a file atomically. Fix: keep runs elsewhere; they are small.
       - On network file systems a claimant recognizes a dead owner by the age
-        of its beat, and can take a slow owner for dead. The slow owner then
-        gets CKPT_ERR_CLAIM_LOST; work is done twice, but nothing saved is lost.
-        Fix: raise .lease_ms.
+        of its beat, and can take a slow owner for dead. Both work then, until
+        the next save or beat of the slow one returns CKPT_ERR_CLAIM_LOST. How
+        soon one machine sees what another did is up to server and mount. Fix:
+        raise .lease_ms.
+      - A run on a disk that is restored from a backup or snapshot is the run of
+        that time: what was done since is done again.
       - A process that reaches its file size limit is killed by SIGXFSZ. If the
         process ignores that signal, the save returns CKPT_ERR_NO_SPACE.
       - Reading a directory allocates memory in the C library. Nothing else here
@@ -105,10 +120,11 @@ typedef enum ckpt_store_fs_durability {
                             // never a wrong one
 } ckpt_store_fs_durability;
 
-// How an observer recognizes that the owner of a run is dead.
+// How an observer recognizes that the owner of a run is dead (R7 in ckpt.h).
 typedef enum ckpt_store_fs_liveness {
     CKPT_STORE_FS_AUTO,     // by locks on local file systems, else by age
-    CKPT_STORE_FS_LOCKS,    // by flock(2): exact, and at once, on one kernel
+    CKPT_STORE_FS_LOCKS,    // by flock(2): at once, for owners on this kernel;
+                            // others by age
     CKPT_STORE_FS_AGE       // by the age of the beat: after .lease_ms
 } ckpt_store_fs_liveness;
 
