@@ -322,7 +322,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_UTF8,        -25, "not UTF-8")                                       \
     X(ERR_DEPTH,       -26, "JSON is nested too deep")                         \
     X(ERR_GAP,         -27, "append_at is beyond the saved messages")          \
-    X(ERR_PHASES,      -28, "too many completed phases")                       \
+    X(ERR_PHASES,      -28, "too many completed phases for CKPT_PHASES_MAX")   \
     X(ERR_EFFECTS,     -29, "too many effects; settle some or save a new turn")\
     X(ERR_HELD,        -30, "the run still holds environments, or too many")   \
     X(ERR_RELEASED,    -31, "the environment was released")                    \
@@ -466,10 +466,11 @@ typedef enum ckpt_run_state {
     CKPT_STATE_EXHAUSTED   = 1 << 3,    // interrupted, no attempt is left
     CKPT_STATE_FINISHED    = 1 << 4,    // ended, not wholly removed yet
     CKPT_STATE_DAMAGED     = 1 << 5,    // no generation is whole
-    CKPT_STATE_NEWER       = 1 << 6,    // of a higher format
+    CKPT_STATE_NEWER       = 1 << 6,    // of a higher format or larger tables
     CKPT_STATE_UNREADABLE  = 1 << 7,    // the store cannot read it; see error
     CKPT_STATE_FOREIGN     = 1 << 8,    // the record is of another run
-    CKPT_STATE_BUSY        = 1 << 9,    // changing, or claimants crashed
+    CKPT_STATE_BUSY        = 1 << 9,    // changing or in doubt: wait_ms says
+                                        // when to look again
     CKPT_STATE_FAILED      = 1 << 10,   // failed and kept: a dead letter
     CKPT_STATE_DONE        = 1 << 11,   // completed and kept: a receipt
     CKPT_STATE_ALL         = (1 << 12) - 1
@@ -588,8 +589,9 @@ struct ckpt_run {
 //
 // After every other code the run is zeroed: CKPT_ERR_FAILED if it failed and
 // was kept, CKPT_ERR_LIVE if its owner is alive or stalled or another claimant
-// was first, CKPT_ERR_BUSY if another process is changing it or several
-// claimants crashed in a row (try again after ckpt_last_error()->wait_ms),
+// was first, CKPT_ERR_BUSY if another process is changing it, several claimants
+// crashed in a row, or its last beat lies in the future (try again after
+// ckpt_last_error()->wait_ms),
 // CKPT_ERR_EXHAUSTED, CKPT_ERR_DAMAGED, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN,
 // CKPT_ERR_TOO_LARGE, CKPT_ERR_ARGUMENT for an id out of its range,
 // CKPT_ERR_UTF8 for metadata that is not UTF-8, CKPT_ERR_EXISTS if other
@@ -904,7 +906,7 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
                                            size_t *count);
 
 // The position of a walk over runs. Zero-initialize it. To end a walk before
-// CKPT_END call ckpt_cursor_close().
+// CKPT_END call ckpt_cursor_close(): otherwise a descriptor stays open.
 typedef struct ckpt_cursor {
     void    *priv;
     uint32_t stage;
@@ -1146,7 +1148,7 @@ CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count);
 
 //--- JSON ---------------------------------------------------------------------
 
-// A small writer for callers that hold C structs.
+// A small writer, for callers that keep their state in C structs.
 //
 //      ckpt_json w;
 //      ckpt_json_init(&w, buf, sizeof(buf));
@@ -1313,8 +1315,8 @@ typedef enum ckpt_verdict {
     CKPT_LIFE_GONE,         // certainly
     CKPT_LIFE_ABSENT,       // no process has the owner's number, as far as this
                             // machine can tell: gone after two beats
-    CKPT_LIFE_REUSED        // it holds its lock, but its number seems to be
-                            // another process's: gone after ten leases
+    CKPT_LIFE_REUSED        // the lock is held, but another process seems to
+                            // have the owner's number: gone after ten leases
 } ckpt_verdict;
 
 // What is known about the owner of a claim.
@@ -3141,7 +3143,8 @@ CKPT__APART static void ckpt__event(const ckpt_desc *desc,
     desc->event(desc->event_user, &event);
 }
 
-// What a code is about, where neither the store nor the core has named it.
+// What a call was doing that failed with this code, where neither the store nor
+// the core has named it.
 static const char *ckpt__code_op(ckpt_code rc)
 {
     switch (rc) {
@@ -3176,8 +3179,9 @@ static const char *ckpt__code_op(ckpt_code rc)
     }
 }
 
-// Fills in what every error says. A result that is no failure says nothing,
-// but CKPT_FINISHED is described like one: it refuses a call, too.
+// Fills in what every error says. A success clears what an earlier step of the
+// call left there. CKPT_FINISHED is no failure, but is described all the same:
+// a call that saves, and is refused, has to say why.
 static ckpt_code ckpt__fill_error(ckpt_error *error, ckpt_code rc)
 {
     if (rc >= 0 && rc != CKPT_FINISHED) {
@@ -3742,9 +3746,10 @@ static const uint32_t ckpt__list_max[] = {
     CKPT_PHASES_MAX, CKPT_EFFECTS_MAX, CKPT_HELD_MAX
 };
 
-// Puts an entry that was read into its table, as number i. If the claim knew
-// the effect before, what it was told stays. Entries keep their order, and a
-// save only drops some and adds one: it stood at i, or behind.
+// Puts an entry that was read into its table, as number i. What a begin said of
+// an effect before stays: otherwise a tool that has run would be new again.
+// Entries keep their order, and a save only drops some and adds one, so the
+// effect stood at i before, or behind.
 static void ckpt__table_put(ckpt__tables *tables, uint32_t list, uint32_t i,
                             const ckpt__entry *entry)
 {
@@ -3854,8 +3859,9 @@ CKPT__ONCE static void ckpt__take_body(ckpt__reader *r, const char *id,
     ckpt__section_end(r, NULL);
 }
 
-// The code for a head that says that the record is larger than size_max.
-// Believe the head only if the generation really is; else it is damaged.
+// The code for a head whose record is larger than size_max. The reader believes
+// the head only if the generation really is that large: else a damaged length
+// would keep the generation before this one from being loaded.
 static ckpt_code ckpt__too_large(ckpt__place *p)
 {
     size_t got = 0;
@@ -3973,8 +3979,9 @@ static ckpt__fate ckpt__entry_fate(const ckpt__plan *plan, uint32_t list,
 {
     if (plan->list == list && plan->at == i) return plan->fate;
     const ckpt__entry *e = &ckpt__entries(plan->tables, list)[i];
-    // A save without messages may be the begin of the next turn's effect: the
-    // transcript does not have the result yet, but has it a turn later.
+    // A save without messages and state may begin an effect of the next turn.
+    // The transcript that was saved last lacks the result of the ended effect
+    // then; a turn later the caller must have saved that result.
     const uint64_t grace = plan->drop_ended ? 0 : 1;
     return list == CKPT__EFFECTS && e->ended &&
            e->turn + grace < plan->now->turn ? CKPT__DROP : CKPT__KEEP;
@@ -4133,7 +4140,8 @@ static void ckpt__emit_held(ckpt__writer *w, const ckpt__plan *plan)
 }
 
 // Emits the entry that changes: an effect that ends (old), or a new entry. The
-// dry run measures it into plan->entry. The section around the entry goes on.
+// dry run measures the entry into plan->entry. What is emitted before and after
+// the entry is one section with it.
 static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
                              const ckpt__entry *old)
 {
@@ -4353,7 +4361,7 @@ typedef enum ckpt__stage {
     CKPT__CLOSED,                   // a zeroed run is closed, too
     CKPT__OVER,                     // closed, because it was finished before
     CKPT__OPEN,
-    CKPT__LOST,                     // open, and another process has the claim
+    CKPT__LOST,                     // open, but taken over or removed
     CKPT__ENDED                     // open; its outcome stands and the look
                                     // succeeded: only the removal is left
 } ckpt__stage;
@@ -4409,7 +4417,8 @@ typedef struct ckpt__run {
     ckpt__tables     tables;        // the entries of the newest generation
 } ckpt__run;
 
-// Both live in storage of the caller, which nothing else reads or writes.
+// The two structs above live in the caller's ckpt_ctx and ckpt_run. Nothing
+// else reads or writes that storage.
 typedef char ckpt__ctx_fits[sizeof(ckpt__ctx) <= CKPT_CTX_SIZE ? 1 : -1];
 typedef char ckpt__run_fits[sizeof(ckpt__run) <= CKPT_RUN_SIZE ? 1 : -1];
 

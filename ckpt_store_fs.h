@@ -1238,8 +1238,9 @@ static bool ckpt__fs_is_dir(ckpt_store_fs *fs, int dir, const char *name)
     return ckpt__fs_stat_at(fs, dir, name, &st) >= 0 && st.is_dir;
 }
 
-// Moves what has a name of the store, and is not the store's, out of the way:
-// to a new name in the root, where a person finds it.
+// Moves what is not the store's out of the way, to a new name in the root,
+// where a person finds it. Otherwise what others put there could keep an id, or
+// block a run, for ever.
 static int ckpt__fs_move_out(ckpt_store_fs *fs, int dir, const char *name)
 {
     char random[CKPT__FS_RANDOM_DIGITS + 1], lost[40];
@@ -1467,13 +1468,14 @@ static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
     return r;
 }
 
-// What tells a generation: its token, and the file it stands in.
+// What a generation is known by: its token, and the file that it stands in.
 typedef struct ckpt__fs_id {
     uint64_t      token;
     ckpt__fs_file file;
 } ckpt__fs_id;
 
-// Opens a file that has the name of a generation, and reads what tells it.
+// Opens a file that has the name of a generation, and reads what the generation
+// is known by.
 static int ckpt__fs_open_named(ckpt_store_fs *fs, int dir, const char *name,
                                ckpt__fs_id *id)
 {
@@ -1488,7 +1490,7 @@ static int ckpt__fs_open_named(ckpt_store_fs *fs, int dir, const char *name,
     return fd;
 }
 
-// Reads what tells the generation that has a name.
+// Reads what the generation of that name is known by.
 static int ckpt__fs_identify(ckpt_store_fs *fs, int dir, const char *name,
                              ckpt__fs_id *id)
 {
@@ -1912,7 +1914,8 @@ static ckpt_code ckpt__fs_beat(ckpt_store *s, void *place, uint64_t acked,
 // Reads the clock of this file system: the mtime of a file that is renewed now,
 // in the way in which owners beat. An observer compares it with the mtime of a
 // claim; the clock of a file server need not agree with the clock of this
-// machine. What is no file under that name would keep dead runs for ever.
+// machine. What is no file under the name of the probe is moved away: otherwise
+// no observer could read the clock, and dead runs would stay for ever.
 static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
 {
     static const char name[] = ".probe";
@@ -1949,8 +1952,8 @@ typedef struct ckpt__fs_claimant {
                                 // namespace, where a number means nothing
 } ckpt__fs_claimant;
 
-// Asks about the process that the line of a claim names. An unknown boot equals
-// none.
+// Asks about the process that the line of a claim names. An unknown boot is not
+// the same as another unknown one: two machines can both lack a boot id.
 static ckpt__fs_claimant ckpt__fs_ask_claimant(ckpt_store_fs *fs,
                                                ckpt_bytes line)
 {
@@ -2776,8 +2779,9 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
     ckpt__fs_close(fs, &p->claim);
     ckpt__fs_close(fs, &p->dir);
     if (lost) {
-        // Who removed the run could not remove its directory if a file was open
-        // here: NFS and FUSE keep a name for it. An empty directory is no run.
+        // The remover of the run could not remove the directory while a file
+        // was open here: NFS and FUSE keep a name for such a file. We take the
+        // empty directory away, which is no run.
         (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
                                     p->opened_as == CKPT_HOW_LEFTOVER ?
                                     p->new_name : p->name);
