@@ -4974,8 +4974,8 @@ static ckpt_code ckpt__write(ckpt__run *run, uint32_t crc)
 }
 
 // Removes claims and generations that are not needed any more; a run that is
-// resumed for ever would pile them up. After the adopt those below the adopted
-// generation go, and that one stays as the one before ours. Once two
+// resumed for ever would pile them up. After the adopt all below the adopted
+// generation go; the adopted generation stays as the one before ours. Once two
 // generations of this epoch stand, all of lower epochs go. No save fails by
 // this: the next save tries again.
 static void ckpt__drop_older(ckpt__run *run)
@@ -5361,7 +5361,7 @@ static ckpt_code ckpt__make_room(ckpt__run *run, const ckpt_gen *gen)
 
 // Publishes the outcome that ends a run, also on a full disk (R8). If there is
 // no room at all, a run that is not to be kept goes without an outcome. A
-// claimant may have read its last generation before, so a second look decides
+// claimant may have read the last generation before that, so a second look says
 // whether the run was ours to end (variant full-one-look in
 // tests/proof/spin/ckpt.pml).
 static ckpt_code ckpt__end(ckpt__run *run, ckpt_outcome outcome,
@@ -6041,8 +6041,9 @@ static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
     return CKPT_OK;
 }
 
-// Loads the newest generation. If that is not the one we published, or is
-// damaged, we look at our claim and judge again: the one before it is next.
+// Loads the newest generation. If what stands there is damaged, or is not what
+// we published, we look at our claim and judge again: the generation before may
+// be whole.
 static ckpt_code ckpt__load_newest(ckpt__run *run, ckpt_checkpoint *out,
                                    void *buf, size_t cap)
 {
@@ -6314,8 +6315,8 @@ static void ckpt__effect_told(ckpt__run *run, const char *id, uint64_t turn)
 // Writes the form in which the run keeps the id of an effect: the id itself, or
 // the beginning of a longer one, a '~' and 128 bits of hash. One half of the
 // hash runs through the id from its front and one from its back, so that ids
-// which differ anywhere differ in both. That keeps ids apart that a model
-// makes, not those of somebody who looks for two with one hash.
+// which differ anywhere differ in both. That keeps apart the ids that a model
+// makes; somebody who looks for two ids with one hash can find them.
 static ckpt_code ckpt__effect_id(ckpt__run *run, const char *id,
                                  char out[CKPT_NAME_MAX + 1])
 {
@@ -6520,6 +6521,7 @@ static ckpt_code ckpt__note(ckpt__run *run, ckpt_note_info *note,
                             ckpt_json *w)
 {
     CKPT__TRY(ckpt__ready(run));
+    run->place.error.op = "note a resume";
     if (!run->view->resumed) return CKPT_ERR_NOT_FOUND;
     const ckpt__record *rec = &run->record;
     note->turn = rec->turn;
@@ -7178,8 +7180,8 @@ CKPT_API void ckpt_cursor_close(ckpt_ctx *view, ckpt_cursor *cursor)
 }
 
 // Resumes a claimed run, or hands it to the fallback, a bounded number of
-// times. A damaged run cannot be adopted, but each hand-out leaves its claim:
-// those are counted.
+// times. A damaged run cannot be adopted, so the claims that its hand-outs left
+// are counted instead.
 CKPT__APART static ckpt_code ckpt__recover_one(ckpt__run *run,
                                                const ckpt_recover_desc *desc,
                                                ckpt_recover_info *info)

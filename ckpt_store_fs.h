@@ -2199,9 +2199,9 @@ typedef enum ckpt__fs_renamed {
 // Renames a generation within the directory of the run. If rename() says that
 // it failed, this function looks which generation has the new name: on a
 // network file system the file can be renamed although the answer was lost
-// (rename(2), BUGS). That is the generation of this token, or the one that has
-// the name twin, too. *sys becomes the result of rename(). A directory under
-// the new name is moved out of the way.
+// (rename(2), BUGS). The file is known by this token, or, if twin is not NULL,
+// by the token of the file of that name. *sys becomes the result of rename(). A
+// directory under the new name is moved out of the way.
 static ckpt__fs_renamed ckpt__fs_rename_in_run(ckpt_store_fs *fs,
                                                const ckpt__fs_place *p,
                                                const char *from, const char *to,
@@ -3082,13 +3082,16 @@ CKPT_API ckpt_code ckpt_store_fs_open(ckpt_store_fs *fs,
     fs->priv.durability = desc->durability;
     fs->priv.calls = desc->calls != NULL ? desc->calls : &ckpt__sys_calls;
     fs->priv.user = desc->calls_user;
-    err->op = "read the options";
-    if (desc->dir == NULL || desc->dir[0] == '\0' ||
-        (unsigned)desc->durability > CKPT_STORE_FS_PROCESS ||
-        (unsigned)desc->liveness > CKPT_STORE_FS_AGE) {
-        return ckpt__fill_error(err, CKPT_ERR_ARGUMENT);
+    ckpt_code rc = CKPT_ERR_ARGUMENT;
+    if (desc->dir == NULL || desc->dir[0] == '\0') {
+        err->op = "read .dir";
+    } else if ((unsigned)desc->durability > CKPT_STORE_FS_PROCESS) {
+        err->op = "read .durability";
+    } else if ((unsigned)desc->liveness > CKPT_STORE_FS_AGE) {
+        err->op = "read .liveness";
+    } else {
+        rc = ckpt__fs_open_root(fs, desc, err);
     }
-    const ckpt_code rc = ckpt__fs_open_root(fs, desc, err);
     if (rc != CKPT_OK) {
         ckpt_store_fs_close(fs);
     }

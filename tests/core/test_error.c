@@ -256,6 +256,7 @@ static void a_closed_run_says_so(void)
 static void a_name_that_is_not_there_says_so(void)
 {
     size_t n;
+    ckpt_note_info note;
     setup();
     ctx_says(resume(&t.ctx, &t.run), CKPT_ERR_NOT_FOUND, "open run");
     ctx_says(query(), CKPT_ERR_NOT_FOUND, "open run");
@@ -264,6 +265,8 @@ static void a_name_that_is_not_there_says_so(void)
              "look for a name");
     run_says(ckpt_phase_output(&t.run, "p", t.buf, sizeof(t.buf), &n),
              CKPT_ERR_NOT_FOUND, "look for a name");
+    run_says(ckpt_note(&t.run, &note, t.buf, sizeof(t.buf)), CKPT_ERR_NOT_FOUND,
+             "note a resume");
 }
 
 static void an_id_that_is_taken_says_so(void)

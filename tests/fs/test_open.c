@@ -414,9 +414,14 @@ static void options_out_of_their_range_are_refused(void)
             { .dir = t.runs, .liveness = (ckpt_store_fs_liveness)3 },
             { .dir = t.runs, .liveness = (ckpt_store_fs_liveness)-1 },
         };
+        static const char *const named[] = {
+            "read .dir", "read .dir", "read .durability", "read .durability",
+            "read .liveness", "read .liveness"
+        };
         for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
             says(ckpt_store_fs_open(&t.fs, &wrong[i], &t.err),
                  CKPT_ERR_ARGUMENT);
+            CHECK_STR(t.err.op, named[i]);
             CHECK_INT(ckpt_store_fs_open(&t.fs, &wrong[i], NULL),
                       CKPT_ERR_ARGUMENT);
         }
