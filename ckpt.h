@@ -173,6 +173,7 @@
     A save has one of these results, whatever goes wrong below it:
         CKPT_OK               durable, whole, and the run is still ours
         CKPT_SKIPPED          throttled, nothing was written
+        CKPT_FINISHED         the run has ended, nothing was written
         CKPT_ERR_UNSURE       either the old or the new checkpoint stands, and
                               it is whole; save again
         CKPT_ERR_NOT_DURABLE  the new checkpoint stands, but may be lost in a

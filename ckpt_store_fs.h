@@ -29,8 +29,9 @@
                 heartbeat.1                 the claim of epoch 1: a line of JSON
                                             that says who the owner is and which
                                             save was acknowledged last. Its
-                                            mtime is the owner's last beat. The
-                                            owner holds a lock on it
+                                            mtime is the owner's last beat.
+                                            Where locks are used the owner
+                                            holds one on it
                 checkpoint.1.json           the newest generation of epoch 1
                 checkpoint.1.prev.json      the one before it
                 heartbeat.2                 the claim of the process that
