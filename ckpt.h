@@ -3149,8 +3149,6 @@ CKPT__APART static void ckpt__event(const ckpt_desc *desc,
 static const char *ckpt__code_op(ckpt_code rc)
 {
     switch (rc) {
-    case CKPT_OK: case CKPT_SKIPPED: case CKPT_OLDER: case CKPT_END:
-        return "";
     case CKPT_FINISHED: case CKPT_ERR_CLOSED: case CKPT_ERR_FORKED:
         return "use the run";
     case CKPT_ERR_EXISTS: case CKPT_ERR_LIVE: case CKPT_ERR_BUSY:
@@ -3173,10 +3171,10 @@ static const char *ckpt__code_op(ckpt_code rc)
     case CKPT_ERR_UNSURE: case CKPT_ERR_NOT_DURABLE: case CKPT_ERR_PHASES:
     case CKPT_ERR_EFFECTS:
         return "save a checkpoint";
-    case CKPT_ERR_HELD: case CKPT_ERR_RELEASED: case CKPT_ERR_RELEASING:
+    case CKPT_ERR_HELD:
         return "look at the environments";
     default:
-        return "call the store";
+        return rc < 0 ? "call the store" : "";
     }
 }
 

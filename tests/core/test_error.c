@@ -495,6 +495,19 @@ static void an_environment_that_is_not_released_says_so(void)
 
 //--- Which call an error is of ------------------------------------------------
 
+static bool any(void *user, const ckpt_run_info *info)
+{
+    (void)user, (void)info;
+    return true;
+}
+
+static bool none_more(void *user, const ckpt_run_info *info)
+{
+    (void)user;
+    CHECK_INT(info->state, CKPT_STATE_DAMAGED);
+    return false;
+}
+
 static void what_succeeds_says_nothing(void)
 {
     setup();
@@ -502,12 +515,10 @@ static void what_succeeds_says_nothing(void)
     ctx_says(query(), CKPT_ERR_NOT_FOUND, "open run");
     CHECK_INT(open_run(&t.ctx2, &t.run2), CKPT_OK);
     ctx_says(query(), CKPT_OK, "");
-}
-
-static bool any(void *user, const ckpt_run_info *info)
-{
-    (void)user, (void)info;
-    return true;
+    begin_crashed();
+    damage_all();
+    ctx_says(ckpt_scan(&t.ctx, 0, none_more, NULL), CKPT_OK, "");
+    CHECK_INT(ckpt_last_error(&t.ctx)->pos, 0);
 }
 
 static void an_error_of_a_context_is_of_its_own_call(void)
