@@ -257,7 +257,7 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_NONCE_MAX      32      // bytes of a nonce: a-z and 0-9
 #define CKPT_CLAIMS_MAX     32      // claimants in a row that may crash before
                                     // their first save
-#define CKPT_PLACE_SIZE     448     // bytes a store may keep in a run
+#define CKPT_PLACE_SIZE     600     // bytes a store may keep in a run
 #define CKPT_SIZE_MAX       0x20000000  // 512 MiB: bytes of a checkpoint
 #define CKPT_TURN_MAX       9007199254740991U   // 2^53 - 1, also seq and epoch
 
@@ -276,8 +276,8 @@ CKPT_API uint32_t ckpt_version(void);
 #endif
 
 // What a context and a run keep inside, in bytes.
-#define CKPT_CTX_SIZE       4688
-#define CKPT_RUN_SIZE       (4040 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_CTX_SIZE       4840
+#define CKPT_RUN_SIZE       (4192 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -4637,6 +4637,21 @@ static ckpt_code ckpt__judge(ckpt__place *p, const char *id,
     return rc == CKPT_END ? worst : rc;
 }
 
+// Leaves out of p->bad what no save acknowledged. An owner that writes in place
+// leaves such a generation torn when the power fails, and whoever lost none of
+// its saves must not be told that one is missing (R1). A generation of which
+// the store knows no seq may have been acknowledged.
+static void ckpt__forgive(ckpt__place *p, uint64_t acked)
+{
+    const unsigned n = p->bad_count;
+    p->bad_count = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (p->bad[i].seq <= acked) {
+            p->bad[p->bad_count++] = p->bad[i];
+        }
+    }
+}
+
 // Counts one claim: what its owner acknowledged, and, if the claim is above the
 // newest generation, a claimant that crashed before it adopted (R6).
 static void ckpt__count_claim(ckpt__facts *f, uint64_t epoch,
@@ -4662,6 +4677,7 @@ CKPT__APART static ckpt_code ckpt__count_claims(ckpt__place *p)
         CKPT__TRY(ckpt__store_alive(p, --epoch, &life));
         ckpt__count_claim(f, epoch, &life);
     }
+    ckpt__forgive(p, f->acked);
     return CKPT_OK;
 }
 
@@ -4879,6 +4895,7 @@ static ckpt_code ckpt__rejudge(ckpt__run *run)
     const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
     run->doubts |= CKPT__DOUBT_RECORD;          // until this has succeeded
     CKPT__TRY(ckpt__judge(&run->place, run->view->id, run->epoch, &into));
+    ckpt__forgive(&run->place, run->seq_acked);
     if (run->place.bad_count > 0 || run->record.seq < run->seq_acked) {
         ckpt__miss_effects(run, run->seq_acked);
         run->doubts |= CKPT__DOUBT_CALLER;
@@ -5122,17 +5139,55 @@ static ckpt_code ckpt__plan_first_messages(ckpt__run *run, uint32_t n)
     return CKPT_OK;
 }
 
-// Checks the caller's messages, a JSON array, and strips its brackets.
-CKPT__APART static ckpt_code ckpt__messages_check(ckpt__plan *plan,
-                                                  ckpt_bytes messages,
-                                                  ckpt_error *err)
+// Whether the caller's messages begin with all that the newest generation has,
+// byte for byte as it stands in the store: what was once saved is not trusted
+// to be the same. *at becomes where the rest of them begins.
+CKPT__APART static bool ckpt__messages_stay(ckpt__run *run, ckpt_bytes messages,
+                                            size_t *at)
 {
+    ckpt__place *p = &run->place;
+    const uint32_t from = ckpt__section_at(&run->record, CKPT__MESSAGES);
+    const uint32_t size = run->record.section[CKPT__MESSAGES].size;
     ckpt__reader r;
     ckpt__reader_memory(&r, messages);
     ckpt__take_space(&r);
     ckpt__take_byte(&r, '[');
+    bool same = r.rc == CKPT_OK && (size_t)(r.end - r.at) > size;
+    for (uint32_t done = 0; same && done < size; ) {
+        const size_t left = size - done, most = sizeof(p->window);
+        const size_t n = left < most ? left : most;
+        size_t got;
+        same = ckpt__store_read(p, from + done, p->window, n, &got) ==
+                   CKPT_OK &&
+               got == n && memcmp(p->window, r.at, n) == 0;
+        r.at += n;
+        done += (uint32_t)n;
+    }
+    ckpt__store_read_end(p);
+    *at = ckpt__pos(&r);
+    return same && (*r.at == ',' || *r.at == ']');
+}
+
+// Checks the caller's messages, a JSON array, and strips its brackets. With at
+// above 0 those before at stand already.
+CKPT__APART static ckpt_code ckpt__messages_check(ckpt__plan *plan,
+                                                  ckpt_bytes messages,
+                                                  size_t at, ckpt_error *err)
+{
+    ckpt__reader r;
+    ckpt__reader_memory(&r, messages);
+    r.at += at;
+    if (at == 0) {
+        ckpt__take_space(&r);
+        ckpt__take_byte(&r, '[');
+    }
+    const bool more = at > 0 && ckpt__take_if(&r, ',');
     r.mark = r.at;
     plan->messages.ptr = r.at;
+    if (more) {
+        ckpt__take_space(&r);
+        ckpt__need(&r, ckpt__peek(&r) != ']', CKPT_ERR_JSON);
+    }
     ckpt__take_elements(&r, UINT32_MAX, &plan->add);
     ckpt__section_end(&r, &plan->add);
     ckpt__take_byte(&r, ']');
@@ -5143,11 +5198,19 @@ CKPT__APART static ckpt_code ckpt__messages_check(ckpt__plan *plan,
 }
 
 // Adds the caller's messages to the plan, and says what of the old ones stays.
+// All of the messages are given again each time by a caller who does not use
+// .append_at, and then mostly begin as those that are saved.
 static ckpt_code ckpt__plan_messages(ckpt__run *run, const ckpt_save_desc *d)
 {
     ckpt__plan *plan = &run->plan;
+    ckpt_error *err = &run->place.error;
     const uint32_t saved = run->record.section[CKPT__MESSAGES].count;
-    CKPT__TRY(ckpt__messages_check(plan, d->messages, &run->place.error));
+    size_t at = 0;
+    if (d->append_at == 0 && saved > 0 &&
+        ckpt__messages_stay(run, d->messages, &at)) {
+        return ckpt__messages_check(plan, d->messages, at, err);
+    }
+    CKPT__TRY(ckpt__messages_check(plan, d->messages, 0, err));
     if (d->append_at > saved) return CKPT_ERR_GAP;
     if (d->append_at == saved) return CKPT_OK;
     memset(&plan->keep, 0, sizeof(plan->keep));

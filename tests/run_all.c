@@ -10,6 +10,7 @@
     X(open)                                                                    \
     X(fs)                                                                      \
     X(world)                                                                   \
+    X(exchange)                                                                \
     X(crash)                                                                   \
     X(fault)                                                                   \
     X(interleave)                                                              \
@@ -27,6 +28,7 @@
     X(contract_small)                                                          \
     X(contract_sim)                                                            \
     X(contract_sim_age)                                                        \
+    X(contract_sim_exchange)                                                   \
     X(contract_sim_quick)                                                      \
     X(contract_sim_little)                                                     \
     X(contract_fs)                                                             \

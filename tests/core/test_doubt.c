@@ -504,7 +504,12 @@ static void a_run_that_is_sure_reads_nothing_to_save(void)
     CHECK_INT(load(), CKPT_OLDER);
     CHECK_INT(save(3), CKPT_OK);
     fault_plan(&t.fault, FAULT_READ, 0, FAULT_BEFORE, CKPT_OK);
-    CHECK_INT(save(4), CKPT_OK);
+    ckpt_save_desc s;
+    memset(&s, 0, sizeof(s));
+    s.turn = 4;
+    s.messages = ckpt_text("[\"more\"]");
+    s.append_at = t.run.messages;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
     CHECK_INT(t.fault.count, 0);
 }
 

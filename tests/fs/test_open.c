@@ -340,6 +340,7 @@ static void fail(const char *name, int with, int calls_left)
     t.calls.open = bad_open;
     t.calls.sync = bad_sync;
     t.calls.write = bad_write;
+    t.calls.datasync = bad_sync;
     t.calls.stat = bad_stat;
     t.calls.local = bad_local;
     t.fails = name;

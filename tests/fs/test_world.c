@@ -239,6 +239,12 @@ static int w_local(void *u, int fd)
     return fails() ? -t.with : t.local;
 }
 
+static int w_exchanges(void *u, int fd)
+{
+    (void)u, (void)fd;
+    return 0;
+}
+
 static int w_self(void *u, ckpt_fs_self *self)
 {
     DO("self", "", REAL->self(u, self));
@@ -279,10 +285,11 @@ static bool setup(int local)
     t.local = local;
     t.inodes = 1000000;
     t.calls = (ckpt_fs_calls){
-        w_open, w_close, w_read, w_write, w_sync, w_stat, w_stat_at, w_mkdir,
-        w_rmdir, w_unlink, w_rename, w_link, w_lock, w_unlock, w_touch,
-        w_chmod, w_dir_open, w_dir_next, REAL->dir_close, w_local, w_self,
-        w_gone, REAL->pid, w_clock, w_random
+        w_open, w_close, w_read, w_write, w_sync, w_sync, w_stat, w_stat,
+        w_stat_at, w_mkdir, w_rmdir, w_unlink, w_rename, w_link,
+        REAL->exchange, w_lock, w_unlock, w_touch, w_chmod, w_dir_open,
+        w_dir_next, REAL->dir_close, w_local, w_exchanges, w_self, w_gone,
+        REAL->pid, w_clock, w_random
     };
     snprintf(t.runs, sizeof(t.runs), "none");
     if (!CHECK(temp_dir_make(t.dir, sizeof(t.dir), "world"))) {

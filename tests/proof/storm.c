@@ -646,6 +646,10 @@ TRAP(int64_t, read, (void *u, int fd, void *b, size_t n, uint64_t o),
 TRAP(int64_t, write, (void *u, int fd, const void *b, size_t n, uint64_t o),
      (u, fd, b, n, o))
 TRAP(int, sync, (void *u, int fd), (u, fd))
+TRAP(int, datasync, (void *u, int fd), (u, fd))
+TRAP(int, exchange, (void *u, int d, const char *a, const char *b),
+     (u, d, a, b))
+TRAP(int, stat_plain, (void *u, int fd, ckpt_fs_stat *st), (u, fd, st))
 TRAP(int, stat, (void *u, int fd, ckpt_fs_stat *st), (u, fd, st))
 TRAP(int, stat_at, (void *u, int d, const char *n, ckpt_fs_stat *st),
      (u, d, n, st))
@@ -668,7 +672,10 @@ static ckpt_fs_calls trap_calls(void)
     c.read = trap_read;
     c.write = trap_write;
     c.sync = trap_sync;
+    c.datasync = trap_datasync;
+    c.exchange = trap_exchange;
     c.stat = trap_stat;
+    c.stat_plain = trap_stat_plain;
     c.stat_at = trap_stat_at;
     c.rmdir = trap_rmdir;
     c.unlink = trap_unlink;

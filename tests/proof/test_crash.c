@@ -4,6 +4,7 @@
 // A scenario is a function that works on one run and says after each step which
 // facts hold from then on. A kill between two steps must leave the facts before
 // or after, nothing else, whole, and so that work goes on.
+#include "crc.h"
 #include "simdisk.h"
 #include "test.h"
 
@@ -34,6 +35,13 @@
     X(a_sweep_removes_leftovers_and_nothing_else)                              \
     X(an_environment_is_held_from_before_it_is_made)                           \
     X(a_recovery_may_crash_as_well)                                            \
+    X(saves_in_place_are_the_old_one_or_the_new_one)                           \
+    X(saves_in_place_of_any_size_are_the_old_one_or_the_new_one)               \
+    X(messages_added_in_place_are_there_or_not)                                \
+    X(what_is_saved_in_place_between_saves_is_there_or_not)                    \
+    X(a_run_that_was_saved_in_place_ends_or_does_not)                          \
+    X(a_run_that_was_saved_in_place_is_resumed_in_either_way)                  \
+    X(a_recovery_of_what_was_saved_in_place_may_crash_as_well)                 \
     X(without_flushes_a_killed_process_loses_nothing)                          \
     X(without_flushes_a_power_cut_leaves_damage_or_an_older_save)              \
     X(a_disk_that_ignores_directory_syncs_loses_what_was_acknowledged)         \
@@ -56,7 +64,7 @@ TEST_SUITE(crash, LIST)
 #define ID       "a-run"
 #define DIR_NAME "runs/r-a-run"
 
-enum { PAD = 700, BUF = 64 * 1024, FACTS = 24 };
+enum { PAD = 700, LONG = 14000, BUF = 64 * 1024, FACTS = 24 };
 
 // What is true of the run.
 typedef struct fact {
@@ -92,24 +100,50 @@ static struct {
     bool        kill_only;          // the power stays
     bool        once;               // the run was begun with .once
     bool        loose;              // without flushes: old, damaged, not wrong
+    bool        may_be_older;       // a generation was damaged
+    bool        vary;               // contents of many sizes
+    bool        append;             // each turn adds a message
+    unsigned    torn;               // states with a generation that is torn
     const char *why;                // what was wrong with the last state
     uint64_t    rng;
-    char        buf[BUF], text[2][2 * PAD];
+    char        buf[BUF], text[2][LONG + 200];
 } t;
 
 // --- What is saved
+
+// The messages that turns have added, each its own.
+static ckpt_bytes added(uint64_t from, uint64_t to)
+{
+    char *p = t.text[0];
+    for (uint64_t turn = from; turn <= to; turn++) {
+        p += sprintf(p, "%c\"%llu:", turn == from ? '[' : ',',
+                     (unsigned long long)turn);
+        memset(p, (char)('a' + turn), 300 + 40 * (size_t)turn);
+        p += 300 + 40 * (size_t)turn;
+        *p++ = '"';
+    }
+    memcpy(p, "]", 2);
+    return ckpt_text(t.text[0]);
+}
 
 // The messages (part 0) or the state (part 1) of a turn: nobody else's.
 static ckpt_bytes content(uint64_t turn, int part)
 {
     char *p = t.text[part];
     uint64_t rng = sim_mix(turn, 77 + (uint64_t)part);
+    int size = PAD;
     if (turn == 0) {
         return ckpt_text(part == 0 ? "[]" : "{}");
     }
+    if (t.append && part == 0) {
+        return added(1, turn);
+    }
+    if (t.vary) {
+        size = turn % 4 == 3 ? LONG : 100 + (int)(turn % 4) * PAD;
+    }
     p += sprintf(p, part == 0 ? "[\"%llu\",\"" : "{\"turn\":%llu,\"of\":\"",
                  (unsigned long long)turn);
-    for (int i = 0; i < PAD; i++) {
+    for (int i = 0; i < size; i++) {
         *p++ = (char)('a' + sim_next(&rng) % 26);
     }
     sprintf(p, part == 0 ? "\"]" : "\"}");
@@ -118,8 +152,13 @@ static ckpt_bytes content(uint64_t turn, int part)
 
 static ckpt_save_desc save_of(uint64_t turn)
 {
-    return (ckpt_save_desc){ .turn = turn, .messages = content(turn, 0),
-                             .state = content(turn, 1), .force = true };
+    ckpt_save_desc save = { .turn = turn, .messages = content(turn, 0),
+                            .state = content(turn, 1), .force = true };
+    if (t.append) {
+        save.messages = added(turn, turn);
+        save.append_at = turn - 1;
+    }
+    return save;
 }
 
 static bool same(ckpt_bytes a, ckpt_bytes b)
@@ -257,6 +296,9 @@ static const char *observe(actor *a, fact *f)
         info.state != CKPT_STATE_EXHAUSTED) {
         return wrong(info.state == CKPT_STATE_DAMAGED ? "it is damaged"
                                                       : "an odd state");
+    }
+    if (info.older && !t.may_be_older) {
+        return wrong("a loss is told that is none");
     }
     f->turn = info.turn;
     f->attempt = info.attempt;
@@ -663,6 +705,26 @@ static const char *check_loose(sim_disk *disk, const actor *dry, fact *found)
     return why;
 }
 
+// Whether a file has a whole head over a body that is not its own.
+static bool is_torn(sim_disk *disk, const char *path)
+{
+    size_t size = 0;
+    const unsigned char *b = sim_get(disk, path, &size);
+    const unsigned char *eol = b != NULL ? memchr(b, '\n', size) : NULL;
+    if (eol == NULL) {
+        return false;
+    }
+    const size_t head = (size_t)(eol + 1 - b);
+    const char *at = strstr((const char *)b, "\"length\":");
+    const size_t length = (size_t)strtoull(at + 9, NULL, 10);
+    char digits[16];
+    uint32_t crc = crc_of(0, b + head, length - head);
+    crc = crc_of(crc, b, 17);
+    crc = crc_of(crc, b + 25, head - 25);
+    snprintf(digits, sizeof(digits), "%08lx", (unsigned long)crc);
+    return memcmp(digits, b + 17, 8) != 0;
+}
+
 // Checks a state, and keeps what it was to show it.
 static void check(sim_disk *disk, const actor *dry, uint64_t k, unsigned acks)
 {
@@ -671,6 +733,8 @@ static void check(sim_disk *disk, const actor *dry, uint64_t k, unsigned acks)
     const char *why = t.loose ? check_loose(disk, dry, &found)
                               : check_disk(disk, dry, acks, &found);
     t.looked++;
+    t.torn += is_torn(before, DIR_NAME "/checkpoint.1.json") ||
+              is_torn(before, DIR_NAME "/checkpoint.1.prev.json");
     if (why != NULL) {
         report(before, why, k, acks, &found);
     } else {
@@ -790,16 +854,22 @@ static void begin_test(ckpt_store_fs_durability durability)
     t.rng = 1;
 }
 
+// What a test has set goes on from here.
+static void prove_more(sim_disk *ready, scenario *s)
+{
+    cut(ready, s, SIM_WEAKEST);
+    cut(ready, s, SIM_ORDERED);
+    if (getenv("CRASH_COUNT") != NULL) {
+        printf("%u states, %u of them torn\n", t.looked, t.torn);
+    }
+    sim_disk_free(ready);
+}
+
 static void prove_as(sim_disk *ready, scenario *s, bool once)
 {
     begin_test(CKPT_STORE_FS_POWER);
     t.once = once;
-    cut(ready, s, SIM_WEAKEST);
-    cut(ready, s, SIM_ORDERED);
-    if (getenv("CRASH_COUNT") != NULL) {
-        printf("%u states\n", t.looked);
-    }
-    sim_disk_free(ready);
+    prove_more(ready, s);
 }
 
 // Every cut of a scenario, on every disk that keeps POSIX.
@@ -1264,6 +1334,129 @@ static bool holds_and_releases(actor *a)
 static void an_environment_is_held_from_before_it_is_made(void)
 {
     prove(crashed(1, 0), holds_and_releases);
+}
+
+// --- Saves in place
+
+// On these disks the third save of a claim and all that follow write in place.
+static sim_disk *exchanging(sim_disk *disk)
+{
+    disk->exchanges = 1;
+    return disk;
+}
+
+static bool saves_often(actor *a)
+{
+    bool ok = a->now.run ? reopen(a) : begins(a);
+    for (int i = 0; ok && i < 6; i++) {
+        ok = save_next(a);
+    }
+    return ok;
+}
+
+// A check that saw no torn generation has proved nothing.
+static void saves_in_place_are_the_old_one_or_the_new_one(void)
+{
+    prove(exchanging(empty_disk()), saves_often);
+    CHECK(t.torn > 0);
+}
+
+static void saves_in_place_of_any_size_are_the_old_one_or_the_new_one(void)
+{
+    begin_test(CKPT_STORE_FS_POWER);
+    t.vary = true;
+    prove_more(exchanging(empty_disk()), saves_often);
+    CHECK(t.torn > 0);
+}
+
+static void messages_added_in_place_are_there_or_not(void)
+{
+    begin_test(CKPT_STORE_FS_POWER);
+    t.append = true;
+    prove_more(exchanging(empty_disk()), saves_often);
+    CHECK(t.torn > 0);
+}
+
+static bool does_everything(actor *a)
+{
+    ckpt_effect effect;
+    bool ok = begins(a) && save_next(a) && save_next(a);
+    fact f = a->now;
+    const ckpt_save_desc save = save_of(++f.turn);
+    f.effects = f.uncertain = 1;
+    ok = ok && did(a, ckpt_effect_begin(&a->run, "call", &save, &effect), f);
+    f.uncertain = 0;
+    ok = ok && did(a, ckpt_effect_end(&a->run, "call", ckpt_text("[42]")), f);
+    f.phases++;
+    ok = ok && did(a, ckpt_phase_end(&a->run, "plan", ckpt_text("{}"), NULL),
+                   f);
+    f.attempt = 0;
+    return ok && did(a, ckpt_finish(&a->run, CKPT_INTERRUPTED, NULL), f);
+}
+
+static void what_is_saved_in_place_between_saves_is_there_or_not(void)
+{
+    prove(exchanging(empty_disk()), does_everything);
+    CHECK(t.torn > 0);
+}
+
+static bool saves_and_completes(actor *a)
+{
+    fact gone;
+    memset(&gone, 0, sizeof(gone));
+    return begins(a) && save_next(a) && save_next(a) && save_next(a) &&
+           did(a, ckpt_finish(&a->run, CKPT_COMPLETED, NULL), gone);
+}
+
+static bool saves_and_is_kept(actor *a)
+{
+    if (!begins(a) || !save_next(a) || !save_next(a) || !save_next(a)) {
+        return false;
+    }
+    fact f = a->now;
+    f.kept = CKPT_STATE_FAILED;
+    return did(a, ckpt_finish(&a->run, CKPT_FAILED, &(ckpt_finish_desc){
+                   .keep = true, .reason = "no" }), f);
+}
+
+static void a_run_that_was_saved_in_place_ends_or_does_not(void)
+{
+    prove(exchanging(empty_disk()), saves_and_completes);
+    CHECK(t.torn > 0);
+    prove(exchanging(empty_disk()), saves_and_is_kept);
+    CHECK(t.torn > 0);
+}
+
+// One way reads what the other one has written.
+static void a_run_that_was_saved_in_place_is_resumed_in_either_way(void)
+{
+    for (int way = 0; way < 2; way++) {
+        static actor a;
+        sim_disk *disk = exchanging(empty_disk());
+        begin_test(CKPT_STORE_FS_POWER);
+        CHECK(boot(&a, disk, NULL) && saves_often(&a));
+        sim_kill(a.proc);
+        (void)leave(&a);
+        sim_settle(disk);
+        disk->exchanges = way;
+        prove(disk, way == 0 ? resumes : saves_often);
+    }
+}
+
+static void a_recovery_of_what_was_saved_in_place_may_crash_as_well(void)
+{
+    static scenario *const of[] = {
+        saves_often, does_everything, saves_and_completes, saves_and_is_kept
+    };
+    for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+        sim_disk *ready = exchanging(empty_disk());
+        begin_test(CKPT_STORE_FS_POWER);
+        t.second = true;
+        t.rng = i + 1;
+        cut(ready, of[i], SIM_WEAKEST);
+        CHECK(t.looked > 0);
+        sim_disk_free(ready);
+    }
 }
 
 // --- Twice, and on other disks

@@ -15,7 +15,11 @@
     X(interrupted_calls_that_had_their_effect_are_seen_through)                \
     X(a_store_that_does_not_open_says_why_and_leaks_nothing)                   \
     X(a_second_fault_in_a_save_is_no_worse)                                    \
-    X(a_second_fault_in_a_finish_is_no_worse)
+    X(a_second_fault_in_a_finish_is_no_worse)                                  \
+    X(a_fault_in_place_leaves_the_old_state_or_says_unsure)                    \
+    X(a_fault_in_place_after_its_effect_is_judged_by_looking)                  \
+    X(a_disk_that_fails_for_ever_in_place_is_survived)                         \
+    X(what_is_short_or_interrupted_in_place_is_carried_on)
 
 TEST_SUITE(fault, LIST)
 
@@ -31,6 +35,8 @@ TEST_SUITE(fault, LIST)
 #define DIR_NAME "runs/r-a-run"
 
 enum { BUF = 16 * 1024 };
+
+static bool in_place;               // the calls write in place
 
 // What is true of the run.
 typedef struct fact {
@@ -742,7 +748,8 @@ static const char *check_code(const call *op, const fault *f, ckpt_code rc)
 {
     // The answers of link and rename are not waited for twice, but judged.
     const bool judged = (t.hit & (SIM_BIT(SIM_LINK) |
-                                  SIM_BIT(SIM_RENAME))) != 0;
+                                  SIM_BIT(SIM_RENAME) |
+                                  SIM_BIT(SIM_EXCHANGE))) != 0;
     const bool harmless = f->verdict.action == SIM_SHORT ||
                           (f->verdict.err == EINTR && !judged);
     if (op->run == op_latest && rc == CKPT_ERR_NOT_FOUND) {
@@ -898,6 +905,16 @@ static bool is_news(const call *op, const char *why)
     return true;
 }
 
+// Saves until the next save of this claim is made in place. The turn stays, and
+// with it the effects that have ended.
+static void save_until_in_place(actor *a)
+{
+    for (int i = 0; i < 2; i++) {
+        const ckpt_save_desc save = save_of(a->run.turn);
+        CHECK_INT(ckpt_save(&a->run, &save), CKPT_OK);
+    }
+}
+
 // Makes a call with the plan. False if the plan had no effect any more.
 static bool try_call(const call *op, const fault *f)
 {
@@ -908,6 +925,9 @@ static bool try_call(const call *op, const fault *f)
     CHECK_INT(boot(&a, disk, 200), CKPT_OK);
     if (op->how & ON_RUN) {
         CHECK_INT(open_run(&a, ID), CKPT_OK);
+    }
+    if (in_place) {
+        save_until_in_place(&a);
     }
     CHECK(observe(disk, &before) == NULL);
     const size_t open = sim_open_count(a.proc);
@@ -945,6 +965,7 @@ static void make_disks(void)
     memset(&t, 0, sizeof(t));
     for (int i = 0; i < STAGES; i++) {
         t.disks[i] = make((stage)i);
+        t.disks[i]->exchanges = in_place;
     }
 }
 
@@ -958,11 +979,12 @@ static void free_disks(void)
     }
 }
 
-// One fault at every call of every operation.
+// One fault at every call of every operation; of those on an open run, where
+// they write in place.
 static void try_all(const fault *f)
 {
     for (size_t i = 0; i < OPS; i++) {
-        bool fired = true;
+        bool fired = !in_place || (ops[i].how & ON_RUN);
         for (uint64_t k = 1; fired && k < 2000; k++) {
             memset(t.plan, 0, sizeof(t.plan));
             t.plan[0].at = k;
@@ -1038,8 +1060,8 @@ static void interrupted_calls_that_had_their_effect_are_seen_through(void)
 {
     const fault f = { .verdict = { SIM_FAIL_AFTER, EINTR, 0 },
                       .calls = SIM_BIT(SIM_RENAME) | SIM_BIT(SIM_LINK) |
-                               SIM_BIT(SIM_CLOSE) | SIM_BIT(SIM_UNLINK) |
-                               SIM_BIT(SIM_RMDIR) };
+                               SIM_BIT(SIM_EXCHANGE) | SIM_BIT(SIM_CLOSE) |
+                               SIM_BIT(SIM_UNLINK) | SIM_BIT(SIM_RMDIR) };
     make_disks();
     t.with_states = true;
     try_all(&f);
@@ -1121,4 +1143,35 @@ static void a_second_fault_in_a_finish_is_no_worse(void)
 {
     try_all_pairs(op_complete, FAULT_STEP);
     try_all_pairs(op_keep, FAULT_STEP);
+}
+
+// --- The same in place
+
+static void in_place_too(void (*test)(void))
+{
+    in_place = true;
+    test();
+    in_place = false;
+}
+
+static void a_fault_in_place_leaves_the_old_state_or_says_unsure(void)
+{
+    in_place_too(a_fault_before_its_effect_leaves_the_old_state);
+}
+
+static void a_fault_in_place_after_its_effect_is_judged_by_looking(void)
+{
+    in_place_too(a_fault_after_its_effect_is_judged_by_looking);
+}
+
+static void a_disk_that_fails_for_ever_in_place_is_survived(void)
+{
+    in_place_too(a_disk_that_fails_for_ever_is_survived);
+}
+
+static void what_is_short_or_interrupted_in_place_is_carried_on(void)
+{
+    in_place_too(short_reads_and_writes_are_carried_on);
+    in_place_too(interrupted_calls_are_made_again);
+    in_place_too(interrupted_calls_that_had_their_effect_are_seen_through);
 }

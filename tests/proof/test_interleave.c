@@ -28,7 +28,11 @@
     X(a_run_is_begun_by_one_of_two)                                            \
     X(a_sweep_and_a_begin_do_not_lose_a_run)                                   \
     X(two_preemptions_each_lose_nothing)                                       \
-    X(three_owners_lose_nothing)
+    X(three_owners_lose_nothing)                                               \
+    X(a_paused_save_in_place_is_lost_and_told_so_or_the_claimant_has_it)       \
+    X(a_paused_save_in_place_does_not_bring_a_finished_run_back)               \
+    X(a_paused_end_in_place_is_the_end_or_undone)                              \
+    X(preemptions_of_saves_in_place_lose_nothing)
 
 TEST_SUITE(interleave, LIST)
 
@@ -43,6 +47,8 @@ TEST_SUITE(interleave, LIST)
 #define ID "a-run"
 
 enum { OWNERS = 3, SEGMENTS = 12, BUF = 16 * 1024, FOR_EVER = 1 << 30 };
+
+static bool in_place;               // the first owner's next save is in place
 
 struct owner;
 typedef void script(struct owner *o);
@@ -651,6 +657,7 @@ static void begin_test(void)
 {
     t.segments = t.count = t.runs = t.told_count = 0;
     t.ready = sim_disk_new(1);
+    t.ready->exchanges = in_place;
     t.ready->inodes[SIM_ROOT]->uid = (uint32_t)geteuid();
     sim_put(t.ready, "runs", SIM_DIRECTORY, NULL, 0);
     sim_put(t.ready, "runs/.probe", SIM_FILE, NULL, 0);
@@ -851,4 +858,41 @@ static void three_owners_lose_nothing(void)
 {
     draw(saves, true, takes_and_saves, 3, 1, check_saves);
     draw(saves, true, takes_and_saves, 3, 2, check_saves);
+}
+
+// --- In place
+
+static void in_place_too(void (*test)(void))
+{
+    in_place = true;
+    test();
+    in_place = false;
+}
+
+static void a_paused_save_in_place_is_lost_and_told_so_or_the_claimant_has_it(
+    void)
+{
+    in_place_too(a_paused_save_is_lost_and_told_so_or_the_claimant_has_it);
+    in_place_too(a_save_of_both_at_any_two_calls_loses_nothing);
+}
+
+static void a_paused_save_in_place_does_not_bring_a_finished_run_back(void)
+{
+    in_place_too(a_paused_save_does_not_bring_a_finished_run_back);
+    in_place_too(a_save_within_a_removal_does_not_bring_the_run_back);
+}
+
+static void a_paused_end_in_place_is_the_end_or_undone(void)
+{
+    in_place_too(a_paused_finish_is_finished_by_the_claimant_or_undone);
+    in_place_too(a_paused_keep_leaves_a_run_or_a_kept_one);
+    in_place_too(a_paused_once_leaves_a_run_or_a_receipt);
+    in_place_too(a_paused_finish_does_not_touch_a_run_begun_anew);
+    in_place_too(a_paused_save_does_not_touch_a_run_begun_anew);
+}
+
+static void preemptions_of_saves_in_place_lose_nothing(void)
+{
+    in_place_too(two_preemptions_each_lose_nothing);
+    in_place_too(three_owners_lose_nothing);
 }

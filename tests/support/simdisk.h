@@ -113,12 +113,14 @@ typedef struct sim_inode {
 } sim_inode;
 
 // The two halves of a directory operation. A rename has both, a create or link
-// only the second one, an unlink only the first one.
+// only the second one, an unlink only the first one. An exchange has one half,
+// which sets both names.
 enum { SIM_REMOVE = 1, SIM_SET = 2 };
 
 typedef struct sim_op {
     uint64_t order;                 // over the whole disk
     uint64_t from_dir, to_dir, ino; // a dir is 0 where there is no such half
+    uint64_t swapped;               // of an exchange: what gets the name from
     char     from[SIM_NAME], to[SIM_NAME];
     unsigned applied;               // halves that are durable
 } sim_op;
@@ -139,11 +141,11 @@ typedef struct sim_walk {
 } sim_walk;
 
 typedef enum sim_call {
-    SIM_OPEN, SIM_CLOSE, SIM_READ, SIM_WRITE, SIM_SYNC, SIM_STAT, SIM_STAT_AT,
-    SIM_MKDIR, SIM_RMDIR, SIM_UNLINK, SIM_RENAME, SIM_LINK, SIM_LOCK,
-    SIM_UNLOCK, SIM_CHMOD,
-    SIM_TOUCH, SIM_DIR_OPEN, SIM_DIR_NEXT, SIM_DIR_CLOSE, SIM_LOCAL, SIM_SELF,
-    SIM_GONE, SIM_PID, SIM_CLOCK, SIM_RANDOM, SIM_CALLS
+    SIM_OPEN, SIM_CLOSE, SIM_READ, SIM_WRITE, SIM_SYNC, SIM_DATASYNC, SIM_STAT,
+    SIM_STAT_PLAIN, SIM_STAT_AT, SIM_MKDIR, SIM_RMDIR, SIM_UNLINK, SIM_RENAME,
+    SIM_LINK, SIM_EXCHANGE, SIM_LOCK, SIM_UNLOCK, SIM_CHMOD, SIM_TOUCH,
+    SIM_DIR_OPEN, SIM_DIR_NEXT, SIM_DIR_CLOSE, SIM_LOCAL, SIM_EXCHANGES,
+    SIM_SELF, SIM_GONE, SIM_PID, SIM_CLOCK, SIM_RANDOM, SIM_CALLS
 } sim_call;
 
 #define SIM_BIT(call) (UINT32_C(1) << (call))
@@ -202,6 +204,7 @@ typedef struct sim_proc {
 typedef struct sim_disk {
     unsigned    flags;
     int         local;              // what local() answers
+    int         exchanges;          // what exchanges() answers
     uint64_t    dev, seed, boot, started;
     uint64_t    capacity;           // in bytes of files; 0: no limit
     int64_t     mono_ms, wall_ms;   // clocks of its processes
@@ -426,6 +429,7 @@ SIM_FN void sim_collect(sim_disk *d)
         sim_mark(d, marks, f->inode->ino);
     for (size_t i = 0; i < d->op_count; i++) {
         sim_mark(d, marks, d->ops[i].ino);
+        sim_mark(d, marks, d->ops[i].swapped);
         sim_mark(d, marks, d->ops[i].from_dir);
         sim_mark(d, marks, d->ops[i].to_dir);
     }
@@ -509,6 +513,31 @@ SIM_FN void sim_op_do(sim_disk *d, sim_inode *from_dir, const char *from,
     }
 }
 
+// Exchanges two names of a directory.
+SIM_FN void sim_op_exchange(sim_disk *d, sim_inode *dir, const char *a,
+                            const char *b, sim_inode *at_a, sim_inode *at_b)
+{
+    d->ops = sim_grow(d->ops, d->op_count, &d->op_cap, sizeof *d->ops);
+    sim_op *op = &d->ops[d->op_count++];
+    memset(op, 0, sizeof *op);
+    op->order = ++d->order;
+    op->ino = at_a->ino;
+    op->swapped = at_b->ino;
+    op->to_dir = dir->ino;
+    memcpy(op->from, a, strlen(a) + 1);
+    memcpy(op->to, b, strlen(b) + 1);
+    sim_names_set(&dir->names, a, at_b->ino);
+    sim_names_set(&dir->names, b, at_a->ino);
+    dir->mtime_ns = d->fs_ns;
+}
+
+// Sets the names of an operation's second half.
+SIM_FN void sim_op_set(const sim_op *op, sim_names *names)
+{
+    sim_names_set(names, op->to, op->ino);
+    if (op->swapped) sim_names_set(names, op->from, op->swapped);
+}
+
 SIM_FN unsigned sim_op_halves(const sim_op *op)
 {
     return (op->from_dir ? (unsigned)SIM_REMOVE : 0) |
@@ -526,7 +555,7 @@ SIM_FN void sim_dir_sync(sim_disk *d, sim_inode *dir)
             op->applied |= SIM_REMOVE;
         }
         if (op->to_dir == dir->ino && !(op->applied & SIM_SET)) {
-            sim_names_set(&dir->durable_names, op->to, op->ino);
+            sim_op_set(op, &dir->durable_names);
             op->applied |= SIM_SET;
         }
         if (op->applied != before && op->order > d->durable_order)
@@ -781,10 +810,10 @@ SIM_FN int sim_locate_change(sim_proc *p, int dir, const char *name,
 SIM_FN int sim_enter(sim_proc *p, sim_event e, sim_verdict *v)
 {
     static const char *const titles[SIM_CALLS] = {
-        "open", "close", "read", "write", "sync", "stat", "stat_at", "mkdir",
-        "rmdir", "unlink", "rename", "link", "lock", "unlock", "chmod",
-        "touch", "dir_open", "dir_next", "dir_close", "local", "self", "gone",
-        "pid", "clock",
+        "open", "close", "read", "write", "sync", "datasync", "stat",
+        "stat_plain", "stat_at", "mkdir", "rmdir", "unlink", "rename", "link",
+        "exchange", "lock", "unlock", "chmod", "touch", "dir_open", "dir_next",
+        "dir_close", "local", "exchanges", "self", "gone", "pid", "clock",
         "random"
     };
     memset(v, 0, sizeof *v);
@@ -965,11 +994,10 @@ SIM_FN int64_t sim_call_write(void *u, int fd, const void *buf, size_t n,
     return v.action == SIM_FAIL_AFTER ? -(int64_t)v.err : (int64_t)n;
 }
 
-SIM_FN int sim_call_sync(void *u, int fd)
+SIM_FN int sim_do_sync(sim_proc *p, sim_call call, int fd)
 {
-    sim_proc *p = u;
     sim_verdict v;
-    int r = sim_enter(p, (sim_event){.call = SIM_SYNC, .fd = fd}, &v);
+    int r = sim_enter(p, (sim_event){.call = call, .fd = fd}, &v);
     if (p->dead) return r;
     sim_file *f = sim_fd(p, fd);
     if (!f) return -EBADF;
@@ -987,6 +1015,17 @@ SIM_FN int sim_call_sync(void *u, int fd)
     return sim_leave(&v, 0);
 }
 
+SIM_FN int sim_call_sync(void *u, int fd)
+{
+    return sim_do_sync(u, SIM_SYNC, fd);
+}
+
+// Makes the bytes and the size durable. (Times are durable at once here.)
+SIM_FN int sim_call_datasync(void *u, int fd)
+{
+    return sim_do_sync(u, SIM_DATASYNC, fd);
+}
+
 SIM_FN void sim_do_stat(const sim_disk *d, const sim_inode *node,
                         ckpt_fs_stat *st)
 {
@@ -1002,16 +1041,27 @@ SIM_FN void sim_do_stat(const sim_disk *d, const sim_inode *node,
     st->mode = node->mode;
 }
 
-SIM_FN int sim_call_stat(void *u, int fd, ckpt_fs_stat *st)
+SIM_FN int sim_stat_fd(sim_proc *p, sim_call call, int fd, ckpt_fs_stat *st)
 {
-    sim_proc *p = u;
     sim_verdict v;
-    int r = sim_enter(p, (sim_event){.call = SIM_STAT, .fd = fd}, &v);
+    int r = sim_enter(p, (sim_event){.call = call, .fd = fd}, &v);
     if (r) return r;
     sim_file *f = sim_fd(p, fd);
     if (!f) return -EBADF;
     sim_do_stat(p->disk, f->inode, st);
     return sim_leave(&v, 0);
+}
+
+SIM_FN int sim_call_stat(void *u, int fd, ckpt_fs_stat *st)
+{
+    return sim_stat_fd(u, SIM_STAT, fd, st);
+}
+
+SIM_FN int sim_call_stat_plain(void *u, int fd, ckpt_fs_stat *st)
+{
+    int r = sim_stat_fd(u, SIM_STAT_PLAIN, fd, st);
+    st->mtime_ns = 0;                           // it was not asked for
+    return r;
 }
 
 SIM_FN int sim_call_stat_at(void *u, int dir, const char *name,
@@ -1135,6 +1185,18 @@ SIM_FN int sim_do_rename(sim_proc *p, int dir, const char *from, int to_dir,
     return 0;
 }
 
+SIM_FN int sim_do_exchange(sim_proc *p, int dir, const char *a, const char *b)
+{
+    sim_place at, bt;
+    int r = sim_locate_change(p, dir, a, &at);
+    if (r == 0) r = sim_locate_change(p, dir, b, &bt);
+    if (r) return r;
+    if (!at.node || !bt.node) return -ENOENT;
+    if (at.node != bt.node)
+        sim_op_exchange(p->disk, at.dir, at.name, bt.name, at.node, bt.node);
+    return 0;
+}
+
 SIM_FN int sim_do_link(sim_proc *p, int dir, const char *from, int to_dir,
                        const char *to)
 {
@@ -1189,6 +1251,14 @@ SIM_FN int sim_call_link(void *u, int dir, const char *from, int to_dir,
     int r = sim_enter(u, (sim_event){.call = SIM_LINK, .fd = dir,
                                      .name = from, .to = to}, &v);
     return r ? r : sim_leave(&v, sim_do_link(u, dir, from, to_dir, to));
+}
+
+SIM_FN int sim_call_exchange(void *u, int dir, const char *a, const char *b)
+{
+    sim_verdict v;
+    int r = sim_enter(u, (sim_event){.call = SIM_EXCHANGE, .fd = dir,
+                                     .name = a, .to = b}, &v);
+    return r ? r : sim_leave(&v, sim_do_exchange(u, dir, a, b));
 }
 
 //--- Calls: walks -------------------------------------------------------------
@@ -1257,6 +1327,16 @@ SIM_FN int sim_call_local(void *u, int fd)
     return sim_leave(&v, p->disk->local ? 2 : 0);
 }
 
+SIM_FN int sim_call_exchanges(void *u, int fd)
+{
+    sim_proc *p = u;
+    sim_verdict v;
+    int r = sim_enter(p, (sim_event){.call = SIM_EXCHANGES, .fd = fd}, &v);
+    if (r) return r;
+    if (!sim_fd(p, fd)) return -EBADF;
+    return sim_leave(&v, p->disk->exchanges);
+}
+
 SIM_FN int sim_call_self(void *u, ckpt_fs_self *self)
 {
     sim_proc *p = u;
@@ -1315,7 +1395,9 @@ SIM_FN const ckpt_fs_calls *sim_calls(void)
     static const ckpt_fs_calls calls = {
         .open = sim_call_open, .close = sim_call_close,
         .read = sim_call_read, .write = sim_call_write,
-        .sync = sim_call_sync, .stat = sim_call_stat,
+        .sync = sim_call_sync, .datasync = sim_call_datasync,
+        .stat = sim_call_stat, .stat_plain = sim_call_stat_plain,
+        .exchange = sim_call_exchange, .exchanges = sim_call_exchanges,
         .stat_at = sim_call_stat_at, .mkdir = sim_call_mkdir,
         .rmdir = sim_call_rmdir, .unlink = sim_call_unlink,
         .rename = sim_call_rename, .link = sim_call_link,
@@ -1630,8 +1712,7 @@ SIM_FN void sim_build_tree(sim_crash *it, const unsigned char *halves)
         const sim_op *op = &d->ops[i];
         if (halves[i] & SIM_REMOVE)
             sim_names_remove(&it->tree[op->from_dir], op->from);
-        if (halves[i] & SIM_SET)
-            sim_names_set(&it->tree[op->to_dir], op->to, op->ino);
+        if (halves[i] & SIM_SET) sim_op_set(op, &it->tree[op->to_dir]);
         // A rename that is torn first makes room for the new name.
         else if ((halves[i] & SIM_REMOVE) && op->to_dir &&
                  !(op->applied & SIM_SET))

@@ -96,6 +96,7 @@ typedef struct disk_user {
     ckpt_store_fs            fs[CONTRACT_PROCESSES + 1];
     ckpt_store_fs_durability durability;
     ckpt_store_fs_liveness   liveness;
+    ckpt_store_fs_publishing publishing;
     uint64_t                 capacity;
 } disk_user;
 
@@ -110,6 +111,7 @@ static ckpt_store *disk_open_store(disk_user *u, sim_disk *disk,
     desc.dir = "runs";
     desc.durability = u->durability;
     desc.liveness = u->liveness;
+    desc.publishing = u->publishing;
     desc.calls = sim_calls();
     desc.calls_user = u->p[number];
     if (!CT_OK(ckpt_store_fs_open(&u->fs[number], &desc, &err))) {
@@ -192,6 +194,7 @@ static void disk_end(void *user)
 
 static disk_user disk_locks;
 static disk_user disk_age = { .liveness = CKPT_STORE_FS_AGE };
+static disk_user disk_exchange = { .publishing = CKPT_STORE_FS_EXCHANGE };
 static disk_user disk_quick = { .durability = CKPT_STORE_FS_PROCESS };
 
 // Generations have that much, and claims a little.
@@ -209,12 +212,17 @@ static const contract contract_of_sim = {
 static const contract contract_of_sim_age = {
     SIM_CONTRACT(disk_age), .cut = disk_cut
 };
+static const contract contract_of_sim_exchange = {
+    SIM_CONTRACT(disk_exchange), .cut = disk_cut, .locks = true,
+    .in_place = true
+};
 static const contract contract_of_sim_quick = {     // promises nothing then
     SIM_CONTRACT(disk_quick), .locks = true
 };
 
 CONTRACT_SUITE(contract_sim, contract_of_sim)
 CONTRACT_SUITE(contract_sim_age, contract_of_sim_age)
+CONTRACT_SUITE(contract_sim_exchange, contract_of_sim_exchange)
 CONTRACT_SUITE(contract_sim_quick, contract_of_sim_quick)
 CONTRACT_SUITE(contract_sim_little, contract_of_sim_little)
 
@@ -267,7 +275,7 @@ static fs_user fs_here;
 
 static const contract contract_of_fs = {
     .make = fs_make, .free = fs_end, .process = fs_process, .user = &fs_here,
-    .locks = true
+    .locks = true, .in_place = true
 };
 
 CONTRACT_SUITE(contract_fs, contract_of_fs)

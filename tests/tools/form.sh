@@ -318,7 +318,7 @@ size() {
     fi
     return $rc
 }
-check "without prune and verify the core fits into 31 KiB on a Cortex-M4" size
+check "without prune and verify the core fits into 32 KiB on a Cortex-M4" size
 
 small_tables() {
     tables='-DCKPT_PHASES_MAX=16 -DCKPT_EFFECTS_MAX=8 -DCKPT_HELD_MAX=4'
@@ -620,9 +620,9 @@ check "no statement has two ?:" \
     awk -f tests/tools/form/choices.awk ckpt.h ckpt_store_fs.h
 
 check "ckpt.h has so many code lines, and no section above 500" \
-    awk -v most=5390 -f tests/tools/form/lines.awk ckpt.h
+    awk -v most=5460 -f tests/tools/form/lines.awk ckpt.h
 check "ckpt_store_fs.h has so many code lines, and no section above 500" \
-    awk -v most=2330 -f tests/tools/form/lines.awk ckpt_store_fs.h
+    awk -v most=2650 -f tests/tools/form/lines.awk ckpt_store_fs.h
 
 # Between the first and the last public declaration.
 no_insides() {
