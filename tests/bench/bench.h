@@ -147,6 +147,7 @@ void   saver_close(saver *s);
 
 void bench_whole(bool durable);     // saves.c
 void bench_added(bool durable);
+void bench_steady(void);
 void bench_instructions(const char *kind, bool adds, size_t size);
 void bench_turns(void);             // turns.c
 void bench_threads(void);           // threads.c

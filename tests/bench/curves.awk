@@ -12,7 +12,8 @@
 BEGIN {
     FS = "\t"
     left = 78; top = 64; w = 520; h = 360; right = 190
-    split("#0072b2 #d55e00 #009e73 #cc79a7 #999999 #b8860b #56b4e9 #8a63d2", color, " ")
+    split("#999999 #e69f00 #b5651d #0072b2 #56b4e9 #009e73 #cc79a7 #8a63d2",
+          color, " ")
     cost = picture == "cost"
     wanted = cost ? "added" : "bytes"
     figure = cost ? "us" : "KiB"
@@ -22,18 +23,19 @@ $2 != wanted || $5 != figure || $6 == "-" { next }
 place == "" { place = $1 }
 $1 != place { next }
 
-# The least of a kind that is drawn: the best of each, and the whole of it.
+# More curves could not be told apart.
 $4 ~ /tuned|LMDB row/ { next }
 
 {
     if (!($4 in series)) { series[$4] = ++count; name[count] = $4 }
     k = series[$4]
     points[k]++
-    x[k, points[k]] = $3; y[k, points[k]] = $6
-    if (x_min == "" || $3 + 0 < x_min) x_min = $3 + 0
-    if ($3 + 0 > x_max) x_max = $3 + 0
-    if ($6 + 0 > 0 && (y_min == "" || $6 + 0 < y_min)) y_min = $6 + 0
-    if ($6 + 0 > y_max) y_max = $6 + 0
+    at = $3 + 0; value = cost ? $6 + 0 : $6 * 1024
+    x[k, points[k]] = at; y[k, points[k]] = value
+    if (x_min == "" || at < x_min) x_min = at
+    if (at > x_max) x_max = at
+    if (value > 0 && (y_min == "" || value < y_min)) y_min = value
+    if (value > y_max) y_max = value
 }
 
 function px(v) {
@@ -56,10 +58,15 @@ function line(x1, y1, x2, y2) {
            x1, y1, x2, y2
 }
 
-function size_name(kib) {
-    if (kib >= 1048576) return kib / 1048576 " GiB"
-    if (kib >= 1024) return kib / 1024 " MiB"
-    return kib " KiB"
+function length_name(n) {
+    if (n >= 1048576) return n / 1048576 " MiB"
+    return n / 1024 " KiB"
+}
+
+function bytes_name(n) {
+    if (n >= 1000000000) return n / 1000000000 " GB"
+    if (n >= 1000000) return n / 1000000 " MB"
+    return n / 1000 " kB"
 }
 
 function time_name(us) {
@@ -109,13 +116,13 @@ function axes(   v, i, step) {
     for (v = y_low; v <= y_high * 1.001; v *= 10) {
         line(left, py(v), left + w, py(v))
         text(left - 8, py(v) + 4, "end", "soft", \
-             cost ? time_name(v) : size_name(v))
+             cost ? time_name(v) : bytes_name(v))
     }
     if (cost) {
         for (i = 1; i <= points[1]; i++) {
             v = x[1, i]
             line(px(v), top, px(v), top + h)
-            text(px(v), top + h + 20, "middle", "soft", size_name(v / 1024))
+            text(px(v), top + h + 20, "middle", "soft", length_name(v))
         }
         return
     }

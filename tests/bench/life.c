@@ -13,14 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ADDED = 1024, BATCHES = 11 };
+enum { ADDED = 1024, BATCHES = 11, TEXTS = 3 };
 
 static struct {
     char            dir[4096];
     ckpt_store_fs   fs;
     ckpt_ctx        ctx;
     ckpt_run        run;
-    transcript      text, added;
+    transcript      text[TEXTS], added;     // three, as in saves.c
     uint64_t        turn;
     void           *buf;
     size_t          told;
@@ -55,8 +55,10 @@ static void begin_table(size_t size)
 {
     snprintf(l.dir, sizeof(l.dir), "%.4000s/runs", bench.dir);
     remove_tree(l.dir);
-    transcript_make(&l.text, size, 0, 1);
-    transcript_make(&l.added, ADDED + 2, 0, 2);
+    for (uint32_t i = 0; i < TEXTS; i++) {
+        transcript_make(&l.text[i], size, 0, i);
+    }
+    transcript_make(&l.added, ADDED + 2, 0, TEXTS);
     l.buf = must_alloc(size + (1 << 20));
     l.turn = 0;
 }
@@ -64,7 +66,9 @@ static void begin_table(size_t size)
 static void end_table(void)
 {
     remove_tree(l.dir);
-    transcript_free(&l.text);
+    for (int i = 0; i < TEXTS; i++) {
+        transcript_free(&l.text[i]);
+    }
     transcript_free(&l.added);
     free(l.buf);
 }
@@ -82,8 +86,10 @@ static void do_start(void *unused)
 static void do_save(void *unused)
 {
     (void)unused;
+    l.turn++;
     check_run("a save", ckpt_save(&l.run, &(ckpt_save_desc){
-        .turn = ++l.turn, .messages = transcript_bytes(&l.text) }));
+        .turn = l.turn,
+        .messages = transcript_bytes(&l.text[l.turn % TEXTS]) }));
 }
 
 static void do_add(void *unused)

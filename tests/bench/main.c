@@ -29,6 +29,7 @@ static void process(void)       { bench_whole(false); bench_added(false); }
 
 static const table tables[] = {
     { "whole", whole_durable }, { "added", added_durable },
+    { "steady", bench_steady },
     { "turns", bench_turns }, { "threads", bench_threads },
     { "process", process }, { "life", bench_life },
     { "recover", bench_recover }, { "beat", bench_beat },

@@ -19,7 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { STACK = 1 << 20, PAINT = 0xa5, ADDED = 1024 };
+enum { STACK = 1 << 20, PAINT = 0xa5, ADDED = 1024, TEXTS = 3 };
 
 bench_options bench = { .place = "here" };
 
@@ -29,7 +29,8 @@ static struct {
     ckpt_store_fs fs;
     ckpt_ctx      ctx;
     ckpt_run      run;
-    transcript    text, added;
+    transcript    text[TEXTS], added;       // three, as in saves.c
+    uint64_t      turn;
 } g;
 
 //--- The heap -----------------------------------------------------------------
@@ -137,14 +138,17 @@ static size_t stack_of(void (*op)(void))
 
 static void save_whole(void)
 {
+    g.turn++;
     check_code("a save", ckpt_save(&g.run, &(ckpt_save_desc){
-        .messages = transcript_bytes(&g.text) }), &g.run.error);
+        .turn = g.turn,
+        .messages = transcript_bytes(&g.text[g.turn % TEXTS]) }),
+        &g.run.error);
 }
 
 static void save_added(void)
 {
     check_code("a save", ckpt_save(&g.run, &(ckpt_save_desc){
-        .messages = transcript_bytes(&g.added),
+        .turn = ++g.turn, .messages = transcript_bytes(&g.added),
         .append_at = g.run.messages }), &g.run.error);
 }
 
@@ -196,16 +200,23 @@ int main(int argc, char **argv)
     check_code("a context", ckpt_init(&g.ctx, &(ckpt_desc){
         .store = &g.fs.base, .throttle_ms = CKPT_OFF }),
         ckpt_last_error(&g.ctx));
-    transcript_make(&g.added, ADDED + 2, 0, 2);
+    transcript_make(&g.added, ADDED + 2, 0, TEXTS);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        transcript_make(&g.text, sizes[i], 0, 1);
+        for (uint32_t k = 0; k < TEXTS; k++) {
+            transcript_make(&g.text[k], sizes[i], 0, k);
+        }
         memory_of("ckpt_start", sizes[i], start);
+        memory_of("first ckpt_save", sizes[i], save_whole);
+        save_whole();
         memory_of("ckpt_save .messages", sizes[i], save_whole);
+        save_added();
         memory_of("ckpt_save .append_at", sizes[i], save_added);
         ckpt_abandon(&g.run);
         memory_of("ckpt_resume", sizes[i], resume);
         memory_of("ckpt_finish", sizes[i], finish);
-        transcript_free(&g.text);
+        for (int k = 0; k < TEXTS; k++) {
+            transcript_free(&g.text[k]);
+        }
     }
     ckpt_store_fs_close(&g.fs);
     remove_tree(dir);

@@ -8,15 +8,15 @@
 # so all of it is gone with the last process, whatever ends that. Without root
 # it measures in $B, and says so.
 #
-# QUICK=1 takes five minutes. TABLES names some of: whole added turns threads
-# process life recover beat scan memory instructions resumes. Everything goes
-# to $B/bench: figures.tsv (bench.h says how to read it), tables.txt, tables.md
-# and two pictures. "keep" puts tables and pictures into tests/bench, too: for
-# a machine that does nothing else meanwhile.
+# QUICK=1 takes five minutes. TABLES names some of: whole added steady turns
+# threads process life recover beat scan memory instructions resumes. Everything
+# goes to $B/bench: figures.tsv (bench.h says how to read it), tables.txt,
+# tables.md and two pictures. "keep" puts tables and pictures into tests/bench,
+# too: for a machine that does nothing else meanwhile.
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${FS:=ext4 xfs}"
-: "${TABLES:=whole added turns threads process life recover beat scan memory
-instructions resumes}"
+: "${TABLES:=whole added steady turns threads process life recover beat scan
+memory instructions resumes}"
 out=$B/bench
 
 root=no
@@ -69,7 +69,8 @@ mount_new() {
     mib=4096
     [ -z "$QUICK" ] || mib=1024
     mkdir -p "$work/m"
-    dd if=/dev/zero of="$work/image" bs=1M count=$mib conv=fsync 2>"$work/log" &&
+    dd if=/dev/zero of="$work/image" bs=1M count=$mib conv=fsync \
+        2>"$work/log" &&
         loop=$(losetup -f --show --direct-io=on "$work/image" 2>/dev/null ||
                losetup -f --show "$work/image") || return 1
     rm "$work/image"
@@ -88,12 +89,14 @@ unmount() {
 # bench_in PLACE DIRECTORY [DEVICE]
 bench_in() {
     mkdir -p "$2" || return 1
-    for table in whole added turns threads process life recover beat scan; do
+    for table in whole added steady turns threads process life recover beat \
+        scan; do
         wants $table || continue
         # What does not depend on the file system is measured once.
         case $first$table in nobeat|noscan) continue ;; esac
         case $first$QUICK$table in
-        no1turns|no1threads|no1process|no1life|no1recover) continue ;;
+        no1steady|no1turns|no1threads|no1process|no1life|no1recover)
+            continue ;;
         esac
         # shellcheck disable=SC2086
         measure "$out/bench" ${QUICK:+-q} ${3:+-d "$3"} -p "$1" -t $table \
@@ -142,14 +145,16 @@ machine() {
     model=$(awk -F': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)
     echo "$(getconf _NPROCESSORS_ONLN) x ${model:-$(uname -m)}," \
         "$(uname -s) $(uname -r | sed 's/[^0-9.].*//')," \
-        "${1:-in the directory it was built in}, $(date +%Y-%m-%d)," \
+        "$1, $(date +%Y-%m-%d)," \
         "load $(cut -d' ' -f1 /proc/loadavg 2>/dev/null || echo unknown)"
 }
 
 figures=$work/figures.tsv
 : >"$figures"
 first=yes
-about=$(machine "${root:+}$([ $root = no ] || echo 'loop devices')")
+where='in the directory it was built in'
+[ $root = no ] || where='loop devices'
+about=$(machine "$where")
 if [ $root = yes ]; then
     for fs in $FS; do
         mount_new "$fs" || {

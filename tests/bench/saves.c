@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES_MAX = 16, ADDED = 1024, GROWTH = 64 };
+// Three texts, because with two a saver that keeps two files would find in the
+// older one what it is to write.
+enum { LANES_MAX = 16, ADDED = 1024, TEXTS = 3,
+       STEADY = 500 };
 
 // One saver, and what was measured of it.
 typedef struct lane {
@@ -18,7 +21,7 @@ typedef struct lane {
     saver            *s;
     saver_desc        desc;
     char              dir[4096];
-    transcript        text[2];      // if all changes, they take turns
+    transcript        text[TEXTS];  // if all changes, they take turns
     transcript        added;
     job               j;
     samples           us, round_us; // each save; the median of each round
@@ -41,9 +44,10 @@ static void lane_make(lane *l, const saver_kind *kind, size_t size, bool adds,
              (size_t)(kind - saver_kinds));
     remove_tree(l->dir);
     make_dir(l->dir);
-    transcript_make(&l->text[0], size, (size_t)GROWTH * 2 * ADDED, 1);
-    transcript_make(&l->text[1], size, 0, 2);
-    transcript_make(&l->added, ADDED + 2, 0, 3);
+    for (uint32_t i = 0; i < TEXTS; i++) {
+        transcript_make(&l->text[i], size, (size_t)(STEADY + 64) * ADDED, i);
+    }
+    transcript_make(&l->added, ADDED + 2, 0, TEXTS);
     l->kind = kind;
     l->desc = (saver_desc){ .dir = l->dir, .shared = l->dir, .id = "bench",
                             .size = size, .durable = durable, .adds = adds,
@@ -53,8 +57,9 @@ static void lane_make(lane *l, const saver_kind *kind, size_t size, bool adds,
 static void lane_free(lane *l)
 {
     remove_tree(l->dir);
-    transcript_free(&l->text[0]);
-    transcript_free(&l->text[1]);
+    for (int i = 0; i < TEXTS; i++) {
+        transcript_free(&l->text[i]);
+    }
     transcript_free(&l->added);
     samples_free(&l->us);
     samples_free(&l->round_us);
@@ -65,7 +70,7 @@ static void lane_next(lane *l)
 {
     l->j.turn++;
     if (!l->desc.adds) {
-        l->j.whole = transcript_bytes(&l->text[l->j.turn % 2]);
+        l->j.whole = transcript_bytes(&l->text[l->j.turn % TEXTS]);
         return;
     }
     l->j.added = transcript_bytes(&l->added);
@@ -245,6 +250,54 @@ void bench_added(bool durable)
     const size_t count = durable ? 5 : 4;
     for (size_t i = 0; i < count; i++) {
         bench_size(sizes[i], true, durable);
+    }
+}
+
+// Many saves in a row, without a sync between: what the journal adds now and
+// then, and what it costs to grow.
+static void steady_of(const char *variant, const saver_kind *kind, bool adds)
+{
+    const size_t size = 65536;
+    lane *l = must_alloc(sizeof(*l));
+    counters sum = { 0 };
+    lane_make(l, kind, size, adds, true);
+    const calls c = calls_of(lane_open, lane_save, l, STEADY);
+    lane_free(l);
+    lane_make(l, kind, size, adds, true);
+    lane_open(l);
+    sync_place();
+    const counters from = counters_read();
+    const int64_t start = now_ns();
+    for (int i = 0; i < STEADY; i++) {
+        lane_save(l);
+    }
+    const double seconds = (double)(now_ns() - start) / 1e9;
+    const counters to = counters_read();
+    counters_add(&sum, &from, &to);
+    saver_close(l->s);
+    lane_free(l);
+    free(l);
+    figure("steady", size, variant, "seconds", 2, seconds);
+    figure("steady", size, variant, "flushes", 0, sum.flushes);
+    figure("steady", size, variant, "commits", 0, sum.commits);
+    figure("steady", size, variant, "KiB", 0, sum.kib);
+    figure("steady", size, variant, "syncs", 0, c.syncs * STEADY);
+}
+
+void bench_steady(void)
+{
+    for (size_t k = 0; k < saver_kinds_count; k++) {
+        const saver_kind *kind = &saver_kinds[k];
+        if (kind->flags & IN_WHOLE) {
+            char name[64];
+            snprintf(name, sizeof(name), "%.40s, same length", kind->name);
+            steady_of(name, kind, false);
+        }
+        if ((kind->flags & IN_ADDED) && !(kind->flags & IN_WHOLE)) {
+            char name[64];
+            snprintf(name, sizeof(name), "%.40s, growing", kind->name);
+            steady_of(name, kind, true);
+        }
     }
 }
 

@@ -8,16 +8,17 @@
 BEGIN {
     FS = "\t"
     title["whole"] = "One durable save, everything changes"
-    title["whole, process"] = "The same for a killed process: no flush"
+    title["whole, process"] = "One save for a killed process, everything changes"
     title["added"] = "One durable save, 1 KiB is added"
-    title["added, process"] = "The same for a killed process: no flush"
+    title["added, process"] = "One save for a killed process, 1 KiB is added"
+    title["steady"] = "500 durable saves in a row"
     title["turns"] = "A whole run, saved after each turn of 4 KiB"
     title["threads"] = "16 threads, a run each, durable"
     title["life"] = "Beginnings, ends and tool calls, durable"
     title["recover"] = "ckpt_recover of interrupted runs, durable"
     title["beat"] = "Beats, and calls that do nothing yet"
     title["scan"] = "Scans"
-    title["memory"] = "Memory of one save, above that of the caller"
+    title["memory"] = "Memory of a call, above that of the caller, in bytes"
     title["instructions"] = "User instructions of one durable save"
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = 16, KINDS_MAX = 16, SIZE = 16384 };
+enum { THREADS = 16, KINDS_MAX = 16, SIZE = 16384, TEXTS = 3 };
 
 typedef struct worker {
     pthread_t         thread;
@@ -29,7 +29,7 @@ typedef struct lane {
 static struct {
     pthread_barrier_t ready, go;
     pthread_mutex_t   opening;
-    transcript        text[2];
+    transcript        text[TEXTS];  // three, as in saves.c
     int64_t           until_ns;     // written before the barrier "go"
 } t = { .opening = PTHREAD_MUTEX_INITIALIZER };
 
@@ -48,7 +48,7 @@ static void *work(void *arg)
     job j = { 0 };
     while (now_ns() < t.until_ns) {
         j.turn++;
-        j.whole = transcript_bytes(&t.text[j.turn % 2]);
+        j.whole = transcript_bytes(&t.text[j.turn % TEXTS]);
         saver_save(s, &j);
     }
     w->saves = (double)j.turn;
@@ -101,8 +101,9 @@ void bench_threads(void)
     lane lanes[KINDS_MAX];
     int n = 0;
     memset(lanes, 0, sizeof(lanes));
-    transcript_make(&t.text[0], SIZE, 0, 1);
-    transcript_make(&t.text[1], SIZE, 0, 2);
+    for (uint32_t i = 0; i < TEXTS; i++) {
+        transcript_make(&t.text[i], SIZE, 0, i);
+    }
     pthread_barrier_init(&t.ready, NULL, THREADS + 1);
     pthread_barrier_init(&t.go, NULL, THREADS + 1);
     for (size_t k = 0; k < saver_kinds_count; k++) {
@@ -128,6 +129,7 @@ void bench_threads(void)
     }
     pthread_barrier_destroy(&t.ready);
     pthread_barrier_destroy(&t.go);
-    transcript_free(&t.text[0]);
-    transcript_free(&t.text[1]);
+    for (int i = 0; i < TEXTS; i++) {
+        transcript_free(&t.text[i]);
+    }
 }

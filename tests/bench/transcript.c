@@ -18,8 +18,7 @@ static const char *const texts[] = {
     "\\n\\tif (fd < 0) {\\n\\t\\treturn -errno;\\n\\t}\\n",
     "{\\\"path\\\":\\\"src\\\\/main.c\\\",\\\"line\\\":128,\\\"ok\\\":true}\\n",
     "$ grep -rn \\\"fsync\\\" src | wc -l\\n17\\n",
-    "Der Lauf wurde nach dem Stromausfall fortgesetzt, \xc3\xa4rgerlich sp\xc3"
-        "\xa4t. ",
+    "Nach dem Ausfall lief er weiter, \xc3\xa4rgerlich sp\xc3\xa4t. ",
     "\xe6\xa3\x80\xe6\x9f\xa5\xe7\x82\xb9\xe5\xb7\xb2\xe5\x86\x99\xe5\x85\xa5"
 };
 
