@@ -12,8 +12,10 @@
 
 #include "bench.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 bench_options bench = { .place = "here" };
@@ -60,6 +62,8 @@ int main(int argc, char **argv)
 {
     const char *out = NULL, *device = NULL, *only = NULL;
     int option, ran = 0;
+    // Without run.sh nobody would unmount what is measured.
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (argc > 1 && strcmp(argv[1], "-i") == 0) {
         return instructions(argc, argv);
     }

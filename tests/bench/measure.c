@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -224,11 +225,13 @@ void figure_calls(const char *table, uint64_t size, const char *variant,
 
 //--- System calls -------------------------------------------------------------
 
-// The child stops twice: the parent counts what it calls between.
+// The child stops twice: the parent counts what it calls between. If the parent
+// is killed, nobody else would wake the child.
 static void traced_child(bench_fn *before, bench_fn *op, void *arg,
                          unsigned count)
 {
     const pid_t self = getpid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     before(arg);
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
         _exit(NO_TRACING);

@@ -102,7 +102,8 @@ bench_in() {
         measure "$out/bench" ${QUICK:+-q} ${3:+-d "$3"} -p "$1" -t $table \
             -o "$figures" "$2" || return 1
     done
-    [ $first = no ] || ! wants instructions || count_instructions "$2"
+    [ $first = no ] || ! wants instructions || count_instructions "$2" ||
+        return 1
     first=no
 }
 
@@ -193,8 +194,15 @@ for picture in cost bytes; do
 done
 cat "$out/tables.txt"
 if [ "$1" = keep ]; then
-    cp "$out/cost.svg" "$out/bytes.svg" tests/bench &&
-        sed '/^## Figures/q' tests/bench/README.md >"$work/readme" &&
-        { cat "$work/readme"; echo; cat "$out/tables.md"; } \
-            >tests/bench/README.md
+    cp "$out/cost.svg" "$out/bytes.svg" tests/bench || exit 1
+    sed '/^## Figures/q' tests/bench/README.md >"$work/readme"
+    {
+        cat "$work/readme"
+        echo
+        echo '![What a durable save costs, by length of transcript](cost.svg)'
+        echo
+        echo '![What a run has written, by turns](bytes.svg)'
+        echo
+        cat "$out/tables.md"
+    } >tests/bench/README.md
 fi
