@@ -2,7 +2,7 @@
     transcript.c -- transcripts of any length
 
     Messages are a mixture of prose, code, results of tools and other scripts,
-    with about one escape in fifteen bytes, as agents have them. A seed gives
+    with an escape for every twenty bytes, as agents have them. A seed gives
     the same bytes each time.
 */
 #include "bench.h"
