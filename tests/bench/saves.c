@@ -156,7 +156,7 @@ static void lane_figures(lane *l, lane *floor, const lane *ours, const calls *c)
     const char *name = l->kind->name;
     figure(table, size, name, "us", 1, samples_at(&l->us, 0.5));
     figure(table, size, name, "ratio", 2, ratio(l, floor));
-    figure(table, size, name, "x ckpt", 2, ratio(l, ours));
+    figure(table, size, name, "x ckpt", 3, ratio(l, ours));
     figure(table, size, name, "p10 us", 1, samples_at(&l->us, 0.1));
     figure(table, size, name, "p10 ratio", 2,
            samples_at(&l->us, 0.1) / samples_at(&floor->us, 0.1));

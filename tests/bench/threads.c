@@ -96,8 +96,8 @@ static void run_once(lane *l, double seconds)
 
 void bench_threads(void)
 {
-    const int rounds = bench.quick ? 2 : 7;
-    const double seconds = bench.quick ? 0.5 : 1.5;
+    const int rounds = bench.quick ? 3 : 7;
+    const double seconds = bench.quick ? 0.3 : 1.5;
     lane lanes[KINDS_MAX];
     int n = 0;
     memset(lanes, 0, sizeof(lanes));
