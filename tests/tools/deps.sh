@@ -1,8 +1,9 @@
 #!/bin/sh
 # deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
 #
-# WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage, too);
-# mounts and vm are what only these parts of tests/proof/disk/run.sh need.
+# WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage and the
+# benchmarks, too); bench is what the benchmarks need, mounts and vm what only
+# these parts of tests/proof/disk/run.sh need.
 # Asks the tools themselves, so it is quick when everything is there. Where it
 # may not install it says in one line what is needed, and fails. DEPS=no leaves
 # it out: then a tool that is missing makes its own test fail.
@@ -30,7 +31,7 @@ look() {
         need libc6-dev
         [ -f "$STB/stb_sprintf.h" ] || need libstb-dev
     fi
-    [ "$1" != demo ] || return 0
+    case $1 in demo) return ;; bench) look_bench; return ;; esac
     finds stdio.h gcc -x c || need gcc
     finds cstddef g++ -x c++ || need g++
     finds cstddef clang++ -x c++ || need clang
@@ -44,6 +45,7 @@ look() {
     [ "$1" != test ] || return 0
     look_fuzz
     [ "$1" = all ] || return 0
+    look_bench
     # The tools that fit the compiler lie next to it, or have a plain name.
     dir=$(clang -print-resource-dir 2>/dev/null)/../../../bin
     [ -x "$dir/llvm-cov" ] || has llvm-cov || need llvm
@@ -55,6 +57,16 @@ look_fuzz() {
     has clang || { need clang; return; }
     ls "$(clang -print-runtime-dir)"/libclang_rt.fuzzer*.a >/dev/null 2>&1 ||
         need "libclang-rt-$(clang -dumpversion | sed 's/\..*//')-dev"
+}
+
+# The peers, file systems to measure on, and what counts instructions.
+look_bench() {
+    finds sqlite3.h "$CC" -x c || need libsqlite3-dev
+    finds lmdb.h "$CC" -x c || need liblmdb-dev
+    has valgrind || need valgrind
+    has mkfs.ext4 || need e2fsprogs
+    has mkfs.xfs || need xfsprogs
+    has mkfs.btrfs || need btrfs-progs
 }
 
 # File systems over FUSE, and a server for one of them.
