@@ -4703,7 +4703,7 @@ CKPT__APART static bool ckpt__watch_beat(ckpt__ctx *ctx, const char *id,
     }
     // The oldest watch keeps its slot for two leases: if every new beat took
     // it, no beat might be watched for a whole lease.
-    if (oldest->beat == 0 || now.mono_ms - oldest->since_ms >= 2 * lease_ms) {
+    if (oldest->beat == 0 || (now.mono_ms - oldest->since_ms) / 2 >= lease_ms) {
         oldest->beat = beat;
         oldest->since_ms = now.mono_ms;
     }

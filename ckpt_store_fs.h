@@ -94,6 +94,11 @@
     =======
     MIT-0, see the end of ckpt.h.
 */
+#if defined(_WIN32)
+    #error "ckpt_store_fs.h needs POSIX and does not run on Windows: give ckpt.h \
+a store of your own there"
+#else
+
 #ifdef CKPT_STORE_FS_IMPLEMENTATION
     #if !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE) && \
         !defined(__APPLE__) && !defined(__FreeBSD__)
@@ -323,7 +328,7 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_store_fs_open(
 
 // Closes a store. Finish or abandon its runs before; no context may use the
 // store afterwards. A store that is closed, or whose opening failed, may be
-// closed again.
+// closed again, and so may one that is zeroed and was never opened.
 CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs);
 
 // Returns the table for this system. A table of your own can pass calls on to
@@ -945,6 +950,7 @@ typedef unsigned long long ckpt__ull;   // what "%llu" takes
 #define CKPT__FS_NAME_SIZE     208  // room for a directory name
 #define CKPT__FS_RANDOM_DIGITS 26   // base32 digits of 128 bits
 #define CKPT__FS_SET_ASIDE_MAX 4    // generations set aside in one run
+#define CKPT__FS_PATH_MAX      4096 // bytes of the path of the store
 #define CKPT__FS_ROUNDS_MAX    256  // walks through a directory to clear it
 #define CKPT__FS_TRIES_MAX     8    // names that are tried
 
@@ -1151,11 +1157,13 @@ static ckpt_code ckpt__fs_fail(ckpt_error *err, const char *op, int64_t r)
 }
 
 // Describes a failed link(2). Some file systems have no hard links, or not
-// here: FAT says EPERM, others ENOTSUP, ENOSYS, EMLINK or EXDEV.
+// here: FAT says EPERM, others ENOTSUP, ENOSYS, EMLINK or EXDEV. Android says
+// EACCES: the store has just made the file in that directory, so the directory
+// itself cannot be what is not permitted.
 static ckpt_code ckpt__fs_fail_link(ckpt_error *err, const char *op, int64_t r)
 {
     static const int none[] = {
-        EPERM, ENOTSUP, EOPNOTSUPP, ENOSYS, EMLINK, EXDEV
+        EPERM, EACCES, ENOTSUP, EOPNOTSUPP, ENOSYS, EMLINK, EXDEV
     };
     const ckpt_code rc = ckpt__fs_fail(err, op, r);
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
@@ -2040,9 +2048,9 @@ static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
     if (!won) {
         // A process that removes the run, or takes it over, removes the
         // temporary files of all claimants; then link() finds no source.
-        const ckpt_code rc = ckpt__fs_fail_link(err, "link the claim",
-                                                linked < 0 ? linked : r);
-        return linked == -ENOENT ? CKPT_ERR_STALE : rc;
+        if (linked == -ENOENT) return CKPT_ERR_STALE;
+        return linked < 0 ? ckpt__fs_fail_link(err, "link the claim", linked)
+                          : ckpt__fs_fail(err, "look at the claim", r);
     }
     r = ckpt__fs_sync_run(fs, p);
     if (r >= 0 && p->opened_as == CKPT_HOW_FIND) {
@@ -3304,22 +3312,27 @@ static const ckpt_store_methods ckpt__fs_methods = {
     ckpt__fs_set_aside, ckpt__fs_drop, ckpt__fs_env, ckpt__fs_place_close
 };
 
-// Makes the directory of the store, if there is none, and its name durable
-// (R2). Each opening syncs the name again: the process that made the directory
-// may have died before its own sync, and a power cut would take the store away
-// with every run in it. Of a parent directory that may not be read the store
-// syncs the new directory instead, and a file system with a journal brings its
-// name along. If that cannot be opened or synced, a store that is there is used
-// all the same, unless the medium fails or is full.
-static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
+// Makes the directory of the store, if there is none.
+static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir, bool *existed)
 {
-    char parent[4096];
     int r;
-    size_t n = strlen(dir);
-    if (n >= sizeof(parent) - 2) return -ENAMETOOLONG;
+    if (strlen(dir) >= CKPT__FS_PATH_MAX - 2) return -ENAMETOOLONG;
     CKPT__FS_RETRY(r, fs->priv.calls->mkdir(fs->priv.user, -1, dir));
-    const bool existed = r == -EEXIST;
-    if (r < 0 && !existed) return r;
+    *existed = r == -EEXIST;
+    return *existed ? 0 : r;
+}
+
+// Makes the name of the store's directory durable (R2). Each opening syncs the
+// name again: the process that made the directory may have died before its own
+// sync, and a power cut would take the store away with every run in it. Of a
+// parent directory that may not be read the store syncs the new directory
+// instead, and a file system with a journal brings its name along. If that
+// cannot be opened or synced, a store that is there is used all the same,
+// unless the medium fails or is full.
+static int ckpt__fs_sync_name(ckpt_store_fs *fs, const char *dir, bool existed)
+{
+    char parent[CKPT__FS_PATH_MAX];
+    size_t n = strlen(dir);
     memcpy(parent, dir, n + 1);
     while (n > 1 && parent[n - 1] == '/') {
         n--;
@@ -3332,7 +3345,7 @@ static int ckpt__fs_make_root(ckpt_store_fs *fs, const char *dir)
     if (fd == -EACCES) {                // ours to write, and not to read
         fd = ckpt__fs_open(fs, -1, dir, CKPT_FS_DIR | CKPT_FS_FOLLOW);
     }
-    r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
+    const int r = fd < 0 ? fd : ckpt__fs_sync(fs, fd);
     ckpt__fs_close(fs, &fd);
     return existed && r < 0 && r != -EIO && r != -ENOSPC ? 0 : r;
 }
@@ -3468,7 +3481,8 @@ static ckpt_code ckpt__fs_open_root(ckpt_store_fs *fs,
                                     const ckpt_store_fs_desc *desc,
                                     ckpt_error *err)
 {
-    int r = ckpt__fs_make_root(fs, desc->dir);
+    bool existed;
+    int r = ckpt__fs_make_root(fs, desc->dir, &existed);
     if (r == -ENOENT) {
         (void)ckpt__fs_fail(err, "open the store: its parent does not exist",
                             r);
@@ -3487,9 +3501,14 @@ static ckpt_code ckpt__fs_open_root(ckpt_store_fs *fs,
                              "open the store: it is no directory" :
                              "open the store", r);
     }
-    const ckpt_code rc = ckpt__fs_check_root(fs, desc->fix_modes, err);
-    return rc == CKPT_OK ? ckpt__fs_choose(fs, desc->liveness,
-                                           desc->publishing, err) : rc;
+    ckpt_code rc = ckpt__fs_check_root(fs, desc->fix_modes, err);
+    if (rc != CKPT_OK) return rc;
+    // The file system is tried out before the name of the store is synced: one
+    // that cannot sync a directory is named as unsuitable, and not as failing.
+    rc = ckpt__fs_choose(fs, desc->liveness, desc->publishing, err);
+    if (rc != CKPT_OK) return rc;
+    r = ckpt__fs_sync_name(fs, desc->dir, existed);
+    return r < 0 ? ckpt__fs_fail(err, "make the store durable", r) : CKPT_OK;
 }
 
 CKPT_API ckpt_code ckpt_store_fs_open(ckpt_store_fs *fs,
@@ -3525,6 +3544,7 @@ CKPT_API ckpt_code ckpt_store_fs_open(ckpt_store_fs *fs,
 
 CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 {
+    if (fs->priv.calls == NULL) return;         // zeroed, and never opened
     ckpt__fs_close(fs, &fs->priv.root);
 }
 
@@ -3540,6 +3560,7 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 #undef CKPT__FS_RANDOM_DIGITS
 #undef CKPT__FS_RANGES
 #undef CKPT__FS_RETRY
+#undef CKPT__FS_PATH_MAX
 #undef CKPT__FS_ROUNDS_MAX
 #undef CKPT__FS_SET_ASIDE_MAX
 #undef CKPT__FS_TRIES_MAX
@@ -3564,3 +3585,5 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 
 #endif /* CKPT_STORE_FS_IMPLEMENTATION_DONE */
 #endif /* CKPT_STORE_FS_IMPLEMENTATION */
+
+#endif /* _WIN32 */

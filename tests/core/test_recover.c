@@ -67,6 +67,7 @@
     X(a_clock_that_steps_harms_nobody_by_locks)                                \
     X(a_clock_that_steps_is_wrong_for_one_beat_by_age)                         \
     X(a_beat_in_the_future_is_watched_and_not_believed_for_ever)               \
+    X(beats_in_the_future_are_watched_for_the_longest_lease)                   \
     X(a_run_of_another_pid_namespace_is_live_until_it_dies)                    \
     X(an_inherited_lock_in_another_pid_namespace_needs_force)                  \
     X(every_call_of_a_forked_child_is_refused)                                 \
@@ -1985,6 +1986,30 @@ static void a_beat_in_the_future_is_watched_and_not_believed_for_ever(void)
         CHECK_INT(resume("a"), CKPT_OK);
         end();
     }
+}
+
+// One more than can be watched at a time, which must not take the slot of the
+// first, although two such leases are more than 64 bits hold.
+static void beats_in_the_future_are_watched_for_the_longest_lease(void)
+{
+    const int64_t lease_ms = INT64_MAX / 2 + 1;
+    static const char *const ids[] = { "a", "b", "c", "d", "e", "f", "g", "h",
+                                       "i" };
+    if (!begin_by(CKPT_STORE_FS_AGE, 0)) {
+        return;
+    }
+    for (int i = 0; i < 9; i++) {
+        CHECK(leave(ids[i], 1) && beat_at(ids[i], "heartbeat.1", YEAR));
+    }
+    CHECK_INT(ckpt_init(&t.ctx, &(ckpt_desc){
+        .store = &t.fs.base, .lease_ms = lease_ms }), CKPT_OK);
+    for (int i = 0; i < 9; i++) {
+        CHECK_INT(state_of(ids[i]), CKPT_STATE_BUSY);
+    }
+    t.mono_ms = lease_ms;
+    CHECK_INT(state_of("a"), CKPT_STATE_INTERRUPTED);
+    CHECK_INT(state_of("i"), CKPT_STATE_BUSY);          // was not watched
+    end();
 }
 
 #if defined(__linux__)

@@ -43,7 +43,9 @@
     X(a_name_that_stays_taken_is_told)                                         \
     X(who_lost_a_run_takes_away_what_its_open_files_kept)                      \
     X(what_a_file_system_lacks_is_named_when_the_store_is_opened)              \
+    X(an_unsuitable_parent_is_named_when_the_store_is_first_made)              \
     X(a_link_that_a_local_file_system_lacks_is_named)                          \
+    X(a_store_that_was_never_opened_can_be_closed)                             \
     X(a_full_or_closed_file_system_is_not_called_unsuitable)                   \
     X(a_mode_that_lets_others_write_is_mended_when_asked)                      \
     X(a_root_that_was_removed_is_not_an_empty_store)                           \
@@ -1119,10 +1121,37 @@ static void what_a_file_system_lacks_is_named_when_the_store_is_opened(void)
     end();
 }
 
+// The first opening makes the directory and has to sync its parent, too: it
+// says the same as the second.
+static void an_unsuitable_parent_is_named_when_the_store_is_first_made(void)
+{
+    static const int errors[] = { EINVAL, ENOTSUP, EBADF, EIO, EACCES };
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        if (setup(0)) {
+            t.lacks[0] = (lack){ "sync", errors[i], "dir" };
+            for (int opening = 1; opening <= 2; opening++) {
+                CHECK_INT(open_store(), CKPT_ERR_UNSUITABLE);
+                CHECK(strstr(t.err.op, "sync of a directory") != NULL);
+                CHECK_INT(t.err.sys, errors[i]);
+            }
+        }
+        end();
+    }
+}
+
+static void a_store_that_was_never_opened_can_be_closed(void)
+{
+    struct stat before, after;
+    static ckpt_store_fs fs;
+    CHECK(fstat(STDIN_FILENO, &before) == 0);   // 0 is somebody's descriptor
+    ckpt_store_fs_close(&fs);
+    CHECK(fstat(STDIN_FILENO, &after) == 0 && before.st_ino == after.st_ino);
+}
+
 static void a_link_that_a_local_file_system_lacks_is_named(void)
 {
-    static const int errors[] = { EPERM, ENOTSUP, EOPNOTSUPP, ENOSYS, EMLINK,
-                                  EXDEV };
+    static const int errors[] = { EPERM, EACCES, ENOTSUP, EOPNOTSUPP, ENOSYS,
+                                  EMLINK, EXDEV };
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         if (begin(2)) {
             CHECK_INT(start(), CKPT_OK);

@@ -1,8 +1,8 @@
 #!/bin/sh
 # test_all.sh -- everything this machine allows, and one table: "make test-all"
 #
-# What make test runs, then the long forms: all storms, real disks, other
-# machines, a minute of each fuzzer, the whole model, the coverage, and the
+# What make test runs, then the long forms: all storms, namespaces, real disks,
+# other machines, a minute of each fuzzer, the whole model, the coverage, and the
 # mutations. The table says what ran, how many cases, how long, and what was
 # skipped and why; the last line is "N passed, N failed". ONLY="disk model"
 # runs some of them. A part that passed is not run again for as long as Makefile
@@ -91,6 +91,7 @@ if_there tests/proof/storm.c life life
 part interleave dense
 if_there tests/proof/storm_explore.c storm_explore explore
 if_there tests/proof/spin/run.sh model sh tests/proof/spin/run.sh full
+if_there tests/proof/names.sh names sh tests/proof/names.sh
 if_there tests/proof/disk/run.sh disk sh tests/proof/disk/run.sh
 if_there tests/tools/machines.sh machines sh tests/tools/machines.sh
 if_there tests/fuzz/run.sh fuzz sh tests/fuzz/run.sh 60
