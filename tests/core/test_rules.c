@@ -894,7 +894,7 @@ static uint32_t next_random(uint32_t *state)
 // L37
 static void the_crc_agrees_with_a_second_opinion(void)
 {
-    uint8_t bytes[300];
+    uint8_t bytes[300] = {0};
     uint32_t state = 2463534242U;
     for (size_t n = 0; n <= sizeof(bytes); n++) {
         for (size_t i = 0; i < n; i++) {
