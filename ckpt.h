@@ -272,7 +272,7 @@ CKPT_API uint32_t ckpt_version(void);
 
 // What a context and a run keep inside, in bytes.
 #define CKPT_CTX_SIZE       4704
-#define CKPT_RUN_SIZE       (4032 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_RUN_SIZE       (4040 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -1617,8 +1617,8 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //--- Sums ---------------------------------------------------------------------
 
 // CRC-32C (Castagnoli, as in RFC 3720 appendix B.4), reflected. The sum of a
-// byte is the exclusive or of the sums of its bits, so the sums of its bits, the
-// lowest first, give a whole table: each macro adds one bit.
+// byte is the exclusive or of the sums of its bits, so the sums of its bits,
+// the lowest first, give a whole table: each macro adds one bit.
 #define CKPT__CRC1(x, a)    (x), (x) ^ (a)
 #define CKPT__CRC2(x, a, b) CKPT__CRC1(x, a), CKPT__CRC1((x) ^ (b), a)
 #define CKPT__CRC3(x, a, b, c)                                                 \
@@ -1783,13 +1783,19 @@ CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
 }
 
 // The CRC of A followed by B, from their CRCs and n, the length of B: the CRC
-// of A is multiplied by x^(8n).
-static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n)
+// of A is multiplied by x^(8n). For the low bits of n zeros are summed, which
+// is the same and costs less.
+static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n, bool by_op)
 {
-    for (uint32_t i = 0; n != 0 && a != 0; i++, n >>= 1) {
+    static const uint8_t zeros[32] = {0};
+    if (a == 0) return b;
+    a = ~ckpt__crc(by_op, ~a, zeros, n % sizeof(zeros));
+    n /= sizeof(zeros);
+    for (const uint32_t *power = ckpt__crc_power + 5; n != 0; power++) {
         if (n & 1) {
-            a = ckpt__crc_mul(ckpt__crc_power[i], a);
+            a = ckpt__crc_mul(*power, a);
         }
+        n >>= 1;
     }
     return a ^ b;
 }
@@ -1808,10 +1814,11 @@ static void ckpt__section_add(ckpt__section *section, const void *bytes,
     section->size += (uint32_t)n;
 }
 
-static void ckpt__section_join(ckpt__section *a, const ckpt__section *b)
+static void ckpt__section_join(ckpt__section *a, const ckpt__section *b,
+                               bool by_op)
 {
     CKPT_ASSERT(a->size <= UINT32_MAX - b->size);
-    a->crc = ckpt__crc_join(a->crc, b->crc, b->size);
+    a->crc = ckpt__crc_join(a->crc, b->crc, b->size, by_op);
     a->size += b->size;
 }
 
@@ -1888,13 +1895,17 @@ static size_t ckpt__utf8_size(const uint8_t *p, size_t n)
 #if CKPT_SMALL
 
 // Skips nothing: who reads on looks at every byte.
-#define ckpt__clean(p, end) (p)
+static const uint8_t *ckpt__clean(const uint8_t *p, const uint8_t *end)
+{
+    (void)end;
+    return p;
+}
 
 #else
 
-// Plain bytes stand in a JSON string as they are: ASCII without quote, backslash
-// and control characters. Each of these functions returns the first byte from p
-// on that is not plain, or end.
+// Plain bytes stand in a JSON string as they are: ASCII without the quote, the
+// backslash and control characters. Each of these functions returns the first
+// byte from p on that is not plain, or end.
 static const uint8_t *ckpt__plain_bytes(const uint8_t *p, const uint8_t *end)
 {
     while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
@@ -1961,7 +1972,12 @@ static const uint8_t *ckpt__plain(const uint8_t *p, const uint8_t *end)
 }
 
 #else
-    #define ckpt__plain(p, end) ckpt__plain_words(p, end)
+
+static const uint8_t *ckpt__plain(const uint8_t *p, const uint8_t *end)
+{
+    return ckpt__plain_words(p, end);
+}
+
 #endif
 
 static bool ckpt__is_tail(uint8_t c)
@@ -2036,17 +2052,17 @@ static size_t ckpt__utf8_write(char *out, uint32_t c)
 static size_t ckpt__number(char *out, uint64_t value, size_t width, char pad)
 {
     char digits[20];
-    size_t n = 0, size;
+    size_t n = sizeof(digits);
     CKPT_ASSERT(width <= sizeof(digits));
     do {
-        digits[n++] = (char)('0' + value % 10);
+        digits[--n] = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    size = n > width ? n : width;
-    for (size_t i = 0; i < size; i++) {
-        out[size - 1 - i] = i < n ? digits[i] : pad;
-    }
-    return size;
+    const size_t size = sizeof(digits) - n;
+    const size_t padding = width > size ? width - size : 0;
+    memset(out, pad, padding);
+    memcpy(out + padding, digits + n, size);
+    return padding + size;
 }
 
 // How ckpt__escape() treats bytes that are no UTF-8.
@@ -2506,6 +2522,7 @@ typedef struct ckpt__writer {
     ckpt__section       section;    // what came since the last section
     uint32_t            at;         // how far the base has been used
     uint32_t            begun;      // entries of the last list without an end
+    uint32_t            gathered;   // bytes in the window, not put yet
     ckpt_part           part;       // the last one
     ckpt_code           rc;
 } ckpt__writer;
@@ -2529,7 +2546,7 @@ typedef struct ckpt__place {
     ckpt_gen     bad[CKPT_LOOK_MAX / 2];
     uint64_t     memory[CKPT_PLACE_SIZE / sizeof(uint64_t)];    // the store's
     char         head[512];         // of the record that is read or written
-    uint8_t      window[1024];      // on what is read; escaped text
+    uint8_t      window[1024];      // on what is read; what a writer gathers
 } ckpt__place;
 
 // The store that keeps nothing has no methods. The functions below answer in
@@ -2714,7 +2731,7 @@ static void ckpt__section_read(ckpt__reader *r)
 static void ckpt__section_end(ckpt__reader *r, ckpt__section *section)
 {
     ckpt__section_read(r);
-    ckpt__section_join(&r->all, &r->section);
+    ckpt__section_join(&r->all, &r->section, r->by_op);
     if (section != NULL) {
         section->size = r->section.size;
         section->crc = r->section.crc;
@@ -2860,7 +2877,12 @@ CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
 }
 
 #if CKPT_SMALL
-    #define ckpt__take_clean(r) ((void)0)
+
+static void ckpt__take_clean(ckpt__reader *r)
+{
+    (void)r;
+}
+
 #else
 
 // The length of the escape at p, 0 if there is none or it may be cut off.
@@ -2941,6 +2963,7 @@ static bool ckpt__is_space(int c)
 
 static void ckpt__take_space(ckpt__reader *r)
 {
+    if (r->at < r->end && *r->at > ' ') return;     // most often
     while (ckpt__is_space(ckpt__peek(r))) {
         r->at++;
     }
@@ -4044,7 +4067,7 @@ static void ckpt__piece_end(ckpt__reader *r, ckpt__section *list,
                             ckpt__section *piece)
 {
     ckpt__section_end(r, piece);
-    ckpt__section_join(list, piece);
+    ckpt__section_join(list, piece, r->by_op);
 }
 
 // Takes the entries of a list up to its bracket.
@@ -4266,37 +4289,65 @@ static uint32_t ckpt__entry_count(const ckpt__plan *plan, uint32_t list)
     return n + (plan->list == list && plan->at == n);
 }
 
-// Emits bytes, or, with bytes == NULL, a range of the base that w->part names.
-static void ckpt__emit(ckpt__writer *w, const void *bytes,
-                       const ckpt__section *piece)
+// Puts bytes, or, with bytes == NULL, a range of the base that w->part names.
+static void ckpt__emit_put(ckpt__writer *w, const void *bytes, uint32_t size,
+                           uint32_t crc)
 {
-    if (w->rc != CKPT_OK || piece->size == 0) return;
-    if (w->dry) {
-        // All of it is summed already, so that its length does not matter.
-        ckpt__section_join(&w->all, piece);
-        ckpt__section_join(&w->section, piece);
-        return;
-    }
+    if (w->rc != CKPT_OK || size == 0) return;
     w->part.bytes = bytes;
-    w->part.size = piece->size;
-    w->part.crc = piece->crc;
+    w->part.size = size;
+    w->part.crc = crc;
     w->rc = ckpt__store_put(w->place, &w->part);
 }
 
+// Puts the bytes that were gathered in the window.
+static void ckpt__emit_gathered(ckpt__writer *w)
+{
+    const ckpt__place *p = w->place;
+    const uint32_t n = w->gathered;
+    w->gathered = 0;
+    ckpt__emit_put(w, p->window, n, ckpt__crc(p->by_op, 0, p->window, n));
+}
+
 // Emits new bytes. Dry, the sums go on over them: a few bytes cost less so than
-// the joining of their sum.
+// the joining of their sum. Small pieces are gathered: for most stores each one
+// would be a call of the system.
 static void ckpt__emit_bytes(ckpt__writer *w, const void *bytes, size_t size)
 {
-    const bool by_op = w->place->by_op;
+    ckpt__place *p = w->place;
     if (w->dry) {
-        ckpt__section_add(&w->all, bytes, size, by_op);
-        ckpt__section_add(&w->section, bytes, size, by_op);
+        ckpt__section_add(&w->all, bytes, size, p->by_op);
+        ckpt__section_add(&w->section, bytes, size, p->by_op);
         return;
     }
-    const ckpt__section piece = {
-        (uint32_t)size, ckpt__crc(by_op, 0, bytes, size), 0
-    };
-    ckpt__emit(w, bytes, &piece);
+    if (size > sizeof(p->window) - w->gathered) {
+        ckpt__emit_gathered(w);
+    }
+    if (size > sizeof(p->window)) {
+        ckpt__emit_put(w, bytes, (uint32_t)size,
+                       ckpt__crc(p->by_op, 0, bytes, size));
+        return;
+    }
+    memcpy(p->window + w->gathered, bytes, size);
+    w->gathered += (uint32_t)size;
+}
+
+// Emits a piece whose sum is known: bytes, or, with bytes == NULL, a range of
+// the base that w->part names.
+static void ckpt__emit(ckpt__writer *w, const void *bytes,
+                       const ckpt__section *piece)
+{
+    const bool by_op = w->place->by_op;
+    if (piece->size == 0) return;
+    if (w->dry) {
+        ckpt__section_join(&w->all, piece, by_op);
+        ckpt__section_join(&w->section, piece, by_op);
+    } else if (bytes != NULL && piece->size <= sizeof(w->place->window)) {
+        ckpt__emit_bytes(w, bytes, piece->size);
+    } else {
+        ckpt__emit_gathered(w);
+        ckpt__emit_put(w, bytes, piece->size, piece->crc);
+    }
 }
 
 static void ckpt__emit_text(ckpt__writer *w, const char *text)
@@ -4315,27 +4366,22 @@ static void ckpt__emit_base(ckpt__writer *w, const ckpt__section *section,
     }
 }
 
-// Emits text as it stands in a JSON string, piecewise through the window.
+// Emits text as it stands in a JSON string.
 static void ckpt__emit_escaped(ckpt__writer *w, ckpt_bytes bytes,
                                ckpt__escape_mode mode)
 {
-    char *chunk = (char *)w->place->window;
-    const char *text = (const char *)bytes.ptr;
-    size_t n = 0;
-    for (size_t left = bytes.len; left > 0; ) {
+    const uint8_t *p = (const uint8_t *)bytes.ptr, *end = p + bytes.len;
+    while (p < end) {
         char one[8];
         size_t size;
-        const size_t taken = ckpt__escape(one, &size, text, left, mode);
-        if (n + size > sizeof(w->place->window)) {
-            ckpt__emit_bytes(w, chunk, n);
-            n = 0;
+        const uint8_t *stop = mode == CKPT__AS_TEXT ? ckpt__clean(p, end) : p;
+        ckpt__emit_bytes(w, p, (size_t)(stop - p));
+        p = stop;
+        if (p < end) {
+            p += ckpt__escape(one, &size, p, (size_t)(end - p), mode);
+            ckpt__emit_bytes(w, one, size);
         }
-        memcpy(chunk + n, one, size);
-        n += size;
-        text += taken;
-        left -= taken;
     }
-    ckpt__emit_bytes(w, chunk, n);
 }
 
 static void ckpt__emit_number(ckpt__writer *w, const char *label,
@@ -4440,7 +4486,7 @@ static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
     if (w->dry) {
         plan->entry = entry;
     }
-    ckpt__section_join(&before, &entry);
+    ckpt__section_join(&before, &entry, w->place->by_op);
     w->section = before;
 }
 
@@ -4551,12 +4597,15 @@ CKPT__ONCE static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
 // plan->now.
 static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
 {
-    ckpt__section glue, section;
+    ckpt__section before, section;
+    const char *glue = ckpt__glue(0);
     w->at = CKPT__HEAD_SIZE;
     for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
-        ckpt__emit_text(w, ckpt__glue(i));
-        w->at += (uint32_t)strlen(ckpt__glue(i));
-        ckpt__emit_section_end(w, &glue);
+        const size_t n = strlen(glue);
+        ckpt__emit_bytes(w, glue, n);
+        w->at += (uint32_t)n;
+        glue += n + 1;
+        ckpt__emit_section_end(w, &before);
         const uint32_t count = ckpt__emit_section(w, plan, i);
         ckpt__emit_section_end(w, &section);
         if (w->dry) {
@@ -4606,6 +4655,7 @@ static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
     ckpt__emit_bytes(w, place->head, CKPT__HEAD_SIZE);
     ckpt__emit_body(w, plan);
     ckpt__emit_text(w, "\n");
+    ckpt__emit_gathered(w);
     return w->rc;
 }
 
@@ -7519,17 +7569,24 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
 //--- End of the implementation ------------------------------------------------
 
 #undef CKPT__APART
+#undef CKPT__CRC1
+#undef CKPT__CRC2
+#undef CKPT__CRC3
+#undef CKPT__CRC4
+#undef CKPT__CRC5
+#undef CKPT__CRC6
+#undef CKPT__CRC7
+#undef CKPT__CRC8
+#undef CKPT__CRC_ASKS
+#undef CKPT__CRC_KNOWN
+#undef CKPT__CRC_OP
+#undef CKPT__CRC_OP1
+#undef CKPT__CRC_TARGET
 #undef CKPT__HASH_EMPTY
-#undef CKPT__HIGH1
-#undef CKPT__HIGH2
-#undef CKPT__HIGH3
-#undef CKPT__HIGH4
-#undef CKPT__LOW1
-#undef CKPT__LOW2
-#undef CKPT__LOW3
-#undef CKPT__LOW4
 #undef CKPT__META_MAP
 #undef CKPT__ONCE
+#undef CKPT__PLAIN_NEON
+#undef CKPT__PLAIN_SSE2
 #undef CKPT__TIME_MAX
 #undef CKPT__TRY
 

@@ -924,19 +924,19 @@ static void the_crc_of_two_pieces_is_joined_from_theirs(void)
         const size_t n = cuts[i], left = sizeof(bytes) - n;
         CHECK_INT(ckpt__crc_join(ckpt_crc32c(0, bytes, n),
                                  ckpt_crc32c(0, bytes + n, left),
-                                 (uint32_t)left),
+                                 (uint32_t)left, false),
                   crc_of(0, bytes, sizeof(bytes)));
     }
     // a length of 31 bits: 2^31 zeros, at once and in pieces that double
     const uint32_t a = ckpt_crc32c(0, "a", 1), zero = ckpt_crc32c(0, "\0", 1);
     uint32_t zeros = zero, pieces = a;
     for (int i = 0; i < 31; i++) {
-        pieces = ckpt__crc_join(pieces, zeros, UINT32_C(1) << i);
-        zeros = ckpt__crc_join(zeros, zeros, UINT32_C(1) << i);
+        pieces = ckpt__crc_join(pieces, zeros, UINT32_C(1) << i, false);
+        zeros = ckpt__crc_join(zeros, zeros, UINT32_C(1) << i, false);
     }
     // 1 + 2 + ... + 2^30 are 2^31 - 1
-    pieces = ckpt__crc_join(pieces, zero, 1);
-    CHECK_INT(ckpt__crc_join(a, zeros, UINT32_C(1) << 31), pieces);
+    pieces = ckpt__crc_join(pieces, zero, 1, false);
+    CHECK_INT(ckpt__crc_join(a, zeros, UINT32_C(1) << 31, false), pieces);
 }
 
 static uint64_t hash_of(const char *text, ckpt__escape_mode mode)

@@ -620,7 +620,7 @@ check "no statement has two ?:" \
     awk -f tests/tools/form/choices.awk ckpt.h ckpt_store_fs.h
 
 check "ckpt.h has so many code lines, and no section above 500" \
-    awk -v most=5560 -f tests/tools/form/lines.awk ckpt.h
+    awk -v most=5600 -f tests/tools/form/lines.awk ckpt.h
 check "ckpt_store_fs.h has so many code lines, and no section above 500" \
     awk -v most=2330 -f tests/tools/form/lines.awk ckpt_store_fs.h
 
