@@ -81,6 +81,17 @@ $(B)/bench: tests/bench/resumes.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ tests/bench/resumes.c \
 	    $(B)/libckpt.a $(LDLIBS)
 
+# ckpt twice: as it is here, and as where there are no vectors.
+$(B)/loops: $(wildcard tests/bench/loops*) $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) -DLOOPS=loops_fast \
+	    -c -o $(B)/obj/loops_fast.o tests/bench/loops_ckpt.c
+	$(CC) $(ALL_CFLAGS) -DLOOPS=loops_portable -U__SSE2__ -U__ARM_NEON \
+	    -U__ARM_FEATURE_CRC32 \
+	    -c -o $(B)/obj/loops_portable.o tests/bench/loops_ckpt.c
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ tests/bench/loops.c \
+	    $(B)/obj/loops_fast.o $(B)/obj/loops_portable.o \
+	    -lcjson -ljansson $(LDLIBS)
+
 # Kills an agent again and again, and compares its report with that of an
 # undisturbed run.
 demo: deps-demo
@@ -127,11 +138,12 @@ mutate: deps
 	@CC='$(CC)' STB='$(STB)' B='$(B)' JOBS=2 sh tests/proof/mutate.sh
 
 # What a run costs that is resumed for ever, and a scan of many: in BENCH, or
-# where a sync costs nothing.
-bench: deps-demo
-	+@$(MAKE) -s $(B)/bench
+# where a sync costs nothing. Then the inner loops beside other libraries.
+bench: deps-bench
+	+@$(MAKE) -s $(B)/bench $(B)/loops
 	@d='$(BENCH)'; [ -n "$$d" ] || d=/dev/shm; [ -w "$$d" ] || d='$(B)'; \
 	    $(B)/bench "$$d"
+	@$(B)/loops
 
 # The core for a microcontroller, and other figures.
 size: deps
@@ -144,6 +156,9 @@ deps:
 
 deps-demo:
 	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh demo
+
+deps-bench:
+	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh bench
 
 deps-fuzz:
 	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh fuzz
@@ -174,7 +189,7 @@ help:
 	@echo 'make coverage   what of the headers no test reaches'
 	@echo 'make mutate     what no test would miss'
 	@echo 'make test-all   all of these, and one table at the end'
-	@echo 'make bench      what resumes and scans cost'
+	@echo 'make bench      what resumes, scans and inner loops cost'
 	@echo 'make size       how large the core is on a microcontroller'
 	@echo 'make deps       install what is missing (Debian, as root)'
 	@echo 'make install    headers and library to $(DESTDIR)$(PREFIX)'
@@ -185,5 +200,5 @@ help:
 FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
-        sanitize bench size deps deps-demo deps-fuzz deps-all install \
-        uninstall clean help FORCE
+        sanitize bench size deps deps-demo deps-bench deps-fuzz deps-all \
+        install uninstall clean help FORCE

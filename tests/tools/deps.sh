@@ -1,8 +1,8 @@
 #!/bin/sh
 # deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
 #
-# WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage, too);
-# mounts and vm are what only these parts of tests/proof/disk/run.sh need.
+# WHAT is demo, bench, test, fuzz (with the fuzzers) or all (with the coverage,
+# too); mounts and vm are what only these parts of tests/proof/disk/run.sh need.
 # Asks the tools themselves, so it is quick when everything is there. Where it
 # may not install it says in one line what is needed, and fails. DEPS=no leaves
 # it out: then a tool that is missing makes its own test fail.
@@ -31,6 +31,7 @@ look() {
         [ -f "$STB/stb_sprintf.h" ] || need libstb-dev
     fi
     [ "$1" != demo ] || return 0
+    [ "$1" != bench ] || { look_bench; return; }
     finds stdio.h gcc -x c || need gcc
     finds cstddef g++ -x c++ || need g++
     finds cstddef clang++ -x c++ || need clang
@@ -47,6 +48,11 @@ look() {
     # The tools that fit the compiler lie next to it, or have a plain name.
     dir=$(clang -print-resource-dir 2>/dev/null)/../../../bin
     [ -x "$dir/llvm-cov" ] || has llvm-cov || need llvm
+}
+
+look_bench() {
+    finds cjson/cJSON.h "$CC" -x c || need libcjson-dev
+    finds jansson.h "$CC" -x c || need libjansson-dev
 }
 
 # libFuzzer is in a package of the compiler's version.
