@@ -4538,12 +4538,11 @@ static uint32_t ckpt__emit_messages(ckpt__writer *w, const ckpt__plan *plan)
     return plan->keep.count + plan->add.count;
 }
 
-// Returns how many reasons there are now: 1, or 0 for null.
+// Emits a new reason. Returns how many there are now: 1, or 0 for null.
 static uint32_t ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
 {
-    const ckpt__section *old = &plan->old->section[CKPT__REASON];
-    ckpt__emit_base(w, old, !plan->set_reason);
-    if (!plan->set_reason) return old->count;
+    CKPT_ASSERT(plan->set_reason);
+    ckpt__emit_base(w, &plan->old->section[CKPT__REASON], false);
     if (plan->reason.ptr != NULL) {
         ckpt__emit_string(w, "", plan->reason);
         return 1;
@@ -4593,14 +4592,29 @@ CKPT__ONCE static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
     return 0;
 }
 
+// Emits what stands before the prompt as one piece of the base, if all of it
+// stays: it has a sum of its own. Returns the section that comes next.
+static uint32_t ckpt__emit_front(ckpt__writer *w, const ckpt__plan *plan)
+{
+    w->at = CKPT__HEAD_SIZE;
+    if (plan->set_reason) return CKPT__RUN;
+    CKPT_ASSERT(plan->old->length > 0);
+    const ckpt__section front = {
+        ckpt__section_at(plan->old, CKPT__PROMPT) - CKPT__HEAD_SIZE,
+        plan->old->front, 0
+    };
+    ckpt__emit_base(w, &front, true);
+    return CKPT__PROMPT;
+}
+
 // Emits the body of the new record. The dry run measures its sections into
-// plan->now.
+// plan->now, where those of the old one are.
 static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
 {
     ckpt__section before, section;
-    const char *glue = ckpt__glue(0);
-    w->at = CKPT__HEAD_SIZE;
-    for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
+    uint32_t i = ckpt__emit_front(w, plan);
+    const char *glue = ckpt__glue(i);
+    for (; i < CKPT__SECTIONS; i++) {
         const size_t n = strlen(glue);
         ckpt__emit_bytes(w, glue, n);
         w->at += (uint32_t)n;
