@@ -1987,7 +1987,8 @@ static bool ckpt__is_tail(uint8_t c)
 
 // Skips UTF-8 sequences of several bytes. Returns the first byte that begins
 // none, or none that is whole.
-static const uint8_t *ckpt__utf8_skip(const uint8_t *p, const uint8_t *end)
+CKPT__APART static const uint8_t *ckpt__utf8_skip(const uint8_t *p,
+                                                 const uint8_t *end)
 {
     while (p < end && *p >= 0x80) {
         const size_t left = (size_t)(end - p);
@@ -2014,9 +2015,11 @@ static const uint8_t *ckpt__utf8_skip(const uint8_t *p, const uint8_t *end)
 static const uint8_t *ckpt__clean(const uint8_t *p, const uint8_t *end)
 {
     for (;;) {
-        const uint8_t *from = ckpt__plain(p, end);
-        p = ckpt__utf8_skip(from, end);
-        if (p == from) return p;
+        p = ckpt__plain(p, end);
+        if (p == end || *p < 0x80) return p;
+        const uint8_t *next = ckpt__utf8_skip(p, end);
+        if (next == p) return p;
+        p = next;
     }
 }
 
@@ -2961,11 +2964,17 @@ static bool ckpt__is_space(int c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static void ckpt__take_space(ckpt__reader *r)
+CKPT__APART static void ckpt__take_blanks(ckpt__reader *r)
 {
-    if (r->at < r->end && *r->at > ' ') return;     // most often
     while (ckpt__is_space(ckpt__peek(r))) {
         r->at++;
+    }
+}
+
+static void ckpt__take_space(ckpt__reader *r)
+{
+    if (r->at == r->end || *r->at <= ' ') {         // seldom
+        ckpt__take_blanks(r);
     }
 }
 
