@@ -56,6 +56,7 @@
     X(whole_characters_are_skipped_as_far_as_one_by_one)                       \
     X(a_text_is_judged_alike_through_windows_of_every_size)                    \
     X(a_string_is_written_as_character_by_character)                           \
+    X(pieces_are_gathered_in_order_and_within_the_window)                      \
     X(the_hash_is_fnv_1a)                                                      \
     X(the_hash_of_a_text_is_that_of_its_escaped_form)                          \
     X(any_bytes_of_an_id_survive_escaping)                                     \
@@ -1112,13 +1113,15 @@ static void a_text_is_judged_alike_through_windows_of_every_size(void)
     unsigned wrong = 0, good = 0;
     for (size_t i = 0; i < ODD; i++) {
         for (size_t k = 0; k <= 40; k++) {
-            const ckpt_bytes text = odd_text(i, k, true);
-            const twin_verdict whole = twin_judge_whole(text, k % 2 == 0 &&
-                                                        ckpt__crc_has_op());
-            good += whole.code == CKPT_OK;
-            for (size_t window = 1; window <= 26; window++) {
-                const twin_verdict v = twin_judge(text, window);
-                wrong += !twin_agree(&v, &whole);
+            ckpt_bytes text = odd_text(i, k, true);
+            for (int cut = 0; cut < 2; cut++, text.len--) {
+                const twin_verdict whole = twin_judge_whole(
+                    text, k % 2 == 0 && ckpt__crc_has_op());
+                good += whole.code == CKPT_OK;
+                for (size_t window = 1; window <= 26; window++) {
+                    const twin_verdict v = twin_judge(text, window);
+                    wrong += !twin_agree(&v, &whole);
+                }
             }
             drop_text(text);
         }
@@ -1153,6 +1156,79 @@ static void a_string_is_written_as_character_by_character(void)
     }
     CHECK_INT(wrong, 0);
     CHECK(refused > 500);
+}
+
+// A store that collects what is put.
+typedef struct collector {
+    ckpt_store base;
+    uint8_t    bytes[30000];
+    size_t     size;
+    unsigned   puts, wrong;
+} collector;
+
+static ckpt_code collect(ckpt_store *s, void *place, const ckpt_gen *base,
+                         const ckpt_part *part, ckpt_error *err)
+{
+    collector *c = (collector *)(void *)s;
+    (void)place;
+    (void)base;
+    (void)err;
+    c->puts++;
+    if (part->bytes == NULL || part->size > sizeof(c->bytes) - c->size) {
+        c->wrong++;
+        return CKPT_ERR_NO_SPACE;
+    }
+    c->wrong += part->crc != crc_of(0, part->bytes, (size_t)part->size);
+    memcpy(c->bytes + c->size, part->bytes, (size_t)part->size);
+    c->size += (size_t)part->size;
+    return CKPT_OK;
+}
+
+static void pieces_are_gathered_in_order_and_within_the_window(void)
+{
+    static struct {
+        ckpt__place place;
+        uint8_t     behind[8192];
+    } at;
+    static collector c;
+    static ckpt_store_methods methods;
+    static uint8_t text[sizeof(c.bytes)];
+    uint32_t state = 123456789U;
+    size_t size = 0;
+    methods.put = collect;
+    c.base.methods = &methods;
+    at.place.store = &c.base;
+    for (size_t i = 0; i < sizeof(text); i++) {
+        text[i] = (uint8_t)next_random(&state);
+    }
+    ckpt__writer *w = ckpt__writer_begin(&at.place, false);
+    for (unsigned i = 0; i < 400; i++) {
+        // now and then as much as a window, a byte less or more, or more yet
+        const size_t n = i % 80 < 76 ? i % 13
+                                     : sizeof(at.place.window) + i % 80 - 77 +
+                                       (i % 80 == 79 ? 900 : 0);
+        const ckpt__section piece = {
+            (uint32_t)n, crc_of(0, text + size, n), 0
+        };
+        if (i % 3 == 0) {
+            ckpt__emit(w, text + size, &piece);
+        } else {
+            ckpt__emit_bytes(w, text + size, n);
+        }
+        size += n;
+        CHECK(w->gathered <= sizeof(at.place.window));
+    }
+    ckpt__emit_gathered(w);
+    CHECK_INT(w->rc, CKPT_OK);
+    CHECK_INT(c.wrong, 0);
+    CHECK_INT(c.size, size);
+    CHECK(memcmp(c.bytes, text, size) == 0);
+    CHECK(c.puts < 60);
+    unsigned touched = 0;
+    for (size_t i = 0; i < sizeof(at.behind); i++) {
+        touched += at.behind[i] != 0;
+    }
+    CHECK_INT(touched, 0);
 }
 
 static uint64_t hash_of(const char *text, ckpt__escape_mode mode)
