@@ -97,6 +97,18 @@ $(B)/bench/bench: $(BENCH_C) tests/bench/bench.h $(B)/libckpt.a $(HEADERS) \
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(BENCH_C) \
 	    $(B)/libckpt.a -lsqlite3 -llmdb $(LDLIBS)
 
+# ckpt twice: as it is here, and as where there are no vectors.
+$(B)/bench/loops: $(wildcard tests/bench/loops*) $(HEADERS) $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DLOOPS=loops_fast \
+	    -c -o $(B)/obj/loops_fast.o tests/bench/loops_ckpt.c
+	$(CC) $(ALL_CFLAGS) -DLOOPS=loops_portable -U__SSE2__ -U__ARM_NEON \
+	    -U__ARM_FEATURE_CRC32 \
+	    -c -o $(B)/obj/loops_portable.o tests/bench/loops_ckpt.c
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ tests/bench/loops.c \
+	    $(B)/obj/loops_fast.o $(B)/obj/loops_portable.o \
+	    -lcjson -ljansson $(LDLIBS)
+
 # Kills an agent again and again, and compares its report with that of an
 # undisturbed run.
 demo: deps-demo
@@ -146,8 +158,10 @@ mutate: deps
 # own (root); QUICK=1 in five minutes. What it needs, tests/bench/README.md says.
 bench: deps-bench
 	+@[ ! -f $(B)/bench ] || rm $(B)/bench
-	+@$(MAKE) -s $(B)/bench/bench $(B)/bench/memory $(B)/bench/resumes
+	+@$(MAKE) -s $(B)/bench/bench $(B)/bench/memory $(B)/bench/resumes \
+	    $(B)/bench/loops
 	@B='$(B)' QUICK='$(QUICK)' sh tests/bench/run.sh
+	@$(B)/bench/loops
 
 # The core for a microcontroller, and other figures.
 size: deps
@@ -161,11 +175,11 @@ deps:
 deps-demo:
 	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh demo
 
-deps-fuzz:
-	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh fuzz
-
 deps-bench:
 	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh bench
+
+deps-fuzz:
+	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh fuzz
 
 deps-all:
 	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh all

@@ -159,6 +159,12 @@
 
     CKPT_STATIC     make every function static to this file
     CKPT_API        your own linkage prefix for the public functions
+    CKPT_SMALL      1: small code, for a microcontroller. 0: code for speed,
+                    with 8 KiB of constant tables, and instructions for
+                    vectors and CRC-32C where the processor has them. Both
+                    read and write the same. Default: 1 if the compiler
+                    optimizes for size (-Os), or knows neither an operating
+                    system nor 64 bits
 
     ERRORS
     ======
@@ -276,8 +282,8 @@ CKPT_API uint32_t ckpt_version(void);
 #endif
 
 // What a context and a run keep inside, in bytes.
-#define CKPT_CTX_SIZE       4840
-#define CKPT_RUN_SIZE       (4192 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_CTX_SIZE       4856
+#define CKPT_RUN_SIZE       (4208 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -1501,7 +1507,8 @@ CKPT_API ckpt_store ckpt_store_none(void);
 // THE ROOMS, from the ground up. A room uses those above it in this list, and
 // no other:
 //
-//   Bytes and time       sums, UTF-8, hashes, numbers, RFC 3339
+//   Sums                 CRC-32C: by table or instruction, joined
+//   Bytes and time       UTF-8, escapes, hashes, numbers, RFC 3339
 //   Rules                what to do, as a function of facts and time alone
 //   Calls of the store   the only lines that call one
 //   Reading              a window on a generation in the store, or on memory
@@ -1567,6 +1574,58 @@ CKPT_API ckpt_store ckpt_store_none(void);
 
 #include <string.h>
 
+// Whether the code is small rather than fast, see OPTIONS. A microcontroller
+// has no operating system that its compiler knows, and 32 bits.
+#ifndef CKPT_SMALL
+    #if defined(__OPTIMIZE_SIZE__)
+        #define CKPT_SMALL 1
+    #elif defined(__unix__) || defined(__APPLE__) || defined(_WIN32) ||        \
+        UINTPTR_MAX > 0xffffffffU
+        #define CKPT_SMALL 0
+    #else
+        #define CKPT_SMALL 1
+    #endif
+#endif
+
+// The vectors in which plain bytes are looked for. Everything has a portable
+// twin that gives the same.
+#if CKPT_SMALL
+#elif defined(__SSE2__) && defined(__GNUC__)
+    #include <emmintrin.h>
+    #define CKPT__PLAIN_SSE2
+#elif defined(__aarch64__) && defined(__ARM_NEON) && !defined(__ARM_BIG_ENDIAN)
+    #include <arm_neon.h>
+    #define CKPT__PLAIN_NEON
+#endif
+
+// The instruction that sums eight bytes, and the one that sums one byte. An
+// x86-64 processor must be asked whether it has them, unless the compiler was
+// told so (CKPT__CRC_KNOWN); an ARMv8 compiler was told, or knows no such name.
+#if CKPT_SMALL
+    #define CKPT__CRC_KNOWN false
+#elif defined(__x86_64__) && defined(__SSE2__) && defined(__GNUC__)
+    #define CKPT__CRC_TARGET __attribute__((target("sse4.2")))
+    #define CKPT__CRC_OP(crc, word) __builtin_ia32_crc32di(crc, word)
+    #define CKPT__CRC_OP1(crc, byte) __builtin_ia32_crc32qi(crc, byte)
+    typedef unsigned long long ckpt__sum;       // as the instruction has it
+    #ifdef __SSE4_2__
+        #define CKPT__CRC_KNOWN true
+    #else
+        #define CKPT__CRC_KNOWN false
+        #define CKPT__CRC_ASKS
+    #endif
+#elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32) &&                  \
+    !defined(__ARM_BIG_ENDIAN)
+    #include <arm_acle.h>
+    #define CKPT__CRC_TARGET
+    #define CKPT__CRC_OP(crc, word)  __crc32cd(crc, word)
+    #define CKPT__CRC_OP1(crc, byte) __crc32cb(crc, byte)
+    typedef uint32_t ckpt__sum;
+    #define CKPT__CRC_KNOWN true
+#else
+    #define CKPT__CRC_KNOWN false
+#endif
+
 // Asserts what is true whatever the caller does. Empty, unless a developer of
 // this file defines it.
 #ifndef CKPT_ASSERT
@@ -1598,12 +1657,215 @@ CKPT_API ckpt_store ckpt_store_none(void);
         }                                                                      \
     } while (0)
 
-//--- Bytes and time -----------------------------------------------------------
+//--- Sums ---------------------------------------------------------------------
+
+// CRC-32C (Castagnoli, as in RFC 3720 appendix B.4), reflected. The sum of a
+// byte is the exclusive or of the sums of its bits, so the sums of its bits,
+// the lowest first, give a whole table: each macro adds one bit.
+#define CKPT__CRC1(x, a)    (x), (x) ^ (a)
+#define CKPT__CRC2(x, a, b) CKPT__CRC1(x, a), CKPT__CRC1((x) ^ (b), a)
+#define CKPT__CRC3(x, a, b, c)                                                 \
+    CKPT__CRC2(x, a, b), CKPT__CRC2((x) ^ (c), a, b)
+#define CKPT__CRC4(x, a, b, c, d)                                              \
+    CKPT__CRC3(x, a, b, c), CKPT__CRC3((x) ^ (d), a, b, c)
+#define CKPT__CRC5(x, a, b, c, d, e)                                           \
+    CKPT__CRC4(x, a, b, c, d), CKPT__CRC4((x) ^ (e), a, b, c, d)
+#define CKPT__CRC6(x, a, b, c, d, e, f)                                        \
+    CKPT__CRC5(x, a, b, c, d, e), CKPT__CRC5((x) ^ (f), a, b, c, d, e)
+#define CKPT__CRC7(x, a, b, c, d, e, f, g)                                     \
+    CKPT__CRC6(x, a, b, c, d, e, f), CKPT__CRC6((x) ^ (g), a, b, c, d, e, f)
+#define CKPT__CRC8(a, b, c, d, e, f, g, h)                                     \
+    { CKPT__CRC7(0U, a, b, c, d, e, f, g), CKPT__CRC7(h, a, b, c, d, e, f, g) }
+
+#if CKPT_SMALL
+
+// The sums of half bytes.
+static const uint32_t ckpt__crc_table[16] = {
+    CKPT__CRC4(0U, 0x105ec76fU, 0x20bd8edeU, 0x417b1dbcU, 0x82f63b78U)
+};
+
+static uint32_t ckpt__crc_by_table(uint32_t crc, const uint8_t *p, size_t n)
+{
+    for (; n > 0; n--) {
+        crc ^= *p++;
+        crc = ckpt__crc_table[crc & 15] ^ (crc >> 4);
+        crc = ckpt__crc_table[crc & 15] ^ (crc >> 4);
+    }
+    return crc;
+}
+
+#else
+
+// Row k has the sums of the bytes with k zero bytes behind each.
+static const uint32_t ckpt__crc_table[8][256] = {
+    CKPT__CRC8(0xf26b8303U, 0xe13b70f7U, 0xc79a971fU, 0x8ad958cfU,
+               0x105ec76fU, 0x20bd8edeU, 0x417b1dbcU, 0x82f63b78U),
+    CKPT__CRC8(0x13a29877U, 0x274530eeU, 0x4e8a61dcU, 0x9d14c3b8U,
+               0x3fc5f181U, 0x7f8be302U, 0xff17c604U, 0xfbc3faf9U),
+    CKPT__CRC8(0xa541927eU, 0x4f6f520dU, 0x9edea41aU, 0x38513ec5U,
+               0x70a27d8aU, 0xe144fb14U, 0xc76580d9U, 0x8b277743U),
+    CKPT__CRC8(0xdd45aab8U, 0xbf672381U, 0x7b2231f3U, 0xf64463e6U,
+               0xe964b13dU, 0xd725148bU, 0xaba65fe7U, 0x52a0c93fU),
+    CKPT__CRC8(0x38116facU, 0x7022df58U, 0xe045beb0U, 0xc5670b91U,
+               0x8f2261d3U, 0x1ba8b557U, 0x37516aaeU, 0x6ea2d55cU),
+    CKPT__CRC8(0xef306b19U, 0xdb8ca0c3U, 0xb2f53777U, 0x6006181fU,
+               0xc00c303eU, 0x85f4168dU, 0x0e045bebU, 0x1c08b7d6U),
+    CKPT__CRC8(0x68032cc8U, 0xd0065990U, 0xa5e0c5d1U, 0x4e2dfd53U,
+               0x9c5bfaa6U, 0x3d5b83bdU, 0x7ab7077aU, 0xf56e0ef4U),
+    CKPT__CRC8(0x493c7d27U, 0x9278fa4eU, 0x211d826dU, 0x423b04daU,
+               0x847609b4U, 0x0d006599U, 0x1a00cb32U, 0x34019664U)
+};
+
+// Eight bytes at a time, each by the row for the bytes that follow it. Only the
+// first four wait for the sum so far, so their half is added last.
+static uint32_t ckpt__crc_by_table(uint32_t crc, const uint8_t *p, size_t n)
+{
+    const uint32_t (*t)[256] = ckpt__crc_table;
+    for (; n >= 8; n -= 8, p += 8) {
+        const uint32_t half = t[3][p[4]] ^ t[2][p[5]] ^ t[1][p[6]] ^ t[0][p[7]];
+        crc ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+               (uint32_t)p[3] << 24;
+        crc = (half ^ t[4][crc >> 24]) ^ t[6][crc >> 8 & 255] ^
+              (t[5][crc >> 16 & 255] ^ t[7][crc & 255]);
+    }
+    for (; n > 0; n--) {
+        crc = t[0][(crc ^ *p++) & 255] ^ (crc >> 8);
+    }
+    return crc;
+}
+
+#endif
+
+// The product of two polynomials modulo that of the CRC. Bit 31 is x^0.
+static uint32_t ckpt__crc_mul(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+    for (uint32_t bit = 1U << 31; bit != 0; bit >>= 1) {
+        if (a & bit) {
+            product ^= b;
+        }
+        b = (b & 1) ? (b >> 1) ^ 0x82f63b78U : b >> 1;
+    }
+    return product;
+}
+
+// x^(8 * 2^i): what 2^i bytes behind a text do to its sum.
+static const uint32_t ckpt__crc_power[32] = {
+    0x00800000U, 0x00008000U, 0x82f63b78U, 0x6ea2d55cU, 0x18b8ea18U,
+    0x510ac59aU, 0xb82be955U, 0xb8fdb1e7U, 0x88e56f72U, 0x74c360a4U,
+    0xe4172b16U, 0x0d65762aU, 0x35d73a62U, 0x28461564U, 0xbf455269U,
+    0xe2ea32dcU, 0xfe7740e6U, 0xf946610bU, 0x3c204f8fU, 0x538586e3U,
+    0x59726915U, 0x734d5309U, 0xbc1ac763U, 0x7d0722ccU, 0xd289cabeU,
+    0xe94ca9bcU, 0x05b74f3fU, 0xa51e1f42U, 0x40000000U, 0x20000000U,
+    0x08000000U, 0x00800000U
+};
+
+#ifdef CKPT__CRC_OP
+
+// Three lanes at a time: the instruction takes three cycles for its result, but
+// begins each cycle. The sums of the lanes are joined as ckpt__crc_join() does.
+CKPT__CRC_TARGET
+static uint32_t ckpt__crc_by_op(uint32_t crc, const uint8_t *p, size_t n)
+{
+    enum { POWER = 10, LANE = 1 << POWER };
+    ckpt__sum a = crc;
+    uint64_t word[3];
+    for (; n >= 3 * LANE; n -= 3 * LANE, p += 3 * LANE) {
+        ckpt__sum b = 0, c = 0;
+        for (size_t i = 0; i < LANE; i += 8) {
+            memcpy(&word[0], p + i, 8);
+            memcpy(&word[1], p + LANE + i, 8);
+            memcpy(&word[2], p + 2 * LANE + i, 8);
+            a = CKPT__CRC_OP(a, word[0]);
+            b = CKPT__CRC_OP(b, word[1]);
+            c = CKPT__CRC_OP(c, word[2]);
+        }
+        a = ckpt__crc_mul(ckpt__crc_power[POWER + 1], (uint32_t)a) ^
+            ckpt__crc_mul(ckpt__crc_power[POWER], (uint32_t)b) ^ c;
+    }
+    for (; n >= 8; n -= 8, p += 8) {
+        memcpy(&word[0], p, 8);
+        a = CKPT__CRC_OP(a, word[0]);
+    }
+    crc = (uint32_t)a;
+    for (; n > 0; n--) {
+        crc = CKPT__CRC_OP1(crc, *p++);
+    }
+    return crc;
+}
+
+#endif
+
+// Whether the processor has the instruction. To ask may take long, above all in
+// a virtual machine: a context asks once.
+static bool ckpt__crc_has_op(void)
+{
+#ifdef CKPT__CRC_ASKS
+    uint32_t a = 1, b = 0, c = 0, d = 0;
+    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    return (c >> 20 & 1) != 0;                  // SSE 4.2
+#else
+    return CKPT__CRC_KNOWN;
+#endif
+}
+
+// Continues a sum; by the instruction, if by_op.
+static uint32_t ckpt__crc(bool by_op, uint32_t crc, const void *bytes, size_t n)
+{
+    const uint8_t *p = (const uint8_t *)bytes;
+#ifdef CKPT__CRC_OP
+    if (by_op) return ~ckpt__crc_by_op(~crc, p, n);
+#endif
+    (void)by_op;
+    return ~ckpt__crc_by_table(~crc, p, n);
+}
+
+CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
+{
+    return ckpt__crc(CKPT__CRC_KNOWN, crc, bytes, n);
+}
+
+// The CRC of A followed by B, from their CRCs and n, the length of B: the CRC
+// of A is multiplied by x^(8n). For the low bits of n zeros are summed, which
+// is the same and costs less.
+static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n, bool by_op)
+{
+    static const uint8_t zeros[32] = {0};
+    if (a == 0) return b;
+    a = ~ckpt__crc(by_op, ~a, zeros, n % sizeof(zeros));
+    n /= sizeof(zeros);
+    for (const uint32_t *power = ckpt__crc_power + 5; n != 0; power++) {
+        if (n & 1) {
+            a = ckpt__crc_mul(*power, a);
+        }
+        n >>= 1;
+    }
+    return a ^ b;
+}
 
 // A range of bytes and its sum, and how many elements it has.
 typedef struct ckpt__section {
     uint32_t size, crc, count;
 } ckpt__section;
+
+// Adds n more bytes to a section.
+static void ckpt__section_add(ckpt__section *section, const void *bytes,
+                              size_t n, bool by_op)
+{
+    CKPT_ASSERT(n <= UINT32_MAX - section->size);
+    section->crc = ckpt__crc(by_op, section->crc, bytes, n);
+    section->size += (uint32_t)n;
+}
+
+static void ckpt__section_join(ckpt__section *a, const ckpt__section *b,
+                               bool by_op)
+{
+    CKPT_ASSERT(a->size <= UINT32_MAX - b->size);
+    a->crc = ckpt__crc_join(a->crc, b->crc, b->size, by_op);
+    a->size += b->size;
+}
+
+//--- Bytes and time -----------------------------------------------------------
 
 CKPT_API uint32_t ckpt_version(void)
 {
@@ -1642,80 +1904,6 @@ CKPT_API ckpt_bytes ckpt_text(const char *text)
     return bytes;
 }
 
-// CRC-32C (Castagnoli, as in RFC 3720 appendix B.4), reflected. The sum of a
-// byte is the exclusive or of the sums of its bits, so the sums of eight bits
-// give the whole table: each macro adds one bit. Optimized for size, the table
-// is one of half bytes: 64 bytes instead of 1 KiB.
-#ifdef __OPTIMIZE_SIZE__
-    #define CKPT__LOW4(x)  (x)
-#else
-    #define CKPT__LOW1(x)  (x), (x) ^ 0xf26b8303U
-    #define CKPT__LOW2(x)  CKPT__LOW1(x), CKPT__LOW1((x) ^ 0xe13b70f7U)
-    #define CKPT__LOW3(x)  CKPT__LOW2(x), CKPT__LOW2((x) ^ 0xc79a971fU)
-    #define CKPT__LOW4(x)  CKPT__LOW3(x), CKPT__LOW3((x) ^ 0x8ad958cfU)
-#endif
-#define CKPT__HIGH1(x)     CKPT__LOW4(x), CKPT__LOW4((x) ^ 0x105ec76fU)
-#define CKPT__HIGH2(x)     CKPT__HIGH1(x), CKPT__HIGH1((x) ^ 0x20bd8edeU)
-#define CKPT__HIGH3(x)     CKPT__HIGH2(x), CKPT__HIGH2((x) ^ 0x417b1dbcU)
-#define CKPT__HIGH4(x)     CKPT__HIGH3(x), CKPT__HIGH3((x) ^ 0x82f63b78U)
-
-static const uint32_t ckpt__crc_table[] = { CKPT__HIGH4(0U) };
-
-static uint32_t ckpt__crc_byte(uint32_t crc, uint8_t byte)
-{
-    crc ^= byte;
-#ifdef __OPTIMIZE_SIZE__
-    crc = ckpt__crc_table[crc & 15] ^ (crc >> 4);
-    return ckpt__crc_table[crc & 15] ^ (crc >> 4);
-#else
-    return ckpt__crc_table[crc & 255] ^ (crc >> 8);
-#endif
-}
-
-CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
-{
-    const uint8_t *p = (const uint8_t *)bytes;
-    crc = ~crc;
-    while (n-- > 0) {
-        crc = ckpt__crc_byte(crc, *p++);
-    }
-    return ~crc;
-}
-
-// The product of two polynomials modulo that of the CRC. Bit 31 is x^0.
-static uint32_t ckpt__crc_mul(uint32_t a, uint32_t b)
-{
-    uint32_t product = 0;
-    for (uint32_t bit = 1U << 31; bit != 0; bit >>= 1) {
-        if (a & bit) {
-            product ^= b;
-        }
-        b = (b & 1) ? (b >> 1) ^ 0x82f63b78U : b >> 1;
-    }
-    return product;
-}
-
-// The CRC of A followed by B, from their CRCs and n, the length of B: the CRC
-// of A is multiplied by x^(8n), by squaring (as zlib's crc32_combine does).
-static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n)
-{
-    uint32_t power = 1U << 31, square = 1U << 23;   // x^0, x^8
-    for (; n != 0; n >>= 1) {
-        if (n & 1) {
-            power = ckpt__crc_mul(power, square);
-        }
-        square = ckpt__crc_mul(square, square);
-    }
-    return ckpt__crc_mul(power, a) ^ b;
-}
-
-static void ckpt__section_join(ckpt__section *a, const ckpt__section *b)
-{
-    CKPT_ASSERT(a->size <= UINT32_MAX - b->size);
-    a->crc = ckpt__crc_join(a->crc, b->crc, b->size);
-    a->size += b->size;
-}
-
 // Tells what may follow c in UTF-8 (RFC 3629 section 4): how many bytes, and
 // the range of the first of them. False: c begins no sequence of several bytes.
 CKPT__ONCE static bool ckpt__utf8_lead(unsigned c, unsigned *more,
@@ -1740,13 +1928,145 @@ static size_t ckpt__utf8_size(const uint8_t *p, size_t n)
     CKPT_ASSERT(n > 0);
     if (*p < 0x80) return 1;
     if (!ckpt__utf8_lead(*p, &more, &low, &high) || n <= more) return 0;
-    for (unsigned i = 1; i <= more; i++) {
-        if (p[i] < low || p[i] > high) return 0;
-        low = 0x80;
-        high = 0xbf;
+    if (p[1] < low || p[1] > high) return 0;
+    for (unsigned i = 2; i <= more; i++) {
+        if ((p[i] & 0xc0) != 0x80) return 0;
     }
     return more + 1;
 }
+
+#if CKPT_SMALL
+
+// Skips nothing: who reads on looks at every byte.
+static const uint8_t *ckpt__clean(const uint8_t *p, const uint8_t *end)
+{
+    (void)end;
+    return p;
+}
+
+#else
+
+// Plain bytes stand in a JSON string as they are: ASCII without the quote, the
+// backslash and control characters. Each of these functions returns the first
+// byte from p on that is not plain, or end.
+static const uint8_t *ckpt__plain_bytes(const uint8_t *p, const uint8_t *end)
+{
+    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
+        p++;
+    }
+    return p;
+}
+
+// Eight bytes at a time: each subtraction sets the highest bit of a byte that
+// is below ' ', or equal to the quote or the backslash. It may borrow from the
+// byte above and set a bit too many there, never one too few: the bytes of such
+// a word are looked at one by one.
+static const uint8_t *ckpt__plain_words(const uint8_t *p, const uint8_t *end)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    for (; end - p >= 8; p += 8) {
+        uint64_t w;
+        memcpy(&w, p, 8);
+        const uint64_t quote = (w ^ ones * '"') - ones;
+        const uint64_t backslash = (w ^ ones * '\\') - ones;
+        if ((w | (w - ones * ' ') | quote | backslash) & ones * 0x80) break;
+    }
+    return ckpt__plain_bytes(p, end);
+}
+
+#if defined(CKPT__PLAIN_SSE2)
+
+// Sixteen bytes at a time.
+static const uint8_t *ckpt__plain(const uint8_t *p, const uint8_t *end)
+{
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+    const __m128i space = _mm_set1_epi8(' ');
+    for (; end - p >= 16; p += 16) {
+        __m128i v;
+        memcpy(&v, p, 16);
+        // As signed numbers, the bytes beyond ASCII are below ' ', too.
+        const __m128i not_plain = _mm_or_si128(
+            _mm_cmplt_epi8(v, space),
+            _mm_or_si128(_mm_cmpeq_epi8(v, quote),
+                         _mm_cmpeq_epi8(v, backslash)));
+        const int mask = _mm_movemask_epi8(not_plain);
+        if (mask != 0) return p + __builtin_ctz((unsigned)mask);
+    }
+    return ckpt__plain_words(p, end);
+}
+
+#elif defined(CKPT__PLAIN_NEON)
+
+// Sixteen bytes at a time. Of the comparison's bytes four bits each are left.
+static const uint8_t *ckpt__plain(const uint8_t *p, const uint8_t *end)
+{
+    for (; end - p >= 16; p += 16) {
+        const uint8x16_t v = vld1q_u8(p);
+        // As signed numbers, the bytes beyond ASCII are below ' ', too.
+        const uint8x16_t not_plain = vorrq_u8(
+            vcltq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8(' ')),
+            vorrq_u8(vceqq_u8(v, vdupq_n_u8('"')),
+                     vceqq_u8(v, vdupq_n_u8('\\'))));
+        const uint64_t mask = vget_lane_u64(vreinterpret_u64_u8(
+            vshrn_n_u16(vreinterpretq_u16_u8(not_plain), 4)), 0);
+        if (mask != 0) return p + __builtin_ctzll(mask) / 4;
+    }
+    return ckpt__plain_words(p, end);
+}
+
+#else
+
+static const uint8_t *ckpt__plain(const uint8_t *p, const uint8_t *end)
+{
+    return ckpt__plain_words(p, end);
+}
+
+#endif
+
+static bool ckpt__is_tail(uint8_t c)
+{
+    return (c & 0xc0) == 0x80;
+}
+
+// Skips UTF-8 sequences of several bytes. Returns the first byte that begins
+// none, or none that is whole.
+CKPT__APART static const uint8_t *ckpt__utf8_skip(const uint8_t *p,
+                                                 const uint8_t *end)
+{
+    while (p < end && *p >= 0x80) {
+        const size_t left = (size_t)(end - p);
+        size_t size;
+        // The most frequent first, by steps of a fixed size: the processor need
+        // not wait for the length of a character to begin with the next.
+        if (*p >= 0xc2 && *p < 0xe0 && left >= 2 && ckpt__is_tail(p[1])) {
+            p += 2;
+        } else if (*p > 0xe0 && *p < 0xf0 && *p != 0xed && left >= 3 &&
+                   ckpt__is_tail(p[1]) && ckpt__is_tail(p[2])) {
+            p += 3;
+        } else {
+            size = ckpt__utf8_size(p, left);
+            if (size == 0) break;
+            p += size;
+        }
+    }
+    return p;
+}
+
+// Skips characters that stand in a JSON string as they are, whatever their
+// length. Returns the first byte that may begin no such character: who reads on
+// must look at it, also because it may be cut off.
+static const uint8_t *ckpt__clean(const uint8_t *p, const uint8_t *end)
+{
+    for (;;) {
+        p = ckpt__plain(p, end);
+        if (p == end || *p < 0x80) return p;
+        const uint8_t *next = ckpt__utf8_skip(p, end);
+        if (next == p) return p;
+        p = next;
+    }
+}
+
+#endif
 
 // Checks that a text is UTF-8; err->pos is the first byte that is not.
 static ckpt_code ckpt__utf8_check(const char *text, size_t n, ckpt_error *err)
@@ -1778,17 +2098,17 @@ static size_t ckpt__utf8_write(char *out, uint32_t c)
 static size_t ckpt__number(char *out, uint64_t value, size_t width, char pad)
 {
     char digits[20];
-    size_t n = 0, size;
+    size_t n = sizeof(digits);
     CKPT_ASSERT(width <= sizeof(digits));
     do {
-        digits[n++] = (char)('0' + value % 10);
+        digits[--n] = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    size = n > width ? n : width;
-    for (size_t i = 0; i < size; i++) {
-        out[size - 1 - i] = i < n ? digits[i] : pad;
-    }
-    return size;
+    const size_t size = sizeof(digits) - n;
+    const size_t padding = width > size ? width - size : 0;
+    memset(out, pad, padding);
+    memcpy(out + padding, digits + n, size);
+    return padding + size;
 }
 
 // How ckpt__escape() treats bytes that are no UTF-8.
@@ -1797,19 +2117,25 @@ typedef enum ckpt__escape_mode {
     CKPT__AS_ID         // %xx, and % itself is %25: any bytes, reversible
 } ckpt__escape_mode;
 
+// What stands behind the backslash of a short escape; 0: the byte has none.
+static char ckpt__escape_letter(uint8_t c)
+{
+    if (c == '"' || c == '\\') return (char)c;
+    return c >= '\b' && c <= '\r' ? "btn\0fr"[c - '\b'] : '\0';
+}
+
 // Escapes the first character of bytes for a JSON string into out; *size is its
 // length there. Returns the length of the character in bytes.
 static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
                            size_t n, ckpt__escape_mode mode)
 {
     static const char hex[] = "0123456789abcdef";
-    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
     const uint8_t *p = (const uint8_t *)bytes;
     const size_t taken = ckpt__utf8_size(p, n);
-    const char *known = *p != 0 ? strchr(from, *p) : NULL;
-    if (known != NULL) {
+    const char letter = ckpt__escape_letter(*p);
+    if (letter != '\0') {
         out[0] = '\\';
-        out[1] = to[known - from];
+        out[1] = letter;
         *size = 2;
     } else if (*p < 0x20) {
         memcpy(out, "\\u00", 4);
@@ -2228,6 +2554,7 @@ typedef struct ckpt__reader {
     const uint8_t      *start, *at, *end;
     const uint8_t      *mark;       // first byte not yet in section
     uint32_t            offset;     // of start, in what is read
+    bool                by_op;      // as in ckpt__crc()
     ckpt__section       section;    // what was read since the last section
     ckpt__section       all;        // all sections
     ckpt_code           rc;         // the first error; at stays there
@@ -2241,6 +2568,7 @@ typedef struct ckpt__writer {
     ckpt__section       section;    // what came since the last section
     uint32_t            at;         // how far the base has been used
     uint32_t            begun;      // entries of the last list without an end
+    uint32_t            gathered;   // bytes in the window, not put yet
     ckpt_part           part;       // the last one
     ckpt_code           rc;
 } ckpt__writer;
@@ -2251,6 +2579,8 @@ typedef struct ckpt__place {
     ckpt_store  *store;
     uint32_t     size_max;
     uint32_t     bad_count;         // damaged generations newer than gen
+    bool         by_op;             // the processor has the instruction for
+                                    // sums, as ckpt_init() found
     ckpt_gen     gen;               // the generation that is read
     uint64_t     newest;            // epoch of the newest, even a damaged one
     ckpt_error   error;
@@ -2262,7 +2592,7 @@ typedef struct ckpt__place {
     ckpt_gen     bad[CKPT_LOOK_MAX / 2];
     uint64_t     memory[CKPT_PLACE_SIZE / sizeof(uint64_t)];    // the store's
     char         head[512];         // of the record that is read or written
-    uint8_t      window[1024];      // on what is read; escaped text
+    uint8_t      window[1024];      // on what is read; what a writer gathers
 } ckpt__place;
 
 // The store that keeps nothing has no methods. The functions below answer in
@@ -2424,6 +2754,7 @@ CKPT__ONCE static void ckpt__reader_store(ckpt__reader *r, ckpt__place *place,
 {
     memset(r, 0, sizeof(*r));
     r->place = place;
+    r->by_op = place->by_op;
     r->start = r->at = r->end = r->mark = place->window;
     r->offset = offset;
 }
@@ -2436,9 +2767,8 @@ static uint32_t ckpt__pos(const ckpt__reader *r)
 // Adds the bytes read since the last call to the section.
 static void ckpt__section_read(ckpt__reader *r)
 {
-    const uint32_t n = (uint32_t)(r->at - r->mark);
-    r->section.crc = ckpt_crc32c(r->section.crc, r->mark, n);
-    r->section.size += n;
+    ckpt__section_add(&r->section, r->mark, (size_t)(r->at - r->mark),
+                      r->by_op);
     r->mark = r->at;
 }
 
@@ -2447,7 +2777,7 @@ static void ckpt__section_read(ckpt__reader *r)
 static void ckpt__section_end(ckpt__reader *r, ckpt__section *section)
 {
     ckpt__section_read(r);
-    ckpt__section_join(&r->all, &r->section);
+    ckpt__section_join(&r->all, &r->section, r->by_op);
     if (section != NULL) {
         section->size = r->section.size;
         section->crc = r->section.crc;
@@ -2592,6 +2922,45 @@ CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
     }
 }
 
+#if CKPT_SMALL
+
+static void ckpt__take_clean(ckpt__reader *r)
+{
+    (void)r;
+}
+
+#else
+
+// The length of the escape at p, 0 if there is none or it may be cut off.
+static size_t ckpt__escape_size(const uint8_t *p, const uint8_t *end)
+{
+    if (end - p < 6 || *p != '\\') return 0;
+    switch (p[1]) {
+    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r':
+    case 't':
+        return 2;
+    case 'u':
+        return ckpt__is_hex(p[2]) && ckpt__is_hex(p[3]) &&
+               ckpt__is_hex(p[4]) && ckpt__is_hex(p[5]) ? 6 : 0;
+    default:
+        return 0;
+    }
+}
+
+// Takes whole characters and escapes of a string as long as all is well, and
+// stands whole in the window. What follows is taken byte by byte.
+static void ckpt__take_clean(ckpt__reader *r)
+{
+    size_t size;
+    do {
+        r->at = ckpt__clean(r->at, r->end);
+        size = ckpt__escape_size(r->at, r->end);
+        r->at += size;
+    } while (size > 0);
+}
+
+#endif
+
 // Takes a string. Bytes that are no UTF-8 and raw control characters are
 // errors. A lone surrogate escape is none: the grammar allows it.
 static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
@@ -2603,7 +2972,12 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
         s->at.from = ckpt__pos(r);
         s->len = 0;
     }
-    for (int c; (c = ckpt__peek(r)) != '"'; ) {
+    for (;;) {
+        if (s == NULL && more == 0 && r->rc == CKPT_OK) {
+            ckpt__take_clean(r);
+        }
+        const int c = ckpt__peek(r);
+        if (c == '"') break;
         if (more > 0) {
             ckpt__need(r, c >= (int)low && c <= (int)high,
                        c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
@@ -2633,10 +3007,17 @@ static bool ckpt__is_space(int c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static void ckpt__take_space(ckpt__reader *r)
+CKPT__APART static void ckpt__take_blanks(ckpt__reader *r)
 {
     while (ckpt__is_space(ckpt__peek(r))) {
         r->at++;
+    }
+}
+
+static void ckpt__take_space(ckpt__reader *r)
+{
+    if (r->at == r->end || *r->at <= ' ') {         // seldom
+        ckpt__take_blanks(r);
     }
 }
 
@@ -2748,13 +3129,16 @@ static void ckpt__take_end(ckpt__reader *r)
 }
 
 // Validates a value of the caller that begins with kind (0: any). Strips the
-// white space around it, and fills in its sum, or the position.
+// white space around it, and fills in its sum, unless section is NULL; or the
+// position. by_op: as in ckpt__crc().
 CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
+                                               bool by_op,
                                                ckpt__section *section,
                                                ckpt_error *err)
 {
     ckpt__reader r;
     ckpt__reader_memory(&r, *json);
+    r.by_op = by_op;
     ckpt__take_space(&r);
     const uint8_t *from = r.at;
     r.mark = from;
@@ -2762,7 +3146,9 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
     ckpt__take_value(&r);
     json->ptr = from;
     json->len = (size_t)(r.at - from);
-    ckpt__section_end(&r, section);
+    if (section != NULL) {
+        ckpt__section_end(&r, section);
+    }
     ckpt__take_end(&r);
     err->pos = ckpt__pos(&r);
     return r.rc;
@@ -2891,16 +3277,20 @@ CKPT_API void ckpt_json_close(ckpt_json *w)
 
 static void ckpt__json_piece(ckpt_json *w, ckpt_bytes text)
 {
-    const char *p = (const char *)text.ptr;
-    ckpt_error err;
-    ckpt__json_need(w, w->replace || ckpt__utf8_check(p, text.len, &err) ==
-                    CKPT_OK, CKPT_ERR_UTF8);
-    for (size_t left = text.len, size; left > 0; ) {
+    const uint8_t *p = (const uint8_t *)text.ptr, *end = p + text.len;
+    while (p < end) {
         char out[8];
-        const size_t taken = ckpt__escape(out, &size, p, left, CKPT__AS_TEXT);
+        size_t size;
+        const uint8_t *stop = ckpt__clean(p, end);
+        ckpt__json_put(w, (const char *)p, (size_t)(stop - p));
+        if (stop == end) break;
+        const size_t taken = ckpt__escape(out, &size, stop,
+                                          (size_t)(end - stop), CKPT__AS_TEXT);
+        // What is no UTF-8 is taken as one byte.
+        ckpt__json_need(w, w->replace || *stop < 0x80 || taken > 1,
+                        CKPT_ERR_UTF8);
         ckpt__json_put(w, out, size);
-        p += taken;
-        left -= taken;
+        p = stop + taken;
     }
 }
 
@@ -2985,11 +3375,10 @@ static bool ckpt__is_huge(ckpt_bytes json)
 
 CKPT_API ckpt_code ckpt_json_check(ckpt_bytes json, size_t *pos)
 {
-    ckpt__section ignored;
     ckpt_error err;
     err.pos = 0;
     const ckpt_code rc = ckpt__is_huge(json) ?
-        CKPT_ERR_TOO_LARGE : ckpt__value_check(&json, 0, &ignored, &err);
+        CKPT_ERR_TOO_LARGE : ckpt__value_check(&json, 0, false, NULL, &err);
     if (pos != NULL) {
         *pos = (size_t)err.pos;
     }
@@ -3364,28 +3753,30 @@ static void ckpt__outcome_write(char *out, ckpt_outcome outcome)
 
 // The sum of every byte of a head, except the digits of the two sums that cover
 // the head.
-static uint32_t ckpt__head_sum(const char *head)
+static uint32_t ckpt__head_sum(bool by_op, const char *head)
 {
-    uint32_t sum = ckpt_crc32c(0, head, CKPT__CRC_AT);
-    sum = ckpt_crc32c(sum, head + CKPT__CRC_AT + 8,
-                      CKPT__SUM_AT - CKPT__CRC_AT - 8);
-    return ckpt_crc32c(sum, head + CKPT__SUM_AT + 8,
-                       CKPT__HEAD_SIZE - CKPT__SUM_AT - 8);
+    uint32_t sum = ckpt__crc(by_op, 0, head, CKPT__CRC_AT);
+    sum = ckpt__crc(by_op, sum, head + CKPT__CRC_AT + 8,
+                    CKPT__SUM_AT - CKPT__CRC_AT - 8);
+    return ckpt__crc(by_op, sum, head + CKPT__SUM_AT + 8,
+                     CKPT__HEAD_SIZE - CKPT__SUM_AT - 8);
 }
 
 // The sum of a whole record: that of its body, continued over the head without
 // the digits of this sum. The head comes last, because it is written when the
 // sum of the body is known.
-CKPT__ONCE static uint32_t ckpt__record_sum(uint32_t body, const char *head)
+CKPT__ONCE static uint32_t ckpt__record_sum(bool by_op, uint32_t body,
+                                            const char *head)
 {
-    body = ckpt_crc32c(body, head, CKPT__CRC_AT);
-    return ckpt_crc32c(body, head + CKPT__CRC_AT + 8,
-                       CKPT__HEAD_SIZE - CKPT__CRC_AT - 8);
+    body = ckpt__crc(by_op, body, head, CKPT__CRC_AT);
+    return ckpt__crc(by_op, body, head + CKPT__CRC_AT + 8,
+                     CKPT__HEAD_SIZE - CKPT__CRC_AT - 8);
 }
 
-// Writes the head of a record whose body sums up to crc.
+// Writes the head of a record whose body sums up to crc. by_op: as in
+// ckpt__crc().
 CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
-                                         uint32_t crc)
+                                         uint32_t crc, bool by_op)
 {
     const uint64_t numbers[CKPT__HEAD_NUMBERS] = {
         rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
@@ -3424,8 +3815,8 @@ CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
     }
     CKPT_ASSERT(p == head + CKPT__HEAD_SIZE);
     ckpt__hex8(head + CKPT__FRONT_AT, rec->front);
-    ckpt__hex8(head + CKPT__SUM_AT, ckpt__head_sum(head));
-    ckpt__hex8(head + CKPT__CRC_AT, ckpt__record_sum(crc, head));
+    ckpt__hex8(head + CKPT__SUM_AT, ckpt__head_sum(by_op, head));
+    ckpt__hex8(head + CKPT__CRC_AT, ckpt__record_sum(by_op, crc, head));
 }
 
 //--- The record, read ---------------------------------------------------------
@@ -3525,10 +3916,10 @@ static void ckpt__head_fields(const char *p, ckpt__record *rec)
 // of the record is not known yet, so its digits are copied. CKPT_ERR_FORMAT: a
 // higher format.
 CKPT__APART static ckpt_code ckpt__head_read(const char *head, char *again,
-                                             ckpt__record *rec)
+                                             ckpt__record *rec, bool by_op)
 {
     ckpt__head_fields(head, rec);
-    ckpt__head_write(again, rec, 0);
+    ckpt__head_write(again, rec, 0, by_op);
     memcpy(again + CKPT__CRC_AT, head + CKPT__CRC_AT, CKPT__SUM_WIDTH);
     if (memcmp(again, head, CKPT__HEAD_SIZE) == 0 &&
         rec->length >= CKPT__HEAD_SIZE && rec->turn <= rec->turn_max &&
@@ -3769,7 +4160,7 @@ static void ckpt__piece_end(ckpt__reader *r, ckpt__section *list,
                             ckpt__section *piece)
 {
     ckpt__section_end(r, piece);
-    ckpt__section_join(list, piece);
+    ckpt__section_join(list, piece, r->by_op);
 }
 
 // Takes the entries of a list up to its bracket.
@@ -3882,7 +4273,7 @@ static ckpt_code ckpt__take_head(ckpt__place *p, ckpt__record *rec)
         return n >= 20 && ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT
                                                     : CKPT_ERR_DAMAGED;
     }
-    CKPT__TRY(ckpt__head_read(head, p->head, rec));
+    CKPT__TRY(ckpt__head_read(head, p->head, rec, p->by_op));
     if (rec->length > p->size_max) return ckpt__too_large(r->place);
     r->at += CKPT__HEAD_SIZE;
     r->mark = r->at;
@@ -3911,7 +4302,7 @@ static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
     rec->section[CKPT__PHASES].count = rec->section[CKPT__HELD].count = 0;
     rec->uncertain = 0;
     ckpt__take_body(r, id, into);
-    ckpt__hex8(crc, ckpt__record_sum(r->all.crc, p->head));
+    ckpt__hex8(crc, ckpt__record_sum(p->by_op, r->all.crc, p->head));
     ckpt__need(r, memcmp(crc, p->head + CKPT__CRC_AT, 8) == 0,
                CKPT_ERR_DAMAGED);
     ckpt__need(r, ckpt__pos(r) == rec->length, CKPT_ERR_DAMAGED);
@@ -3993,28 +4384,65 @@ static uint32_t ckpt__entry_count(const ckpt__plan *plan, uint32_t list)
     return n + (plan->list == list && plan->at == n);
 }
 
-// Emits bytes, or, with bytes == NULL, a range of the base that w->part names.
-static void ckpt__emit(ckpt__writer *w, const void *bytes,
-                       const ckpt__section *piece)
+// Puts bytes, or, with bytes == NULL, a range of the base that w->part names.
+static void ckpt__emit_put(ckpt__writer *w, const void *bytes, uint32_t size,
+                           uint32_t crc)
 {
-    if (w->rc != CKPT_OK || piece->size == 0) return;
-    if (w->dry) {
-        ckpt__section_join(&w->all, piece);
-        ckpt__section_join(&w->section, piece);
-        return;
-    }
+    if (w->rc != CKPT_OK || size == 0) return;
     w->part.bytes = bytes;
-    w->part.size = piece->size;
-    w->part.crc = piece->crc;
+    w->part.size = size;
+    w->part.crc = crc;
     w->rc = ckpt__store_put(w->place, &w->part);
 }
 
+// Puts the bytes that were gathered in the window.
+static void ckpt__emit_gathered(ckpt__writer *w)
+{
+    const ckpt__place *p = w->place;
+    const uint32_t n = w->gathered;
+    w->gathered = 0;
+    ckpt__emit_put(w, p->window, n, ckpt__crc(p->by_op, 0, p->window, n));
+}
+
+// Emits new bytes. Dry, the sums go on over them: a few bytes cost less so than
+// the joining of their sum. Small pieces are gathered: for most stores each one
+// would be a call of the system.
 static void ckpt__emit_bytes(ckpt__writer *w, const void *bytes, size_t size)
 {
-    const ckpt__section piece = {
-        (uint32_t)size, ckpt_crc32c(0, bytes, size), 0
-    };
-    ckpt__emit(w, bytes, &piece);
+    ckpt__place *p = w->place;
+    if (w->dry) {
+        ckpt__section_add(&w->all, bytes, size, p->by_op);
+        ckpt__section_add(&w->section, bytes, size, p->by_op);
+        return;
+    }
+    if (size > sizeof(p->window) - w->gathered) {
+        ckpt__emit_gathered(w);
+    }
+    if (size > sizeof(p->window)) {
+        ckpt__emit_put(w, bytes, (uint32_t)size,
+                       ckpt__crc(p->by_op, 0, bytes, size));
+        return;
+    }
+    memcpy(p->window + w->gathered, bytes, size);
+    w->gathered += (uint32_t)size;
+}
+
+// Emits a piece whose sum is known: bytes, or, with bytes == NULL, a range of
+// the base that w->part names.
+static void ckpt__emit(ckpt__writer *w, const void *bytes,
+                       const ckpt__section *piece)
+{
+    const bool by_op = w->place->by_op;
+    if (piece->size == 0) return;
+    if (w->dry) {
+        ckpt__section_join(&w->all, piece, by_op);
+        ckpt__section_join(&w->section, piece, by_op);
+    } else if (bytes != NULL && piece->size <= sizeof(w->place->window)) {
+        ckpt__emit_bytes(w, bytes, piece->size);
+    } else {
+        ckpt__emit_gathered(w);
+        ckpt__emit_put(w, bytes, piece->size, piece->crc);
+    }
 }
 
 static void ckpt__emit_text(ckpt__writer *w, const char *text)
@@ -4033,27 +4461,22 @@ static void ckpt__emit_base(ckpt__writer *w, const ckpt__section *section,
     }
 }
 
-// Emits text as it stands in a JSON string, piecewise through the window.
+// Emits text as it stands in a JSON string.
 static void ckpt__emit_escaped(ckpt__writer *w, ckpt_bytes bytes,
                                ckpt__escape_mode mode)
 {
-    char *chunk = (char *)w->place->window;
-    const char *text = (const char *)bytes.ptr;
-    size_t n = 0;
-    for (size_t left = bytes.len; left > 0; ) {
+    const uint8_t *p = (const uint8_t *)bytes.ptr, *end = p + bytes.len;
+    while (p < end) {
         char one[8];
         size_t size;
-        const size_t taken = ckpt__escape(one, &size, text, left, mode);
-        if (n + size > sizeof(w->place->window)) {
-            ckpt__emit_bytes(w, chunk, n);
-            n = 0;
+        const uint8_t *stop = mode == CKPT__AS_TEXT ? ckpt__clean(p, end) : p;
+        ckpt__emit_bytes(w, p, (size_t)(stop - p));
+        p = stop;
+        if (p < end) {
+            p += ckpt__escape(one, &size, p, (size_t)(end - p), mode);
+            ckpt__emit_bytes(w, one, size);
         }
-        memcpy(chunk + n, one, size);
-        n += size;
-        text += taken;
-        left -= taken;
     }
-    ckpt__emit_bytes(w, chunk, n);
 }
 
 static void ckpt__emit_number(ckpt__writer *w, const char *label,
@@ -4159,7 +4582,7 @@ static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
     if (w->dry) {
         plan->entry = entry;
     }
-    ckpt__section_join(&before, &entry);
+    ckpt__section_join(&before, &entry, w->place->by_op);
     w->section = before;
 }
 
@@ -4211,12 +4634,11 @@ static uint32_t ckpt__emit_messages(ckpt__writer *w, const ckpt__plan *plan)
     return plan->keep.count + plan->add.count;
 }
 
-// Returns how many reasons there are now: 1, or 0 for null.
+// Emits a new reason. Returns how many there are now: 1, or 0 for null.
 static uint32_t ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
 {
-    const ckpt__section *old = &plan->old->section[CKPT__REASON];
-    ckpt__emit_base(w, old, !plan->set_reason);
-    if (!plan->set_reason) return old->count;
+    CKPT_ASSERT(plan->set_reason);
+    ckpt__emit_base(w, &plan->old->section[CKPT__REASON], false);
     if (plan->reason.ptr != NULL) {
         ckpt__emit_string(w, "", plan->reason);
         return 1;
@@ -4266,16 +4688,34 @@ CKPT__ONCE static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
     return 0;
 }
 
+// Emits what stands before the prompt as one piece of the base, if all of it
+// stays: it has a sum of its own. Returns the section that comes next.
+static uint32_t ckpt__emit_front(ckpt__writer *w, const ckpt__plan *plan)
+{
+    w->at = CKPT__HEAD_SIZE;
+    if (plan->set_reason) return CKPT__RUN;
+    CKPT_ASSERT(plan->old->length > 0);
+    const ckpt__section front = {
+        ckpt__section_at(plan->old, CKPT__PROMPT) - CKPT__HEAD_SIZE,
+        plan->old->front, 0
+    };
+    ckpt__emit_base(w, &front, true);
+    return CKPT__PROMPT;
+}
+
 // Emits the body of the new record. The dry run measures its sections into
-// plan->now.
+// plan->now, where those of the old one are.
 static void ckpt__emit_body(ckpt__writer *w, ckpt__plan *plan)
 {
-    ckpt__section glue, section;
-    w->at = CKPT__HEAD_SIZE;
-    for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
-        ckpt__emit_text(w, ckpt__glue(i));
-        w->at += (uint32_t)strlen(ckpt__glue(i));
-        ckpt__emit_section_end(w, &glue);
+    ckpt__section before, section;
+    uint32_t i = ckpt__emit_front(w, plan);
+    const char *glue = ckpt__glue(i);
+    for (; i < CKPT__SECTIONS; i++) {
+        const size_t n = strlen(glue);
+        ckpt__emit_bytes(w, glue, n);
+        w->at += (uint32_t)n;
+        glue += n + 1;
+        ckpt__emit_section_end(w, &before);
         const uint32_t count = ckpt__emit_section(w, plan, i);
         ckpt__emit_section_end(w, &section);
         if (w->dry) {
@@ -4321,10 +4761,11 @@ static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
 {
     ckpt__writer *w = ckpt__writer_begin(place, false);
     CKPT_ASSERT(plan->now->seq > plan->old->seq);
-    ckpt__head_write(place->head, plan->now, crc);
+    ckpt__head_write(place->head, plan->now, crc, place->by_op);
     ckpt__emit_bytes(w, place->head, CKPT__HEAD_SIZE);
     ckpt__emit_body(w, plan);
     ckpt__emit_text(w, "\n");
+    ckpt__emit_gathered(w);
     return w->rc;
 }
 
@@ -4554,6 +4995,7 @@ CKPT_API ckpt_code ckpt_init(ckpt_ctx *view, const ckpt_desc *desc)
         return ckpt__refuse(ctx, "read .store, which keeps less than 1 KiB");
     }
     ctx->desc = d;
+    ctx->place.by_op = ckpt__crc_has_op();
     return ckpt__ctx_result(ctx, CKPT_OK);
 }
 
@@ -5170,12 +5612,15 @@ CKPT__APART static bool ckpt__messages_stay(ckpt__run *run, ckpt_bytes messages,
 
 // Checks the caller's messages, a JSON array, and strips its brackets. With at
 // above 0 those before at stand already.
-CKPT__APART static ckpt_code ckpt__messages_check(ckpt__plan *plan,
+CKPT__APART static ckpt_code ckpt__messages_check(ckpt__run *run,
                                                   ckpt_bytes messages,
-                                                  size_t at, ckpt_error *err)
+                                                  size_t at)
 {
+    ckpt__plan *plan = &run->plan;
+    ckpt_error *err = &run->place.error;
     ckpt__reader r;
     ckpt__reader_memory(&r, messages);
+    r.by_op = run->place.by_op;
     r.at += at;
     if (at == 0) {
         ckpt__take_space(&r);
@@ -5203,14 +5648,13 @@ CKPT__APART static ckpt_code ckpt__messages_check(ckpt__plan *plan,
 static ckpt_code ckpt__plan_messages(ckpt__run *run, const ckpt_save_desc *d)
 {
     ckpt__plan *plan = &run->plan;
-    ckpt_error *err = &run->place.error;
     const uint32_t saved = run->record.section[CKPT__MESSAGES].count;
     size_t at = 0;
     if (d->append_at == 0 && saved > 0 &&
         ckpt__messages_stay(run, d->messages, &at)) {
-        return ckpt__messages_check(plan, d->messages, at, err);
+        return ckpt__messages_check(run, d->messages, at);
     }
-    CKPT__TRY(ckpt__messages_check(plan, d->messages, 0, err));
+    CKPT__TRY(ckpt__messages_check(run, d->messages, 0));
     if (d->append_at > saved) return CKPT_ERR_GAP;
     if (d->append_at == saved) return CKPT_OK;
     memset(&plan->keep, 0, sizeof(plan->keep));
@@ -5246,7 +5690,8 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
     if (d->state.ptr != NULL) {
         plan->state = d->state;
         err->op = "read .state";
-        CKPT__TRY(ckpt__value_check(&plan->state, '{', &plan->state_now, err));
+        CKPT__TRY(ckpt__value_check(&plan->state, '{', run->place.by_op,
+                                    &plan->state_now, err));
     }
     memset(err, 0, sizeof(*err));
     return CKPT_OK;
@@ -5269,8 +5714,8 @@ static ckpt_code ckpt__plan_value(ckpt__run *run, ckpt_bytes value)
     ckpt__plan *plan = &run->plan;
     plan->value = value.ptr != NULL ? value : ckpt_text("null");
     if (plan->value.len > run->place.size_max) return CKPT_ERR_TOO_LARGE;
-    return ckpt__value_check(&plan->value, 0, &plan->value_now,
-                             &run->place.error);
+    return ckpt__value_check(&plan->value, 0, run->place.by_op,
+                             &plan->value_now, &run->place.error);
 }
 
 // Begins a save of any kind: checks the run, and plans what the caller gave.
@@ -5310,6 +5755,7 @@ static ckpt_code ckpt__run_init(ckpt__ctx *ctx, ckpt__run *run, const char *id)
     run->view = view;
     run->ctx = ctx;
     run->saved_ms = run->beat_ms = -1;
+    run->place.by_op = ctx->place.by_op;
     run->place.error.op = "read the run id";
     if (!is_id) return CKPT_ERR_ARGUMENT;
     memcpy(view->id, ctx->id, sizeof(view->id));
@@ -6093,6 +6539,7 @@ static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
     const ckpt_bytes bytes = { buf, run->record.length };
     CKPT__TRY(ckpt__copy_out(p, 0, run->record.length, buf, cap));
     ckpt__reader_memory(&p->reader, bytes);
+    p->reader.by_op = p->by_op;
     const ckpt_code rc = ckpt__record_read(p, run->view->id, &into);
     p->error.pos = ckpt__pos(&p->reader);
     CKPT__TRY(rc);
@@ -7435,17 +7882,24 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
 //--- End of the implementation ------------------------------------------------
 
 #undef CKPT__APART
+#undef CKPT__CRC1
+#undef CKPT__CRC2
+#undef CKPT__CRC3
+#undef CKPT__CRC4
+#undef CKPT__CRC5
+#undef CKPT__CRC6
+#undef CKPT__CRC7
+#undef CKPT__CRC8
+#undef CKPT__CRC_ASKS
+#undef CKPT__CRC_KNOWN
+#undef CKPT__CRC_OP
+#undef CKPT__CRC_OP1
+#undef CKPT__CRC_TARGET
 #undef CKPT__HASH_EMPTY
-#undef CKPT__HIGH1
-#undef CKPT__HIGH2
-#undef CKPT__HIGH3
-#undef CKPT__HIGH4
-#undef CKPT__LOW1
-#undef CKPT__LOW2
-#undef CKPT__LOW3
-#undef CKPT__LOW4
 #undef CKPT__META_MAP
 #undef CKPT__ONCE
+#undef CKPT__PLAIN_NEON
+#undef CKPT__PLAIN_SSE2
 #undef CKPT__TIME_MAX
 #undef CKPT__TRY
 

@@ -1361,8 +1361,8 @@ static int ckpt__fs_read_head(ckpt_store_fs *fs, int fd, ckpt__fs_id *id)
     const int64_t n = ckpt__fs_read(fs, fd, head, sizeof(head), 0);
     id->token = ckpt__hash(0xcbf29ce484222325U, head, n > 0 ? (size_t)n : 0);
     id->seq = n >= CKPT__HEAD_SIZE &&
-        ckpt__head_read((const char *)head, again, &rec) == CKPT_OK ? rec.seq
-                                                                    : 0;
+        ckpt__head_read((const char *)head, again, &rec, false) == CKPT_OK ?
+        rec.seq : 0;
     return n < 0 ? (int)n : 0;
 }
 

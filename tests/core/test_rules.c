@@ -6,8 +6,10 @@
 #define CKPT_STORE_FS_IMPLEMENTATION
 #include "ckpt_store_fs.h"
 #include "store_mem.h"
-#include "crc.h"
+#include "twin.h"
 #include "test.h"
+
+#include <stdlib.h>
 
 #define LIST(X)                                                                \
     X(the_first_save_is_never_throttled)                                       \
@@ -47,7 +49,14 @@
     X(what_is_no_time_is_written_otherwise)                                    \
     X(the_crc_is_castagnoli)                                                   \
     X(the_crc_agrees_with_a_second_opinion)                                    \
+    X(the_crc_is_the_same_at_every_length_and_alignment)                       \
     X(the_crc_of_two_pieces_is_joined_from_theirs)                             \
+    X(a_context_knows_how_its_processor_sums)                                  \
+    X(plain_bytes_end_at_the_same_byte_by_bytes_words_and_vectors)             \
+    X(whole_characters_are_skipped_as_far_as_one_by_one)                       \
+    X(a_text_is_judged_alike_through_windows_of_every_size)                    \
+    X(a_string_is_written_as_character_by_character)                           \
+    X(pieces_are_gathered_in_order_and_within_the_window)                      \
     X(the_hash_is_fnv_1a)                                                      \
     X(the_hash_of_a_text_is_that_of_its_escaped_form)                          \
     X(any_bytes_of_an_id_survive_escaping)                                     \
@@ -894,7 +903,7 @@ static uint32_t next_random(uint32_t *state)
 // L37
 static void the_crc_agrees_with_a_second_opinion(void)
 {
-    uint8_t bytes[300];
+    uint8_t bytes[300] = {0};
     uint32_t state = 2463534242U;
     for (size_t n = 0; n <= sizeof(bytes); n++) {
         for (size_t i = 0; i < n; i++) {
@@ -911,6 +920,54 @@ static void the_crc_agrees_with_a_second_opinion(void)
     }
 }
 
+// Also at the edges of three lanes. Where there is no instruction, the table
+// answers for it.
+static void the_crc_is_the_same_at_every_length_and_alignment(void)
+{
+    static uint8_t bytes[6200];
+    static const size_t edges[] = { 1024, 2048, 3072, 4096, 6144 };
+    const bool has_op = ckpt__crc_has_op();
+    uint32_t state = 1812433253U;
+    unsigned wrong = 0;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)next_random(&state);
+    }
+    for (size_t from = 0; from < 16; from++) {
+        for (size_t n = 0; n < 130 + 5 * 20; n++) {
+            const size_t k = n < 130 ? n
+                                     : edges[(n - 130) / 20] - 10 + n % 20;
+            const uint32_t first = next_random(&state);
+            const uint32_t right = crc_of(first, bytes + from, k);
+            wrong += ckpt_crc32c(first, bytes + from, k) != right;
+            wrong += ckpt__crc(false, first, bytes + from, k) != right;
+            wrong += ckpt__crc(has_op, first, bytes + from, k) != right;
+        }
+    }
+    CHECK_INT(wrong, 0);
+}
+
+static void a_context_knows_how_its_processor_sums(void)
+{
+    static mem_world world;
+    static store_mem owner;
+    static ckpt_ctx ctx;
+    static ckpt_run run;
+    ckpt_desc d;
+    mem_world_init(&world);
+    store_mem_init(&owner, &world);
+    memset(&d, 0, sizeof(d));
+    d.store = &owner.base;
+    CHECK_INT(ckpt_init(&ctx, &d), CKPT_OK);
+    CHECK(ckpt__ctx_of(&ctx)->place.by_op == ckpt__crc_has_op());
+    ckpt_run_desc r;
+    memset(&r, 0, sizeof(r));
+    r.id = "job";
+    CHECK_INT(ckpt_start(&ctx, &run, &r), CKPT_OK);
+    CHECK(ckpt__run_of(&run)->place.by_op == ckpt__crc_has_op());
+    ckpt_abandon(&run);
+    mem_world_free(&world);
+}
+
 static void the_crc_of_two_pieces_is_joined_from_theirs(void)
 {
     static uint8_t bytes[70000];
@@ -924,19 +981,254 @@ static void the_crc_of_two_pieces_is_joined_from_theirs(void)
         const size_t n = cuts[i], left = sizeof(bytes) - n;
         CHECK_INT(ckpt__crc_join(ckpt_crc32c(0, bytes, n),
                                  ckpt_crc32c(0, bytes + n, left),
-                                 (uint32_t)left),
+                                 (uint32_t)left, false),
                   crc_of(0, bytes, sizeof(bytes)));
     }
+    unsigned wrong = 0;
+    for (size_t n = 0; n < 300; n++) {
+        const uint32_t a = ckpt_crc32c(0, bytes, 7);
+        const uint32_t b = ckpt_crc32c(0, bytes + 7, n);
+        const uint32_t right = crc_of(0, bytes, n + 7);
+        wrong += ckpt__crc_join(a, b, (uint32_t)n, false) != right;
+        wrong += ckpt__crc_join(a, b, (uint32_t)n, ckpt__crc_has_op()) != right;
+    }
+    CHECK_INT(wrong, 0);
     // a length of 31 bits: 2^31 zeros, at once and in pieces that double
     const uint32_t a = ckpt_crc32c(0, "a", 1), zero = ckpt_crc32c(0, "\0", 1);
     uint32_t zeros = zero, pieces = a;
     for (int i = 0; i < 31; i++) {
-        pieces = ckpt__crc_join(pieces, zeros, UINT32_C(1) << i);
-        zeros = ckpt__crc_join(zeros, zeros, UINT32_C(1) << i);
+        pieces = ckpt__crc_join(pieces, zeros, UINT32_C(1) << i, false);
+        zeros = ckpt__crc_join(zeros, zeros, UINT32_C(1) << i, false);
     }
     // 1 + 2 + ... + 2^30 are 2^31 - 1
-    pieces = ckpt__crc_join(pieces, zero, 1);
-    CHECK_INT(ckpt__crc_join(a, zeros, UINT32_C(1) << 31), pieces);
+    pieces = ckpt__crc_join(pieces, zero, 1, false);
+    CHECK_INT(ckpt__crc_join(a, zeros, UINT32_C(1) << 31, false), pieces);
+}
+
+//--- Loops for speed, and their twins -----------------------------------------
+
+// What a string may hold that is not plain, whole or cut, right or wrong.
+static const char *const odd[] = {
+    "\"", "\\", "\\\\", "\\\"", "\\n", "\\x", "\\u00e9", "\\u00", "\\u00g9",
+    "\\ud800", "\x01", "\x1f", "\n", "\x7f", "\x80", "\xbf", "\xc0\x80",
+    "\xc1\xbf", "\xc2\x80", "\xc2", "\xc2\x7f", "\xc3\xa9", "\xdf\xbf",
+    "\xdf\xc0",
+    "\xe0\x9f\xbf", "\xe0\xa0\x80", "\xe1\x80\x80", "\xe2\x82",
+    "\xe2\x82\xac",
+    "\xe6\xb8\xac\xe8\xa9\xa6", "\xed\x9f\xbf", "\xed\xa0\x80", "\xee\x80\x80",
+    "\xef\xbf\xbf", "\xef\xbf\x7f", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80\x80",
+    "\xf0\x9f\x98\x80", "\xf0\x9f\x98", "\xf1\x80\x80\x80", "\xf4\x8f\xbf\xbf",
+    "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xe2\x82\xac\\n\xc3\xa9\""
+};
+
+enum { ODD = sizeof(odd) / sizeof(odd[0]) };
+
+// Text number i: k plain bytes, something odd, and as many plain bytes as make
+// no vector or one. It ends where its memory ends. An n behind a backslash that
+// was the last byte of a window may be left of the window before.
+static ckpt_bytes odd_text(size_t i, size_t k, bool quoted)
+{
+    const size_t n = strlen(odd[i]), more = k % 3 * 9;
+    const size_t len = k + n + more + (quoted ? 2 : 0);
+    ckpt_bytes text = { NULL, 0 };
+    char *p = (char *)malloc(len > 0 ? len : 1);
+    if (p != NULL) {
+        memset(p, 'n', len);
+        memcpy(p + quoted + k, odd[i], n);
+        if (quoted) {
+            p[0] = p[len - 1] = '"';
+        }
+        text.ptr = p;
+        text.len = len;
+    }
+    return text;
+}
+
+static void drop_text(ckpt_bytes text)
+{
+    free((void *)(uintptr_t)text.ptr);
+}
+
+// Every byte at every place of a text of every length, at every alignment.
+static void plain_bytes_end_at_the_same_byte_by_bytes_words_and_vectors(void)
+{
+#if CKPT_SMALL
+    TEST_SKIP("small code goes byte by byte");
+#else
+    static const uint8_t some[] = { 0, 0x1f, ' ', '!', '"', '#', '[', '\\', ']',
+                                    0x7f, 0x80, 0x9f, 0xa0, 0xa2, 0xdc, 0xff };
+    uint8_t room[64 + 16];
+    unsigned wrong = 0;
+    for (size_t n = 1; n <= 48; n++) {
+        for (size_t at = 0; at < n; at++) {
+            for (unsigned k = 0; k < 256 + 16 * sizeof(some); k++) {
+                uint8_t *p = room + (k < 256 ? (n + at) % 16 : k % 16);
+                memset(room, '"', sizeof(room));    // behind it, too
+                memset(p, 'z', n);
+                p[at] = k < 256 ? (uint8_t)k : some[(k - 256) / 16];
+                const uint8_t *right = ckpt__plain_bytes(p, p + n);
+                wrong += ckpt__plain_words(p, p + n) != right;
+                wrong += ckpt__plain(p, p + n) != right;
+            }
+        }
+    }
+    CHECK_INT(wrong, 0);
+    // whatever stands before and behind the first one
+    uint32_t state = 2654435769U;
+    for (unsigned round = 0; round < 20000; round++) {
+        const size_t n = next_random(&state) % 65, from = round % 16;
+        for (size_t i = 0; i < n; i++) {
+            const uint32_t r = next_random(&state);
+            room[from + i] = r % 8 != 0 ? (uint8_t)('a' + r / 8 % 26)
+                                        : (uint8_t)(r >> 8);
+        }
+        const uint8_t *p = room + from, *end = p + n;
+        const uint8_t *right = ckpt__plain_bytes(p, end);
+        wrong += ckpt__plain_words(p, end) != right;
+        wrong += ckpt__plain(p, end) != right;
+    }
+    CHECK_INT(wrong, 0);
+#endif
+}
+
+static void whole_characters_are_skipped_as_far_as_one_by_one(void)
+{
+    unsigned wrong = 0, moved = 0;
+    for (size_t i = 0; i < ODD; i++) {
+        for (size_t k = 0; k <= 40; k++) {
+            const ckpt_bytes text = odd_text(i, k, false);
+            const uint8_t *p = (const uint8_t *)text.ptr, *end = p + text.len;
+            const uint8_t *clean = ckpt__clean(p, end);
+            moved += clean > p;
+            wrong += clean != (CKPT_SMALL ? p : twin_clean(p, end));
+            drop_text(text);
+        }
+    }
+    CHECK_INT(wrong, 0);
+    CHECK(CKPT_SMALL || moved > 1000);
+}
+
+static void a_text_is_judged_alike_through_windows_of_every_size(void)
+{
+    unsigned wrong = 0, good = 0;
+    for (size_t i = 0; i < ODD; i++) {
+        for (size_t k = 0; k <= 40; k++) {
+            ckpt_bytes text = odd_text(i, k, true);
+            for (int cut = 0; cut < 2; cut++, text.len--) {
+                const twin_verdict whole = twin_judge_whole(
+                    text, k % 2 == 0 && ckpt__crc_has_op());
+                good += whole.code == CKPT_OK;
+                for (size_t window = 1; window <= 26; window++) {
+                    const twin_verdict v = twin_judge(text, window);
+                    wrong += !twin_agree(&v, &whole);
+                }
+            }
+            drop_text(text);
+        }
+    }
+    CHECK_INT(wrong, 0);
+    CHECK(good > 500);
+}
+
+static void a_string_is_written_as_character_by_character(void)
+{
+    unsigned wrong = 0, refused = 0;
+    for (size_t i = 0; i < ODD; i++) {
+        for (size_t k = 0; k <= 40; k++) {
+            const ckpt_bytes text = odd_text(i, k, false);
+            char out[512], twin[512];
+            bool is_utf8 = false;
+            const size_t n = twin_string(twin, text, &is_utf8);
+            for (int replace = 0; replace < 2; replace++) {
+                ckpt_json w;
+                ckpt_bytes json;
+                ckpt_json_init(&w, out, sizeof(out));
+                w.replace = replace != 0;
+                ckpt_json_string(&w, text);
+                const ckpt_code rc = ckpt_json_done(&w, &json);
+                const bool written = rc == CKPT_OK && json.len == n &&
+                                     memcmp(json.ptr, twin, n) == 0;
+                wrong += replace || is_utf8 ? !written : rc != CKPT_ERR_UTF8;
+                refused += rc == CKPT_ERR_UTF8;
+            }
+            drop_text(text);
+        }
+    }
+    CHECK_INT(wrong, 0);
+    CHECK(refused > 500);
+}
+
+// A store that collects what is put.
+typedef struct collector {
+    ckpt_store base;
+    uint8_t    bytes[30000];
+    size_t     size;
+    unsigned   puts, wrong;
+} collector;
+
+static ckpt_code collect(ckpt_store *s, void *place, const ckpt_gen *base,
+                         const ckpt_part *part, ckpt_error *err)
+{
+    collector *c = (collector *)(void *)s;
+    (void)place;
+    (void)base;
+    (void)err;
+    c->puts++;
+    if (part->bytes == NULL || part->size > sizeof(c->bytes) - c->size) {
+        c->wrong++;
+        return CKPT_ERR_NO_SPACE;
+    }
+    c->wrong += part->crc != crc_of(0, part->bytes, (size_t)part->size);
+    memcpy(c->bytes + c->size, part->bytes, (size_t)part->size);
+    c->size += (size_t)part->size;
+    return CKPT_OK;
+}
+
+static void pieces_are_gathered_in_order_and_within_the_window(void)
+{
+    static struct {
+        ckpt__place place;
+        uint8_t     behind[8192];
+    } at;
+    static collector c;
+    static ckpt_store_methods methods;
+    static uint8_t text[sizeof(c.bytes)];
+    uint32_t state = 123456789U;
+    size_t size = 0;
+    methods.put = collect;
+    c.base.methods = &methods;
+    at.place.store = &c.base;
+    for (size_t i = 0; i < sizeof(text); i++) {
+        text[i] = (uint8_t)next_random(&state);
+    }
+    ckpt__writer *w = ckpt__writer_begin(&at.place, false);
+    for (unsigned i = 0; i < 400; i++) {
+        // now and then as much as a window, a byte less or more, or more yet
+        const size_t n = i % 80 < 76 ? i % 13
+                                     : sizeof(at.place.window) + i % 80 - 77 +
+                                       (i % 80 == 79 ? 900 : 0);
+        const ckpt__section piece = {
+            (uint32_t)n, crc_of(0, text + size, n), 0
+        };
+        if (i % 3 == 0) {
+            ckpt__emit(w, text + size, &piece);
+        } else {
+            ckpt__emit_bytes(w, text + size, n);
+        }
+        size += n;
+        CHECK(w->gathered <= sizeof(at.place.window));
+    }
+    ckpt__emit_gathered(w);
+    CHECK_INT(w->rc, CKPT_OK);
+    CHECK_INT(c.wrong, 0);
+    CHECK_INT(c.size, size);
+    CHECK(memcmp(c.bytes, text, size) == 0);
+    CHECK(c.puts < 60);
+    unsigned touched = 0;
+    for (size_t i = 0; i < sizeof(at.behind); i++) {
+        touched += at.behind[i] != 0;
+    }
+    CHECK_INT(touched, 0);
 }
 
 static uint64_t hash_of(const char *text, ckpt__escape_mode mode)

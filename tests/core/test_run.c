@@ -3819,7 +3819,7 @@ static void a_watchdog_that_starts_a_done_job_again_repeats_nothing(void)
             break;
         }
     }
-    CHECK(tried > 100 && tried < 999);
+    CHECK(tried > 30 && tried < 999);
 }
 
 static void execute_does_not_call_the_work_of_a_run_that_ended(void)

@@ -12,7 +12,7 @@
 # Debian packages clang, libclang-rt-14-dev, libjansson-dev and libstb-dev.
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC:=cc}" "${CLANG:=clang}" "${STB:=/usr/include/stb}" "${B:=build}"
-targets="json record id dir api"
+targets="json twins record id dir api"
 corpus=tests/fuzz/corpus
 how=$1
 passed=0 failed=0
@@ -97,7 +97,11 @@ replay() {
 # Fuzzes for $how seconds.
 fuzz() {
     target=$1 length=400
-    case $target in json) length=512 ;; record) length=1500 ;; esac
+    case $target in
+    json) length=512 ;;
+    twins) length=4000 ;;
+    record) length=1500 ;;
+    esac
     dir=$B/fuzz/$target
     mkdir -p "$dir/corpus" "$dir/findings" || return 1
     rm -f "$dir/findings"/*

@@ -61,6 +61,8 @@ look_fuzz() {
 
 # The peers, file systems to measure on, and what counts instructions.
 look_bench() {
+    finds cjson/cJSON.h "$CC" -x c || need libcjson-dev
+    finds jansson.h "$CC" -x c || need libjansson-dev
     finds sqlite3.h "$CC" -x c || need libsqlite3-dev
     finds lmdb.h "$CC" -x c || need liblmdb-dev
     has valgrind || need valgrind
