@@ -18,6 +18,12 @@ DESTDIR =
 # Where stb_sprintf.h is, if it is not on the include path.
 STB     = /usr/include/stb
 
+# Where libpq-fe.h is, for the store in PostgreSQL; "none" leaves out what needs
+# it. PG_BIN: where the server's programs are, for its tests.
+PQ     := $(shell pkg-config --variable=includedir libpq 2>/dev/null || \
+                  pg_config --includedir 2>/dev/null || echo none)
+PG_BIN := $(shell pg_config --bindir 2>/dev/null || echo none)
+
 # Where everything that is built goes.
 B       = build
 
@@ -34,9 +40,15 @@ EXAMPLE_CFLAGS = $(ALL_CFLAGS) -Wno-cast-qual -Wno-write-strings
 HEADERS  = ckpt.h ckpt_store_fs.h
 EXAMPLES = $(patsubst examples/%.c,$(B)/%,$(wildcard examples/*.c))
 TEST_H   = $(wildcard tests/support/*.h)
-TEST_C   = tests/run_all.c $(wildcard tests/*/test_*.c)
+TEST_C   = tests/run_all.c \
+           $(filter-out tests/pg/%,$(wildcard tests/*/test_*.c))
 TEST_O   = $(patsubst %.c,$(B)/obj/%.o,$(notdir $(TEST_C)))
 vpath %.c $(sort $(dir $(TEST_C)))
+
+# What needs libpq stands apart, so that all the rest is built without it.
+PG_C     = tests/pg/run_pg.c $(wildcard tests/pg/test_*.c)
+PG_O     = $(patsubst %.c,$(B)/obj/%.o,$(notdir $(PG_C)))
+PG_FLAGS = -Itests/support -I$(PQ) -DPG_BIN='"$(PG_BIN)"' -pthread
 
 all: $(B)/libckpt.a $(EXAMPLES)
 
@@ -68,6 +80,26 @@ $(TEST_O): $(B)/obj/%.o: %.c $(TEST_H) $(HEADERS) $(B)/flags
 $(B)/run_all: $(TEST_O) $(B)/libckpt.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(TEST_O) \
 	    $(B)/libckpt.a $(LDLIBS)
+
+$(PG_O): $(B)/obj/%.o: tests/pg/%.c $(TEST_H) $(wildcard tests/pg/*.h) \
+        $(HEADERS) ckpt_store_pg.h $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(PG_FLAGS) -c -o $@ $<
+
+$(B)/obj/ckpt_store_pg.o: ckpt_store_pg.h ckpt.h $(B)/flags
+	@printf '%s\n' '#define CKPT_STORE_PG_IMPLEMENTATION' \
+	    '#include "ckpt_store_pg.h"' > $(B)/obj/ckpt_store_pg.c
+	$(CC) $(ALL_CFLAGS) -I$(PQ) -c -o $@ $(B)/obj/ckpt_store_pg.c
+
+# The suites over PostgreSQL, where there is libpq.
+$(B)/run_pg: $(PG_O) $(B)/obj/ckpt_store_pg.o $(B)/libckpt.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(PG_O) \
+	    $(B)/obj/ckpt_store_pg.o $(B)/libckpt.a $(LDLIBS) -lpq
+
+test-pg:
+	@[ -e '$(PQ)/libpq-fe.h' ] || echo 'skip   pg: there is no libpq-fe.h'
+	+@[ ! -e '$(PQ)/libpq-fe.h' ] || $(MAKE) -s $(B)/run_pg
+	@[ ! -e '$(PQ)/libpq-fe.h' ] || $(B)/run_pg
+	@[ -e '$(PQ)/libpq-fe.h' ] || echo '0 passed, 0 failed'
 
 $(B)/storm: tests/proof/storm.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/proof/storm.c \
@@ -153,11 +185,12 @@ deps-all:
 
 install: $(B)/libckpt.a
 	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
-	cp $(HEADERS) $(DESTDIR)$(PREFIX)/include
+	cp $(HEADERS) ckpt_store_pg.h $(DESTDIR)$(PREFIX)/include
 	cp $(B)/libckpt.a $(DESTDIR)$(PREFIX)/lib
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/include && rm -f $(HEADERS)
+	cd $(DESTDIR)$(PREFIX)/include && rm -f $(HEADERS) \
+	    ckpt_store_pg.h
 	rm -f $(DESTDIR)$(PREFIX)/lib/libckpt.a
 
 clean:
@@ -169,6 +202,7 @@ help:
 	@echo 'make test       every test; installs the tools it needs'
 	@echo 'make sanitize   the suites under ASan and UBSan'
 	@echo 'make test-disk  real file systems (root)'
+	@echo 'make test-pg    the store in PostgreSQL, where there is libpq'
 	@echo 'make fuzz       the fuzzers'
 	@echo 'make machines   other compilers, other processors, and watched'
 	@echo 'make coverage   what of the headers no test reaches'
@@ -185,5 +219,5 @@ help:
 FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
-        sanitize bench size deps deps-demo deps-fuzz deps-all install \
+        sanitize test-pg bench size deps deps-demo deps-fuzz deps-all install \
         uninstall clean help FORCE

@@ -1,7 +1,8 @@
 #!/bin/sh
 # deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
 #
-# WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage, too);
+# WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage and the
+# database, too);
 # mounts and vm are what only these parts of tests/proof/disk/run.sh need.
 # Asks the tools themselves, so it is quick when everything is there. Where it
 # may not install it says in one line what is needed, and fails. DEPS=no leaves
@@ -47,6 +48,14 @@ look() {
     # The tools that fit the compiler lie next to it, or have a plain name.
     dir=$(clang -print-resource-dir 2>/dev/null)/../../../bin
     [ -x "$dir/llvm-cov" ] || has llvm-cov || need llvm
+    look_pg
+}
+
+# A server, what speaks to it, and a pooler between both.
+look_pg() {
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need postgresql
+    has pg_config || need libpq-dev
+    has pgbouncer || [ -x /usr/sbin/pgbouncer ] || need pgbouncer
 }
 
 # libFuzzer is in a package of the compiler's version.
