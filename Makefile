@@ -95,6 +95,11 @@ $(B)/run_pg: $(PG_O) $(B)/obj/ckpt_store_pg.o $(B)/libckpt.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(PG_O) \
 	    $(B)/obj/ckpt_store_pg.o $(B)/libckpt.a $(LDLIBS) -lpq
 
+$(B)/bench_pg: tests/bench/saves_pg.c tests/pg/cluster.h \
+        $(B)/obj/ckpt_store_pg.o $(B)/libckpt.a
+	$(CC) $(ALL_CFLAGS) $(PG_FLAGS) -Itests/pg $(LDFLAGS) -o $@ $< \
+	    $(B)/obj/ckpt_store_pg.o $(B)/libckpt.a $(LDLIBS) -lpq
+
 test-pg:
 	@[ -e '$(PQ)/libpq-fe.h' ] || echo 'skip   pg: there is no libpq-fe.h'
 	+@[ ! -e '$(PQ)/libpq-fe.h' ] || $(MAKE) -s $(B)/run_pg

@@ -30,6 +30,7 @@ static struct {
     uid_t       uid;            // of the server
     gid_t       gid;
     bool        missing;        // there is no server on this machine
+    bool        durable;        // with fsync; set it before the start
     char        info[512];
 } cluster;
 
@@ -75,9 +76,9 @@ TEST_FN bool cluster_up(void)
     snprintf(ctl, sizeof(ctl), "%s/pg_ctl", cluster.bin);
     snprintf(data, sizeof(data), "%s/data", cluster.dir);
     snprintf(options, sizeof(options), "-k %s -c listen_addresses= "
-             "-c max_connections=40 -c shared_buffers=16MB -c fsync=off "
+             "-c max_connections=40 -c shared_buffers=64MB -c fsync=%s "
              "-c log_min_messages=fatal -c log_min_error_statement=fatal",
-             cluster.dir);
+             cluster.dir, cluster.durable ? "on" : "off");
     const char *argv[] = {
         ctl, "-w", "-t", "60", "-s", "-D", data, "-o", options, "-l",
         "server.log", "start", NULL
