@@ -26,14 +26,16 @@
     ckpt_store_pg_schema() returns the statements that make these tables:
 
         ckpt_run    one row for each run: its id, the highest epoch, the beat
-                    of that epoch's owner, and a version that every change of
-                    the run counts up
+                    of that epoch's owner, a version that every change of the
+                    run counts up, and the last two generations of the epoch:
+                    where their bytes are (layout), and the bytes that most
+                    saves change
         ckpt_claim  one row for each claim: who made it, and whether the owner
                     has let go
-        ckpt_gen    one row for each generation: where its bytes are (layout),
-                    and the bytes that most saves change
+        ckpt_gen    one row for each generation of a lower epoch
         ckpt_chunk  the other bytes: streams, to which saves append. Generations
                     share chunks, so a save sends only what is new
+        ckpt_gens   a view of all generations
 
     A save is one statement and one flush. It succeeds only while the owner's
     epoch is the highest and the version is the one that the owner saw last: so
@@ -197,43 +199,37 @@ in the file, or define _POSIX_C_SOURCE=200809L"
 #define CKPT__PG_MS(time) "(extract(epoch FROM " time ")*1000)::int8"
 
 // A foreign key would cost each save a lock on another row, so there is none:
-// every statement that removes a run removes its rows in all tables. Room is
-// left in the pages of rows that are updated, so that an update need not touch
-// an index.
+// every statement that removes a run removes its rows in all tables. The pages
+// of the runs are left half empty, and nothing is moved out of their rows, so
+// that a save need not touch an index.
+#define CKPT__PG_TABLE "CREATE TABLE IF NOT EXISTS "
 static const char ckpt__pg_tables[] =
-    "CREATE TABLE IF NOT EXISTS ckpt_run ("
-    " run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
-    " id bytea NOT NULL UNIQUE,"
-    " epoch bigint NOT NULL,"
-    " version bigint NOT NULL,"
-    " acked bigint NOT NULL,"
-    " beat_at timestamptz NOT NULL) WITH (fillfactor=50);\n"
-    "CREATE TABLE IF NOT EXISTS ckpt_claim ("
-    " run bigint NOT NULL,"
-    " epoch bigint NOT NULL,"
-    " nonce bytea NOT NULL,"
-    " owner bytea NOT NULL,"
-    " state bigint NOT NULL,"
-    " acked bigint NOT NULL,"
-    " beat_at timestamptz NOT NULL,"
+    CKPT__PG_TABLE "ckpt_run (run bigint GENERATED ALWAYS AS IDENTITY"
+    " PRIMARY KEY, id bytea NOT NULL UNIQUE, epoch bigint NOT NULL,"
+    " version bigint NOT NULL, acked bigint NOT NULL,"
+    " beat_at timestamptz NOT NULL,\n"
+    " token bigint NOT NULL, seq bigint NOT NULL,"
+    " layout bytea NOT NULL, bytes bytea NOT NULL,\n"
+    " prev_token bigint NOT NULL, prev_seq bigint NOT NULL,"
+    " prev_layout bytea NOT NULL, prev_bytes bytea NOT NULL)"
+    " WITH (fillfactor=50, toast_tuple_target=8160);\n"
+    CKPT__PG_TABLE "ckpt_claim (run bigint, epoch bigint,"
+    " nonce bytea NOT NULL, owner bytea NOT NULL, state bigint NOT NULL,"
+    " acked bigint NOT NULL, beat_at timestamptz NOT NULL,"
     " PRIMARY KEY (run, epoch));\n"
-    "CREATE TABLE IF NOT EXISTS ckpt_gen ("
-    " run bigint NOT NULL,"
-    " epoch bigint NOT NULL,"
-    " slot bigint NOT NULL,"
-    " version bigint NOT NULL,"
-    " seq bigint NOT NULL,"
-    " layout bytea NOT NULL,"
-    " bytes bytea NOT NULL,"
-    " PRIMARY KEY (run, epoch, slot)) WITH (fillfactor=50);\n"
-    "CREATE TABLE IF NOT EXISTS ckpt_chunk ("
-    " run bigint NOT NULL,"
-    " stream bigint NOT NULL,"
-    " at bigint NOT NULL,"
-    " bytes bytea NOT NULL,"
-    " PRIMARY KEY (run, stream, at));\n"
-    "CREATE TABLE IF NOT EXISTS ckpt_schema ("
-    " version bigint PRIMARY KEY);\n"
+    CKPT__PG_TABLE "ckpt_gen (run bigint, token bigint,"
+    " epoch bigint NOT NULL, seq bigint NOT NULL,"
+    " layout bytea NOT NULL, bytes bytea NOT NULL,"
+    " PRIMARY KEY (run, token));\n"
+    CKPT__PG_TABLE "ckpt_chunk (run bigint, stream bigint, at bigint,"
+    " bytes bytea NOT NULL, PRIMARY KEY (run, stream, at));\n"
+    "CREATE OR REPLACE VIEW ckpt_gens (run, token, epoch, seq, layout, bytes)"
+    " AS SELECT run, token, epoch, seq, layout, bytes FROM ckpt_run"
+    " WHERE token <> 0 UNION ALL"
+    " SELECT run, prev_token, epoch, prev_seq, prev_layout, prev_bytes"
+    " FROM ckpt_run WHERE prev_token <> 0 UNION ALL"
+    " SELECT run, token, epoch, seq, layout, bytes FROM ckpt_gen;\n"
+    CKPT__PG_TABLE "ckpt_schema (version bigint PRIMARY KEY);\n"
     "INSERT INTO ckpt_schema VALUES (1) ON CONFLICT DO NOTHING;\n";
 
 CKPT_API const char *ckpt_store_pg_schema(void)
@@ -690,7 +686,7 @@ typedef struct ckpt__pg_item {
 } ckpt__pg_item;
 
 typedef struct ckpt__pg_gen {
-    uint64_t     epoch, slot, token, seq;
+    uint64_t     epoch, token, seq;
     ckpt__pg_buf items, bytes;
 } ckpt__pg_gen;
 
@@ -885,13 +881,12 @@ static void ckpt__pg_take_gen(ckpt__pg_work *w, const ckpt__pg_call *call,
     ckpt__pg_gen gen;
     memset(&gen, 0, sizeof(gen));
     gen.epoch = ckpt__pg_col(call, row, 3);
-    gen.slot = ckpt__pg_col(call, row, 4);
-    gen.token = ckpt__pg_col(call, row, 5);
-    gen.seq = ckpt__pg_col(call, row, 6);
-    (void)ckpt__pg_decode(&gen, PQgetvalue(call->res, row, 7),
-                          (size_t)PQgetlength(call->res, row, 7),
-                          PQgetvalue(call->res, row, 8),
-                          (size_t)PQgetlength(call->res, row, 8));
+    gen.token = ckpt__pg_col(call, row, 4);
+    gen.seq = ckpt__pg_col(call, row, 5);
+    (void)ckpt__pg_decode(&gen, PQgetvalue(call->res, row, 6),
+                          (size_t)PQgetlength(call->res, row, 6),
+                          PQgetvalue(call->res, row, 7),
+                          (size_t)PQgetlength(call->res, row, 7));
     w->gens.failed = w->gens.failed || gen.items.failed;
     ckpt__pg_add(&w->gens, &gen, sizeof(gen));
     if (w->gens.failed) {
@@ -909,9 +904,9 @@ static ckpt_code ckpt__pg_load(ckpt__pg_call *call, ckpt__pg_place *p)
     CKPT__PG_TRY(ckpt__pg_do(call,
         "SELECT r.version, r.epoch, (SELECT count(*) FROM ckpt_claim c "
         "WHERE c.run = r.run AND c.epoch = $2)::int8, "
-        "g.epoch, g.slot, g.version, g.seq, g.layout, g.bytes "
-        "FROM ckpt_run r LEFT JOIN ckpt_gen g ON g.run = r.run "
-        "WHERE r.run = $1 ORDER BY g.version"));
+        "g.epoch, g.token, g.seq, g.layout, g.bytes "
+        "FROM ckpt_run r LEFT JOIN ckpt_gens g ON g.run = r.run "
+        "WHERE r.run = $1 ORDER BY g.token"));
     const int rows = ckpt__pg_rows(call);
     w->version = rows > 0 ? ckpt__pg_col(call, 0, 0) : 0;
     w->epoch = rows > 0 ? ckpt__pg_col(call, 0, 1) : 0;
@@ -992,9 +987,9 @@ static ckpt_code ckpt__pg_look(ckpt_store *s, void *place, uint64_t epoch_max,
     CKPT__PG_TRY(ckpt__pg_do(&call,
         "SELECT r.epoch, r.version, (SELECT count(*) FROM ckpt_claim c "
         "WHERE c.run = r.run AND c.epoch = $3)::int8, "
-        "g.epoch, g.seq, g.version FROM ckpt_run r LEFT JOIN ckpt_gen g "
+        "g.epoch, g.seq, g.token FROM ckpt_run r LEFT JOIN ckpt_gens g "
         "ON g.run = r.run AND g.epoch <= $2 WHERE r.run = $1 "
-        "ORDER BY g.epoch DESC, g.version DESC LIMIT 9"));
+        "ORDER BY g.epoch DESC, g.token DESC LIMIT 9"));
     if (ckpt__pg_rows(&call) > 0) {
         look->epoch = ckpt__pg_col(&call, 0, 0);
         look->mine = ckpt__pg_col(&call, 0, 2) > 0;
@@ -1018,8 +1013,8 @@ static ckpt_code ckpt__pg_read_row(ckpt__pg_call *call, ckpt__pg_place *p,
     ckpt__pg_arg_int(call, name->epoch);
     ckpt__pg_arg_int(call, name->token);
     CKPT__PG_TRY(ckpt__pg_do(call,
-        "SELECT layout, bytes FROM ckpt_gen "
-        "WHERE run = $1 AND epoch = $2 AND version = $3"));
+        "SELECT layout, bytes FROM ckpt_gens "
+        "WHERE run = $1 AND epoch = $2 AND token = $3"));
     if (ckpt__pg_rows(call) == 0) return CKPT_ERR_STALE;
     const bool whole = ckpt__pg_decode(
         gen, PQgetvalue(call->res, 0, 0), (size_t)PQgetlength(call->res, 0, 0),
@@ -1051,10 +1046,10 @@ static ckpt_code ckpt__pg_fetch(ckpt__pg_call *call, ckpt__pg_place *p,
     ckpt__pg_arg_int(call, name->epoch);
     ckpt__pg_arg_int(call, name->token);
     CKPT__PG_TRY(ckpt__pg_do(call,
-        "SELECT c.at, c.bytes FROM ckpt_gen g LEFT JOIN ckpt_chunk c "
+        "SELECT c.at, c.bytes FROM ckpt_gens g LEFT JOIN ckpt_chunk c "
         "ON c.run = g.run AND c.stream = $2 AND c.at > $3 - 262144 "
         "AND c.at < $4 AND c.at + octet_length(c.bytes) > $3 "
-        "WHERE g.run = $1 AND g.epoch = $5 AND g.version = $6 ORDER BY c.at"));
+        "WHERE g.run = $1 AND g.epoch = $5 AND g.token = $6 ORDER BY c.at"));
     const int rows = ckpt__pg_rows(call);
     for (int i = 0; i < rows && !PQgetisnull(call->res, i, 0); i++) {
         const uint64_t start = ckpt__pg_col(call, i, 0);
@@ -1187,7 +1182,8 @@ static ckpt_code ckpt__pg_whose(ckpt__pg_call *call, const ckpt__pg_place *p,
 }
 
 // The method claim(). The row of the run tells the beat of the highest epoch
-// only, so the claim before takes its own along.
+// and has its generations; what it told of the epoch before moves to the rows of
+// the claim and of the generations.
 static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner,
                                 char nonce[CKPT_NONCE_MAX + 1], ckpt_error *err)
@@ -1204,13 +1200,20 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
         ckpt__pg_arg(&call, CKPT__PG_BYTEA, nonce, strlen(nonce));
         ckpt__pg_arg(&call, CKPT__PG_BYTEA, p->owner, strlen(p->owner));
         ckpt_code rc = ckpt__pg_do(&call,
-            "WITH old AS (SELECT run, epoch, acked, beat_at FROM ckpt_run "
+            "WITH old AS (SELECT * FROM ckpt_run "
             "WHERE run = $1 AND epoch < $2 FOR UPDATE), "
+            "gens AS (INSERT INTO ckpt_gen "
+            "SELECT run, token, epoch, seq, layout, bytes FROM old "
+            "WHERE token <> 0 UNION ALL SELECT run, prev_token, epoch, "
+            "prev_seq, prev_layout, prev_bytes FROM old "
+            "WHERE prev_token <> 0), "
             "past AS (UPDATE ckpt_claim c SET acked = old.acked, "
             "beat_at = old.beat_at FROM old "
             "WHERE c.run = old.run AND c.epoch = old.epoch), "
             "mine AS (UPDATE ckpt_run r SET epoch = $2, "
-            "version = r.version + 1, acked = 0, beat_at = clock_timestamp() "
+            "version = r.version + 1, acked = 0, beat_at = clock_timestamp(), "
+            "token = 0, seq = 0, layout = '', bytes = '', prev_token = 0, "
+            "prev_seq = 0, prev_layout = '', prev_bytes = '' "
             "FROM old WHERE r.run = old.run RETURNING r.run) "
             "INSERT INTO ckpt_claim SELECT run, $2, $3, $4, 0, 0, "
             "clock_timestamp() FROM mine RETURNING run");
@@ -1593,9 +1596,8 @@ static ckpt_code ckpt__pg_put(ckpt_store *s, void *place, const ckpt_gen *base,
 
 // A save, ready to be sent.
 typedef struct ckpt__pg_draft {
-    uint64_t       token;               // that it will have
     uint64_t       streams;             // that it begins
-    uint64_t       slot, seq;
+    uint64_t       goes;                // token of the one that it replaces
     ckpt__pg_gen   gen;
     ckpt__pg_buf   layout;
     ckpt__pg_array stream, at, bytes;   // new chunks
@@ -1632,7 +1634,7 @@ static void ckpt__pg_draft_chunk(ckpt__pg_draft *d, const char *bytes,
         item.stream = last->stream;
         item.from = last->from + last->size;
     } else {
-        item.stream = d->token * 65536 + d->streams++;
+        item.stream = d->gen.token * 65536 + d->streams++;
         item.from = 0;
     }
     for (uint64_t at = 0; at < item.size; at += CKPT__PG_CHUNK_MAX) {
@@ -1735,8 +1737,18 @@ static ckpt_code ckpt__pg_flatten(ckpt__pg_call *call, ckpt__pg_place *p,
     return rc;
 }
 
-// Drafts the save: where its bytes go, which row it takes the place of (the
-// older one of its epoch), and which chunks go with that.
+// The generation that the next save of an epoch replaces: the one before the
+// newest of the epoch. Returns its token, or 0.
+static uint64_t ckpt__pg_replaced(const ckpt__pg_work *w, uint64_t epoch)
+{
+    const ckpt__pg_gen *gens = ckpt__pg_gens(w);
+    const size_t count = ckpt__pg_gen_count(w);
+    return count > 1 && gens[count - 2].epoch == epoch ? gens[count - 2].token
+                                                       : 0;
+}
+
+// Drafts the save: where its bytes go, and which chunks go with the generation
+// that it replaces.
 static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
                                 ckpt__pg_draft *d)
 {
@@ -1748,16 +1760,14 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
                                 gens[count - 1].token };
         CKPT__PG_TRY(ckpt__pg_flatten(call, p, &base));
     }
-    d->token = (p->run != 0 ? w->version : 0) + 1;
+    d->gen.epoch = p->epoch;
+    d->gen.token = (p->run != 0 ? w->version : 0) + 1;
     ckpt__pg_draft_pieces(d, w);
-    for (size_t i = 0; i < count; i++) {
-        d->slot = gens[i].epoch == p->epoch ? 1 - gens[i].slot : d->slot;
-    }
+    d->goes = ckpt__pg_replaced(w, p->epoch);
     ckpt__pg_sweep_add(&d->sweep, &d->gen.items, true);
     for (size_t i = 0; i < count; i++) {
-        const bool goes = gens[i].epoch == p->epoch &&
-                          gens[i].slot == d->slot;
-        ckpt__pg_sweep_add(&d->sweep, &gens[i].items, !goes);
+        ckpt__pg_sweep_add(&d->sweep, &gens[i].items,
+                           gens[i].token != d->goes);
     }
     ckpt__pg_sweep_end(&d->sweep);
     ckpt__pg_encode(&d->gen.items, &d->layout);
@@ -1769,37 +1779,57 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
 // knows; everything else follows from that row. PostgreSQL waits for a claimant
 // that is about to change the row, and then looks at the row again. An earlier
 // owner that only looked at the row would write although it has lost the run.
-#define CKPT__PG_FENCE                                                         \
-    "WITH mine AS (UPDATE ckpt_run SET version = version + 1, "                \
-    "beat_at = clock_timestamp() WHERE run = $1 AND epoch = $2 "               \
-    "AND version = $3 RETURNING run, epoch, version), "
+#define CKPT__PG_SAVE                                                          \
+    "UPDATE ckpt_run SET version = version + 1, beat_at = clock_timestamp(), " \
+    "prev_token = token, prev_seq = seq, prev_layout = layout, "               \
+    "prev_bytes = bytes, token = version + 1, seq = $4, layout = $5, "         \
+    "bytes = $6 WHERE run = $1 AND epoch = $2 AND version = $3 RETURNING run"
 #define CKPT__PG_FIRST                                                         \
-    "WITH mine AS (INSERT INTO ckpt_run (id, epoch, version, acked, beat_at) " \
-    "VALUES ($1, $2, $3 + 1, 0, clock_timestamp()) "                           \
-    "ON CONFLICT (id) DO NOTHING RETURNING run, epoch, version), "             \
-    "made AS (INSERT INTO ckpt_claim SELECT run, epoch, $11, $12, 0, 0, "      \
-    "clock_timestamp() FROM mine), "
+    "INSERT INTO ckpt_run (id, epoch, version, acked, beat_at, token, seq, "   \
+    "layout, bytes, prev_token, prev_seq, prev_layout, prev_bytes) "           \
+    "VALUES ($1, $2, $3 + 1, 0, clock_timestamp(), $3 + 1, $4, $5, $6, "       \
+    "0, 0, '', '') ON CONFLICT (id) DO NOTHING RETURNING run, epoch"
 #define CKPT__PG_CHUNKS                                                        \
-    "new AS (INSERT INTO ckpt_chunk SELECT mine.run, c.s, c.a, c.b "           \
-    "FROM mine, unnest($8, $9, $10) AS c(s, a, b)), "
-#define CKPT__PG_GEN                                                           \
-    "gen AS (INSERT INTO ckpt_gen "                                            \
-    "SELECT run, epoch, $4, version, $5, $6, $7 FROM mine "                    \
-    "ON CONFLICT (run, epoch, slot) DO UPDATE SET "                            \
-    "version = excluded.version, seq = excluded.seq, "                         \
-    "layout = excluded.layout, bytes = excluded.bytes) "                       \
-    "SELECT run, version FROM mine"
+    "INSERT INTO ckpt_chunk SELECT mine.run, c.s, c.a, c.b "                   \
+    "FROM mine, unnest($7, $8, $9) AS c(s, a, b)"
 
-static const char *ckpt__pg_save_text(bool first, bool chunks, bool sweeps)
+static const char *ckpt__pg_save_text(bool first, uint32_t chunks, bool sweeps)
 {
-    if (first) return CKPT__PG_FIRST CKPT__PG_CHUNKS CKPT__PG_GEN;
-    if (sweeps) {
-        return CKPT__PG_FENCE CKPT__PG_CHUNKS
-               CKPT__PG_SWEEP("$11, $12, $13", "$14, $15, $16") ", "
-               CKPT__PG_GEN;
+    if (first) {
+        return "WITH mine AS (" CKPT__PG_FIRST "), "
+               "made AS (INSERT INTO ckpt_claim SELECT run, epoch, $10, $11, "
+               "0, 0, clock_timestamp() FROM mine), "
+               "new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
-    return chunks ? CKPT__PG_FENCE CKPT__PG_CHUNKS CKPT__PG_GEN
-                  : CKPT__PG_FENCE CKPT__PG_GEN;
+    if (sweeps) {
+        return "WITH mine AS (" CKPT__PG_SAVE "), "
+               CKPT__PG_SWEEP("$10, $11, $12", "$13, $14, $15")
+               ", new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
+    }
+    if (chunks == 0) return CKPT__PG_SAVE;
+    if (chunks == 1) {
+        return "WITH mine AS (" CKPT__PG_SAVE ") INSERT INTO ckpt_chunk "
+               "SELECT run, $7, $8, $9 FROM mine RETURNING run";
+    }
+    return "WITH mine AS (" CKPT__PG_SAVE "), "
+           "new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
+}
+
+// Gives new chunks to a call: a single one needs no array.
+static void ckpt__pg_arg_chunks(ckpt__pg_call *call, ckpt__pg_draft *d,
+                                bool alone)
+{
+    enum { ONE = 24 };                          // bytes before the first one
+    if (alone) {
+        ckpt__pg_arg(call, CKPT__PG_INT8, d->stream.buf.at + ONE, 8);
+        ckpt__pg_arg(call, CKPT__PG_INT8, d->at.buf.at + ONE, 8);
+        ckpt__pg_arg(call, CKPT__PG_BYTEA, d->bytes.buf.at + ONE,
+                     d->bytes.buf.n - ONE);
+        return;
+    }
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &d->stream);
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &d->at);
+    ckpt__pg_arg_array(call, CKPT__PG_BYTEAS, &d->bytes);
 }
 
 // Sends a draft.
@@ -1807,22 +1837,19 @@ static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
                                ckpt__pg_draft *d)
 {
     const bool first = p->run == 0, sweeps = d->sweep.gone.stream.count > 0;
-    const bool chunks = d->stream.count > 0;
+    const uint32_t chunks = d->stream.count;
     if (first) {
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->id, strlen(p->id));
     } else {
         ckpt__pg_arg_int(call, p->run);
     }
     ckpt__pg_arg_int(call, p->epoch);
-    ckpt__pg_arg_int(call, d->token - 1);
-    ckpt__pg_arg_int(call, d->slot);
-    ckpt__pg_arg_int(call, d->seq);
+    ckpt__pg_arg_int(call, d->gen.token - 1);
+    ckpt__pg_arg_int(call, d->gen.seq);
     ckpt__pg_arg(call, CKPT__PG_BYTEA, d->layout.at, d->layout.n);
     ckpt__pg_arg(call, CKPT__PG_BYTEA, d->gen.bytes.at, d->gen.bytes.n);
-    if (first || chunks || sweeps) {
-        ckpt__pg_arg_array(call, CKPT__PG_INT8S, &d->stream);
-        ckpt__pg_arg_array(call, CKPT__PG_INT8S, &d->at);
-        ckpt__pg_arg_array(call, CKPT__PG_BYTEAS, &d->bytes);
+    if (first || chunks > 0 || sweeps) {
+        ckpt__pg_arg_chunks(call, d, chunks == 1 && !first && !sweeps);
     }
     if (first) {
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->nonce, strlen(p->nonce));
@@ -1840,19 +1867,15 @@ static void ckpt__pg_stands(ckpt__pg_place *p, ckpt__pg_draft *d)
     ckpt__pg_work *w = p->work;
     for (size_t i = 0; i < ckpt__pg_gen_count(w); i++) {
         ckpt__pg_gen *gen = &ckpt__pg_gens(w)[i];
-        if (gen->epoch == p->epoch && gen->slot == d->slot) {
+        if (gen->token == d->goes) {
             ckpt__pg_gen_free(gen);
             w->gens.n -= sizeof(*gen);
             memmove(gen, gen + 1, w->gens.n - i * sizeof(*gen));
             break;
         }
     }
-    d->gen.epoch = p->epoch;
-    d->gen.slot = d->slot;
-    d->gen.token = d->token;
-    d->gen.seq = d->seq;
     ckpt__pg_add(&w->gens, &d->gen, sizeof(d->gen));
-    w->version = d->token;
+    w->version = d->gen.token;
     w->known = true;
     if (w->gens.failed) {
         w->gens.failed = false;
@@ -1875,8 +1898,9 @@ static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
     }
     const ckpt_code rc = ckpt__pg_why(call, p);
     if (rc != CKPT_OK) return rc;
-    const ckpt__pg_gen *gen = ckpt__pg_find_gen(p->work, p->epoch, d->token);
-    return gen != NULL && gen->seq == d->seq ? CKPT_OK : CKPT_ERR_UNSURE;
+    const ckpt__pg_gen *gen = ckpt__pg_find_gen(p->work, p->epoch,
+                                                d->gen.token);
+    return gen != NULL && gen->seq == d->gen.seq ? CKPT_OK : CKPT_ERR_UNSURE;
 }
 
 // The method publish().
@@ -1889,13 +1913,14 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     ckpt__pg_draft d;
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "save"));
     memset(&d, 0, sizeof(d));
-    d.seq = name->seq;
+    d.gen.seq = name->seq;
     ckpt__pg_read_end(w);
     ckpt_code rc = ckpt__pg_know(&call, p);
     if (rc == CKPT_OK && (w->epoch != p->epoch || !w->mine)) {
         rc = CKPT_ERR_CLAIM_LOST;
     }
     rc = rc == CKPT_OK ? ckpt__pg_prepare(&call, p, &d) : rc;
+    const uint64_t token = d.gen.token;
     if (rc == CKPT_OK) {
         const bool first = p->run == 0;
         rc = ckpt__pg_send(&call, p, &d);
@@ -1915,7 +1940,7 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
         p->doubt = p->run == 0;
         ckpt__pg_forget(w);
     }
-    name->token = rc == CKPT_OK ? d.token : name->token;
+    name->token = rc == CKPT_OK ? token : name->token;
     ckpt__pg_unput(w);
     ckpt__pg_draft_free(&d);
     return ckpt__pg_end(&call, rc);
@@ -1923,40 +1948,67 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
 
 //--- Removing -----------------------------------------------------------------
 
-// Removes claims below an epoch but for our own, generations below it but for
-// one, and their chunks.
-static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
-                                 uint64_t below, uint64_t claims_below,
-                                 uint64_t only, uint64_t keep)
+// What stays in the row of a run: the newest of its two generations that does,
+// and the other one.
+#define CKPT__PG_STAY(column, none)                                            \
+    column " = CASE WHEN $8 = 1 THEN " column " WHEN $9 = 1 THEN prev_"        \
+    column " ELSE " none " END, prev_" column " = CASE WHEN $8 + $9 = 2 "      \
+    "THEN prev_" column " ELSE " none " END"
+
+// Whether a removal takes a generation: those below an epoch but for one, or
+// one alone.
+typedef struct ckpt__pg_removal {
+    uint64_t below, claims_below, only, keep;
+} ckpt__pg_removal;
+
+static bool ckpt__pg_takes(const ckpt__pg_removal *r, const ckpt__pg_gen *gen)
 {
-    ckpt__pg_work *w = p->work;
+    return gen->epoch < r->below && gen->token != r->keep &&
+           (r->only == 0 || gen->token == r->only);
+}
+
+// Removes generations and their chunks, and claims below an epoch but for our
+// own.
+static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
+                                 const ckpt__pg_removal *r)
+{
+    const ckpt__pg_work *w = p->work;
     ckpt__pg_sweep sweep;
+    bool row[2] = { false, false };     // the newest stays, the one before it
     memset(&sweep, 0, sizeof(sweep));
     for (size_t i = 0; i < ckpt__pg_gen_count(w); i++) {
         const ckpt__pg_gen *gen = &ckpt__pg_gens(w)[i];
-        const bool goes = gen->epoch < below && gen->token != keep &&
-                          (only == 0 || gen->token == only);
-        ckpt__pg_sweep_add(&sweep, &gen->items, !goes);
+        const bool stays = !ckpt__pg_takes(r, gen);
+        ckpt__pg_sweep_add(&sweep, &gen->items, stays);
+        if (gen->epoch == p->epoch) {
+            row[1] = row[0];
+            row[0] = stays;
+        }
     }
     ckpt__pg_sweep_end(&sweep);
     ckpt__pg_arg_int(call, p->run);
     ckpt__pg_arg_int(call, p->epoch);
     ckpt__pg_arg_int(call, w->version);
-    ckpt__pg_arg_int(call, claims_below);
-    ckpt__pg_arg_int(call, below);
-    ckpt__pg_arg_int(call, only);
-    ckpt__pg_arg_int(call, keep);
+    ckpt__pg_arg_int(call, r->claims_below);
+    ckpt__pg_arg_int(call, r->below);
+    ckpt__pg_arg_int(call, r->only);
+    ckpt__pg_arg_int(call, r->keep);
+    ckpt__pg_arg_int(call, row[0]);
+    ckpt__pg_arg_int(call, row[1]);
     ckpt__pg_arg_ranges(call, &sweep.gone);
     ckpt__pg_arg_ranges(call, &sweep.stay);
     const ckpt_code rc = ckpt__pg_sweep_failed(&sweep) ?
         ckpt__pg_no_memory(call) : ckpt__pg_do(call,
-            CKPT__PG_FENCE
+            "WITH mine AS (UPDATE ckpt_run SET version = version + 1, "
+            CKPT__PG_STAY("token", "0") ", " CKPT__PG_STAY("seq", "0") ", "
+            CKPT__PG_STAY("layout", "''") ", " CKPT__PG_STAY("bytes", "''")
+            " WHERE run = $1 AND epoch = $2 AND version = $3 RETURNING run), "
             "claims AS (DELETE FROM ckpt_claim c USING mine "
             "WHERE c.run = mine.run AND c.epoch < $4 AND c.epoch <> $2), "
             "gens AS (DELETE FROM ckpt_gen g USING mine "
             "WHERE g.run = mine.run AND g.epoch < $5 "
-            "AND ($6 = 0 OR g.version = $6) AND g.version <> $7), "
-            CKPT__PG_SWEEP("$8, $9, $10", "$11, $12, $13")
+            "AND ($6 = 0 OR g.token = $6) AND g.token <> $7), "
+            CKPT__PG_SWEEP("$10, $11, $12", "$13, $14, $15")
             "SELECT 1 FROM mine");
     ckpt__pg_sweep_free(&sweep);
     return rc;
@@ -1999,8 +2051,10 @@ static ckpt_code ckpt__pg_try_drop(ckpt__pg_call *call, ckpt__pg_place *p,
         rc = ckpt__pg_remove_all(call, p);
     } else {
         const uint64_t below = rest ? INT64_MAX : gen->epoch;
-        rc = ckpt__pg_remove(call, p, below, below, 0,
-                             rest && gen != NULL ? gen->token : 0);
+        const ckpt__pg_removal removal = {
+            below, below, 0, rest && gen != NULL ? gen->token : 0
+        };
+        rc = ckpt__pg_remove(call, p, &removal);
     }
     *done = rc != CKPT_OK || ckpt__pg_rows(call) > 0;
     ckpt__pg_forget(w);
@@ -2046,7 +2100,8 @@ static ckpt_code ckpt__pg_set_aside(ckpt_store *s, void *place,
             return CKPT_OK;                     // it is gone
         }
         if (w->epoch != p->epoch || !w->mine) return CKPT_ERR_CLAIM_LOST;
-        CKPT__PG_TRY(ckpt__pg_remove(&call, p, INT64_MAX, 0, name->token, 0));
+        const ckpt__pg_removal removal = { INT64_MAX, 0, name->token, 0 };
+        CKPT__PG_TRY(ckpt__pg_remove(&call, p, &removal));
         const int rows = ckpt__pg_rows(&call);
         ckpt__pg_reset(&call);
         ckpt__pg_forget(p->work);
@@ -2295,16 +2350,17 @@ CKPT_API const char *ckpt_store_pg_message(const ckpt_store_pg *pg)
 #undef CKPT__PG_ARGS_MAX
 #undef CKPT__PG_CHUNKS
 #undef CKPT__PG_CHUNK_MAX
-#undef CKPT__PG_FENCE
 #undef CKPT__PG_FIRST
-#undef CKPT__PG_GEN
 #undef CKPT__PG_ITEMS_MAX
 #undef CKPT__PG_ITEM_SIZE
 #undef CKPT__PG_LARGE
 #undef CKPT__PG_MS
 #undef CKPT__PG_PAGE
+#undef CKPT__PG_SAVE
 #undef CKPT__PG_SEPARATOR
+#undef CKPT__PG_STAY
 #undef CKPT__PG_SWEEP
+#undef CKPT__PG_TABLE
 #undef CKPT__PG_TRY
 #undef CKPT__PG_VERSION
 
