@@ -27,9 +27,9 @@
 
         ckpt_run    one row for each run: its id, the highest epoch, the beat
                     of that epoch's owner, a version that every change of the
-                    run counts up, and the last two generations of the epoch:
-                    where their bytes are (layout), and the bytes that most
-                    saves change
+                    run counts up, and the last two generations of the epoch.
+                    That of a generation is its seq, where its bytes are
+                    (layout), and the bytes that most saves change
         ckpt_claim  one row for each claim: who made it, and whether the owner
                     has let go
         ckpt_gen    one row for each generation of a lower epoch
@@ -208,27 +208,23 @@ static const char ckpt__pg_tables[] =
     " PRIMARY KEY, id bytea NOT NULL UNIQUE, epoch bigint NOT NULL,"
     " version bigint NOT NULL, acked bigint NOT NULL,"
     " beat_at timestamptz NOT NULL,\n"
-    " token bigint NOT NULL, seq bigint NOT NULL,"
-    " layout bytea NOT NULL, bytes bytea NOT NULL,\n"
-    " prev_token bigint NOT NULL, prev_seq bigint NOT NULL,"
-    " prev_layout bytea NOT NULL, prev_bytes bytea NOT NULL)"
+    " token bigint NOT NULL, gen bytea NOT NULL,"
+    " prev_token bigint NOT NULL, prev bytea NOT NULL)"
     " WITH (fillfactor=50, toast_tuple_target=8160);\n"
     CKPT__PG_TABLE "ckpt_claim (run bigint, epoch bigint,"
     " nonce bytea NOT NULL, owner bytea NOT NULL, state bigint NOT NULL,"
     " acked bigint NOT NULL, beat_at timestamptz NOT NULL,"
     " PRIMARY KEY (run, epoch));\n"
     CKPT__PG_TABLE "ckpt_gen (run bigint, token bigint,"
-    " epoch bigint NOT NULL, seq bigint NOT NULL,"
-    " layout bytea NOT NULL, bytes bytea NOT NULL,"
-    " PRIMARY KEY (run, token));\n"
+    " epoch bigint NOT NULL, gen bytea NOT NULL, PRIMARY KEY (run, token));\n"
     CKPT__PG_TABLE "ckpt_chunk (run bigint, stream bigint, at bigint,"
     " bytes bytea NOT NULL, PRIMARY KEY (run, stream, at));\n"
-    "CREATE OR REPLACE VIEW ckpt_gens (run, token, epoch, seq, layout, bytes)"
-    " AS SELECT run, token, epoch, seq, layout, bytes FROM ckpt_run"
+    "CREATE OR REPLACE VIEW ckpt_gens (run, token, epoch, gen)"
+    " AS SELECT run, token, epoch, gen FROM ckpt_run"
     " WHERE token <> 0 UNION ALL"
-    " SELECT run, prev_token, epoch, prev_seq, prev_layout, prev_bytes"
-    " FROM ckpt_run WHERE prev_token <> 0 UNION ALL"
-    " SELECT run, token, epoch, seq, layout, bytes FROM ckpt_gen;\n"
+    " SELECT run, prev_token, epoch, prev FROM ckpt_run"
+    " WHERE prev_token <> 0 UNION ALL"
+    " SELECT run, token, epoch, gen FROM ckpt_gen;\n"
     CKPT__PG_TABLE "ckpt_schema (version bigint PRIMARY KEY);\n"
     "INSERT INTO ckpt_schema VALUES (1) ON CONFLICT DO NOTHING;\n";
 
@@ -726,26 +722,35 @@ static void ckpt__pg_push(ckpt__pg_buf *items, const ckpt__pg_item *item)
     last->open = item->open;
 }
 
-static void ckpt__pg_encode(const ckpt__pg_buf *items, ckpt__pg_buf *layout)
+// A generation as the database keeps it: seq, how many items, the items, and
+// the bytes.
+static void ckpt__pg_encode(const ckpt__pg_gen *gen, ckpt__pg_buf *to)
 {
-    const ckpt__pg_item *item = ckpt__pg_items(items);
-    for (size_t i = 0; i < ckpt__pg_count(items); i++, item++) {
-        ckpt__pg_add_int(layout, item->stream, 8);
-        ckpt__pg_add_int(layout, item->from, 8);
-        ckpt__pg_add_int(layout, item->size, 8);
-        ckpt__pg_add_int(layout, item->crc, 4);
-        ckpt__pg_add_int(layout, item->open, 4);
+    const ckpt__pg_item *item = ckpt__pg_items(&gen->items);
+    const size_t count = ckpt__pg_count(&gen->items);
+    ckpt__pg_add_int(to, gen->seq, 8);
+    ckpt__pg_add_int(to, count, 8);
+    for (size_t i = 0; i < count; i++, item++) {
+        ckpt__pg_add_int(to, item->stream, 8);
+        ckpt__pg_add_int(to, item->from, 8);
+        ckpt__pg_add_int(to, item->size, 8);
+        ckpt__pg_add_int(to, item->crc, 4);
+        ckpt__pg_add_int(to, item->open, 4);
     }
+    ckpt__pg_add(to, gen->bytes.at, gen->bytes.n);
 }
 
-// Takes a layout and the bytes of a row apart. False: they do not fit together,
-// or there is no memory (then gen->items.failed).
-static bool ckpt__pg_decode(ckpt__pg_gen *gen, const char *layout, size_t n,
-                            const char *bytes, size_t size)
+// Takes what the database has of a generation apart. False: it does not fit
+// together, or there is no memory (then gen->items.failed).
+static bool ckpt__pg_decode(ckpt__pg_gen *gen, const char *at, size_t n)
 {
     uint64_t inlined = 0;
-    for (size_t i = 0; i + CKPT__PG_ITEM_SIZE <= n; i += CKPT__PG_ITEM_SIZE) {
-        const char *at = layout + i;
+    if (n < 16) return false;
+    const uint64_t count = ckpt__pg_int(at + 8, 8);
+    gen->seq = ckpt__pg_int(at, 8);
+    if (count > (n - 16) / CKPT__PG_ITEM_SIZE) return false;
+    at += 16;
+    for (uint64_t i = 0; i < count; i++, at += CKPT__PG_ITEM_SIZE) {
         ckpt__pg_item item;
         memset(&item, 0, sizeof(item));
         item.stream = ckpt__pg_int(at, 8);
@@ -757,9 +762,10 @@ static bool ckpt__pg_decode(ckpt__pg_gen *gen, const char *layout, size_t n,
         inlined += item.stream == 0 ? item.size : 0;
         ckpt__pg_add(&gen->items, &item, sizeof(item));
     }
-    ckpt__pg_add(&gen->bytes, bytes, size);
+    n -= 16 + (size_t)count * CKPT__PG_ITEM_SIZE;
+    ckpt__pg_add(&gen->bytes, at, n);
     gen->items.failed = gen->items.failed || gen->bytes.failed;
-    return !gen->items.failed && n % CKPT__PG_ITEM_SIZE == 0 && inlined == size;
+    return !gen->items.failed && inlined == n;
 }
 
 //--- Places -------------------------------------------------------------------
@@ -882,11 +888,8 @@ static void ckpt__pg_take_gen(ckpt__pg_work *w, const ckpt__pg_call *call,
     memset(&gen, 0, sizeof(gen));
     gen.epoch = ckpt__pg_col(call, row, 3);
     gen.token = ckpt__pg_col(call, row, 4);
-    gen.seq = ckpt__pg_col(call, row, 5);
-    (void)ckpt__pg_decode(&gen, PQgetvalue(call->res, row, 6),
-                          (size_t)PQgetlength(call->res, row, 6),
-                          PQgetvalue(call->res, row, 7),
-                          (size_t)PQgetlength(call->res, row, 7));
+    (void)ckpt__pg_decode(&gen, PQgetvalue(call->res, row, 5),
+                          (size_t)PQgetlength(call->res, row, 5));
     w->gens.failed = w->gens.failed || gen.items.failed;
     ckpt__pg_add(&w->gens, &gen, sizeof(gen));
     if (w->gens.failed) {
@@ -904,7 +907,7 @@ static ckpt_code ckpt__pg_load(ckpt__pg_call *call, ckpt__pg_place *p)
     CKPT__PG_TRY(ckpt__pg_do(call,
         "SELECT r.version, r.epoch, (SELECT count(*) FROM ckpt_claim c "
         "WHERE c.run = r.run AND c.epoch = $2)::int8, "
-        "g.epoch, g.token, g.seq, g.layout, g.bytes "
+        "g.epoch, g.token, g.gen "
         "FROM ckpt_run r LEFT JOIN ckpt_gens g ON g.run = r.run "
         "WHERE r.run = $1 ORDER BY g.token"));
     const int rows = ckpt__pg_rows(call);
@@ -962,8 +965,10 @@ static void ckpt__pg_take_look(const ckpt__pg_call *call, ckpt_look *look)
     for (int i = 0; i < rows && !PQgetisnull(call->res, i, 3); i++) {
         ckpt_gen *gen = &look->gens[look->count++];
         gen->epoch = ckpt__pg_col(call, i, 3);
-        gen->seq = ckpt__pg_col(call, i, 4);
-        gen->token = ckpt__pg_col(call, i, 5);
+        gen->token = ckpt__pg_col(call, i, 4);
+        if (PQgetlength(call->res, i, 5) == 8) {
+            gen->seq = ckpt__pg_int(PQgetvalue(call->res, i, 5), 8);
+        }
     }
 }
 
@@ -987,7 +992,8 @@ static ckpt_code ckpt__pg_look(ckpt_store *s, void *place, uint64_t epoch_max,
     CKPT__PG_TRY(ckpt__pg_do(&call,
         "SELECT r.epoch, r.version, (SELECT count(*) FROM ckpt_claim c "
         "WHERE c.run = r.run AND c.epoch = $3)::int8, "
-        "g.epoch, g.seq, g.token FROM ckpt_run r LEFT JOIN ckpt_gens g "
+        "g.epoch, g.token, substr(g.gen, 1, 8) "
+        "FROM ckpt_run r LEFT JOIN ckpt_gens g "
         "ON g.run = r.run AND g.epoch <= $2 WHERE r.run = $1 "
         "ORDER BY g.epoch DESC, g.token DESC LIMIT 9"));
     if (ckpt__pg_rows(&call) > 0) {
@@ -1013,12 +1019,11 @@ static ckpt_code ckpt__pg_read_row(ckpt__pg_call *call, ckpt__pg_place *p,
     ckpt__pg_arg_int(call, name->epoch);
     ckpt__pg_arg_int(call, name->token);
     CKPT__PG_TRY(ckpt__pg_do(call,
-        "SELECT layout, bytes FROM ckpt_gens "
+        "SELECT gen FROM ckpt_gens "
         "WHERE run = $1 AND epoch = $2 AND token = $3"));
     if (ckpt__pg_rows(call) == 0) return CKPT_ERR_STALE;
-    const bool whole = ckpt__pg_decode(
-        gen, PQgetvalue(call->res, 0, 0), (size_t)PQgetlength(call->res, 0, 0),
-        PQgetvalue(call->res, 0, 1), (size_t)PQgetlength(call->res, 0, 1));
+    const bool whole = ckpt__pg_decode(gen, PQgetvalue(call->res, 0, 0),
+                                       (size_t)PQgetlength(call->res, 0, 0));
     ckpt__pg_reset(call);
     if (gen->items.failed) return ckpt__pg_no_memory(call);
     if (!whole) return CKPT_ERR_DAMAGED;
@@ -1203,17 +1208,15 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
             "WITH old AS (SELECT * FROM ckpt_run "
             "WHERE run = $1 AND epoch < $2 FOR UPDATE), "
             "gens AS (INSERT INTO ckpt_gen "
-            "SELECT run, token, epoch, seq, layout, bytes FROM old "
-            "WHERE token <> 0 UNION ALL SELECT run, prev_token, epoch, "
-            "prev_seq, prev_layout, prev_bytes FROM old "
+            "SELECT run, token, epoch, gen FROM old WHERE token <> 0 "
+            "UNION ALL SELECT run, prev_token, epoch, prev FROM old "
             "WHERE prev_token <> 0), "
             "past AS (UPDATE ckpt_claim c SET acked = old.acked, "
             "beat_at = old.beat_at FROM old "
             "WHERE c.run = old.run AND c.epoch = old.epoch), "
             "mine AS (UPDATE ckpt_run r SET epoch = $2, "
             "version = r.version + 1, acked = 0, beat_at = clock_timestamp(), "
-            "token = 0, seq = 0, layout = '', bytes = '', prev_token = 0, "
-            "prev_seq = 0, prev_layout = '', prev_bytes = '' "
+            "token = 0, gen = '', prev_token = 0, prev = '' "
             "FROM old WHERE r.run = old.run RETURNING r.run) "
             "INSERT INTO ckpt_claim SELECT run, $2, $3, $4, 0, 0, "
             "clock_timestamp() FROM mine RETURNING run");
@@ -1599,7 +1602,7 @@ typedef struct ckpt__pg_draft {
     uint64_t       streams;             // that it begins
     uint64_t       goes;                // token of the one that it replaces
     ckpt__pg_gen   gen;
-    ckpt__pg_buf   layout;
+    ckpt__pg_buf   row;                 // the generation as it is kept
     ckpt__pg_array stream, at, bytes;   // new chunks
     ckpt__pg_sweep sweep;
 } ckpt__pg_draft;
@@ -1607,7 +1610,7 @@ typedef struct ckpt__pg_draft {
 static void ckpt__pg_draft_free(ckpt__pg_draft *d)
 {
     ckpt__pg_gen_free(&d->gen);
-    ckpt__pg_free(&d->layout);
+    ckpt__pg_free(&d->row);
     ckpt__pg_free(&d->stream.buf);
     ckpt__pg_free(&d->at.buf);
     ckpt__pg_free(&d->bytes.buf);
@@ -1616,7 +1619,7 @@ static void ckpt__pg_draft_free(ckpt__pg_draft *d)
 
 static bool ckpt__pg_draft_failed(const ckpt__pg_draft *d)
 {
-    return d->gen.items.failed || d->gen.bytes.failed || d->layout.failed ||
+    return d->gen.items.failed || d->gen.bytes.failed || d->row.failed ||
            d->stream.buf.failed || d->at.buf.failed || d->bytes.buf.failed ||
            ckpt__pg_sweep_failed(&d->sweep);
 }
@@ -1770,7 +1773,7 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
                            gens[i].token != d->goes);
     }
     ckpt__pg_sweep_end(&d->sweep);
-    ckpt__pg_encode(&d->gen.items, &d->layout);
+    ckpt__pg_encode(&d->gen, &d->row);
     return ckpt__pg_draft_failed(d) ? ckpt__pg_no_memory(call) : CKPT_OK;
 }
 
@@ -1781,35 +1784,33 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
 // owner that only looked at the row would write although it has lost the run.
 #define CKPT__PG_SAVE                                                          \
     "UPDATE ckpt_run SET version = version + 1, beat_at = clock_timestamp(), " \
-    "prev_token = token, prev_seq = seq, prev_layout = layout, "               \
-    "prev_bytes = bytes, token = version + 1, seq = $4, layout = $5, "         \
-    "bytes = $6 WHERE run = $1 AND epoch = $2 AND version = $3 RETURNING run"
+    "prev_token = token, prev = gen, token = version + 1, gen = $4 "           \
+    "WHERE run = $1 AND epoch = $2 AND version = $3 RETURNING run"
 #define CKPT__PG_FIRST                                                         \
-    "INSERT INTO ckpt_run (id, epoch, version, acked, beat_at, token, seq, "   \
-    "layout, bytes, prev_token, prev_seq, prev_layout, prev_bytes) "           \
-    "VALUES ($1, $2, $3 + 1, 0, clock_timestamp(), $3 + 1, $4, $5, $6, "       \
-    "0, 0, '', '') ON CONFLICT (id) DO NOTHING RETURNING run, epoch"
+    "INSERT INTO ckpt_run (id, epoch, version, acked, beat_at, token, gen, "   \
+    "prev_token, prev) VALUES ($1, $2, $3 + 1, 0, clock_timestamp(), $3 + 1, " \
+    "$4, 0, '') ON CONFLICT (id) DO NOTHING RETURNING run, epoch"
 #define CKPT__PG_CHUNKS                                                        \
     "INSERT INTO ckpt_chunk SELECT mine.run, c.s, c.a, c.b "                   \
-    "FROM mine, unnest($7, $8, $9) AS c(s, a, b)"
+    "FROM mine, unnest($5, $6, $7) AS c(s, a, b)"
 
 static const char *ckpt__pg_save_text(bool first, uint32_t chunks, bool sweeps)
 {
     if (first) {
         return "WITH mine AS (" CKPT__PG_FIRST "), "
-               "made AS (INSERT INTO ckpt_claim SELECT run, epoch, $10, $11, "
+               "made AS (INSERT INTO ckpt_claim SELECT run, epoch, $8, $9, "
                "0, 0, clock_timestamp() FROM mine), "
                "new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
     if (sweeps) {
         return "WITH mine AS (" CKPT__PG_SAVE "), "
-               CKPT__PG_SWEEP("$10, $11, $12", "$13, $14, $15")
+               CKPT__PG_SWEEP("$8, $9, $10", "$11, $12, $13")
                ", new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
     if (chunks == 0) return CKPT__PG_SAVE;
     if (chunks == 1) {
         return "WITH mine AS (" CKPT__PG_SAVE ") INSERT INTO ckpt_chunk "
-               "SELECT run, $7, $8, $9 FROM mine RETURNING run";
+               "SELECT run, $5, $6, $7 FROM mine RETURNING run";
     }
     return "WITH mine AS (" CKPT__PG_SAVE "), "
            "new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
@@ -1845,9 +1846,7 @@ static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
     }
     ckpt__pg_arg_int(call, p->epoch);
     ckpt__pg_arg_int(call, d->gen.token - 1);
-    ckpt__pg_arg_int(call, d->gen.seq);
-    ckpt__pg_arg(call, CKPT__PG_BYTEA, d->layout.at, d->layout.n);
-    ckpt__pg_arg(call, CKPT__PG_BYTEA, d->gen.bytes.at, d->gen.bytes.n);
+    ckpt__pg_arg(call, CKPT__PG_BYTEA, d->row.at, d->row.n);
     if (first || chunks > 0 || sweeps) {
         ckpt__pg_arg_chunks(call, d, chunks == 1 && !first && !sweeps);
     }
@@ -1950,10 +1949,10 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
 
 // What stays in the row of a run: the newest of its two generations that does,
 // and the other one.
-#define CKPT__PG_STAY(column, none)                                            \
-    column " = CASE WHEN $8 = 1 THEN " column " WHEN $9 = 1 THEN prev_"        \
-    column " ELSE " none " END, prev_" column " = CASE WHEN $8 + $9 = 2 "      \
-    "THEN prev_" column " ELSE " none " END"
+#define CKPT__PG_STAY(column, prev, none)                                      \
+    column " = CASE WHEN $8 = 1 THEN " column " WHEN $9 = 1 THEN " prev        \
+    " ELSE " none " END, " prev " = CASE WHEN $8 + $9 = 2 THEN " prev          \
+    " ELSE " none " END"
 
 // Whether a removal takes a generation: those below an epoch but for one, or
 // one alone.
@@ -2000,8 +1999,8 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
     const ckpt_code rc = ckpt__pg_sweep_failed(&sweep) ?
         ckpt__pg_no_memory(call) : ckpt__pg_do(call,
             "WITH mine AS (UPDATE ckpt_run SET version = version + 1, "
-            CKPT__PG_STAY("token", "0") ", " CKPT__PG_STAY("seq", "0") ", "
-            CKPT__PG_STAY("layout", "''") ", " CKPT__PG_STAY("bytes", "''")
+            CKPT__PG_STAY("token", "prev_token", "0") ", "
+            CKPT__PG_STAY("gen", "prev", "''")
             " WHERE run = $1 AND epoch = $2 AND version = $3 RETURNING run), "
             "claims AS (DELETE FROM ckpt_claim c USING mine "
             "WHERE c.run = mine.run AND c.epoch < $4 AND c.epoch <> $2), "
