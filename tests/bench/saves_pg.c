@@ -9,6 +9,7 @@
 #if !defined(_GNU_SOURCE)
     #define _GNU_SOURCE
 #endif
+#define CLUSTER_HERE
 
 #include "ckpt.h"
 #include "ckpt_store_pg.h"

@@ -17,13 +17,14 @@
 #include <libpq-fe.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-static struct {
+typedef struct cluster_state {
     char        dir[256];       // "": none
     char        bin[256];
     pid_t       maker;          // the process that stops it
@@ -31,8 +32,18 @@ static struct {
     gid_t       gid;
     bool        missing;        // there is no server on this machine
     bool        durable;        // with fsync; set it before the start
-    char        info[512];
-} cluster;
+    char        info[512], pool[512];   // how to connect
+    bool        pooled;
+} cluster_state;
+
+enum { CLUSTER_POOL = 6432 };           // the port of the pooler
+
+// One for the whole program: the file that defines CLUSTER_HERE has it.
+#ifdef CLUSTER_HERE
+cluster_state cluster;
+#else
+extern cluster_state cluster;
+#endif
 
 TEST_FN void cluster_sleep_ms(long ms)
 {
@@ -98,11 +109,11 @@ TEST_FN bool cluster_down(const char *mode)
     return cluster_run(cluster.dir, argv) == 0;
 }
 
-// The number of the server's first process, 0 if it does not run.
-TEST_FN pid_t cluster_pid(void)
+// The number in a file of a process, 0 if there is none.
+TEST_FN pid_t cluster_number_in(const char *name)
 {
-    char path[300], line[32] = "";
-    snprintf(path, sizeof(path), "%s/data/postmaster.pid", cluster.dir);
+    char path[400], line[32] = "";
+    snprintf(path, sizeof(path), "%s/%s", cluster.dir, name);
     FILE *f = fopen(path, "r");
     if (f != NULL) {
         if (fgets(line, sizeof(line), f) == NULL) {
@@ -116,7 +127,7 @@ TEST_FN pid_t cluster_pid(void)
 // Kills the server and what it started, without any warning.
 TEST_FN void cluster_kill(void)
 {
-    const pid_t first = cluster_pid();
+    const pid_t first = cluster_number_in("data/postmaster.pid");
     struct dirent *e;
     if (first <= 1) {
         return;
@@ -145,9 +156,48 @@ TEST_FN void cluster_kill(void)
     }
 }
 
+// Starts a pooler that gives each transaction another session. False: there is
+// none on this machine.
+TEST_FN bool cluster_pool(void)
+{
+    const char *bin = access("/usr/sbin/pgbouncer", X_OK) == 0 ?
+                      "/usr/sbin/pgbouncer" : "pgbouncer";
+    char path[400];
+    snprintf(path, sizeof(path), "%s/pool.ini", cluster.dir);
+    FILE *f = cluster.pooled ? NULL : fopen(path, "w");
+    if (f != NULL) {
+        fprintf(f, "[databases]\n"
+                "postgres = host=%s port=5432 dbname=postgres user=ckpt\n"
+                "[pgbouncer]\nlisten_addr =\nlisten_port = %d\n"
+                "unix_socket_dir = %s\nauth_type = any\n"
+                "pool_mode = transaction\ndefault_pool_size = 4\n"
+                "pidfile = %s/pool.pid\nlogfile = %s/pool.log\n"
+                "server_round_robin = 1\nserver_login_retry = 1\n",
+                cluster.dir, (int)CLUSTER_POOL, cluster.dir, cluster.dir,
+                cluster.dir);
+        fclose(f);
+        const char *argv[] = { bin, "-q", "-d", path, NULL };
+        cluster.pooled = cluster_run(cluster.dir, argv) == 0;
+        snprintf(path, sizeof(path), "%s/.s.PGSQL.%d", cluster.dir,
+                 (int)CLUSTER_POOL);
+        for (unsigned i = 0; i < 500 && cluster.pooled &&
+             access(path, F_OK) != 0; i++) {
+            cluster_sleep_ms(10);
+        }
+        snprintf(cluster.pool, sizeof(cluster.pool),
+                 "host=%s port=%d user=ckpt dbname=postgres", cluster.dir,
+                 (int)CLUSTER_POOL);
+    }
+    return cluster.pooled;
+}
+
 TEST_FN void cluster_end(void)
 {
     if (cluster.dir[0] != '\0' && cluster.maker == getpid()) {
+        const pid_t pool = cluster.pooled ? cluster_number_in("pool.pid") : 0;
+        if (pool > 1) {
+            kill(pool, SIGKILL);
+        }
         (void)cluster_down("immediate");
         (void)temp_dir_remove(cluster.dir);
         cluster.dir[0] = '\0';
@@ -204,10 +254,16 @@ TEST_FN const char *cluster_conninfo(void)
     return cluster.info;
 }
 
+TEST_FN void cluster_be_quiet(void *arg, const char *message)
+{
+    (void)arg, (void)message;
+}
+
 // Executes statements, for the test itself. True if they succeeded.
 TEST_FN bool cluster_sql(const char *sql)
 {
     PGconn *conn = PQconnectdb(cluster.info);
+    (void)PQsetNoticeProcessor(conn, cluster_be_quiet, NULL);
     PGresult *res = PQexec(conn, sql);
     const ExecStatusType status = PQresultStatus(res);
     const bool ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;

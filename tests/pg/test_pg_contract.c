@@ -7,7 +7,9 @@
 #include "ckpt_store_pg.h"
 #include "cluster.h"
 
+// Through a pooler, or not.
 typedef struct pg_user {
+    bool          pooled;
     ckpt_store_pg pg[CONTRACT_PROCESSES + 1];
     unsigned      count;
 } pg_user;
@@ -17,7 +19,8 @@ static ckpt_store *pg_process(void *user, unsigned number)
     pg_user *u = (pg_user *)user;
     ckpt_error err;
     const ckpt_store_pg_desc desc = {
-        .conninfo = cluster_conninfo(), .create = true
+        .conninfo = u->pooled ? cluster.pool : cluster_conninfo(),
+        .create = true
     };
     if (!CT_OK(ckpt_store_pg_open(&u->pg[number], &desc, &err))) {
         printf("%s: %s\n", err.op, ckpt_store_pg_message(&u->pg[number]));
@@ -31,7 +34,7 @@ static ckpt_store *pg_make(void *user)
 {
     pg_user *u = (pg_user *)user;
     u->count = 0;
-    if (!cluster_start()) {
+    if (!cluster_start() || (u->pooled && !cluster_pool())) {
         return NULL;
     }
     ckpt_store *s = pg_process(user, 0);
@@ -69,11 +72,15 @@ static void pg_free(void *user)
     }
 }
 
-static pg_user pg_here;
+#define PG_CONTRACT(of)                                                        \
+    .make = pg_make, .free = pg_free, .process = pg_process, .kill = pg_kill,  \
+    .cut = pg_cut, .user = &(of)
 
-static const contract contract_of_pg = {
-    .make = pg_make, .free = pg_free, .process = pg_process, .kill = pg_kill,
-    .cut = pg_cut, .user = &pg_here
-};
+static pg_user pg_here;
+static pg_user pg_pooled = { .pooled = true };
+
+static const contract contract_of_pg = { PG_CONTRACT(pg_here) };
+static const contract contract_of_pool = { PG_CONTRACT(pg_pooled) };
 
 CONTRACT_SUITE(contract_pg, contract_of_pg)
+CONTRACT_SUITE(contract_pg_pool, contract_of_pool)
