@@ -182,6 +182,10 @@ bench: deps-demo
 	@d='$(BENCH)'; [ -n "$$d" ] || d=/dev/shm; [ -w "$$d" ] || d='$(B)'; \
 	    $(B)/bench "$$d"
 
+# What a save in PostgreSQL costs, beside bare statements; TMPDIR says where.
+bench-pg: $(B)/bench_pg
+	@$(B)/bench_pg
+
 # The core for a microcontroller, and other figures.
 size: deps
 	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/tools/size.sh
@@ -226,6 +230,7 @@ help:
 	@echo 'make mutate     what no test would miss'
 	@echo 'make test-all   all of these, and one table at the end'
 	@echo 'make bench      what resumes and scans cost'
+	@echo 'make bench-pg   what a save in PostgreSQL costs'
 	@echo 'make size       how large the core is on a microcontroller'
 	@echo 'make deps       install what is missing (Debian, as root)'
 	@echo 'make install    headers and library to $(DESTDIR)$(PREFIX)'
@@ -236,5 +241,5 @@ help:
 FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
-        sanitize test-pg bench size deps deps-demo deps-fuzz deps-all install \
+        sanitize test-pg bench bench-pg size deps deps-demo deps-fuzz deps-all install \
         uninstall clean help FORCE

@@ -168,7 +168,6 @@ CKPT_API const char *ckpt_store_pg_schema(void);
 //   The store            the table of methods, listing, opening and closing
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
@@ -177,7 +176,7 @@ CKPT_API const char *ckpt_store_pg_schema(void);
 #include <time.h>
 #include <unistd.h>
 
-#ifndef O_CLOEXEC
+#ifndef CLOCK_MONOTONIC
     #error "include ckpt_store_pg.h (with CKPT_STORE_PG_IMPLEMENTATION) first \
 in the file, or define _POSIX_C_SOURCE=200809L"
 #endif
@@ -662,12 +661,13 @@ static ckpt_code ckpt__pg_end(ckpt__pg_call *call, ckpt_code rc)
 // is a row of chunks that saves append to; it has a number, which no other one
 // of the run ever gets.
 //
-// What a save adds becomes a chunk if it is large, and stays in the row of the
-// generation if it is small: each save sends those bytes again, until what they
-// add up to is large. So a transcript is a few streams, and the layout stays
-// short.
+// What a save adds becomes a chunk if it is large, or if it follows what is kept
+// and is not small, as a message does. The rest stays in the row: each save sends
+// those bytes again, until what they add up to is large. So a transcript is a
+// few streams, and the layout stays short.
 
 #define CKPT__PG_LARGE     1024         // bytes
+#define CKPT__PG_SMALL     256          // bytes
 #define CKPT__PG_SEPARATOR 16           // bytes between two large pieces
 #define CKPT__PG_CHUNK_MAX (256 * 1024) // bytes
 #define CKPT__PG_ITEMS_MAX 256          // more of them are written anew
@@ -1665,7 +1665,8 @@ static size_t ckpt__pg_chunk_of(const ckpt__pg_draft *d,
     const size_t next = i + (follows && i < n && piece[i].stream == 0 &&
                              piece[i].size <= CKPT__PG_SEPARATOR);
     if (next < n && piece[next].stream == 0 && !piece[next].kept &&
-        piece[next].size >= CKPT__PG_LARGE && d->streams < 65535) {
+        piece[next].size >= (follows ? CKPT__PG_SMALL : CKPT__PG_LARGE) &&
+        d->streams < 65535) {
         return next + 1;
     }
     return kept >= CKPT__PG_LARGE && d->streams < 65535 ? i : 0;
@@ -2357,6 +2358,7 @@ CKPT_API const char *ckpt_store_pg_message(const ckpt_store_pg *pg)
 #undef CKPT__PG_PAGE
 #undef CKPT__PG_SAVE
 #undef CKPT__PG_SEPARATOR
+#undef CKPT__PG_SMALL
 #undef CKPT__PG_STAY
 #undef CKPT__PG_SWEEP
 #undef CKPT__PG_TABLE

@@ -16,6 +16,7 @@
 #include "cluster.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 
 enum { KIB = 1024, WORKS = 11, ROUNDS_MAX = 4000 };
 
@@ -171,7 +172,7 @@ static void run_must(ckpt_run *run, ckpt_code rc)
 
 static void run_save(ckpt_run *run)
 {
-    static char message[KIB];
+    char message[KIB];
     memset(message, 'x', sizeof(message));
     memcpy(message, "[\"", 2);
     memcpy(message + sizeof(message) - 2, "\"]", 2);
@@ -264,6 +265,74 @@ static void measure(unsigned from, unsigned to, unsigned rounds)
     }
 }
 
+//--- Many at once -------------------------------------------------------------
+
+enum { CLIENTS = 8, SAVES = 500, IDLE = 2000 };
+
+// A worker on a connection of its own: it saves one run, 1 KiB more each time.
+static void *client(void *id)
+{
+    ckpt_store_pg pg;
+    ckpt_ctx ctx;
+    ckpt_run *run = (ckpt_run *)calloc(1, sizeof(*run));
+    ckpt_error err;
+    const ckpt_store_pg_desc desc = { .conninfo = cluster_conninfo() };
+    if (run == NULL || ckpt_store_pg_open(&pg, &desc, &err) < 0 ||
+        ckpt_init(&ctx, &(ckpt_desc){ .store = &pg.base,
+                                      .throttle_ms = CKPT_OFF }) < 0) {
+        die("begin a client", "no connection");
+    }
+    run_must(run, ckpt_open(&ctx, run, &(ckpt_run_desc){
+        .id = (const char *)id }));
+    for (unsigned i = 0; i < SAVES; i++) {
+        run_save(run);
+    }
+    free(run);
+    ckpt_store_pg_close(&pg);
+    return NULL;
+}
+
+// How many saves a second, what each writes, and how much room a run takes.
+static void many(void)
+{
+    static char ids[CLIENTS][16];
+    pthread_t threads[CLIENTS];
+    const long long wal = cluster_number(
+        "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint");
+    const double since = now_us();
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "client-%u", i);
+        if (pthread_create(&threads[i], NULL, client, ids[i]) != 0) {
+            die("begin a client", "no thread");
+        }
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        (void)pthread_join(threads[i], NULL);
+    }
+    const double took = now_us() - since;
+    const long long wrote = cluster_number(
+        "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint") - wal;
+    printf("%-40s %8.0f a second\n", "ckpt_save, 1 KiB, of 8 clients",
+           CLIENTS * SAVES / took * 1e6);
+    printf("%-40s %8lld bytes\n", "log of the server, for each",
+           wrote / (CLIENTS * SAVES));
+    (void)cluster_sql("TRUNCATE ckpt_run, ckpt_claim, ckpt_gen, ckpt_chunk");
+    for (unsigned i = 0; i < IDLE; i++) {
+        static ckpt_run run;
+        char id[32];
+        snprintf(id, sizeof(id), "idle-%u", i);
+        run_must(&run, ckpt_open(&b.ctx, &run, &(ckpt_run_desc){ .id = id }));
+        run_save(&run);
+        run_must(&run, ckpt_finish(&run, CKPT_INTERRUPTED, NULL));
+    }
+    printf("%-40s %8lld bytes\n", "a run of 1 KiB of messages, at rest",
+           cluster_number("SELECT (pg_total_relation_size('ckpt_run') + "
+                          "pg_total_relation_size('ckpt_claim') + "
+                          "pg_total_relation_size('ckpt_gen') + "
+                          "pg_total_relation_size('ckpt_chunk'))::bigint") /
+           IDLE);
+}
+
 int main(int argc, char **argv)
 {
     unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 400;
@@ -281,5 +350,6 @@ int main(int argc, char **argv)
         qsort(b.us[w], rounds, sizeof(b.us[w][0]), by_size);
         printf("%-40s %8.0f us\n", works[w].name, b.us[w][rounds / 2]);
     }
+    many();
     return 0;
 }

@@ -12,7 +12,7 @@ part() {
     passed=$((passed + p)) failed=$((failed + f))
 }
 part "$B/run_pg"
-part sh tests/pg/fleet.sh "$B/fleet" "$PG_BIN"
+[ -z "$CKPT_LONG" ] || part sh tests/pg/fleet.sh "$B/fleet" "$PG_BIN"
 part sh tests/pg/mutants.sh
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -35,11 +35,11 @@ limit() {
     part form limit 290 sh tests/tools/form.sh
     part storm limit 290 "$B/storm" -e 13 recover fence kill save finish rise \
         begin
+    part pg limit 290 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} \
+        ${STB:+STB="$STB"} test-pg
     part life limit 290 "$B/storm" -t 10 life
 } &
 part suites limit 290 "$B/run_all"
-part pg limit 290 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} ${STB:+STB="$STB"} \
-    test-pg
 part protocol limit 290 sh tests/proof/spin/run.sh quick
 wait
 
