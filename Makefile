@@ -241,5 +241,5 @@ help:
 FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
-        sanitize test-pg bench bench-pg size deps deps-demo deps-fuzz deps-all install \
-        uninstall clean help FORCE
+        sanitize test-pg bench bench-pg size deps deps-demo deps-fuzz \
+        deps-all install uninstall clean help FORCE

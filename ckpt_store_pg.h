@@ -113,8 +113,8 @@ typedef struct ckpt_store_pg {
 //
 // Returns
 //   CKPT_OK             the store is open until ckpt_store_pg_close()
-//   CKPT_ERR_ARGUMENT   .conninfo is missing or cannot be parsed, or .timeout_ms
-//                       is negative
+//   CKPT_ERR_ARGUMENT   .conninfo is missing or cannot be parsed, or
+//                       .timeout_ms is negative
 //   CKPT_ERR_NOT_FOUND  there is no database of that name, or it has no tables
 //                       and .create was not set
 //   CKPT_ERR_ACCESS     the database refuses this user, or the user may not
@@ -153,18 +153,20 @@ CKPT_API const char *ckpt_store_pg_schema(void);
 #define CKPT_STORE_PG_IMPLEMENTATION_DONE
 
 // ROOMS, from the ground up. A room uses only rooms above its own line. The
-// four rooms with a bar stand side by side: none uses another. The rules R1 to
-// R13 stand in ckpt.h, at the door of its implementation.
+// rooms with a bar stand side by side: none uses another. The rules R1 to R13
+// stand in ckpt.h, at the door of its implementation.
 //
 //   The tables           the schema
 //   Bytes                buffers that grow, numbers, sums
 //   Calls                libpq: connecting, sending, waiting, trying again
 //   Layouts              where the bytes of a generation are
 //   Places               what a place holds; which generations stand
-//   Looking and reading  | use places
-//   Claims               |
-//   Publishing           |
-//   Removing             |
+//   Looking and reading  what a place sees
+//   Claims               | use places
+//   Arrays and ranges    |
+//   Putting              | use looking and reading: a range is read, in part
+//   Publishing           | uses putting, too: what was put is written anew
+//   Removing             | uses arrays and ranges
 //   The store            the table of methods, listing, opening and closing
 
 #include <errno.h>
@@ -421,7 +423,7 @@ static const struct ckpt__pg_state {
     { "53100", CKPT_ERR_NO_SPACE,  "write: the server's disk is full" },
     { "53300", CKPT_ERR_RESOURCE,  "connect: the server has too many clients" },
     { "53",    CKPT_ERR_RESOURCE,  "execute: the server is short of memory" },
-    { "54",    CKPT_ERR_TOO_LARGE, "write: it is beyond a limit of the server" },
+    { "54",    CKPT_ERR_TOO_LARGE, "write: a limit of the server is reached" },
     { "55P03", CKPT_ERR_BUSY,      "execute: a row is locked" },
     { "57014", CKPT_ERR_IO,        "execute: the statement was cancelled" }
 };
@@ -628,9 +630,9 @@ static bool ckpt__pg_back_off(const ckpt__pg_call *call, unsigned attempt)
 }
 
 // Executes a statement, as often as it takes. The statement must bear to be
-// done twice: after an answer that was lost, another attempt follows. On success
-// call->res is the result; call->lost says that an attempt before may have been
-// done.
+// done twice: after an answer that was lost, another attempt follows. On
+// success call->res is the result; call->lost says that an attempt before may
+// have been done.
 static ckpt_code ckpt__pg_do(ckpt__pg_call *call, const char *sql)
 {
     call->pg->priv.message[0] = '\0';
@@ -661,10 +663,10 @@ static ckpt_code ckpt__pg_end(ckpt__pg_call *call, ckpt_code rc)
 // is a row of chunks that saves append to; it has a number, which no other one
 // of the run ever gets.
 //
-// What a save adds becomes a chunk if it is large, or if it follows what is kept
-// and is not small, as a message does. The rest stays in the row: each save sends
-// those bytes again, until what they add up to is large. So a transcript is a
-// few streams, and the layout stays short.
+// What a save adds becomes a chunk if it is large, or if it follows what is
+// kept and is not small, as a message does. The rest stays in the row: each save
+// sends those bytes again, until what they add up to is large. So a transcript
+// is a few streams, and the layout stays short.
 
 #define CKPT__PG_LARGE     1024         // bytes
 #define CKPT__PG_SMALL     256          // bytes
@@ -1187,8 +1189,8 @@ static ckpt_code ckpt__pg_whose(ckpt__pg_call *call, const ckpt__pg_place *p,
 }
 
 // The method claim(). The row of the run tells the beat of the highest epoch
-// and has its generations; what it told of the epoch before moves to the rows of
-// the claim and of the generations.
+// and has its generations. What it told of the epoch before moves to the rows
+// of that claim and of its generations.
 static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner,
                                 char nonce[CKPT_NONCE_MAX + 1], ckpt_error *err)
@@ -1301,7 +1303,7 @@ static ckpt_code ckpt__pg_beat(ckpt_store *s, void *place, uint64_t acked,
     return ckpt__pg_end(&call, rows > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST);
 }
 
-//--- Publishing ---------------------------------------------------------------
+//--- Arrays and ranges --------------------------------------------------------
 
 // Arrays as arguments: so many elements, each of a type.
 typedef struct ckpt__pg_array {
@@ -1350,63 +1352,18 @@ static void ckpt__pg_arg_array(ckpt__pg_call *call, Oid type,
     ckpt__pg_arg(call, type, a->buf.at, a->buf.n);
 }
 
-// Ranges of streams as three arrays.
-typedef struct ckpt__pg_ranges {
-    ckpt__pg_array stream, from, to;
-} ckpt__pg_ranges;
-
-static void ckpt__pg_range(ckpt__pg_ranges *r, uint64_t stream, uint64_t from,
-                           uint64_t to)
+// Adds a range of a stream.
+static void ckpt__pg_range(ckpt__pg_array *ranges, const ckpt__pg_item *item)
 {
-    ckpt__pg_element_int(&r->stream, stream);
-    ckpt__pg_element_int(&r->from, from);
-    ckpt__pg_element_int(&r->to, to);
-}
-
-static void ckpt__pg_ranges_free(ckpt__pg_ranges *r)
-{
-    ckpt__pg_free(&r->stream.buf);
-    ckpt__pg_free(&r->from.buf);
-    ckpt__pg_free(&r->to.buf);
-}
-
-static void ckpt__pg_arg_ranges(ckpt__pg_call *call, ckpt__pg_ranges *r)
-{
-    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &r->stream);
-    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &r->from);
-    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &r->to);
-}
-
-// Adds what of a range no item of a list has.
-static void ckpt__pg_spare(ckpt__pg_ranges *gone, const ckpt__pg_item *range,
-                           const ckpt__pg_buf *kept)
-{
-    ckpt__pg_item rest = *range;
-    const uint64_t end = rest.from + rest.size;
-    for (size_t i = 0; i < ckpt__pg_count(kept); i++) {
-        const ckpt__pg_item *k = &ckpt__pg_items(kept)[i];
-        const uint64_t k_end = k->from + k->size;
-        if (k->stream != rest.stream || k_end <= rest.from || k->from >= end) {
-            continue;
-        }
-        if (k->from > rest.from) {              // before it, and behind it
-            rest.size = k->from - rest.from;
-            ckpt__pg_spare(gone, &rest, kept);
-        }
-        if (k_end < end) {
-            rest.from = k_end;
-            rest.size = end - k_end;
-            ckpt__pg_spare(gone, &rest, kept);
-        }
-        return;
-    }
-    ckpt__pg_range(gone, rest.stream, rest.from, end);
+    ckpt__pg_element_int(ranges, item->stream);
+    ckpt__pg_element_int(ranges, item->from);
+    ckpt__pg_element_int(ranges, item->from + item->size);
 }
 
 // What of the chunks goes with generations that go, and what stays.
 typedef struct ckpt__pg_sweep {
-    ckpt__pg_ranges gone, stay;
-    ckpt__pg_buf    kept, dropped;      // items
+    ckpt__pg_array gone, stay;          // ranges
+    ckpt__pg_buf   kept, dropped;       // items
 } ckpt__pg_sweep;
 
 static void ckpt__pg_sweep_add(ckpt__pg_sweep *sweep, const ckpt__pg_buf *items,
@@ -1416,48 +1373,71 @@ static void ckpt__pg_sweep_add(ckpt__pg_sweep *sweep, const ckpt__pg_buf *items,
     sweep->kept.failed = sweep->kept.failed || sweep->dropped.failed;
 }
 
-static void ckpt__pg_sweep_end(ckpt__pg_sweep *sweep)
+// Whether one item of a list has a whole range. Where two of them have it
+// together, the range is looked at in vain.
+static bool ckpt__pg_has(const ckpt__pg_buf *items, const ckpt__pg_item *range)
 {
-    for (size_t i = 0; i < ckpt__pg_count(&sweep->dropped); i++) {
-        const ckpt__pg_item *item = &ckpt__pg_items(&sweep->dropped)[i];
-        if (item->stream != 0) {
-            ckpt__pg_spare(&sweep->gone, item, &sweep->kept);
+    const ckpt__pg_item *item = ckpt__pg_items(items);
+    for (size_t i = 0; i < ckpt__pg_count(items); i++, item++) {
+        if (item->stream == range->stream && item->from <= range->from &&
+            item->from + item->size >= range->from + range->size) {
+            return true;
         }
     }
-    for (size_t i = 0; i < ckpt__pg_count(&sweep->kept); i++) {
-        const ckpt__pg_item *item = &ckpt__pg_items(&sweep->kept)[i];
-        if (item->stream != 0 && sweep->gone.stream.count > 0) {
-            ckpt__pg_range(&sweep->stay, item->stream, item->from,
-                           item->from + item->size);
+    return false;
+}
+
+static void ckpt__pg_sweep_end(ckpt__pg_sweep *sweep)
+{
+    const ckpt__pg_item *item = ckpt__pg_items(&sweep->dropped);
+    for (size_t i = 0; i < ckpt__pg_count(&sweep->dropped); i++, item++) {
+        if (item->stream != 0 && !ckpt__pg_has(&sweep->kept, item)) {
+            ckpt__pg_range(&sweep->gone, item);
+        }
+    }
+    item = ckpt__pg_items(&sweep->kept);
+    for (size_t i = 0; i < ckpt__pg_count(&sweep->kept); i++, item++) {
+        if (item->stream != 0 && sweep->gone.count > 0) {
+            ckpt__pg_range(&sweep->stay, item);
         }
     }
 }
 
 static bool ckpt__pg_sweep_failed(const ckpt__pg_sweep *s)
 {
-    return s->kept.failed || s->gone.stream.buf.failed ||
-           s->gone.from.buf.failed || s->gone.to.buf.failed ||
-           s->stay.stream.buf.failed || s->stay.from.buf.failed ||
-           s->stay.to.buf.failed;
+    return s->kept.failed || s->gone.buf.failed || s->stay.buf.failed;
 }
 
 static void ckpt__pg_sweep_free(ckpt__pg_sweep *sweep)
 {
-    ckpt__pg_ranges_free(&sweep->gone);
-    ckpt__pg_ranges_free(&sweep->stay);
+    ckpt__pg_free(&sweep->gone.buf);
+    ckpt__pg_free(&sweep->stay.buf);
     ckpt__pg_free(&sweep->kept);
     ckpt__pg_free(&sweep->dropped);
 }
 
-// Removes the chunks that overlap one of three arrays of ranges, and none of
-// three others: a range may begin or end within a chunk.
+static void ckpt__pg_arg_sweep(ckpt__pg_call *call, ckpt__pg_sweep *sweep)
+{
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep->gone);
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep->stay);
+}
+
+// The ranges of an array.
+#define CKPT__PG_RANGES(array)                                                 \
+    "(SELECT " array "[i], " array "[i + 1], " array "[i + 2] "                \
+    "FROM generate_series(1, cardinality(" array "), 3) AS i)"
+
+// Removes the chunks that overlap a range of one array, and none of another: a
+// range may begin or end within a chunk.
 #define CKPT__PG_SWEEP(gone, stay)                                             \
     "sweep AS (DELETE FROM ckpt_chunk c USING mine, "                          \
-    "unnest(" gone ") AS d(s, a, b) WHERE c.run = mine.run "                   \
+    CKPT__PG_RANGES(gone) " AS d(s, a, b) WHERE c.run = mine.run "             \
     "AND c.stream = d.s AND c.at > d.a - 262144 AND c.at < d.b "               \
     "AND c.at + octet_length(c.bytes) > d.a AND NOT EXISTS (SELECT 1 "         \
-    "FROM unnest(" stay ") AS k(s, a, b) WHERE k.s = c.stream "                \
+    "FROM " CKPT__PG_RANGES(stay) " AS k(s, a, b) WHERE k.s = c.stream "       \
     "AND c.at < k.b AND c.at + octet_length(c.bytes) > k.a)) "
+
+//--- Putting ------------------------------------------------------------------
 
 // The sum of part of an item, with as little reading as it takes. If the part
 // ends within the item, it is the last one of its range, and would is the sum
@@ -1596,6 +1576,8 @@ static ckpt_code ckpt__pg_put(ckpt_store *s, void *place, const ckpt_gen *base,
     }
     return ckpt__pg_end(&call, rc);
 }
+
+//--- Publishing ---------------------------------------------------------------
 
 // A save, ready to be sent.
 typedef struct ckpt__pg_draft {
@@ -1805,7 +1787,7 @@ static const char *ckpt__pg_save_text(bool first, uint32_t chunks, bool sweeps)
     }
     if (sweeps) {
         return "WITH mine AS (" CKPT__PG_SAVE "), "
-               CKPT__PG_SWEEP("$8, $9, $10", "$11, $12, $13")
+               CKPT__PG_SWEEP("$8", "$9")
                ", new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
     if (chunks == 0) return CKPT__PG_SAVE;
@@ -1838,7 +1820,7 @@ static void ckpt__pg_arg_chunks(ckpt__pg_call *call, ckpt__pg_draft *d,
 static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
                                ckpt__pg_draft *d)
 {
-    const bool first = p->run == 0, sweeps = d->sweep.gone.stream.count > 0;
+    const bool first = p->run == 0, sweeps = d->sweep.gone.count > 0;
     const uint32_t chunks = d->stream.count;
     if (first) {
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->id, strlen(p->id));
@@ -1855,8 +1837,7 @@ static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->nonce, strlen(p->nonce));
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->owner, strlen(p->owner));
     } else if (sweeps) {
-        ckpt__pg_arg_ranges(call, &d->sweep.gone);
-        ckpt__pg_arg_ranges(call, &d->sweep.stay);
+        ckpt__pg_arg_sweep(call, &d->sweep);
     }
     return ckpt__pg_do(call, ckpt__pg_save_text(first, chunks, sweeps));
 }
@@ -1995,8 +1976,7 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
     ckpt__pg_arg_int(call, r->keep);
     ckpt__pg_arg_int(call, row[0]);
     ckpt__pg_arg_int(call, row[1]);
-    ckpt__pg_arg_ranges(call, &sweep.gone);
-    ckpt__pg_arg_ranges(call, &sweep.stay);
+    ckpt__pg_arg_sweep(call, &sweep);
     const ckpt_code rc = ckpt__pg_sweep_failed(&sweep) ?
         ckpt__pg_no_memory(call) : ckpt__pg_do(call,
             "WITH mine AS (UPDATE ckpt_run SET version = version + 1, "
@@ -2008,7 +1988,7 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
             "gens AS (DELETE FROM ckpt_gen g USING mine "
             "WHERE g.run = mine.run AND g.epoch < $5 "
             "AND ($6 = 0 OR g.token = $6) AND g.token <> $7), "
-            CKPT__PG_SWEEP("$10, $11, $12", "$13, $14, $15")
+            CKPT__PG_SWEEP("$10", "$11")
             "SELECT 1 FROM mine");
     ckpt__pg_sweep_free(&sweep);
     return rc;
@@ -2356,6 +2336,7 @@ CKPT_API const char *ckpt_store_pg_message(const ckpt_store_pg *pg)
 #undef CKPT__PG_LARGE
 #undef CKPT__PG_MS
 #undef CKPT__PG_PAGE
+#undef CKPT__PG_RANGES
 #undef CKPT__PG_SAVE
 #undef CKPT__PG_SEPARATOR
 #undef CKPT__PG_SMALL

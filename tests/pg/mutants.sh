@@ -63,7 +63,7 @@ mutant "a claim that does not ask whether it is higher" contract_pg. \
 mutant "a statement that failed with 40001 is not tried again" pg.a_serial \
     -e 's/strcmp(state, "40001") == 0/strcmp(state, "none") == 0/'
 mutant "chunks of what a save replaces stay" pg.any_saves \
-    -e 's/sweeps = d->sweep.gone.stream.count > 0/sweeps = false/'
+    -e 's/sweeps = d->sweep.gone.count > 0/sweeps = false/'
 mutant "a chunk goes that another generation has" pg.any_saves \
     -e 's/"AND c.at + octet_length(c.bytes) > d.a AND NOT EXISTS (SELECT 1 "/"AND c.at + octet_length(c.bytes) > d.a AND (true OR NOT EXISTS (SELECT 1 "/' \
     -e 's/"AND c.at < k.b AND c.at + octet_length(c.bytes) > k.a)) "/"AND c.at < k.b AND c.at + octet_length(c.bytes) > k.a))) "/'

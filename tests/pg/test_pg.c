@@ -9,6 +9,7 @@
 #include "proxy.h"
 
 #include <pthread.h>
+#include <sys/mount.h>
 
 //--- Stores and runs ----------------------------------------------------------
 
@@ -133,6 +134,14 @@ static bool place_begin(place *p, ckpt_store_pg *pg, const char *id)
     return CHECK_INT(place_open(p, pg, id, CKPT_HOW_NEW), CKPT_OK) &&
            CHECK_INT(place_claim(p, 1), CKPT_OK) &&
            CHECK_INT(place_save(p, 1, "one"), CKPT_OK);
+}
+
+static uint32_t dice_state;
+
+static uint32_t dice(uint32_t n)
+{
+    dice_state = dice_state * UINT32_C(1664525) + UINT32_C(1013904223);
+    return (dice_state >> 8) % n;
 }
 
 //--- Claimants and owners -----------------------------------------------------
@@ -711,6 +720,73 @@ static void a_save_that_the_database_refuses_changes_nothing(void)
     done();
 }
 
+// Text that does not get smaller.
+static const char *noise(void)
+{
+    static char text[3 << 20];
+    dice_state = 1;
+    for (size_t i = 0; i < sizeof(text) - 1; i++) {
+        text[i] = (char)(' ' + dice(94));
+    }
+    return text;
+}
+
+static void a_full_disk_refuses_a_save_and_keeps_what_it_has(void)
+{
+    char dir[300], sql[400];
+    place p;
+    if (!ready()) {
+        return;
+    }
+    snprintf(dir, sizeof(dir), "%s/small", cluster.dir);
+    snprintf(sql, sizeof(sql), "CREATE TABLESPACE small LOCATION '%s'", dir);
+    if (mkdir(dir, 0700) < 0 || mount("ckpt", dir, "tmpfs", 0, "size=2m") < 0) {
+        TEST_SKIP("no small disk can be mounted");
+    }
+    CHECK(chown(dir, cluster.uid, cluster.gid) == 0);
+    CHECK(cluster_sql(sql));
+    if (place_begin(&p, &t.pg, "a")) {
+        CHECK_INT(place_save(&p, 2, large_text()), CKPT_OK);
+        refused_save(&p, 3, noise(),
+                     "ALTER TABLE ckpt_chunk SET TABLESPACE small",
+                     "ALTER TABLE ckpt_chunk SET TABLESPACE pg_default",
+                     CKPT_ERR_NO_SPACE, "write: the server's disk is full");
+        place_close(&p);
+    }
+    CHECK(cluster_sql("DROP TABLESPACE small"));
+    CHECK(umount(dir) == 0);
+    done();
+}
+
+static void an_id_may_have_every_byte(void)
+{
+    bool seen[256] = { false };
+    ckpt_cursor cursor;
+    char id[CKPT_ID_MAX + 1];
+    place p;
+    unsigned count = 0;
+    if (!ready()) {
+        return;
+    }
+    for (unsigned c = 1; c < 256; c++) {
+        const char byte[] = { 'a', (char)(unsigned char)c, 'z', '\0' };
+        CHECK(place_begin(&p, &t.pg, byte));
+        place_close(&p);
+        CHECK_INT(place_open(&p, &t.pg, byte, CKPT_HOW_FIND), CKPT_OK);
+        CHECK_INT(place_newest(&p), 1);
+        place_close(&p);
+    }
+    memset(&cursor, 0, sizeof(cursor));
+    ckpt_store *s = &t.pg.base;
+    while (s->methods->list(s, CKPT_AT_RUNS, &cursor, id, &t.err) == CKPT_OK) {
+        CHECK(strlen(id) == 3 && !seen[(unsigned char)id[1]]);
+        seen[(unsigned char)id[1]] = true;
+        count++;
+    }
+    CHECK_INT(count, 255);
+    done();
+}
+
 // It accepts, as its system does for it, and never answers.
 static void a_server_that_never_answers_is_given_up(void)
 {
@@ -763,14 +839,6 @@ static void the_printed_schema_is_what_the_store_makes(void)
 // A transcript in the test's own memory.
 static char   model[1 << 19];
 static size_t model_size;
-
-static uint32_t dice_state;
-
-static uint32_t dice(uint32_t n)
-{
-    dice_state = dice_state * UINT32_C(1664525) + UINT32_C(1013904223);
-    return (dice_state >> 8) % n;
-}
 
 // The messages of the model, from one on, as an array; and where it stands.
 static size_t model_ends[4096];
@@ -1041,6 +1109,8 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(what_is_wrong_with_a_connection_is_said)                                 \
     X(tables_of_another_version_are_left_alone)                                \
     X(a_save_that_the_database_refuses_changes_nothing)                        \
+    X(a_full_disk_refuses_a_save_and_keeps_what_it_has)                        \
+    X(an_id_may_have_every_byte)                                               \
     X(a_server_that_never_answers_is_given_up)                                 \
     X(the_printed_schema_is_what_the_store_makes)                              \
     X(any_saves_come_back_as_they_were)                                        \
