@@ -640,6 +640,8 @@ static ckpt_code ckpt__pg_do(ckpt__pg_call *call, const char *sql)
         call->err->sys = 0;
         const ckpt__pg_fate fate = ckpt__pg_attempt(call, sql);
         if (fate == CKPT__PG_DONE) return CKPT_OK;
+        PQclear(call->res);             // of a statement whose end was lost
+        call->res = NULL;
         call->lost = call->lost || fate == CKPT__PG_LOST;
         if (fate == CKPT__PG_FAILED || call->once ||
             !ckpt__pg_back_off(call, attempt)) {

@@ -158,7 +158,7 @@ with_pg() {
     { sed -n 1p "$work/core.c"; cat "$work/pg.c"; } >"$work/static.c"
     # shellcheck disable=SC2086
     compile gcc static.c -std=c99 -O2 -DCKPT_STATIC $warn $warn_c || return 1
-    compile gcc pg.c -std=c99 -O0 || return 1
+    compile gcc pg.c -std=c99 -O0 -fno-pic -fno-pie || return 1
     nm -g --defined-only "$work/pg.o" | grep -v ' ckpt_store_pg_' && return 1
     nm "$work/pg.o" | grep -E ' [BbCDdGgSs] ' && return 1
     gcc $inc -std=c99 -dD -E "$work/pg.c" | awk '
