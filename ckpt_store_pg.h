@@ -16,10 +16,10 @@
         ckpt_store_pg_desc   desc = { .conninfo = "dbname=agents" };
         ckpt_code            rc = ckpt_store_pg_open(&pg, &desc, NULL);
 
-    The store needs POSIX.1-2008 and libpq 14 or later, and was tested with
-    PostgreSQL 15. It keeps no state in a session, so that it works through a
-    pooler that gives each transaction another session. CockroachDB and
-    YugabyteDB speak the protocol; they were not tested.
+    The store needs POSIX.1-2008 and libpq, and was tested with PostgreSQL 15,
+    17 and 18. It keeps no state in a session, so that it works through a pooler
+    that gives each transaction another session. CockroachDB and YugabyteDB
+    speak the protocol; they were not tested.
 
     IN THE DATABASE
     ===============
