@@ -1608,6 +1608,19 @@ static bool ckpt__pg_draft_failed(const ckpt__pg_draft *d)
            ckpt__pg_sweep_failed(&d->sweep);
 }
 
+// Whether a save may append to the last item: a range that was put twice must
+// not be followed by two chunks at one place.
+static bool ckpt__pg_may_append(const ckpt__pg_buf *items)
+{
+    const ckpt__pg_item *last = ckpt__pg_last(items);
+    bool may = last != NULL && last->stream != 0 && last->open;
+    for (const ckpt__pg_item *i = ckpt__pg_items(items); may && i < last; i++) {
+        may = i->stream != last->stream ||
+              i->from + i->size <= last->from + last->size;
+    }
+    return may;
+}
+
 // Appends bytes to the stream that the last item ends, or begins another one.
 // The token of a generation is never given again, so the numbers of the streams
 // that it begins are not, either.
@@ -1617,7 +1630,7 @@ static void ckpt__pg_draft_chunk(ckpt__pg_draft *d, const char *bytes,
     const ckpt__pg_item *last = ckpt__pg_last(&d->gen.items);
     ckpt__pg_item item = *piece;
     item.open = true;
-    if (last != NULL && last->stream != 0 && last->open) {
+    if (ckpt__pg_may_append(&d->gen.items)) {
         item.stream = last->stream;
         item.from = last->from + last->size;
     } else {

@@ -928,6 +928,41 @@ static void any_saves_come_back_as_they_were(void)
     done();
 }
 
+// The core does not, but a store takes any ranges in any order.
+static void a_range_may_be_put_twice_and_followed_by_more_each_time(void)
+{
+    static char want[20000], have[20001];
+    const size_t n = sizeof(large) - 1;
+    place p;
+    size_t size = 0, got = 0;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    ckpt_store *s = &t.pg.base;
+    CHECK_INT(place_save(&p, 2, large_text()), CKPT_OK);
+    const ckpt_gen base = p.gen;
+    for (unsigned i = 0; i < 4; i++) {
+        const ckpt_part range = { NULL, 0, n, ckpt_crc32c(0, large, n) };
+        CHECK_INT(s->methods->put(s, p.bytes, &base, &range, &p.err), CKPT_OK);
+        memcpy(want + size, large, n);
+        size += n;
+        char more[500];
+        memset(more, 'a' + (int)i, sizeof(more));
+        const ckpt_part part = {
+            more, 0, sizeof(more), ckpt_crc32c(0, more, sizeof(more))
+        };
+        CHECK_INT(s->methods->put(s, p.bytes, &base, &part, &p.err), CKPT_OK);
+        memcpy(want + size, more, sizeof(more));
+        size += sizeof(more);
+    }
+    CHECK_INT(place_publish(&p, 3), CKPT_OK);
+    CHECK_INT(s->methods->read(s, p.bytes, &p.gen, 0, have, sizeof(have), &got,
+                               &p.err), CKPT_OK);
+    CHECK(got == size && memcmp(want, have, size) == 0);
+    place_close(&p);
+    done();
+}
+
 // How many bytes one more message of 1 KiB sends.
 static unsigned long sent_by_a_save(size_t transcript)
 {
@@ -1114,6 +1149,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_server_that_never_answers_is_given_up)                                 \
     X(the_printed_schema_is_what_the_store_makes)                              \
     X(any_saves_come_back_as_they_were)                                        \
+    X(a_range_may_be_put_twice_and_followed_by_more_each_time)                 \
     X(a_save_sends_what_is_new_whatever_the_transcript)                        \
     X(rows_that_were_changed_are_damaged)                                      \
     X(a_child_of_fork_leaves_the_connection_alone)                             \
