@@ -928,6 +928,43 @@ static void any_saves_come_back_as_they_were(void)
     done();
 }
 
+// Each edit of the last message ends a stream in the middle, and the next
+// message begins another one.
+static void a_transcript_that_is_edited_for_ever_stays_in_few_pieces(void)
+{
+    static char out[4096];
+    const ckpt_run_desc desc = { .id = "edited" };
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    dice_state = 5;
+    model_size = model_count = 0;
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    for (unsigned i = 0; i < 700; i++) {
+        const size_t keep = model_count - (i % 2);
+        model_count = keep;
+        model_size = keep > 0 ? model_ends[keep - 1] : 0;
+        const size_t from = model_size + (keep > 0);
+        model_add(400);
+        const size_t n = model_size - from;
+        memcpy(out, "[", 1);
+        memcpy(out + 1, model + from, n);
+        memcpy(out + 1 + n, "]", 1);
+        const ckpt_save_desc save = {
+            .turn = i, .append_at = keep, .messages = { out, n + 2 }
+        };
+        if (!CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK)) {
+            break;
+        }
+    }
+    CHECK(model_is(&t.run));
+    CHECK(cluster_number("SELECT octet_length(gen) FROM ckpt_run") < 9500);
+    CHECK(cluster_number("SELECT sum(octet_length(bytes)) FROM ckpt_chunk") <
+          4 * (long long)model_size);
+    CHECK(ckpt_finish(&t.run, CKPT_COMPLETED, NULL) >= 0);
+    done();
+}
+
 // The core does not, but a store takes any ranges in any order.
 static void a_range_may_be_put_twice_and_followed_by_more_each_time(void)
 {
@@ -1149,6 +1186,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_server_that_never_answers_is_given_up)                                 \
     X(the_printed_schema_is_what_the_store_makes)                              \
     X(any_saves_come_back_as_they_were)                                        \
+    X(a_transcript_that_is_edited_for_ever_stays_in_few_pieces)                \
     X(a_range_may_be_put_twice_and_followed_by_more_each_time)                 \
     X(a_save_sends_what_is_new_whatever_the_transcript)                        \
     X(rows_that_were_changed_are_damaged)                                      \
