@@ -273,13 +273,18 @@ static void ckpt__pg_add(ckpt__pg_buf *b, const void *bytes, size_t n)
     }
 }
 
-// Adds a number of size bytes, the highest first, as the protocol has it.
+// Writes a number of size bytes, the highest first, as the protocol has it.
+static void ckpt__pg_write(char *to, uint64_t value, unsigned size)
+{
+    for (; size > 0; value >>= 8) {
+        to[--size] = (char)(unsigned char)(value & 255);
+    }
+}
+
 static void ckpt__pg_add_int(ckpt__pg_buf *b, uint64_t value, unsigned size)
 {
-    unsigned char bytes[8];
-    for (unsigned i = 0; i < size; i++) {
-        bytes[i] = (unsigned char)(value >> (8 * (size - 1 - i)));
-    }
+    char bytes[8];
+    ckpt__pg_write(bytes, value, size);
     ckpt__pg_add(b, bytes, size);
 }
 
@@ -387,11 +392,8 @@ static void ckpt__pg_arg(ckpt__pg_call *call, Oid type, const void *bytes,
 
 static void ckpt__pg_arg_int(ckpt__pg_call *call, uint64_t value)
 {
-    char *to = call->ints[call->n];
-    for (unsigned i = 0; i < 8; i++) {
-        to[i] = (char)(unsigned char)(value >> (56 - 8 * i));
-    }
-    ckpt__pg_arg(call, CKPT__PG_INT8, to, 8);
+    ckpt__pg_write(call->ints[call->n], value, 8);
+    ckpt__pg_arg(call, CKPT__PG_INT8, call->ints[call->n], 8);
 }
 
 static int ckpt__pg_rows(const ckpt__pg_call *call)
@@ -666,9 +668,9 @@ static ckpt_code ckpt__pg_end(ckpt__pg_call *call, ckpt_code rc)
 // of the run ever gets.
 //
 // What a save adds becomes a chunk if it is large, or if it follows what is
-// kept and is not small, as a message does. The rest stays in the row: each save
-// sends those bytes again, until what they add up to is large. So a transcript
-// is a few streams, and the layout stays short.
+// kept and is not small, as a message does. The rest stays in the row: each
+// save sends those bytes again, until what they add up to is large. So a
+// transcript is a few streams, and the layout stays short.
 
 #define CKPT__PG_LARGE     1024         // bytes
 #define CKPT__PG_SMALL     256          // bytes
@@ -1037,12 +1039,13 @@ static ckpt_code ckpt__pg_read_row(ckpt__pg_call *call, ckpt__pg_place *p,
 }
 
 // Reads bytes of a stream into the window: from one place on, at most to
-// another, and at least one. Chunks are shared by generations, so whether the
-// chunks are those of this one is asked in the same statement.
+// another, at least one, and a limited number. Generations share chunks, so the
+// same statement asks whether this generation stands.
 static ckpt_code ckpt__pg_fetch(ckpt__pg_call *call, ckpt__pg_place *p,
                                 const ckpt_gen *name, uint64_t stream,
                                 uint64_t from, uint64_t to)
 {
+    const uint64_t most = 512 * 1024;
     ckpt__pg_buf *window = &p->work->window;
     uint64_t at = from;
     window->n = 0;
@@ -1051,7 +1054,7 @@ static ckpt_code ckpt__pg_fetch(ckpt__pg_call *call, ckpt__pg_place *p,
     ckpt__pg_arg_int(call, p->run);
     ckpt__pg_arg_int(call, stream);
     ckpt__pg_arg_int(call, from);
-    ckpt__pg_arg_int(call, to);
+    ckpt__pg_arg_int(call, to - from < most ? to : from + most);
     ckpt__pg_arg_int(call, name->epoch);
     ckpt__pg_arg_int(call, name->token);
     CKPT__PG_TRY(ckpt__pg_do(call,
@@ -1082,15 +1085,13 @@ static ckpt_code ckpt__pg_copy(ckpt__pg_call *call, ckpt__pg_place *p,
                                const ckpt_gen *name, const ckpt__pg_item *item,
                                uint64_t from, char *buf, uint64_t *n)
 {
-    const uint64_t most = 512 * 1024;
     ckpt__pg_work *w = p->work;
     uint64_t at = item->from + from;
     const uint64_t left = item->size - from;
     if (w->window.n == 0 || w->window_stream != item->stream ||
         at < w->window_from || at - w->window_from >= w->window.n) {
-        const uint64_t ahead = left < most ? left : most;
         CKPT__PG_TRY(ckpt__pg_fetch(call, p, name, item->stream, at,
-                                    at + ahead));
+                                    at + left));
     }
     at -= w->window_from;
     *n = *n < left ? *n : left;
@@ -1329,10 +1330,8 @@ static void ckpt__pg_element(ckpt__pg_array *a, uint32_t type,
 
 static void ckpt__pg_element_int(ckpt__pg_array *a, uint64_t value)
 {
-    unsigned char bytes[8];
-    for (unsigned i = 0; i < 8; i++) {
-        bytes[i] = (unsigned char)(value >> (56 - 8 * i));
-    }
+    char bytes[8];
+    ckpt__pg_write(bytes, value, 8);
     ckpt__pg_element(a, CKPT__PG_INT8, bytes, 8);
 }
 
@@ -1348,9 +1347,7 @@ static void ckpt__pg_arg_array(ckpt__pg_call *call, Oid type,
         ckpt__pg_arg(call, type, empty[type == CKPT__PG_BYTEAS], 12);
         return;
     }
-    for (unsigned i = 0; i < 4; i++) {
-        a->buf.at[12 + i] = (char)(unsigned char)(a->count >> (24 - 8 * i));
-    }
+    ckpt__pg_write(a->buf.at + 12, a->count, 4);
     ckpt__pg_arg(call, type, a->buf.at, a->buf.n);
 }
 
@@ -1449,7 +1446,8 @@ static ckpt_code ckpt__pg_part_sum(ckpt__pg_call *call, ckpt__pg_place *p,
                                    const ckpt__pg_item *item, uint64_t from,
                                    uint64_t to, uint32_t would, uint32_t *crc)
 {
-    // Of what is read: three stretches, the sum of each
+    // Before, within and behind: either the outer stretches are read, or the
+    // part itself, whichever is shorter.
     const uint64_t ends[4] = { 0, from, to, item->size };
     const bool outside = item->size - (to - from) < to - from;
     uint32_t sums[3] = { 0, 0, 0 };
