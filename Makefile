@@ -18,6 +18,12 @@ DESTDIR =
 # Where stb_sprintf.h is, if it is not on the include path.
 STB     = /usr/include/stb
 
+# Where libpq-fe.h is, for the store in PostgreSQL; "none" leaves out what needs
+# it. PG_BIN: where the server's programs are, for its tests.
+PQ     := $(shell pkg-config --variable=includedir libpq 2>/dev/null || \
+                  pg_config --includedir 2>/dev/null || echo none)
+PG_BIN := $(shell pg_config --bindir 2>/dev/null || echo none)
+
 # Where everything that is built goes.
 B       = build
 
@@ -32,16 +38,27 @@ ALL_CFLAGS = -std=c99 $(WARN) -I. -I$(STB) $(CFLAGS)
 EXAMPLE_CFLAGS = $(ALL_CFLAGS) -Wno-cast-qual -Wno-write-strings
 
 HEADERS  = ckpt.h ckpt_store_fs.h
-EXAMPLES = $(patsubst examples/%.c,$(B)/%,$(wildcard examples/*.c))
+EXAMPLES = $(patsubst examples/%.c,$(B)/%,$(filter-out examples/fleet.c,\
+           $(wildcard examples/*.c)))
 TEST_H   = $(wildcard tests/support/*.h)
-TEST_C   = tests/run_all.c $(wildcard tests/*/test_*.c)
+TEST_C   = tests/run_all.c \
+           $(filter-out tests/pg/%,$(wildcard tests/*/test_*.c))
 TEST_O   = $(patsubst %.c,$(B)/obj/%.o,$(notdir $(TEST_C)))
 BENCH_C  = $(patsubst %,tests/bench/%.c,main measure transcript savers saves \
                                         turns threads life)
 MEMORY_C = $(patsubst %,tests/bench/%.c,memory measure transcript)
 vpath %.c $(sort $(dir $(TEST_C)))
 
-all: $(B)/libckpt.a $(EXAMPLES)
+# What needs libpq stands apart, so that all the rest is built without it.
+PG_C     = tests/pg/run_pg.c $(wildcard tests/pg/test_*.c)
+PG_O     = $(patsubst %.c,$(B)/obj/%.o,$(notdir $(PG_C)))
+PG_FLAGS = -Itests/support -I$(PQ) -DPG_BIN='"$(PG_BIN)"' -pthread
+
+# What is built of that: nothing, without libpq.
+HAVE_PQ := $(wildcard $(PQ)/libpq-fe.h)
+PG_ALL   = $(if $(HAVE_PQ),$(B)/fleet)
+
+all: $(B)/libckpt.a $(EXAMPLES) $(PG_ALL)
 
 # Rebuilds what was built with other tools or flags.
 $(B)/flags: FORCE
@@ -71,6 +88,38 @@ $(TEST_O): $(B)/obj/%.o: %.c $(TEST_H) $(HEADERS) $(B)/flags
 $(B)/run_all: $(TEST_O) $(B)/libckpt.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(TEST_O) \
 	    $(B)/libckpt.a $(LDLIBS)
+
+$(PG_O): $(B)/obj/%.o: tests/pg/%.c $(TEST_H) $(wildcard tests/pg/*.h) \
+        $(HEADERS) ckpt_store_pg.h $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(PG_FLAGS) -c -o $@ $<
+
+$(B)/obj/ckpt_store_pg.o: ckpt_store_pg.h ckpt.h $(B)/flags
+	@printf '%s\n' '#define CKPT_STORE_PG_IMPLEMENTATION' \
+	    '#include "ckpt_store_pg.h"' > $(B)/obj/ckpt_store_pg.c
+	$(CC) $(ALL_CFLAGS) -I$(PQ) -c -o $@ $(B)/obj/ckpt_store_pg.c
+
+# The suites over PostgreSQL, where there is libpq.
+$(B)/run_pg: $(PG_O) $(B)/obj/ckpt_store_pg.o $(B)/libckpt.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ $(PG_O) \
+	    $(B)/obj/ckpt_store_pg.o $(B)/libckpt.a $(LDLIBS) -lpq
+
+$(B)/bench_pg: tests/bench/saves_pg.c tests/pg/cluster.h \
+        $(B)/obj/ckpt_store_pg.o $(B)/libckpt.a
+	$(CC) $(ALL_CFLAGS) $(PG_FLAGS) -Itests/pg $(LDFLAGS) -o $@ $< \
+	    $(B)/obj/ckpt_store_pg.o $(B)/libckpt.a $(LDLIBS) -lpq
+
+$(B)/fleet: examples/fleet.c ckpt.h ckpt_store_pg.h $(B)/flags
+	$(CC) $(EXAMPLE_CFLAGS) -I$(PQ) $(LDFLAGS) -o $@ $< $(LDLIBS) -lpq
+
+# The suites, the fleet on three hosts, and variants that a test must notice.
+ifneq ($(HAVE_PQ),)
+test-pg: $(B)/run_pg $(B)/fleet
+	@B='$(B)' CC='$(CC)' PQ='$(PQ)' PG_BIN='$(PG_BIN)' sh tests/pg/run.sh
+else
+test-pg:
+	@echo 'skip   pg: there is no libpq-fe.h'
+	@echo '0 passed, 0 failed'
+endif
 
 $(B)/storm: tests/proof/storm.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/proof/storm.c \
@@ -163,6 +212,10 @@ bench: deps-bench
 	@B='$(B)' QUICK='$(QUICK)' sh tests/bench/run.sh
 	@$(B)/bench/loops
 
+# What a save in PostgreSQL costs, beside bare statements; TMPDIR says where.
+bench-pg: $(B)/bench_pg
+	@$(B)/bench_pg
+
 # The core for a microcontroller, and other figures.
 size: deps
 	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/tools/size.sh
@@ -186,11 +239,12 @@ deps-all:
 
 install: $(B)/libckpt.a
 	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
-	cp $(HEADERS) $(DESTDIR)$(PREFIX)/include
+	cp $(HEADERS) ckpt_store_pg.h $(DESTDIR)$(PREFIX)/include
 	cp $(B)/libckpt.a $(DESTDIR)$(PREFIX)/lib
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/include && rm -f $(HEADERS)
+	cd $(DESTDIR)$(PREFIX)/include && rm -f $(HEADERS) \
+	    ckpt_store_pg.h
 	rm -f $(DESTDIR)$(PREFIX)/lib/libckpt.a
 
 clean:
@@ -202,12 +256,14 @@ help:
 	@echo 'make test       every test; installs the tools it needs'
 	@echo 'make sanitize   the suites under ASan and UBSan'
 	@echo 'make test-disk  real file systems (root)'
+	@echo 'make test-pg    the store in PostgreSQL, where there is libpq'
 	@echo 'make fuzz       the fuzzers'
 	@echo 'make machines   other compilers, other processors, and watched'
 	@echo 'make coverage   what of the headers no test reaches'
 	@echo 'make mutate     what no test would miss'
 	@echo 'make test-all   all of these, and one table at the end'
 	@echo 'make bench      what it costs, beside SQLite, LMDB and others'
+	@echo 'make bench-pg   what a save in PostgreSQL costs'
 	@echo 'make size       how large the core is on a microcontroller'
 	@echo 'make deps       install what is missing (Debian, as root)'
 	@echo 'make install    headers and library to $(DESTDIR)$(PREFIX)'
@@ -218,5 +274,5 @@ help:
 FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
-        sanitize bench size deps deps-demo deps-fuzz deps-bench deps-all install \
-        uninstall clean help FORCE
+        sanitize test-pg bench bench-pg size deps deps-demo deps-fuzz \
+        deps-bench deps-all install uninstall clean help FORCE

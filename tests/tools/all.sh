@@ -35,6 +35,8 @@ limit() {
     part form limit 290 sh tests/tools/form.sh
     part storm limit 290 "$B/storm" -e 13 recover fence kill save finish rise \
         begin
+    part pg limit 290 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} \
+        ${STB:+STB="$STB"} test-pg
     part life limit 290 "$B/storm" -t 10 life
 } &
 part suites limit 290 "$B/run_all"
@@ -42,7 +44,7 @@ part protocol limit 290 sh tests/proof/spin/run.sh quick
 wait
 
 passed=0 failed=0 p=0 f=0 bad=
-for name in suites storm life form protocol; do
+for name in suites pg storm life form protocol; do
     count "$B/all.$name" "$(cat "$B/all.$name.rc")"
     passed=$((passed + p)) failed=$((failed + f))
     [ "$f" = 0 ] || bad="$bad $name"

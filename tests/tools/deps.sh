@@ -2,8 +2,8 @@
 # deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
 #
 # WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage and the
-# benchmarks, too); bench is what the benchmarks need, mounts and vm what only
-# these parts of tests/proof/disk/run.sh need.
+# benchmarks and the database, too); bench is what the benchmarks need, mounts and
+# vm what only these parts of tests/proof/disk/run.sh need.
 # Asks the tools themselves, so it is quick when everything is there. Where it
 # may not install it says in one line what is needed, and fails. DEPS=no leaves
 # it out: then a tool that is missing makes its own test fail.
@@ -49,6 +49,14 @@ look() {
     # The tools that fit the compiler lie next to it, or have a plain name.
     dir=$(clang -print-resource-dir 2>/dev/null)/../../../bin
     [ -x "$dir/llvm-cov" ] || has llvm-cov || need llvm
+    look_pg
+}
+
+# A server, what speaks to it, and a pooler between both.
+look_pg() {
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need postgresql
+    has pg_config || need libpq-dev
+    has pgbouncer || [ -x /usr/sbin/pgbouncer ] || need pgbouncer
 }
 
 # libFuzzer is in a package of the compiler's version.

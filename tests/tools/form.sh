@@ -44,6 +44,10 @@ do_this() {
 }
 do_this ckpt.h >"$work/core.c"
 do_this ckpt_store_fs.h >"$work/both.c"
+do_this ckpt_store_pg.h >"$work/pg.c"
+printf '#include "ckpt_store_pg.h"\n#include "ckpt.h"\n%s\n' \
+    '#include "ckpt_store_pg.h"' >"$work/user_pg.c"
+: "${PQ:=$(pg_config --includedir 2>/dev/null)}"
 printf '#include "ckpt.h"\n' >"$work/user_core.c"
 printf '#include "ckpt_store_fs.h"\n' >"$work/user_fs.c"
 printf '#include "ckpt.h"\n#include "ckpt_store_fs.h"\n%s\n%s\n' \
@@ -126,6 +130,52 @@ for cc in g++ clang++; do
 done
 check "clang -Weverything has no warning for users" everything
 check "no warning with NDEBUG, with -Os, -O3 and -O0" quiet_ndebug
+
+# The store in PostgreSQL, where there is libpq; for its users it needs none.
+users_pg() {
+    # shellcheck disable=SC2086
+    for cc in gcc clang; do
+        compile $cc user_pg.c -std=c99 $warn $warn_c || return 1
+    done
+    # shellcheck disable=SC2086
+    for cc in g++ clang++; do
+        compile $cc user_pg.c -x c++ -std=c++11 $warn || return 1
+    done
+}
+check "the store in PostgreSQL has no warning for users" users_pg
+with_pg() {
+    inc="$inc -I$PQ"
+    # shellcheck disable=SC2086
+    for cc in gcc clang; do
+        for std in c99 c2x; do
+            compile $cc pg.c -std=$std -O2 $warn $warn_c || return 1
+        done
+    done
+    # shellcheck disable=SC2086
+    for cc in g++ clang++; do
+        compile $cc pg.c -x c++ -std=c++11 $warn || return 1
+    done
+    { sed -n 1p "$work/core.c"; cat "$work/pg.c"; } >"$work/static.c"
+    # shellcheck disable=SC2086
+    compile gcc static.c -std=c99 -O2 -DCKPT_STATIC $warn $warn_c || return 1
+    compile gcc pg.c -std=c99 -O0 -fno-pic -fno-pie || return 1
+    nm -g --defined-only "$work/pg.o" | grep -v ' ckpt_store_pg_' && return 1
+    nm "$work/pg.o" | grep -E ' [BbCDdGgSs] ' && return 1
+    gcc $inc -std=c99 -dD -E "$work/pg.c" | awk '
+        /^# [0-9]+ "/ { file = $3; next }
+        file ~ /ckpt/ && /^#define / {
+            name = $2; sub(/[(].*/, "", name); left[name] = 1
+        }
+        /^#undef / { delete left[$2] }
+        END {
+            delete left["_POSIX_C_SOURCE"]
+            for (name in left) if (name !~ /^CKPT_[A-Z]/) { print name; bad = 1 }
+            exit bad
+        }'
+}
+if [ -e "$PQ/libpq-fe.h" ]; then
+    check "the store in PostgreSQL compiles, exports and leaves its own" with_pg
+fi
 
 #--- Ways to include -----------------------------------------------------------
 
@@ -456,6 +506,13 @@ check "every block of C in the README compiles and runs" readme
 
 examples() {
     for source in examples/*.c; do
+        if grep -q ckpt_store_pg "$source"; then
+            [ -e "$PQ/libpq-fe.h" ] || continue
+            # shellcheck disable=SC2086
+            gcc $pedantic -Wshadow -O2 $inc -I"$PQ" -o "$work/example" \
+                "$source" -lpq || return 1
+            continue
+        fi
         # shellcheck disable=SC2086
         gcc $pedantic -Wshadow -O2 $inc -pthread \
             -o "$work/example" "$source" || {
@@ -472,7 +529,7 @@ check "the fuzz targets compile without a warning" \
 #--- Documentation -------------------------------------------------------------
 
 commented() {
-    for header in ckpt.h ckpt_store_fs.h; do
+    for header in ckpt.h ckpt_store_fs.h ckpt_store_pg.h; do
         awk -v header="$header" '
             /^\/\/--- Implementation/ { exit }
             /^CKPT_API/ {
@@ -482,16 +539,17 @@ commented() {
                 }
             }
             { before = $0 }
-            END { exit bad || n < 5 }' "$header" || bad=1
+            END { exit bad || n < 4 }' "$header" || bad=1
     done
     [ -z "$bad" ]
 }
 check "every CKPT_API declaration has a comment before it" commented
 
 names_exist() {
-    for header in ckpt.h ckpt_store_fs.h; do
+    for header in ckpt.h ckpt_store_fs.h ckpt_store_pg.h; do
         awk -f tests/tools/form/code.awk "$header"
     done >"$work/code"
+    grep 'CREATE OR REPLACE\|_TABLE "' ckpt_store_pg.h >>"$work/code"
     {
         grep -oE 'CKPT_[A-Za-z0-9_]+|ckpt_[a-z0-9_]+' "$work/code"
         # names that are pasted together: X(NAME, ...)
@@ -504,8 +562,9 @@ names_exist() {
     {
         awk -v comments=1 -f tests/tools/form/code.awk ckpt.h
         awk -v comments=1 -f tests/tools/form/code.awk ckpt_store_fs.h
+        awk -v comments=1 -f tests/tools/form/code.awk ckpt_store_pg.h
         cat README.md
-    } | sed -e 's/ckpt_store_fs\.[hc]//g' -e 's,ckpt\.[hc],,g' \
+    } | sed -e 's/ckpt_store_[fp][sg]\.[hc]//g' -e 's,ckpt\.[hc],,g' \
             -e 's/-DCKPT_[A-Z_]*//g' |
         grep -oE '(CKPT_|ckpt_|ERR_)[A-Za-z0-9_]*' |
         sed -e 's/^ERR_/CKPT_ERR_/' | sort -u >"$work/named"
@@ -535,19 +594,20 @@ check "every test that the README names exists" readme_tests
 suites_run() {
     grep -hoE '^[A-Z]+_SUITE\([a-z_0-9]+' tests/*/test_*.c | sed 's/.*(//' |
         while read -r noun; do
-            grep -q "X($noun)" tests/run_all.c || echo "not run: $noun"
+            grep -q "X($noun)" tests/run_all.c tests/pg/run_pg.c ||
+                echo "not run: $noun"
         done >"$work/missing"
     cat "$work/missing"
     [ ! -s "$work/missing" ]
 }
-check "every suite is in tests/run_all.c" suites_run
+check "every suite is in a program" suites_run
 
 version() {
     number=$(awk '$2 == "CKPT_VERSION" { print $3 }' ckpt.h)
     string=$(awk -F'"' '/#define CKPT_VERSION_STRING/ { print $2 }' ckpt.h)
     of_number=$(printf '%d.%d.%d' $((number >> 16)) $((number >> 8 & 255)) \
         $((number & 255)))
-    for header in ckpt.h ckpt_store_fs.h; do
+    for header in ckpt.h ckpt_store_fs.h ckpt_store_pg.h; do
         title=$(sed -n '2s/.* v//p' $header)
         [ "$title" = "$string" ] || echo "$header says $title, not $string"
     done
@@ -572,7 +632,7 @@ layout() {
 check "80 columns, no tabs, no trailing blanks" layout
 
 bodies() {
-    for file in ckpt.h ckpt_store_fs.h; do
+    for file in ckpt.h ckpt_store_fs.h ckpt_store_pg.h; do
         awk -v file="$file" '
             /[)]$/   { name = $0 }
             /^[{]$/  { start = NR }
@@ -597,7 +657,7 @@ comments_once() {
              bad = 1
          }
          { seen[$0] = 1 }
-         END { exit bad }' ckpt.h ckpt_store_fs.h
+         END { exit bad }' ckpt.h ckpt_store_fs.h ckpt_store_pg.h
 }
 check "no comment says a line twice" comments_once
 
@@ -609,7 +669,7 @@ check "no script has a warning of shellcheck" scripts
 
 spelling() {
     codespell -q 3 -L falsy,chec \
-        ckpt.h ckpt_store_fs.h README.md Makefile .ci/run examples/* \
+        ./*.h README.md Makefile .ci/run examples/* \
         tests/README.md tests/*/*.[ch] tests/*/*.sh tests/*/*.awk \
         tests/*/*/*.[ch] tests/*/*/*.sh tests/*/*/*.pml tests/proof/*.txt \
         tests/proof/disk/vm/*
@@ -617,12 +677,14 @@ spelling() {
 check "no word is misspelt" spelling
 
 check "no statement has two ?:" \
-    awk -f tests/tools/form/choices.awk ckpt.h ckpt_store_fs.h
+    awk -f tests/tools/form/choices.awk ./*.h
 
 check "ckpt.h has so many code lines, and no section above 500" \
     awk -v most=5790 -f tests/tools/form/lines.awk ckpt.h
 check "ckpt_store_fs.h has so many code lines, and no section above 500" \
     awk -v most=2660 -f tests/tools/form/lines.awk ckpt_store_fs.h
+check "ckpt_store_pg.h has so many code lines, and no section above 500" \
+    awk -v most=1910 -f tests/tools/form/lines.awk ckpt_store_pg.h
 
 # Between the first and the last public declaration.
 no_insides() {

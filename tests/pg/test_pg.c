@@ -1,0 +1,1196 @@
+// What only a database can do to a store: be killed, be cut off, be slow, wait
+// for a lock, refuse. CKPT_LONG=yes makes the rounds many.
+#if !defined(_GNU_SOURCE)
+    #define _GNU_SOURCE
+#endif
+
+#include "ckpt.h"
+#include "ckpt_store_pg.h"
+#include "proxy.h"
+
+#include <pthread.h>
+#include <sys/mount.h>
+
+//--- Stores and runs ----------------------------------------------------------
+
+static struct {
+    ckpt_store_pg pg, other;
+    ckpt_ctx      ctx;
+    ckpt_run      run;
+    ckpt_error    err;
+    char          buf[1 << 20];
+} t;
+
+// How many rounds: a sample, or many.
+static unsigned rounds(unsigned sample, unsigned many)
+{
+    const char *is = getenv("CKPT_LONG");
+    return is != NULL && is[0] != '\0' ? many : sample;
+}
+
+static bool ready(void)
+{
+    memset(&t, 0, sizeof(t));
+    if (!cluster_start()) {
+        test_skip("there is no PostgreSQL server");
+        return false;
+    }
+    const ckpt_store_pg_desc desc = {
+        .conninfo = cluster_conninfo(), .create = true
+    };
+    return CHECK_INT(ckpt_store_pg_open(&t.pg, &desc, &t.err), CKPT_OK) &&
+           CHECK(cluster_sql("TRUNCATE ckpt_run, ckpt_claim, ckpt_gen, "
+                             "ckpt_chunk"));
+}
+
+static void done(void)
+{
+    ckpt_store_pg_close(&t.pg);
+    ckpt_store_pg_close(&t.other);
+}
+
+// Opens a store on another way to the database.
+static ckpt_code open_as(ckpt_store_pg *pg, const char *conninfo,
+                         int32_t timeout_ms)
+{
+    const ckpt_store_pg_desc desc = {
+        .conninfo = conninfo, .timeout_ms = timeout_ms
+    };
+    return ckpt_store_pg_open(pg, &desc, &t.err);
+}
+
+static bool init_as(ckpt_ctx *ctx, ckpt_store_pg *pg)
+{
+    const ckpt_desc desc = {
+        .store = &pg->base, .throttle_ms = CKPT_OFF, .beat_ms = CKPT_OFF,
+        .lease_ms = 2
+    };
+    return CHECK_INT(ckpt_init(ctx, &desc), CKPT_OK);
+}
+
+// A place, and what it saves: its text alone.
+typedef struct place {
+    ckpt_store_pg *pg;
+    uint64_t       bytes[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+    ckpt_gen       gen;
+    ckpt_error     err;
+} place;
+
+static ckpt_code place_open(place *p, ckpt_store_pg *pg, const char *id,
+                            ckpt_how how)
+{
+    memset(p, 0, sizeof(*p));
+    p->pg = pg;
+    return pg->base.methods->open(&pg->base, p->bytes, id, how, &p->err);
+}
+
+static ckpt_code place_claim(place *p, uint64_t epoch)
+{
+    char nonce[CKPT_NONCE_MAX + 1];
+    p->gen.epoch = epoch;
+    return p->pg->base.methods->claim(&p->pg->base, p->bytes, epoch, "tester",
+                                      nonce, &p->err);
+}
+
+static ckpt_code place_put(place *p, const char *text)
+{
+    const ckpt_part part = {
+        text, 0, strlen(text), ckpt_crc32c(0, text, strlen(text))
+    };
+    return p->pg->base.methods->put(&p->pg->base, p->bytes, &p->gen, &part,
+                                    &p->err);
+}
+
+static ckpt_code place_publish(place *p, uint64_t seq)
+{
+    p->gen.seq = seq;
+    return p->pg->base.methods->publish(&p->pg->base, p->bytes, &p->gen,
+                                        &p->err);
+}
+
+static ckpt_code place_save(place *p, uint64_t seq, const char *text)
+{
+    const ckpt_code rc = place_put(p, text);
+    return rc == CKPT_OK ? place_publish(p, seq) : rc;
+}
+
+// The seq of the newest generation.
+static uint64_t place_newest(place *p)
+{
+    ckpt_look look;
+    const ckpt_code rc = p->pg->base.methods->look(
+        &p->pg->base, p->bytes, CKPT_TURN_MAX, &look, &p->err);
+    CHECK_INT(rc, CKPT_OK);
+    return rc == CKPT_OK && look.count > 0 ? look.gens[0].seq : 0;
+}
+
+static void place_close(place *p)
+{
+    p->pg->base.methods->close(&p->pg->base, p->bytes, false);
+}
+
+static bool place_begin(place *p, ckpt_store_pg *pg, const char *id)
+{
+    return CHECK_INT(place_open(p, pg, id, CKPT_HOW_NEW), CKPT_OK) &&
+           CHECK_INT(place_claim(p, 1), CKPT_OK) &&
+           CHECK_INT(place_save(p, 1, "one"), CKPT_OK);
+}
+
+static uint32_t dice_state;
+
+static uint32_t dice(uint32_t n)
+{
+    dice_state = dice_state * UINT32_C(1664525) + UINT32_C(1013904223);
+    return (dice_state >> 8) % n;
+}
+
+//--- Claimants and owners -----------------------------------------------------
+
+// What a thread does with a place, and what came of it.
+typedef struct deed {
+    ckpt_code (*what)(struct deed *d);
+    place      *p;
+    uint64_t    n;
+    const char *text;
+    ckpt_code   rc;
+    uint64_t    acked;
+    pthread_t   thread;
+} deed;
+
+static void *deed_main(void *arg)
+{
+    deed *d = (deed *)arg;
+    d->rc = d->what(d);
+    return NULL;
+}
+
+static bool deed_begin(deed *d)
+{
+    return CHECK(pthread_create(&d->thread, NULL, deed_main, d) == 0);
+}
+
+static void deed_end(deed *d)
+{
+    (void)pthread_join(d->thread, NULL);
+}
+
+static ckpt_code deed_publish(deed *d)
+{
+    return place_publish(d->p, d->n);
+}
+
+static ckpt_code deed_claim(deed *d)
+{
+    return place_claim(d->p, d->n);
+}
+
+// Saves until that is refused, and remembers what was acknowledged last.
+static ckpt_code deed_save_on(deed *d)
+{
+    ckpt_code rc = CKPT_OK;
+    for (uint64_t seq = 2; rc == CKPT_OK && seq < 100000; seq++) {
+        rc = place_save(d->p, seq, d->text);
+        d->acked = rc == CKPT_OK ? seq : d->acked;
+    }
+    return rc;
+}
+
+static char large[4000];        // becomes a chunk
+
+static const char *large_text(void)
+{
+    memset(large, 'x', sizeof(large) - 1);
+    return large;
+}
+
+// A transaction of the test holds the key of the chunk that the owner is about
+// to insert: so the owner stops in the middle of its save, after its statement
+// has found that the run is its own. The claimant must wait for the owner, or
+// else read what the owner has not written yet, and lose a save that is then
+// acknowledged.
+static void a_claimant_waits_for_an_owner_that_is_in_the_middle_of_a_save(void)
+{
+    place owner, claimant;
+    if (!ready() || !CHECK_INT(open_as(&t.other, cluster_conninfo(), 0),
+                               CKPT_OK) ||
+        !place_begin(&owner, &t.pg, "a") ||
+        !CHECK_INT(place_open(&claimant, &t.other, "a", CKPT_HOW_FIND),
+                   CKPT_OK)) {
+        return;
+    }
+    PGconn *holder = PQconnectdb(cluster_conninfo());
+    PQclear(PQexec(holder, "BEGIN"));
+    PGresult *res = PQexec(holder, "INSERT INTO ckpt_chunk SELECT run, "
+                           "(version + 1) * 65536, 0, '' FROM ckpt_run");
+    CHECK(PQresultStatus(res) == PGRES_COMMAND_OK);
+    PQclear(res);
+    deed save = { .what = deed_publish, .p = &owner, .n = 2 };
+    deed claim = { .what = deed_claim, .p = &claimant, .n = 2 };
+    CHECK_INT(place_put(&owner, large_text()), CKPT_OK);
+    deed_begin(&save);
+    while (cluster_number("SELECT count(*) FROM pg_locks WHERE NOT granted")
+           < 1) {
+        cluster_sleep_ms(1);
+    }
+    deed_begin(&claim);
+    // until the claimant waits, too, or has its claim
+    while (cluster_number("SELECT count(*) FROM pg_locks WHERE NOT granted")
+           < 2 && cluster_number("SELECT max(epoch) FROM ckpt_run") < 2) {
+        cluster_sleep_ms(1);
+    }
+    const bool waits = cluster_number("SELECT max(epoch) FROM ckpt_run") < 2;
+    const uint64_t saw = waits ? 0 : place_newest(&claimant);
+    PQclear(PQexec(holder, "ROLLBACK"));
+    PQfinish(holder);
+    deed_end(&save);
+    deed_end(&claim);
+    CHECK_INT(claim.rc, CKPT_OK);
+    const uint64_t sees = waits ? place_newest(&claimant) : saw;
+    CHECK(save.rc == CKPT_OK || save.rc == CKPT_ERR_CLAIM_LOST);
+    CHECK(save.rc != CKPT_OK || sees == 2);
+    CHECK_INT(place_save(&owner, 3, "late"), CKPT_ERR_CLAIM_LOST);
+    place_close(&owner);
+    place_close(&claimant);
+    done();
+}
+
+static void no_acknowledged_save_is_lost_to_a_claimant(const char *conninfo)
+{
+    unsigned lost = 0;
+    for (unsigned i = 0; i < rounds(60, 2000); i++) {
+        place owner, claimant;
+        char id[32];
+        snprintf(id, sizeof(id), "run-%u", i);
+        if (i == 0 && !CHECK_INT(open_as(&t.other, conninfo, 0), CKPT_OK)) {
+            return;
+        }
+        if (!place_begin(&owner, &t.pg, id) ||
+            !CHECK_INT(place_open(&claimant, &t.other, id, CKPT_HOW_FIND),
+                       CKPT_OK)) {
+            return;
+        }
+        deed saves = {
+            .what = deed_save_on, .p = &owner, .acked = 1,
+            .text = i % 2 == 0 ? "small" : large_text()
+        };
+        deed_begin(&saves);
+        while (place_newest(&claimant) < 2 + i % 5) {
+        }
+        CHECK_INT(place_claim(&claimant, 2), CKPT_OK);
+        const uint64_t sees = place_newest(&claimant);
+        deed_end(&saves);
+        CHECK_INT(saves.rc, CKPT_ERR_CLAIM_LOST);
+        lost += saves.acked > sees;
+        place_close(&owner);
+        place_close(&claimant);
+    }
+    CHECK_INT(lost, 0);
+}
+
+static void no_save_is_lost_that_was_acknowledged_before_a_claim(void)
+{
+    if (ready()) {
+        no_acknowledged_save_is_lost_to_a_claimant(cluster_conninfo());
+        done();
+    }
+}
+
+static void nor_is_one_through_a_pooler(void)
+{
+    if (!ready()) {
+        return;
+    }
+    if (!cluster_pool()) {
+        TEST_SKIP("there is no pgbouncer");
+    }
+    ckpt_store_pg_close(&t.pg);
+    CHECK_INT(open_as(&t.pg, cluster.pool, 0), CKPT_OK);
+    no_acknowledged_save_is_lost_to_a_claimant(cluster.pool);
+    done();
+}
+
+// There a statement that waited for another one fails with 40001.
+static void a_serializable_database_is_tried_again(void)
+{
+    char info[700];
+    if (!ready()) {
+        return;
+    }
+    snprintf(info, sizeof(info), "%s options='-c "
+             "default_transaction_isolation=serializable'", cluster_conninfo());
+    ckpt_store_pg_close(&t.pg);
+    CHECK_INT(open_as(&t.pg, info, 0), CKPT_OK);
+    no_acknowledged_save_is_lost_to_a_claimant(info);
+    done();
+}
+
+static void of_eight_claimants_one_wins(void)
+{
+    enum { CLAIMANTS = 8 };
+    static ckpt_store_pg pg[CLAIMANTS];
+    static place p[CLAIMANTS];
+    place owner;
+    if (!ready()) {
+        return;
+    }
+    for (unsigned k = 0; k < CLAIMANTS; k++) {
+        CHECK_INT(open_as(&pg[k], cluster_conninfo(), 0), CKPT_OK);
+    }
+    for (unsigned i = 0; i < rounds(40, 2000); i++) {
+        deed claims[CLAIMANTS];
+        unsigned won = 0;
+        char id[32];
+        snprintf(id, sizeof(id), "run-%u", i);
+        if (!place_begin(&owner, &t.pg, id)) {
+            break;
+        }
+        memset(claims, 0, sizeof(claims));
+        for (unsigned k = 0; k < CLAIMANTS; k++) {
+            CHECK_INT(place_open(&p[k], &pg[k], id, CKPT_HOW_FIND), CKPT_OK);
+            claims[k].what = deed_claim;
+            claims[k].p = &p[k];
+            claims[k].n = 2;
+        }
+        for (unsigned k = 0; k < CLAIMANTS; k++) {
+            deed_begin(&claims[k]);
+        }
+        for (unsigned k = 0; k < CLAIMANTS; k++) {
+            deed_end(&claims[k]);
+            won += claims[k].rc == CKPT_OK;
+            CHECK(claims[k].rc == CKPT_OK ||
+                  claims[k].rc == CKPT_ERR_CLAIM_LOST);
+            CHECK_INT(place_save(&p[k], 2, "mine"), claims[k].rc == CKPT_OK ?
+                      CKPT_OK : CKPT_ERR_CLAIM_LOST);
+        }
+        CHECK_INT(won, 1);
+        for (unsigned k = 0; k < CLAIMANTS; k++) {
+            place_close(&p[k]);
+        }
+        place_close(&owner);
+    }
+    for (unsigned k = 0; k < CLAIMANTS; k++) {
+        ckpt_store_pg_close(&pg[k]);
+    }
+    done();
+}
+
+//--- A job --------------------------------------------------------------------
+
+enum { TURNS = 4 };
+
+// What the job did to the world, and what it was told was saved.
+typedef struct job {
+    ckpt_store_pg *pg;
+    ckpt_ctx       ctx;
+    ckpt_run       run;
+    unsigned       effects[TURNS];
+    unsigned       failed;          // calls that failed and were made again
+    uint64_t       acked;           // turn
+    bool           finished;
+} job;
+
+// What a call may return while the database is away: the run goes on then.
+static bool may_repeat(job *j, ckpt_code rc, const ckpt_error *err)
+{
+    if (rc >= 0) {
+        return false;
+    }
+    CHECK(rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_IO);
+    CHECK(err->code == rc && err->op != NULL && err->op[0] != '\0' &&
+          err->msg != NULL);
+    return ++j->failed < 50;
+}
+
+static ckpt_save_desc job_save(const job *j, uint64_t turn, char *message,
+                               size_t size)
+{
+    // large ones become chunks, small ones do not
+    ckpt_save_desc save;
+    memset(&save, 0, sizeof(save));
+    memset(message, 'x', size);
+    memcpy(message, "[\"", 2);
+    const size_t n = turn % 2 == 0 ? size : 40;
+    memcpy(message + n - 2, "\"]", 2);
+    save.turn = turn;
+    save.append_at = j->run.messages;
+    save.messages.ptr = message;
+    save.messages.len = n;
+    return save;
+}
+
+// One turn: a tool call, which must happen once, and a save.
+static void job_turn(job *j, uint64_t turn)
+{
+    char message[3000], id[16];
+    ckpt_effect effect;
+    ckpt_code rc;
+    ckpt_save_desc none;
+    memset(&none, 0, sizeof(none));
+    none.turn = turn;
+    snprintf(id, sizeof(id), "call-%u", (unsigned)turn);
+    do {
+        rc = ckpt_effect_begin(&j->run, id, &none, &effect);
+    } while (may_repeat(j, rc, &j->run.error));
+    if (CHECK_INT(rc, CKPT_OK) && effect.state == CKPT_EFFECT_NEW) {
+        j->effects[turn]++;
+    }
+    do {
+        rc = ckpt_effect_end(&j->run, id, ckpt_text("\"done\""));
+        // the end that was not acknowledged may stand
+        rc = rc == CKPT_ERR_NOT_FOUND && j->failed > 0 ? CKPT_OK : rc;
+    } while (may_repeat(j, rc, &j->run.error));
+    CHECK_INT(rc, CKPT_OK);
+    const uint64_t before = j->run.messages;
+    do {
+        // a save that was not acknowledged may stand: then there is no second
+        const ckpt_save_desc save = job_save(j, turn, message,
+                                             sizeof(message));
+        rc = j->run.messages > before ? CKPT_OK : ckpt_save(&j->run, &save);
+    } while (may_repeat(j, rc, &j->run.error));
+    CHECK_INT(rc, CKPT_OK);
+    j->acked = turn;
+}
+
+// A whole job in one process, whatever happens to the database.
+static void job_do(job *j, ckpt_store_pg *pg)
+{
+    const ckpt_run_desc desc = { .id = "job" };
+    ckpt_code rc;
+    memset(j, 0, sizeof(*j));
+    j->pg = pg;
+    if (!init_as(&j->ctx, pg)) {
+        return;
+    }
+    do {
+        rc = ckpt_open(&j->ctx, &j->run, &desc);
+    } while (rc == CKPT_ERR_BUSY || rc == CKPT_ERR_LIVE ||
+             may_repeat(j, rc, ckpt_last_error(&j->ctx)));
+    if (!CHECK_INT(rc, CKPT_OK)) {
+        return;
+    }
+    if (j->run.resumed) {       // its begin was shown, and not acknowledged
+        ckpt_checkpoint last;
+        CHECK(ckpt_load(&j->run, &last, t.buf, sizeof(t.buf)) >= 0);
+    }
+    for (uint64_t turn = 0; turn < TURNS; turn++) {
+        job_turn(j, turn);
+    }
+    do {
+        rc = ckpt_finish(&j->run, CKPT_COMPLETED, NULL);
+    } while (may_repeat(j, rc, &j->run.error));
+    j->finished = CHECK(rc >= 0);
+}
+
+static void job_is_done(const job *j)
+{
+    for (unsigned i = 0; i < TURNS; i++) {
+        CHECK_INT(j->effects[i], 1);
+    }
+    CHECK(j->finished);
+    CHECK_INT(cluster_number("SELECT (SELECT count(*) FROM ckpt_run) + "
+        "(SELECT count(*) FROM ckpt_claim) + (SELECT count(*) FROM ckpt_gen) "
+        "+ (SELECT count(*) FROM ckpt_chunk)"), 0);
+}
+
+// Cuts the connection at every message of a whole job.
+static void cut_at_every_message(unsigned port)
+{
+    static job j;
+    unsigned long seen = 0, step = rounds(11, 1);
+    if (!ready() || !CHECK(proxy_start(cluster.dir, port))) {
+        return;
+    }
+    CHECK_INT(open_as(&t.other, proxy_conninfo(), 0), CKPT_OK);
+    for (unsigned long at = 1; at == 1 || seen >= at - step; at += step) {
+        proxy_fail(PROXY_CUT, at);
+        job_do(&j, &t.other);
+        seen = proxy_seen(false);
+        job_is_done(&j);
+        CHECK_INT(j.failed, 0);     // the store itself went on
+        if (!j.finished) {
+            break;
+        }
+    }
+    CHECK(seen > 100);
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
+static void a_connection_that_is_cut_at_any_message_loses_nothing(void)
+{
+    cut_at_every_message(5432);
+}
+
+static void nor_does_one_to_a_pooler(void)
+{
+    if (!ready()) {
+        return;
+    }
+    if (!cluster_pool()) {
+        TEST_SKIP("there is no pgbouncer");
+    }
+    done();
+    cut_at_every_message(CLUSTER_POOL);
+}
+
+// The statement passes, the answer does not, and no call ever waits for ever.
+static void a_connection_that_falls_silent_is_given_up(void)
+{
+    static job j;
+    unsigned long seen = 1000, step = rounds(61, 7);
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432))) {
+        return;
+    }
+    for (unsigned long at = 20; seen >= at; at += step) {
+        CHECK_INT(open_as(&t.other, proxy_conninfo(), 200), CKPT_OK);
+        proxy_fail(PROXY_MUTE, at);
+        job_do(&j, &t.other);
+        seen = proxy_seen(false);
+        job_is_done(&j);
+        ckpt_store_pg_close(&t.other);
+        if (!j.finished) {
+            break;
+        }
+    }
+    proxy_stop();
+    done();
+}
+
+//--- A server that dies -------------------------------------------------------
+
+static void a_server_that_is_killed_loses_no_acknowledged_save(void)
+{
+    place owner, next;
+    uint64_t epoch = 1;
+    if (!ready() || !place_begin(&owner, &t.pg, "a")) {
+        return;
+    }
+    for (unsigned i = 0; i < rounds(3, 200); i++) {
+        deed saves = {
+            .what = deed_save_on, .p = &owner,
+            .text = i % 2 == 0 ? "small" : large_text()
+        };
+        CHECK_INT(open_as(&t.other, cluster_conninfo(), 0), CKPT_OK);
+        CHECK_INT(place_open(&next, &t.other, "a", CKPT_HOW_FIND), CKPT_OK);
+        deed_begin(&saves);
+        while (place_newest(&next) < 3) {
+        }
+        cluster_sleep_ms((long)(i * 7 % 40));
+        cluster_kill();
+        CHECK(cluster_up());
+        // the owner has gone on: it ends when another one claims
+        CHECK_INT(place_claim(&next, ++epoch), CKPT_OK);
+        const uint64_t sees = place_newest(&next);
+        deed_end(&saves);
+        CHECK_INT(saves.rc, CKPT_ERR_CLAIM_LOST);
+        CHECK(saves.acked >= 2 && saves.acked <= sees);
+        place_close(&owner);
+        CHECK_INT(place_open(&owner, &t.pg, "a", CKPT_HOW_FIND), CKPT_OK);
+        CHECK_INT(place_claim(&owner, ++epoch), CKPT_OK);
+        const ckpt_gen all = { epoch, 0, 0 };
+        CHECK_INT(t.pg.base.methods->drop(&t.pg.base, owner.bytes, &all,
+                                          CKPT_DROP_OLDER, &owner.err),
+                  CKPT_OK);
+        place_close(&next);
+        ckpt_store_pg_close(&t.other);
+    }
+    place_close(&owner);
+    done();
+}
+
+//--- What is refused ----------------------------------------------------------
+
+static void refused(const char *conninfo, ckpt_code rc, const char *op)
+{
+    const ckpt_store_pg_desc desc = {
+        .conninfo = conninfo, .timeout_ms = 2000
+    };
+    ckpt_store_pg pg;
+    ckpt_error err;
+    CHECK_INT(ckpt_store_pg_open(&pg, &desc, &err), rc);
+    CHECK_INT(err.code, rc);
+    CHECK_STR(err.op, op);
+    CHECK(err.msg != NULL && err.msg[0] != '\0');
+    ckpt_store_pg_close(&pg);
+    ckpt_store_pg_close(&pg);
+}
+
+static void what_is_wrong_with_a_connection_is_said(void)
+{
+    char info[700];
+    if (!ready()) {
+        return;
+    }
+    refused(NULL, CKPT_ERR_ARGUMENT, "read the options");
+    refused("host", CKPT_ERR_ARGUMENT, "read the options");
+    refused("nonsense=1", CKPT_ERR_ARGUMENT, "read the options");
+    refused("host=/nowhere/at/all", CKPT_ERR_IO,
+            "connect: nobody answers there");
+    snprintf(info, sizeof(info), "host=%s user=nobody_at_all dbname=postgres",
+             cluster.dir);
+    refused(info, CKPT_ERR_ACCESS, "log in: the database refuses this user");
+    snprintf(info, sizeof(info), "host=%s user=ckpt dbname=none", cluster.dir);
+    refused(info, CKPT_ERR_NOT_FOUND, "connect: there is no such database");
+    snprintf(info, sizeof(info), "host=%s user=ckpt dbname=template1",
+             cluster.dir);
+    refused(info, CKPT_ERR_NOT_FOUND, "find the tables: .create makes them");
+    const ckpt_store_pg_desc desc = {
+        .conninfo = cluster_conninfo(), .timeout_ms = -1
+    };
+    CHECK_INT(ckpt_store_pg_open(&t.other, &desc, &t.err), CKPT_ERR_ARGUMENT);
+    done();
+}
+
+static void tables_of_another_version_are_left_alone(void)
+{
+    if (!ready()) {
+        return;
+    }
+    CHECK(cluster_sql("INSERT INTO ckpt_schema VALUES (2)"));
+    refused(cluster_conninfo(), CKPT_ERR_FORMAT,
+            "look at the tables: they are of another version");
+    CHECK(cluster_sql("DELETE FROM ckpt_schema"));
+    refused(cluster_conninfo(), CKPT_ERR_FORMAT,
+            "look at the tables: they are of another version");
+    CHECK(cluster_sql("INSERT INTO ckpt_schema VALUES (1)"));
+    CHECK_INT(open_as(&t.other, cluster_conninfo(), 0), CKPT_OK);
+    done();
+}
+
+// A save that is refused, and goes on when it is not any more.
+static void refused_save(place *p, uint64_t seq, const char *text,
+                         const char *before, const char *after, ckpt_code rc,
+                         const char *op)
+{
+    CHECK(cluster_sql(before));
+    CHECK_INT(place_save(p, seq, text), rc);
+    CHECK_STR(p->err.op, op);
+    CHECK(ckpt_store_pg_message(p->pg)[0] != '\0');
+    CHECK(cluster_sql(after));
+    CHECK_INT(place_newest(p), seq - 1);
+    CHECK_INT(place_save(p, seq, text), CKPT_OK);
+    CHECK_INT(place_newest(p), seq);
+}
+
+static void a_save_that_the_database_refuses_changes_nothing(void)
+{
+    char info[700];
+    place p;
+    if (!ready()) {
+        return;
+    }
+    (void)cluster_sql("DROP ROLE IF EXISTS worker; CREATE ROLE worker LOGIN; "
+                      "GRANT ALL ON ckpt_run, ckpt_claim, ckpt_gen, "
+                      "ckpt_chunk, ckpt_gens, ckpt_schema TO worker");
+    snprintf(info, sizeof(info), "host=%s user=worker dbname=postgres",
+             cluster.dir);
+    CHECK_INT(open_as(&t.other, info, 0), CKPT_OK);
+    if (!place_begin(&p, &t.other, "a")) {
+        return;
+    }
+    refused_save(&p, 2, "two", "REVOKE UPDATE ON ckpt_run FROM worker",
+                 "GRANT UPDATE ON ckpt_run TO worker", CKPT_ERR_ACCESS,
+                 "use the tables: the user lacks a right");
+    refused_save(&p, 3, large_text(), "REVOKE INSERT ON ckpt_chunk FROM worker",
+                 "GRANT INSERT ON ckpt_chunk TO worker", CKPT_ERR_ACCESS,
+                 "use the tables: the user lacks a right");
+    refused_save(&p, 4, large_text(), "ALTER TABLE ckpt_chunk RENAME TO gone",
+                 "ALTER TABLE gone RENAME TO ckpt_chunk", CKPT_ERR_NOT_FOUND,
+                 "find the tables: .create makes them");
+    refused_save(&p, 5, "five", "ALTER TABLE ckpt_run RENAME version TO v",
+                 "ALTER TABLE ckpt_run RENAME v TO version", CKPT_ERR_FORMAT,
+                 "use the tables: they are of another kind");
+    place_close(&p);
+    ckpt_store_pg_close(&t.other);
+    snprintf(info, sizeof(info), "%s options='-c "
+             "default_transaction_read_only=on'", cluster_conninfo());
+    CHECK_INT(open_as(&t.other, info, 0), CKPT_OK);
+    CHECK_INT(place_open(&p, &t.other, "a", CKPT_HOW_FIND), CKPT_OK);
+    CHECK_INT(place_newest(&p), 5);     // it can be read
+    CHECK_INT(place_claim(&p, 2), CKPT_ERR_ACCESS);
+    CHECK_STR(p.err.op, "write: the database is read-only");
+    place_close(&p);
+    CHECK_INT(place_open(&p, &t.other, "b", CKPT_HOW_NEW), CKPT_OK);
+    CHECK_INT(place_claim(&p, 1), CKPT_OK);
+    CHECK_INT(place_save(&p, 1, "one"), CKPT_ERR_ACCESS);
+    CHECK_STR(p.err.op, "write: the database is read-only");
+    place_close(&p);
+    CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run"), 1);
+    done();
+}
+
+// Text that does not get smaller.
+static const char *noise(void)
+{
+    static char text[3 << 20];
+    dice_state = 1;
+    for (size_t i = 0; i < sizeof(text) - 1; i++) {
+        text[i] = (char)(' ' + dice(94));
+    }
+    return text;
+}
+
+static void a_full_disk_refuses_a_save_and_keeps_what_it_has(void)
+{
+    char dir[300], sql[400];
+    place p;
+    if (!ready()) {
+        return;
+    }
+    snprintf(dir, sizeof(dir), "%s/small", cluster.dir);
+    snprintf(sql, sizeof(sql), "CREATE TABLESPACE small LOCATION '%s'", dir);
+    if (mkdir(dir, 0700) < 0 || mount("ckpt", dir, "tmpfs", 0, "size=2m") < 0) {
+        TEST_SKIP("no small disk can be mounted");
+    }
+    CHECK(chown(dir, cluster.uid, cluster.gid) == 0);
+    CHECK(cluster_sql(sql));
+    if (place_begin(&p, &t.pg, "a")) {
+        CHECK_INT(place_save(&p, 2, large_text()), CKPT_OK);
+        refused_save(&p, 3, noise(),
+                     "ALTER TABLE ckpt_chunk SET TABLESPACE small",
+                     "ALTER TABLE ckpt_chunk SET TABLESPACE pg_default",
+                     CKPT_ERR_NO_SPACE, "write: the server's disk is full");
+        place_close(&p);
+    }
+    CHECK(cluster_sql("DROP TABLESPACE small"));
+    CHECK(umount(dir) == 0);
+    done();
+}
+
+static void an_id_may_have_every_byte(void)
+{
+    bool seen[256] = { false };
+    ckpt_cursor cursor;
+    char id[CKPT_ID_MAX + 1];
+    place p;
+    unsigned count = 0;
+    if (!ready()) {
+        return;
+    }
+    for (unsigned c = 1; c < 256; c++) {
+        const char byte[] = { 'a', (char)(unsigned char)c, 'z', '\0' };
+        CHECK(place_begin(&p, &t.pg, byte));
+        place_close(&p);
+        CHECK_INT(place_open(&p, &t.pg, byte, CKPT_HOW_FIND), CKPT_OK);
+        CHECK_INT(place_newest(&p), 1);
+        place_close(&p);
+    }
+    memset(&cursor, 0, sizeof(cursor));
+    ckpt_store *s = &t.pg.base;
+    while (s->methods->list(s, CKPT_AT_RUNS, &cursor, id, &t.err) == CKPT_OK) {
+        CHECK(strlen(id) == 3 && !seen[(unsigned char)id[1]]);
+        seen[(unsigned char)id[1]] = true;
+        count++;
+    }
+    CHECK_INT(count, 255);
+    done();
+}
+
+// It accepts, as its system does for it, and never answers.
+static void a_server_that_never_answers_is_given_up(void)
+{
+    char path[300], info[400];
+    if (!ready()) {
+        return;
+    }
+    snprintf(path, sizeof(path), "%s/silent", cluster.dir);
+    (void)mkdir(path, 0755);
+    snprintf(info, sizeof(info), "host=%s user=ckpt dbname=postgres", path);
+    snprintf(path, sizeof(path), "%s/silent/.s.PGSQL.5432", cluster.dir);
+    (void)unlink(path);
+    const int fd = proxy_socket(path, true);
+    CHECK(fd >= 0);
+    CHECK_INT(open_as(&t.other, info, 100), CKPT_ERR_IO);
+    CHECK_INT(t.err.sys, ETIMEDOUT);
+    CHECK_STR(t.err.op, "connect: the database is too slow");
+    close(fd);
+    done();
+}
+
+static void the_printed_schema_is_what_the_store_makes(void)
+{
+    char info[700];
+    if (!ready()) {
+        return;
+    }
+    CHECK(cluster_sql("DROP DATABASE IF EXISTS by_hand"));
+    CHECK(cluster_sql("CREATE DATABASE by_hand"));
+    snprintf(info, sizeof(info), "host=%s user=ckpt dbname=by_hand",
+             cluster.dir);
+    refused(info, CKPT_ERR_NOT_FOUND, "find the tables: .create makes them");
+    PGconn *conn = PQconnectdb(info);
+    (void)PQsetNoticeProcessor(conn, cluster_be_quiet, NULL);
+    for (unsigned again = 0; again < 2; again++) {
+        PGresult *res = PQexec(conn, ckpt_store_pg_schema());
+        CHECK(PQresultStatus(res) == PGRES_COMMAND_OK);
+        PQclear(res);
+    }
+    PQfinish(conn);
+    CHECK_INT(open_as(&t.other, info, 0), CKPT_OK);
+    place p;
+    CHECK(place_begin(&p, &t.other, "a"));
+    place_close(&p);
+    done();
+}
+
+//--- Chunks -------------------------------------------------------------------
+
+// A transcript in the test's own memory.
+static char   model[1 << 19];
+static size_t model_size;
+
+// The messages of the model, from one on, as an array; and where it stands.
+static size_t model_ends[4096];
+static size_t model_count;
+
+static void model_add(size_t size)
+{
+    char *to = model + model_size;
+    const size_t comma = model_count > 0;
+    to[0] = ',';
+    memset(to + comma, 'a' + (int)dice(26), size);
+    to[comma] = to[comma + size - 1] = '"';
+    model_size += comma + size;
+    model_ends[model_count++] = model_size;
+}
+
+static bool model_is(ckpt_run *run)
+{
+    ckpt_checkpoint last;
+    if (!CHECK_INT(ckpt_load(run, &last, t.buf, sizeof(t.buf)), CKPT_OK)) {
+        return false;
+    }
+    return CHECK_INT(last.messages.len, model_size + 2) &&
+           CHECK(memcmp((const char *)last.messages.ptr + 1, model,
+                        model_size) == 0);
+}
+
+// Appends, cuts and replaces at random, with small and large states; what is
+// loaded is what was saved, and at the end no chunk is left over.
+static void any_saves_come_back_as_they_were(void)
+{
+    static char state[9000], out[1 << 19];
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    dice_state = 7;
+    model_size = model_count = 0;
+    const ckpt_run_desc desc = { .id = "edited" };
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    for (unsigned i = 0; i < rounds(300, 3000); i++) {
+        const bool keeps = dice(9) > 0 && model_size < sizeof(model) / 2;
+        const size_t cut = dice(3) == 0 ? dice(4) : 0;
+        size_t keep = keeps ? model_count : 0;
+        keep = cut < keep ? keep - cut : keep;
+        model_count = keep;
+        model_size = keep > 0 ? model_ends[keep - 1] : 0;
+        const size_t from = model_size + (keep > 0);
+        for (uint32_t n = 1 + dice(3); n > 0; n--) {
+            model_add(dice(4) == 0 ? 2 + dice(9000) : 2 + dice(1300));
+        }
+        memcpy(out, "[", 1);
+        memcpy(out + 1, model + from, model_size - from);
+        memcpy(out + 1 + model_size - from, "]", 1);
+        ckpt_save_desc save = {
+            .turn = i, .append_at = keep, .messages = { out, model_size - from
+                                                             + 2 }
+        };
+        if (dice(2) == 0) {
+            const size_t n = 20 + dice(sizeof(state) - 20);
+            memset(state, ' ', n);
+            memcpy(state, "{", 1);
+            memcpy(state + n - 1, "}", 1);
+            save.state.ptr = state;
+            save.state.len = n;
+        }
+        if (!CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK) ||
+            (dice(4) == 0 && !model_is(&t.run))) {
+            break;
+        }
+        if (dice(30) == 0) {        // another claim, from what the store has
+            ckpt_abandon(&t.run);
+            cluster_sleep_ms(5);
+            CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+            CHECK(model_is(&t.run));
+        }
+    }
+    CHECK(model_is(&t.run));
+    for (unsigned i = 0; i < 3; i++) {
+        const ckpt_save_desc save = {
+            .turn = 10000 + i, .messages = ckpt_text("[]"),
+            .state = ckpt_text("{}")
+        };
+        CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+    }
+    CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_chunk"), 0);
+    CHECK(ckpt_finish(&t.run, CKPT_COMPLETED, NULL) >= 0);
+    done();
+}
+
+// Each edit of the last message ends a stream in the middle, and the next
+// message begins another one.
+static void a_transcript_that_is_edited_for_ever_stays_in_few_pieces(void)
+{
+    static char out[4096];
+    const ckpt_run_desc desc = { .id = "edited" };
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    dice_state = 5;
+    model_size = model_count = 0;
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    for (unsigned i = 0; i < 700; i++) {
+        const size_t keep = model_count - (i % 2);
+        model_count = keep;
+        model_size = keep > 0 ? model_ends[keep - 1] : 0;
+        const size_t from = model_size + (keep > 0);
+        model_add(400);
+        const size_t n = model_size - from;
+        memcpy(out, "[", 1);
+        memcpy(out + 1, model + from, n);
+        memcpy(out + 1 + n, "]", 1);
+        const ckpt_save_desc save = {
+            .turn = i, .append_at = keep, .messages = { out, n + 2 }
+        };
+        if (!CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK)) {
+            break;
+        }
+    }
+    CHECK(model_is(&t.run));
+    CHECK(cluster_number("SELECT octet_length(gen) FROM ckpt_run") < 9500);
+    CHECK(cluster_number("SELECT sum(octet_length(bytes)) FROM ckpt_chunk") <
+          4 * (long long)model_size);
+    CHECK(ckpt_finish(&t.run, CKPT_COMPLETED, NULL) >= 0);
+    done();
+}
+
+// The core does not, but a store takes any ranges in any order.
+static void a_range_may_be_put_twice_and_followed_by_more_each_time(void)
+{
+    static char want[20000], have[20001];
+    const size_t n = sizeof(large) - 1;
+    place p;
+    size_t size = 0, got = 0;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    ckpt_store *s = &t.pg.base;
+    CHECK_INT(place_save(&p, 2, large_text()), CKPT_OK);
+    const ckpt_gen base = p.gen;
+    for (unsigned i = 0; i < 4; i++) {
+        const ckpt_part range = { NULL, 0, n, ckpt_crc32c(0, large, n) };
+        CHECK_INT(s->methods->put(s, p.bytes, &base, &range, &p.err), CKPT_OK);
+        memcpy(want + size, large, n);
+        size += n;
+        char more[500];
+        memset(more, 'a' + (int)i, sizeof(more));
+        const ckpt_part part = {
+            more, 0, sizeof(more), ckpt_crc32c(0, more, sizeof(more))
+        };
+        CHECK_INT(s->methods->put(s, p.bytes, &base, &part, &p.err), CKPT_OK);
+        memcpy(want + size, more, sizeof(more));
+        size += sizeof(more);
+    }
+    CHECK_INT(place_publish(&p, 3), CKPT_OK);
+    CHECK_INT(s->methods->read(s, p.bytes, &p.gen, 0, have, sizeof(have), &got,
+                               &p.err), CKPT_OK);
+    CHECK(got == size && memcmp(want, have, size) == 0);
+    place_close(&p);
+    done();
+}
+
+// How many bytes one more message of 1 KiB sends.
+static unsigned long sent_by_a_save(size_t transcript)
+{
+    static char text[1 << 22];
+    char message[1024];
+    const ckpt_run_desc desc = { .id = transcript < 10000 ? "short" : "long" };
+    static ckpt_run run;
+    CHECK_INT(ckpt_open(&t.ctx, &run, &desc), CKPT_OK);
+    memset(text, 'x', transcript);
+    memcpy(text, "[\"", 2);
+    memcpy(text + transcript - 2, "\"]", 2);
+    memset(message, 'y', sizeof(message));
+    memcpy(message, "[\"", 2);
+    memcpy(message + sizeof(message) - 2, "\"]", 2);
+    ckpt_save_desc save = { .messages = { text, transcript } };
+    CHECK_INT(ckpt_save(&run, &save), CKPT_OK);
+    for (unsigned i = 0; i < 10; i++) {
+        proxy_fail(PROXY_WORK, 0);
+        save.turn++;
+        save.append_at = run.messages;
+        save.messages.ptr = message;
+        save.messages.len = sizeof(message);
+        CHECK_INT(ckpt_save(&run, &save), CKPT_OK);
+    }
+    const unsigned long sent = proxy_seen(true);
+    CHECK(ckpt_finish(&run, CKPT_COMPLETED, NULL) >= 0);
+    return sent;
+}
+
+static void a_save_sends_what_is_new_whatever_the_transcript(void)
+{
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432))) {
+        return;
+    }
+    CHECK_INT(open_as(&t.other, proxy_conninfo(), 0), CKPT_OK);
+    if (init_as(&t.ctx, &t.other)) {
+        const unsigned long few = sent_by_a_save(4096);
+        const unsigned long many = sent_by_a_save(1 << 22);
+        CHECK(few > 1024 && few < 5000);
+        CHECK(many < few + 200);
+    }
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
+// What somebody did to the rows is noticed, and never believed.
+static void rows_that_were_changed_are_damaged(void)
+{
+    static const char *const harms[] = {
+        "UPDATE ckpt_chunk SET bytes = overlay(bytes PLACING 'z' FROM 9)",
+        "DELETE FROM ckpt_chunk",
+        "UPDATE ckpt_chunk SET at = at + 1",
+        "UPDATE ckpt_run SET gen = substr(gen, 1, 300)",
+        "UPDATE ckpt_run SET gen = ''",
+        "UPDATE ckpt_run SET gen = overlay(gen PLACING 'zzzz' FROM 10)",
+        "UPDATE ckpt_run SET gen = overlay(gen PLACING 'zzzz' FROM 40)"
+    };
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    for (unsigned i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
+        const ckpt_run_desc desc = { .id = "harmed" };
+        ckpt_checkpoint last;
+        static char text[5000];
+        memset(text, 'x', sizeof(text));
+        memcpy(text, "[\"", 2);
+        memcpy(text + sizeof(text) - 2, "\"]", 2);
+        CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+        const ckpt_save_desc save = { .messages = { text, sizeof(text) } };
+        CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+        CHECK(cluster_sql(harms[i]));
+        const ckpt_code rc = ckpt_load(&t.run, &last, t.buf, sizeof(t.buf));
+        CHECK_INT(rc, CKPT_OLDER);      // the one before has no chunks
+        CHECK_INT(last.messages.len, 2);
+        ckpt_abandon(&t.run);
+        CHECK(cluster_sql("TRUNCATE ckpt_run, ckpt_claim, ckpt_gen, "
+                          "ckpt_chunk"));
+    }
+    done();
+}
+
+//--- Processes ----------------------------------------------------------------
+
+// Every method but three refuses a child. True if they do.
+static bool child_is_refused(place *p)
+{
+    ckpt_store *s = &t.pg.base;
+    const ckpt_store_methods *m = s->methods;
+    const ckpt_code no = CKPT_ERR_FORKED;
+    const ckpt_part part = { "child", 0, 5, ckpt_crc32c(0, "child", 5) };
+    ckpt_gen gen = p->gen;
+    ckpt_look look;
+    ckpt_moment now;
+    char nonce[CKPT_NONCE_MAX + 1];
+    return m->look(s, p->bytes, 9, &look, &p->err) == no &&
+           m->claim(s, p->bytes, 2, "child", nonce, &p->err) == no &&
+           m->beat(s, p->bytes, 1, &p->err) == no &&
+           m->put(s, p->bytes, &gen, &part, &p->err) == no &&
+           m->publish(s, p->bytes, &gen, &p->err) == no &&
+           m->set_aside(s, p->bytes, &gen, &p->err) == no &&
+           m->drop(s, p->bytes, &gen, CKPT_DROP_OLDER, &p->err) == no &&
+           m->drop(s, p->bytes, NULL, CKPT_DROP_REST, &p->err) == no &&
+           m->drop(s, p->bytes, NULL, CKPT_DROP_ALL, &p->err) == no &&
+           m->env(s, p->bytes, &now, &p->err) == no;
+}
+
+// The child speaks on a connection of its own, and the parent's goes on.
+static void a_child_of_fork_leaves_the_connection_alone(void)
+{
+    place p, more;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    const int backend = PQbackendPID(t.pg.priv.conn);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        char text[8] = "";
+        size_t got = 0;
+        ckpt_life life;
+        ckpt_store *s = &t.pg.base;
+        bool good = child_is_refused(&p);
+        good = good && s->methods->read(s, p.bytes, &p.gen, 0, text, 8, &got,
+                                        &p.err) == CKPT_OK && got == 3;
+        good = good && s->methods->alive(s, p.bytes, 1, &life, &p.err) ==
+                       CKPT_OK && life.beat_ms != 0;
+        s->methods->close(s, p.bytes, true);
+        good = good && place_begin(&more, &t.pg, "b");
+        _exit(good ? 0 : 1);
+    }
+    int status = -1;
+    CHECK(waitpid(pid, &status, 0) == pid);
+    CHECK_INT(status, 0);
+    CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+    CHECK_INT(place_newest(&p), 2);
+    CHECK_INT(PQbackendPID(t.pg.priv.conn), backend);
+    CHECK(place_begin(&more, &t.pg, "c"));
+    CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run"), 3);
+    CHECK_INT(cluster_number("SELECT count(DISTINCT nonce) FROM ckpt_claim"),
+              3);
+    place_close(&more);
+    place_close(&p);
+    done();
+}
+
+static void a_run_is_resumed_when_its_owner_does_not_beat(void)
+{
+    ckpt_run_info info;
+    const ckpt_run_desc desc = { .id = "a" };
+    static ckpt_run mine;
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    cluster_sleep_ms(20);               // ten leases
+    CHECK_INT(ckpt_query(&t.ctx, "a", &info), CKPT_OK);
+    CHECK_INT(info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_INT(ckpt_open(&t.ctx, &mine, &desc), CKPT_OK);
+    CHECK(mine.resumed);
+    const ckpt_save_desc save = { .turn = 1 };
+    CHECK_INT(ckpt_save(&t.run, &save), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(ckpt_save(&mine, &save), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK(ckpt_finish(&mine, CKPT_COMPLETED, NULL) >= 0);
+    CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_claim"), 0);
+    done();
+}
+
+#define LIST(X)                                                                \
+    X(a_claimant_waits_for_an_owner_that_is_in_the_middle_of_a_save)           \
+    X(no_save_is_lost_that_was_acknowledged_before_a_claim)                    \
+    X(nor_is_one_through_a_pooler)                                             \
+    X(a_serializable_database_is_tried_again)                                  \
+    X(of_eight_claimants_one_wins)                                             \
+    X(a_connection_that_is_cut_at_any_message_loses_nothing)                   \
+    X(nor_does_one_to_a_pooler)                                                \
+    X(a_connection_that_falls_silent_is_given_up)                              \
+    X(a_server_that_is_killed_loses_no_acknowledged_save)                      \
+    X(what_is_wrong_with_a_connection_is_said)                                 \
+    X(tables_of_another_version_are_left_alone)                                \
+    X(a_save_that_the_database_refuses_changes_nothing)                        \
+    X(a_full_disk_refuses_a_save_and_keeps_what_it_has)                        \
+    X(an_id_may_have_every_byte)                                               \
+    X(a_server_that_never_answers_is_given_up)                                 \
+    X(the_printed_schema_is_what_the_store_makes)                              \
+    X(any_saves_come_back_as_they_were)                                        \
+    X(a_transcript_that_is_edited_for_ever_stays_in_few_pieces)                \
+    X(a_range_may_be_put_twice_and_followed_by_more_each_time)                 \
+    X(a_save_sends_what_is_new_whatever_the_transcript)                        \
+    X(rows_that_were_changed_are_damaged)                                      \
+    X(a_child_of_fork_leaves_the_connection_alone)                             \
+    X(a_run_is_resumed_when_its_owner_does_not_beat)
+
+TEST_SUITE(pg, LIST)
