@@ -73,6 +73,11 @@ $(B)/storm: tests/proof/storm.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/proof/storm.c \
 	    $(B)/libckpt.a $(LDLIBS)
 
+# Runs in every state, for the tests of the command.
+$(B)/states: tests/tool/states.c $(B)/libckpt.a $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/tool/states.c \
+	    $(B)/libckpt.a $(LDLIBS)
+
 # It plays build/go_explore, which depends on where things are built.
 $(B)/storm_explore: tests/proof/storm_explore.c $(B)/go_explore $(B)/flags
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ tests/proof/storm_explore.c $(LDLIBS)

@@ -48,23 +48,45 @@ enum {
 //--- States -------------------------------------------------------------------
 
 // What needs a person comes first; the rank is the place in this table. The
-// colour is of the word alone, and says nothing that the word does not say.
+// colour is of the word alone, and says nothing that the word does not say. In
+// the sentences a sign stands for: %i the id, %t the turn, %a how long ago the
+// last beat was, %o the owner, %m the error, %e the outcome, %w seconds to
+// wait, %x whatever else must be known.
 static const struct state {
     uint32_t    bit;
-    const char *name, *colour;
+    const char *name, *colour, *why;
 } states[STATES] = {
-    { CKPT_STATE_DAMAGED,     "damaged",     "31" },
-    { CKPT_STATE_NEWER,       "newer",       "31" },
-    { CKPT_STATE_UNREADABLE,  "unreadable",  "31" },
-    { CKPT_STATE_FOREIGN,     "foreign",     "31" },
-    { CKPT_STATE_EXHAUSTED,   "exhausted",   "31" },
-    { CKPT_STATE_FAILED,      "failed",      "31" },
-    { CKPT_STATE_STALLED,     "stalled",     "33" },
-    { CKPT_STATE_INTERRUPTED, "interrupted", "33" },
-    { CKPT_STATE_BUSY,        "busy",        "33" },
-    { CKPT_STATE_FINISHED,    "finished",    "36" },
-    { CKPT_STATE_LIVE,        "live",        "32" },
-    { CKPT_STATE_DONE,        "done",        "36" }
+    { CKPT_STATE_DAMAGED, "damaged", "31",
+      "is damaged: no generation of it is whole%x. The fallback of "
+      "ckpt_recover gets it; to give it up: ckpt rm %i" },
+    { CKPT_STATE_NEWER, "newer", "31",
+      "is too new: %m%x. Use a newer ckpt." },
+    { CKPT_STATE_UNREADABLE, "unreadable", "31",
+      "is unreadable: %m%x. Mend the disk or the permissions." },
+    { CKPT_STATE_FOREIGN, "foreign", "31",
+      "is foreign: %m%x. Find out who copied or renamed its directory." },
+    { CKPT_STATE_EXHAUSTED, "exhausted", "31",
+      "was interrupted in turn %t, was last heard of %a, and has no attempt "
+      "left%x. Remove the cause, then: ckpt retry %i" },
+    { CKPT_STATE_FAILED, "failed", "31",
+      "failed in turn %t, and is kept%x. To try again: ckpt retry %i" },
+    { CKPT_STATE_STALLED, "stalled", "33",
+      "is stalled in turn %t: its owner %o lives, and last beat %a%x. Look at "
+      "that process; once it has ended, the run can be resumed." },
+    { CKPT_STATE_INTERRUPTED, "interrupted", "33",
+      "was interrupted in turn %t, and last heard of %a%x. The next program "
+      "that opens or recovers it resumes it." },
+    { CKPT_STATE_BUSY, "busy", "33",
+      "is changing, or several claimants crashed in it%x. Look again in "
+      "%w s." },
+    { CKPT_STATE_FINISHED, "finished", "36",
+      "has ended (%e), and is not wholly removed%x. To remove the rest: ckpt "
+      "sweep" },
+    { CKPT_STATE_LIVE, "live", "32",
+      "is live in turn %t: its owner %o beat %a%x. Nothing is to be done." },
+    { CKPT_STATE_DONE, "done", "36",
+      "is done since turn %t, and is kept so that its work is not done "
+      "twice%x. To remove it: ckpt rm %i" }
 };
 
 static const char *const outcomes[] = {
@@ -84,14 +106,14 @@ static size_t rank_of(ckpt_run_state state)
 //--- The invocation -----------------------------------------------------------
 
 static struct options {
-    const char *dir, *agent, *parent, *columns, *colour;
+    const char *dir, *agent, *parent, *colour;
+    const char *part;                   // of a checkpoint; "": all of it
     uint32_t    states, fail_if;
     int64_t     older_ms, lease_ms, resume_max, delay_ms;
-    bool        json, exact, quiet, messages, effects, raw, kept, idle, dry_run;
+    bool        json, exact, quiet, kept, idle, dry_run;
     char      **ids;                    // the operands
     int         count;
-} opt = { .columns = "state,run,turn,phases,beat,try,unc,size",
-          .colour = "auto", .delay_ms = 2000 };
+} opt = { .colour = "auto", .delay_ms = 2000 };
 
 static bool coloured, utf8;             // what the output can show
 static int  columns;                    // width of the terminal; 0: no limit
@@ -112,11 +134,11 @@ static void stop(int sig)
     stopped = sig;
 }
 
-// Milliseconds on a clock that no one sets.
-static int64_t now_ms(void)
+// Milliseconds since 1970.
+static int64_t wall_ms(void)
 {
     struct timespec t = { 0, 0 };
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
@@ -407,6 +429,16 @@ static void json_info(ckpt_json *w, const ckpt_run_info *info)
     }
 }
 
+// One run on a line, and one more fact about it.
+static void json_run(const ckpt_run_info *info, const char *key, bool value)
+{
+    ckpt_json w;
+    json_begin(&w);
+    json_info(&w, info);
+    if (key != NULL) json_bool(&w, key, value);
+    json_end(&w, stdout);
+}
+
 //--- Errors -------------------------------------------------------------------
 
 // Says what failed, and with what exit code the command ends. what may be an
@@ -517,14 +549,12 @@ static int look_touch(void *u, int fd)
 
 static int look_stat_at(void *u, int dir, const char *name, ckpt_fs_stat *st)
 {
-    struct timespec t = { 0, 0 };
     const ckpt_fs_calls *sys = ckpt_store_fs_calls();
     if (!base.unprobed || strcmp(name, ".probe") != 0) {
         return sys->stat_at(u, dir, name, st);
     }
     const int r = sys->stat_at(u, dir, ".", st);
-    clock_gettime(CLOCK_REALTIME, &t);
-    st->mtime_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    st->mtime_ns = wall_ms() * 1000000;
     return r;
 }
 
@@ -866,25 +896,31 @@ static bool list_add(const ckpt_run_info *info, const char *text)
     return true;
 }
 
-// "5 runs: 2 damaged, 3 live" and what a person can do.
+// "5 runs: 2 damaged, 3 live", in lines of 80 columns, and what to do.
 static void put_sums(FILE *to)
 {
+    char part[64];
     uint64_t needy = 0;
     const char *between = ": ";
-    fprintf(to, "%" PRIu64 " run%s", list.total, list.total == 1 ? "" : "s");
+    int width = fprintf(to, "%" PRIu64 " run%s", list.total,
+                        list.total == 1 ? "" : "s");
     for (size_t i = 0; i < STATES; i++) {
         needy += i < NOT_ATTENTION ? list.counts[i] : 0;
-        if (list.counts[i] > 0) {
-            fprintf(to, "%s%" PRIu64 " %s", between, list.counts[i],
-                    states[i].name);
-            between = ", ";
+        if (list.counts[i] == 0) continue;
+        snprintf(part, sizeof(part), "%" PRIu64 " %s", list.counts[i],
+                 states[i].name);
+        if (width + (int)strlen(part) > 77) {
+            between = ",\n  ";
+            width = 0;
         }
+        width += fprintf(to, "%s%s", between, part);
+        between = ", ";
     }
-    putc('\n', to);
     if (needy > 0) {
-        fprintf(to, "%" PRIu64 " need%s attention: ckpt why ID\n", needy,
+        fprintf(to, "\n%" PRIu64 " need%s attention: ckpt why ID", needy,
                 needy == 1 ? "s" : "");
     }
+    putc('\n', to);
 }
 
 // A long scan says on the terminal how far it is, and takes the words away.
@@ -892,7 +928,7 @@ static void progress(bool ends)
 {
     static int64_t begun, shown;
     static int     tty = -1;
-    const int64_t  now = now_ms();
+    const int64_t  now = wall_ms();
     begun = begun > 0 ? begun : now;
     tty = tty < 0 ? isatty(STDERR_FILENO) && !opt.json : tty;
     if (tty && !ends && now - begun > PROGRESS_MS && now - shown > 200) {
@@ -916,15 +952,12 @@ static bool visit_ls(void *user, const ckpt_run_info *info)
 {
     bool *fails = user;
     char text[TEXT_MAX];
-    ckpt_json w;
     progress(false);
     if (!is_selected(info)) return !stopped;
     count_run(info);
     *fails = *fails || (opt.fail_if & (uint32_t)info->state);
     if (opt.json) {
-        json_begin(&w);
-        json_info(&w, info);
-        json_end(&w, stdout);
+        json_run(info, NULL, false);
         return !stopped;
     }
     if (list.count == ROWS_MAX) list_print(stdout, ROWS_MAX);
@@ -935,9 +968,6 @@ static bool visit_ls(void *user, const ckpt_run_info *info)
 static int cmd_ls(void)
 {
     bool fails = false;
-    if (!choose_columns(opt.columns)) {
-        return usage(opt.columns, "there is no such column");
-    }
     fit_columns();
     if (!opt.json && !opt.quiet) put_title(stdout);
     const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_ls, &fails);
@@ -957,12 +987,12 @@ static int cmd_ls(void)
 
 static struct sums {
     uint64_t bytes, uncertain, held, older;
-    int64_t  age_max[STATES];
+    int64_t  age_ms_max[STATES];
 } sums;
 
 static bool visit_metrics(void *user, const ckpt_run_info *info)
 {
-    int64_t *age = &sums.age_max[rank_of(info->state)];
+    int64_t *age = &sums.age_ms_max[rank_of(info->state)];
     (void)user;
     progress(false);
     count_run(info);
@@ -974,223 +1004,142 @@ static bool visit_metrics(void *user, const ckpt_run_info *info)
     return !stopped;
 }
 
-static void put_metric(const char *name, const char *help)
-{
-    printf("# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
-}
-
 // The text format of Prometheus. Runs have no metric of their own: there is no
 // bound on how many names a store would give to the server.
 static int cmd_metrics(void)
 {
+    static const struct { const char *name, *help; const uint64_t *value; }
+    metrics[] = {
+        { "checkpoint_bytes", "Size of the newest checkpoints.", &sums.bytes },
+        { "effects_uncertain", "Tool calls that began and have not ended.",
+          &sums.uncertain },
+        { "environments_held", "Environment checkpoints that runs hold.",
+          &sums.held },
+        { "runs_older", "Runs whose newest generation is damaged or missing.",
+          &sums.older }
+    };
     const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_metrics, NULL);
     progress(true);
     if (rc != CKPT_OK) return fail(opt.dir, ckpt_last_error(&base.ctx));
-    put_metric("ckpt_runs", "Runs in each state.");
+    puts("# HELP ckpt_runs Runs in each state.\n# TYPE ckpt_runs gauge");
     for (size_t i = 0; i < STATES; i++) {
         printf("ckpt_runs{state=\"%s\"} %" PRIu64 "\n", states[i].name,
                list.counts[i]);
     }
-    put_metric("ckpt_beat_age_seconds_max",
-               "Age of the oldest last beat in each state.");
+    puts("# HELP ckpt_beat_age_seconds_max Age of the oldest last beat.\n"
+         "# TYPE ckpt_beat_age_seconds_max gauge");
     for (size_t i = 0; i < STATES; i++) {
         printf("ckpt_beat_age_seconds_max{state=\"%s\"} %" PRId64 ".%03d\n",
-               states[i].name, sums.age_max[i] / 1000,
-               (int)(sums.age_max[i] % 1000));
+               states[i].name, sums.age_ms_max[i] / 1000,
+               (int)(sums.age_ms_max[i] % 1000));
     }
-    put_metric("ckpt_checkpoint_bytes", "Size of the newest checkpoints.");
-    printf("ckpt_checkpoint_bytes %" PRIu64 "\n", sums.bytes);
-    put_metric("ckpt_effects_uncertain",
-               "Tool calls that were begun and have not ended.");
-    printf("ckpt_effects_uncertain %" PRIu64 "\n", sums.uncertain);
-    put_metric("ckpt_environments_held",
-               "Environment checkpoints that runs hold.");
-    printf("ckpt_environments_held %" PRIu64 "\n", sums.held);
-    put_metric("ckpt_runs_older",
-               "Runs whose newest generation is damaged or missing.");
-    printf("ckpt_runs_older %" PRIu64 "\n", sums.older);
+    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
+        printf("# HELP ckpt_%s %s\n# TYPE ckpt_%s gauge\nckpt_%s %" PRIu64 "\n",
+               metrics[i].name, metrics[i].help, metrics[i].name,
+               metrics[i].name, *metrics[i].value);
+    }
     return DONE;
 }
 
-//--- why, show ----------------------------------------------------------------
+//--- All about a run ----------------------------------------------------------
 
-// Effects that are begun: "send_mail (turn 12), pay (turn 11)".
-static void uncertain_text(char out[TEXT_MAX], ckpt_bytes record)
+// Writes a named text, which is escaped already.
+typedef void put_fn(FILE *to, const char *name, const char *text);
+
+static void put_plain(FILE *to, const char *name, const char *text)
 {
-    char id[TEXT_MAX], text[TEXT_MAX];
-    ckpt_bytes effect;
-    size_t at = 0, n = 0;
-    const ckpt_bytes effects = ckpt_json_get(record, "effects");
-    out[0] = '\0';
-    while (ckpt_json_next(effects, &at, NULL, &effect)) {
+    fprintf(to, "%-7s %s\n", name, text);
+}
+
+// Each entry of a list of the record, such as "send_mail: begun, turn 13". Its
+// outputs and results are the caller's, and are not shown.
+static void put_entries(FILE *to, put_fn *put, const char *name,
+                        ckpt_bytes array, const char *key)
+{
+    char text[TEXT_MAX], state[TEXT_MAX], line[TEXT_MAX + 64];
+    ckpt_bytes entry;
+    size_t at = 0;
+    while (ckpt_json_next(array, &at, NULL, &entry)) {
         int64_t turn = 0;
-        if (strcmp(member(text, effect, "state"), "begun") != 0) continue;
-        if (ckpt_json_number(ckpt_json_get(effect, "turn"), &turn)) continue;
-        escape(text, sizeof(text), member(id, effect, "id"));
-        if (n + strlen(text) + 40 > TEXT_MAX) return;
-        n += (size_t)snprintf(out + n, TEXT_MAX - n, "%s%s (turn %" PRId64 ")",
-                              n > 0 ? ", " : "", text, turn);
+        escape(line, TEXT_MAX, member(text, entry, key));
+        if (ckpt_json_number(ckpt_json_get(entry, "turn"), &turn) == CKPT_OK) {
+            snprintf(line + strlen(line), 64, ": %.16s, turn %" PRId64,
+                     member(state, entry, "state"), turn);
+        }
+        put(to, name, line);
     }
 }
 
-static void advise(FILE *to, const ckpt_run_info *info, const char *id)
-{
-    switch (info->state) {
-    case CKPT_STATE_LIVE:
-        fprintf(to, "Nothing is to be done.");
-        break;
-    case CKPT_STATE_STALLED:
-        fprintf(to, "Look at that process: once it has ended, the run can be "
-                    "resumed.");
-        break;
-    case CKPT_STATE_INTERRUPTED:
-        fprintf(to, "The next program that opens or recovers it resumes it.");
-        break;
-    case CKPT_STATE_EXHAUSTED:
-        fprintf(to, "Remove the cause, then: ckpt retry %s", id);
-        break;
-    case CKPT_STATE_FAILED:
-        fprintf(to, info->lost ? "Nothing can be resumed: ckpt rm %s" :
-                    "To try again: ckpt retry %s", id);
-        break;
-    case CKPT_STATE_FINISHED:
-        fprintf(to, "To remove the rest: ckpt sweep");
-        break;
-    case CKPT_STATE_DONE:
-        fprintf(to, "It is kept so that its work is not done twice.");
-        break;
-    case CKPT_STATE_DAMAGED:
-        fprintf(to, "The fallback of ckpt_recover gets it; to give it up: "
-                    "ckpt rm %s", id);
-        break;
-    case CKPT_STATE_NEWER:
-        fprintf(to, "Use a newer ckpt; this one leaves it alone.");
-        break;
-    case CKPT_STATE_FOREIGN:
-        fprintf(to, "Find out who copied or renamed its directory.");
-        break;
-    case CKPT_STATE_UNREADABLE:
-        fprintf(to, "Mend the disk or the permissions, and look again.");
-        break;
-    case CKPT_STATE_BUSY:
-        fprintf(to, "Look again in %" PRId64 " s.",
-                (info->wait_ms + 999) / 1000);
-        break;
-    default:
-        break;
-    }
-}
-
-// What the run is, and since when.
-static void explain(FILE *to, const ckpt_run_info *info)
-{
-    char age[24], owner[TEXT_MAX], at[64];
-    const bool aged = info->beat_age_ms >= 0;
-    age_text(age, info->beat_age_ms);
-    escape(owner, sizeof(owner), info->owner);
-    snprintf(at, sizeof(at), " in turn %" PRIu64, info->turn);
-    switch (info->state) {
-    case CKPT_STATE_LIVE:
-        fprintf(to, "is live%s: its owner %s beat %s ago", at, owner, age);
-        break;
-    case CKPT_STATE_STALLED:
-        fprintf(to, "is stalled%s: its owner %s lives, and has not beaten "
-                    "for %s", at, owner, age);
-        break;
-    case CKPT_STATE_INTERRUPTED:
-    case CKPT_STATE_EXHAUSTED:
-        fprintf(to, "was interrupted%s%s%s", at, aged ? ", last heard of " : "",
-                aged ? age : "");
-        fprintf(to, "%s%s", aged ? " ago" : "",
-                info->state == CKPT_STATE_EXHAUSTED ?
-                ", and no attempt is left" : "");
-        break;
-    case CKPT_STATE_FAILED:
-        fprintf(to, "failed%s, and is kept", at);
-        break;
-    case CKPT_STATE_DONE:
-        fprintf(to, "is done, since turn %" PRIu64 ", and is kept", info->turn);
-        break;
-    case CKPT_STATE_FINISHED:
-        fprintf(to, "has ended (%s), and is not wholly removed",
-                outcomes[info->outcome]);
-        break;
-    case CKPT_STATE_BUSY:
-        fprintf(to, "is changing, or several claimants crashed in it");
-        break;
-    case CKPT_STATE_DAMAGED:
-        fprintf(to, "is damaged: no generation of it is whole");
-        break;
-    default:
-        fprintf(to, "is %s: %s", states[rank_of(info->state)].name,
-                info->error.msg != NULL ? info->error.msg : "");
-        break;
-    }
-}
-
-// One paragraph: what it is, since when, why, and what to do.
-static void put_why(FILE *to, const ckpt_run_info *info, ckpt_bytes record)
+// Everything that the columns of ls can show, and the lists of the record.
+static void put_fields(FILE *to, put_fn *put, const ckpt_run_info *info,
+                       ckpt_bytes record)
 {
     char text[TEXT_MAX];
-    fprintf(to, "%s ", escape(text, sizeof(text), info->id));
-    explain(to, info);
+    for (int i = 0; i < COLUMNS; i++) {
+        cell(text, i, info);
+        if (i != RUN && strcmp(text, "-") != 0) {
+            put(to, all_columns[i].name, text);
+        }
+    }
+    if (info->error.code != CKPT_OK) put(to, "error", info->error.msg);
+    put_entries(to, put, "phase", ckpt_json_get(record, "phases"), "name");
+    put_entries(to, put, "effect", ckpt_json_get(record, "effects"), "id");
+    put_entries(to, put, "env", ckpt_json_get(record, "held"), "id");
+}
+
+// What else must be known about a run: why it was left, and what a resume will
+// find.
+static void put_rest(FILE *to, const ckpt_run_info *info, ckpt_bytes record)
+{
+    char text[TEXT_MAX];
+    ckpt_bytes entry;
+    size_t at = 0;
+    const ckpt_bytes effects = ckpt_json_get(record, "effects");
+    const char *before = "; uncertain tool calls: ";
     if (info->reason[0] != '\0') {
         fprintf(to, " (%s)", escape(text, sizeof(text), info->reason));
     }
     if (info->older) fprintf(to, "; its newest generation is damaged");
-    uncertain_text(text, record);
-    if (info->uncertain > 0 && info->state != CKPT_STATE_LIVE) {
-        fprintf(to, "; uncertain tool call%s: %s",
-                info->uncertain == 1 ? "" : "s", text);
+    if (info->lost) fprintf(to, "; there is nothing to resume from");
+    if (info->held > 0) fprintf(to, "; it holds %" PRIu32 " environments",
+                                info->held);
+    while (ckpt_json_next(effects, &at, NULL, &entry)) {
+        char id[TEXT_MAX];
+        if (strcmp(member(text, entry, "state"), "begun") == 0) {
+            fprintf(to, "%s%s", before, escape(text, sizeof(text),
+                                               member(id, entry, "id")));
+            before = ", ";
+        }
     }
-    if (info->held > 0) {
-        fprintf(to, "; it holds %" PRIu32 " environment%s", info->held,
-                info->held == 1 ? "" : "s");
+}
+
+// What the run is, since when, why, and what to do.
+static void put_why(FILE *to, const ckpt_run_info *info, ckpt_bytes record)
+{
+    char text[TEXT_MAX];
+    const bool aged = info->beat_age_ms >= 0;
+    fprintf(to, "%s ", escape(text, sizeof(text), info->id));
+    for (const char *c = states[rank_of(info->state)].why; *c != '\0'; c++) {
+        switch (*c == '%' ? *++c : 0) {
+        case 'i': fputs(escape(text, sizeof(text), info->id), to); break;
+        case 't': fprintf(to, "%" PRIu64, info->turn); break;
+        case 'a':
+            fprintf(to, "%s ago", aged ? age_text(text, info->beat_age_ms) :
+                    "some time");
+            break;
+        case 'o': fputs(escape(text, sizeof(text), info->owner), to); break;
+        case 'm': fputs(info->error.msg, to); break;
+        case 'e': fputs(outcomes[info->outcome], to); break;
+        case 'w': fprintf(to, "%" PRId64, (info->wait_ms + 999) / 1000); break;
+        case 'x': put_rest(to, info, record); break;
+        default:  putc(*c, to);
+        }
     }
-    fprintf(to, ". ");
-    advise(to, info, escape(text, sizeof(text), info->id));
     putc('\n', to);
 }
 
-static int query(const char *id, ckpt_run_info *info)
-{
-    if (ckpt_query(&base.ctx, id, info) != CKPT_OK) {
-        return fail(id, ckpt_last_error(&base.ctx));
-    }
-    return DONE;
-}
-
-static int cmd_why(void)
-{
-    ckpt_run_info info;
-    ckpt_bytes record = { NULL, 0 };
-    char *why = NULL;
-    size_t size = 0;
-    ckpt_json w;
-    const int rc = query(opt.ids[0], &info);
-    if (rc != DONE) return rc;
-    char *buf = peek(&info, &record);
-    FILE *to = opt.json ? open_memstream(&why, &size) : stdout;
-    if (to == NULL || (buf == NULL && info.uncertain > 0)) {
-        free(buf);
-        return fail_as(opt.ids[0], CKPT_ERR_BUSY, "it is changing; try again");
-    }
-    put_why(to, &info, record);
-    if (opt.json) {
-        fclose(to);
-        json_begin(&w);
-        json_info(&w, &info);
-        why[size - 1] = '\0';           // its line feed
-        json_text(&w, "why", why);
-        json_end(&w, stdout);
-        free(why);
-    }
-    free(buf);
-    return DONE;
-}
-
 // Prints JSON of the caller's. On a terminal the characters that a JSON text
-// may hold as they are, and that could harm there, are written as \u0000.
+// may hold as they are, and that could do harm there, become \u0000.
 static void put_payload(ckpt_bytes json)
 {
     const char *text = json.ptr;
@@ -1201,8 +1150,8 @@ static void put_payload(ckpt_bytes json)
         size = size > 0 ? size : 1;
         if (!tty || !is_dangerous(c) || c == '\n') {
             fwrite(text + i, 1, size, stdout);
-        } else if (c == '\t' || c == '\r') {
-            putchar(' ');
+        } else if (c < 0x20) {
+            putchar(' ');               // white space between two values
         } else if (c < 0x10000) {
             printf("\\u%04x", (unsigned)c);
         } else {
@@ -1213,119 +1162,52 @@ static void put_payload(ckpt_bytes json)
     putchar('\n');
 }
 
-static void put_field(const char *name, const char *text)
+// Describes a run and reads its checkpoint, which the caller frees. A run whose
+// checkpoint is replaced meanwhile is looked at again. Returns an exit code.
+static int look_at(const char *id, ckpt_run_info *info, char **buf,
+                   ckpt_bytes *record)
 {
-    char safe[TEXT_MAX];
-    if (text[0] != '\0') {
-        printf("%-10s %s\n", name, escape(safe, sizeof(safe), text));
-    }
-}
-
-static void put_names(const char *name, ckpt_bytes array, const char *key)
-{
-    char text[TEXT_MAX], safe[TEXT_MAX];
-    ckpt_bytes value;
-    const char *between = "";
-    size_t at = 0;
-    while (ckpt_json_next(array, &at, NULL, &value)) {
-        if (between[0] == '\0') printf("%-10s ", name);
-        printf("%s%s", between,
-               escape(safe, sizeof(safe), member(text, value, key)));
-        between = ", ";
-    }
-    if (between[0] != '\0') putchar('\n');
-}
-
-static void put_effects(ckpt_bytes record)
-{
-    char text[TEXT_MAX], safe[TEXT_MAX];
-    ckpt_bytes effect;
-    size_t at = 0;
-    const ckpt_bytes effects = ckpt_json_get(record, "effects");
-    while (ckpt_json_next(effects, &at, NULL, &effect)) {
-        int64_t turn = 0, epoch = 0;
-        if (ckpt_json_number(ckpt_json_get(effect, "turn"), &turn) ||
-            ckpt_json_number(ckpt_json_get(effect, "epoch"), &epoch)) {
-            continue;
+    *record = (ckpt_bytes){ NULL, 0 };
+    for (int tries = 0; tries < 8; tries++) {
+        if (ckpt_query(&base.ctx, id, info) != CKPT_OK) {
+            return fail(id, ckpt_last_error(&base.ctx));
         }
-        printf("%-10s turn %" PRId64 ", claim %" PRId64 ": ",
-               member(text, effect, "state"), turn, epoch);
-        puts(escape(safe, sizeof(safe), member(text, effect, "id")));
+        *buf = peek(info, record);
+        if (*buf != NULL || info->seq == 0) return DONE;
     }
+    return fail_as(id, CKPT_ERR_BUSY, "it is changing; try again");
 }
 
-static void put_record(const ckpt_run_info *info, ckpt_bytes record)
+static int cmd_why(void)
 {
-    char text[TEXT_MAX], buf[40], age[24], line[160];
-    const ckpt_bytes meta = ckpt_json_get(record, "meta");
-    snprintf(line, sizeof(line), "%" PRIu64 " (the highest: %" PRIu64 ")",
-             info->turn, info->turn_max);
-    put_field("turn", line);
-    put_field("attempts", attempts_text(buf, info));
-    put_names("phases", ckpt_json_get(record, "phases"), "name");
-    put_names("held", ckpt_json_get(record, "held"), "id");
-    snprintf(line, sizeof(line), "%" PRIu64, info->messages);
-    put_field("messages", line);
-    snprintf(line, sizeof(line), "%s, generation %" PRIu64 ".%" PRIu64,
-             size_text(age, info->size), info->epoch, info->seq);
-    put_field("size", line);
-    put_field("saved", time_text(buf, info->saved_at_ms));
-    put_field("once", info->once ? "yes" : "");
-    put_field("agent", info->agent_id);
-    put_field("name", info->agent_name);
-    put_field("task", info->task_id);
-    put_field("parent", info->parent_run_id);
-    put_field("model", member(text, meta, "model_tier"));
-    put_field("program", member(text, meta, "fingerprint"));
-    put_field("birth", info->birth);
-    put_effects(record);
+    ckpt_run_info info;
+    ckpt_bytes record;
+    char *buf = NULL;
+    const int rc = look_at(opt.ids[0], &info, &buf, &record);
+    if (rc == DONE) put_why(stdout, &info, record);
+    free(buf);
+    return rc;
 }
 
-// The whole checkpoint, or a part of it. A record is no secret to whoever may
-// read the store, but prompts and transcripts are shown only when asked for.
-static int show_part(ckpt_bytes record)
-{
-    ckpt_bytes part = record;
-    if (opt.messages) part = ckpt_json_get(record, "messages");
-    if (opt.effects) part = ckpt_json_get(record, "effects");
-    if (opt.effects && !opt.json) {
-        put_effects(record);
-    } else {
-        put_payload(part);
-    }
-    return DONE;
-}
-
+// Prompts and transcripts are shown only when they are asked for.
 static int cmd_show(void)
 {
-    char age[24];
     ckpt_run_info info;
-    ckpt_bytes record = { NULL, 0 };
-    ckpt_json w;
-    int rc = query(opt.ids[0], &info);
+    ckpt_bytes record;
+    char *buf = NULL;
+    int rc = look_at(opt.ids[0], &info, &buf, &record);
     if (rc != DONE) return rc;
-    char *buf = peek(&info, &record);
-    const bool part = opt.messages || opt.effects || opt.raw;
-    if (buf == NULL && info.seq > 0) {
-        rc = fail_as(opt.ids[0], CKPT_ERR_BUSY, "it is changing; try again");
-    } else if (buf == NULL && part) {
-        rc = fail(opt.ids[0], &info.error);
-    } else if (part) {
-        rc = show_part(record);
-    } else if (opt.json) {
-        json_begin(&w);
-        json_info(&w, &info);
-        json_end(&w, stdout);
-    } else {
+    if (opt.json && !opt.part) {
+        json_run(&info, NULL, false);
+    } else if (!opt.part) {
         put_why(stdout, &info, record);
         putchar('\n');
-        put_field("state", states[rank_of(info.state)].name);
-        put_field("outcome", info.seq > 0 ? outcomes[info.outcome] : "");
-        put_field("reason", info.reason);
-        put_field("owner", info.owner);
-        put_field("beat", age_text(age, info.beat_age_ms));
-        if (info.error.code != CKPT_OK) put_field("error", info.error.msg);
-        if (buf != NULL) put_record(&info, record);
+        put_fields(stdout, put_plain, &info, record);
+    } else if (buf == NULL) {
+        rc = fail(opt.ids[0], &info.error);
+    } else {
+        put_payload(opt.part[0] == '\0' ? record :
+                    ckpt_json_get(record, opt.part));
     }
     free(buf);
     return rc;
@@ -1336,13 +1218,10 @@ static int cmd_export(void)
 {
     ckpt_run_info info;
     ckpt_bytes record;
-    const int rc = query(opt.ids[0], &info);
+    char *buf = NULL;
+    const int rc = look_at(opt.ids[0], &info, &buf, &record);
     if (rc != DONE) return rc;
-    char *buf = peek(&info, &record);
-    if (buf == NULL && info.seq == 0) return fail(opt.ids[0], &info.error);
-    if (buf == NULL) {
-        return fail_as(opt.ids[0], CKPT_ERR_BUSY, "it is changing; try again");
-    }
+    if (buf == NULL) return fail(opt.ids[0], &info.error);
     fwrite(record.ptr, 1, record.len, stdout);
     putchar('\n');
     free(buf);
@@ -1359,7 +1238,6 @@ static void verify_one(const char *id)
 {
     ckpt_run_info info;
     char text[TEXT_MAX];
-    ckpt_json w;
     const ckpt_code rc = ckpt_verify(&base.inner, id, &info);
     verified.runs++;
     switch (rc) {
@@ -1372,10 +1250,7 @@ static void verify_one(const char *id)
     default: verified.errors++; break;
     }
     if (opt.json) {
-        json_begin(&w);
-        json_info(&w, &info);
-        json_bool(&w, "whole", rc == CKPT_OK);
-        json_end(&w, stdout);
+        json_run(&info, "whole", rc == CKPT_OK);
     } else if (rc != CKPT_OK) {
         printf("%s: %s: %s (byte %" PRIu64 ")\n",
                escape(text, sizeof(text), id),
@@ -1401,8 +1276,9 @@ static int cmd_verify(void)
         return fail(opt.dir, ckpt_last_error(&base.ctx));
     }
     for (int i = 0; i < opt.count; i++) {
-        const int rc = query(opt.ids[i], &info);
-        if (rc != DONE) return rc;
+        if (ckpt_query(&base.ctx, opt.ids[i], &info) != CKPT_OK) {
+            return fail(opt.ids[i], ckpt_last_error(&base.ctx));
+        }
         verify_one(opt.ids[i]);
     }
     progress(true);
@@ -1476,13 +1352,9 @@ static bool visit_prune(void *user, const ckpt_run_info *info)
 {
     uint64_t *bytes = user;
     char text[TEXT_MAX], age[24];
-    ckpt_json w;
     *bytes += info->size;
     if (opt.json) {
-        json_begin(&w);
-        json_info(&w, info);
-        json_bool(&w, "dry_run", opt.dry_run);
-        json_end(&w, stdout);
+        json_run(info, "dry_run", opt.dry_run);
     } else {
         printf("%-*s %4s %s\n", STATE_WIDTH, states[rank_of(info->state)].name,
                age_text(age, info->beat_age_ms),
@@ -1498,7 +1370,6 @@ static int cmd_prune(void)
     uint64_t bytes = 0;
     uint32_t count = 0;
     char size[24];
-    if (opt.older_ms < 1) return usage("prune", "it needs --older-than");
     desc.user = &bytes;
     if (opt.kept) desc.states |= CKPT_STATE_DONE | CKPT_STATE_FAILED;
     if (opt.idle) desc.states |= CKPT_STATE_INTERRUPTED | CKPT_STATE_EXHAUSTED;
@@ -1555,10 +1426,8 @@ static void put_change(const char *id, const char *from, const char *to,
                        const ckpt_run_info *info)
 {
     char text[TEXT_MAX], time[40];
-    struct timespec t = { 0, 0 };
     ckpt_json w;
-    clock_gettime(CLOCK_REALTIME, &t);
-    time_text(time, (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
+    time_text(time, wall_ms());
     if (opt.json) {
         json_begin(&w);
         json_text(&w, "at", time);
@@ -1707,7 +1576,7 @@ static int terminal_size(int *rows)
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0) {
         return 80;
     }
-    *rows = size.ws_row > 4 ? size.ws_row : 4;
+    *rows = size.ws_row > 8 ? size.ws_row : 8;
     return size.ws_col;
 }
 
@@ -1715,7 +1584,6 @@ static void draw_top(bool needy)
 {
     int rows;
     columns = terminal_size(&rows);
-    (void)choose_columns(opt.columns);
     fit_columns();
     memset(list.counts, 0, sizeof(list.counts));
     list.total = 0;
@@ -1724,9 +1592,10 @@ static void draw_top(bool needy)
     if (rc != CKPT_OK) {
         printf("%s\n", ckpt_last_error(&base.ctx)->msg);
     } else {
-        put_sums(stdout);
         put_title(stdout);
-        list_print(stdout, (size_t)rows - 3);
+        list_print(stdout, (size_t)rows - 6);
+        putchar('\n');
+        put_sums(stdout);
     }
     printf("\033[%d;1Hq quit  a %s  + - every %" PRId64 ".%d s", rows,
            needy ? "all runs" : "only what needs attention",
@@ -1738,12 +1607,6 @@ static int cmd_top(void)
 {
     bool needy = false;
     char key = 0;
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        return usage("top", "it needs a terminal; watch does not");
-    }
-    if (!choose_columns(opt.columns)) {
-        return usage(opt.columns, "there is no such column");
-    }
     terminal_take();
     while (!stopped && key != 'q') {
         key = 0;
@@ -1789,82 +1652,24 @@ static const char page_head[] =
     ".c32{color:var(--green)}.c36{color:var(--cyan)}\n"
     "</style></head><body>\n";
 
-// Text for a page: escaped as for a terminal, and then for HTML.
+// Text that is escaped as for a terminal, for a page.
 static void html(FILE *to, const char *text)
 {
-    char safe[TEXT_MAX];
-    for (const char *c = escape(safe, sizeof(safe), text); *c != '\0'; c++) {
-        switch (*c) {
+    for (; *text != '\0'; text++) {
+        switch (*text) {
         case '&': fputs("&amp;", to); break;
         case '<': fputs("&lt;", to); break;
         case '>': fputs("&gt;", to); break;
-        case '"': fputs("&quot;", to); break;
-        default:  putc(*c, to);
+        default:  putc(*text, to);
         }
     }
 }
 
-static void html_field(FILE *to, const char *name, const char *text)
+static void put_html(FILE *to, const char *name, const char *text)
 {
-    if (text[0] == '\0' || strcmp(text, "-") == 0) return;
     fprintf(to, "<dt>%s<dd>", name);
     html(to, text);
     putc('\n', to);
-}
-
-static void html_number(FILE *to, const char *name, uint64_t value)
-{
-    fprintf(to, "<dt>%s<dd>%" PRIu64 "\n", name, value);
-}
-
-// The texts of one kind of entry, one below the other.
-static void html_entries(FILE *to, const char *name, ckpt_bytes array,
-                         const char *key)
-{
-    char text[TEXT_MAX];
-    ckpt_bytes value;
-    size_t at = 0, n = 0;
-    while (ckpt_json_next(array, &at, NULL, &value)) {
-        int64_t turn = 0;
-        fprintf(to, "%s<dd>", n++ == 0 ? name : "<dt>");
-        html(to, member(text, value, key));
-        if (ckpt_json_get(value, "state").ptr != NULL) {
-            fputs(": ", to);
-            html(to, member(text, value, "state"));
-        }
-        if (ckpt_json_number(ckpt_json_get(value, "turn"), &turn) == CKPT_OK) {
-            fprintf(to, ", turn %" PRId64, turn);
-        }
-        putc('\n', to);
-    }
-}
-
-static void html_details(FILE *to, const ckpt_run_info *info,
-                         ckpt_bytes record)
-{
-    char time[40];
-    struct timespec now = { 0, 0 };
-    clock_gettime(CLOCK_REALTIME, &now);
-    html_field(to, "owner", info->owner);
-    if (info->beat_age_ms >= 0) {
-        html_field(to, "last beat", time_text(time, (int64_t)now.tv_sec * 1000 +
-                   now.tv_nsec / 1000000 - info->beat_age_ms));
-    }
-    html_field(to, "saved", time_text(time, info->saved_at_ms));
-    if (info->seq > 0) {
-        html_number(to, "claim", info->epoch);
-        html_number(to, "save", info->seq);
-        html_number(to, "messages", info->messages);
-        html_number(to, "highest turn", info->turn_max);
-        html_field(to, "outcome", outcomes[info->outcome]);
-    }
-    html_field(to, "reason", info->reason);
-    html_field(to, "agent", info->agent_id);
-    html_field(to, "task", info->task_id);
-    html_field(to, "parent", info->parent_run_id);
-    html_entries(to, "<dt>phases", ckpt_json_get(record, "phases"), "name");
-    html_entries(to, "<dt>effects", ckpt_json_get(record, "effects"), "id");
-    html_entries(to, "<dt>held", ckpt_json_get(record, "held"), "id");
 }
 
 static void html_run(FILE *to, const ckpt_run_info *info, ckpt_bytes record)
@@ -1875,7 +1680,7 @@ static void html_run(FILE *to, const ckpt_run_info *info, ckpt_bytes record)
     const struct state *state = &states[rank_of(info->state)];
     fprintf(to, "<details><summary><span class=\"c%s\">%s</span>"
             "<span class=\"id\">", state->colour, state->name);
-    html(to, info->id);
+    html(to, escape(text, sizeof(text), info->id));
     fputs("</span>", to);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         cell(text, numbers[i], info);
@@ -1886,19 +1691,11 @@ static void html_run(FILE *to, const ckpt_run_info *info, ckpt_bytes record)
     if (memory != NULL) {
         put_why(memory, info, record);
         fclose(memory);
-        why[size - 1] = '\0';
-        for (const char *c = why; *c != '\0'; c++) {
-            // put_why() has escaped it for a terminal.
-            if (*c == '<' || *c == '&') {
-                fputs(*c == '<' ? "&lt;" : "&amp;", to);
-            } else {
-                putc(*c, to);
-            }
-        }
+        html(to, why);
         free(why);
     }
     fputs("</p><dl>\n", to);
-    html_details(to, info, record);
+    put_fields(to, put_html, info, record);
     fputs("</dl></div></details>", to);
 }
 
@@ -1928,13 +1725,11 @@ static bool visit_report(void *user, const ckpt_run_info *info)
 
 static int cmd_report(void)
 {
-    char time[40];
-    struct timespec now = { 0, 0 };
-    clock_gettime(CLOCK_REALTIME, &now);
-    time_text(time, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    char time[40], dir[TEXT_MAX];
+    time_text(time, wall_ms());
     fputs(page_head, stdout);
     fputs("<h1>Runs in ", stdout);
-    html(stdout, opt.dir);
+    html(stdout, escape(dir, sizeof(dir), opt.dir));
     printf("</h1><p>As of %.19sZ. Ages are the time since the last beat.</p>\n"
            "<div class=\"title\"><span>state</span><span>run</span>"
            "<span class=\"n\">turn</span><span class=\"n\">phases</span>"
@@ -2091,13 +1886,13 @@ static bool set_option(char letter, const char *value)
     case 'f': return parse_states(value, &opt.fail_if);
     case 'a': opt.agent = value; return true;
     case 'P': opt.parent = value; return true;
-    case 'o': opt.columns = value; return true;
+    case 'o': return choose_columns(value);
     case 'p': opt.exact = true; return true;
     case 'q': opt.quiet = true; return true;
     case 'd': return parse_span(value, &opt.delay_ms);
-    case 'm': opt.messages = true; return true;
-    case 'e': opt.effects = true; return true;
-    case 'R': opt.raw = true; return true;
+    case 'm': opt.part = "messages"; return true;
+    case 'e': opt.part = "effects"; return true;
+    case 'R': opt.part = ""; return true;
     case 'O': return parse_span(value, &opt.older_ms);
     case 'k': opt.kept = true; return true;
     case 'i': opt.idle = true; return true;
@@ -2193,6 +1988,7 @@ int main(int argc, char **argv)
 {
     const struct command *command;
     const struct sigaction action = { .sa_handler = stop };
+    (void)choose_columns("state,run,turn,phases,beat,try,unc,size");
     int rc = parse(argc, argv, &command);
     find_terminal();
     if (rc != DONE) return rc;
@@ -2200,6 +1996,13 @@ int main(int argc, char **argv)
     if (opt.count < command->least || opt.count > command->most) {
         return usage(command->name, opt.count < command->least ?
                      "it needs the id of a run" : "too many arguments");
+    }
+    if (command->run == cmd_prune && opt.older_ms == 0) {
+        return usage("prune", "it needs --older-than");
+    }
+    if (command->run == cmd_top && (!isatty(STDIN_FILENO) ||
+                                    !isatty(STDOUT_FILENO))) {
+        return usage("top", "it needs a terminal; watch does not");
     }
     if (opt.dir == NULL) opt.dir = getenv("CKPT_DIR");
     if (opt.dir == NULL || opt.dir[0] == '\0') opt.dir = "runs";

@@ -131,6 +131,11 @@ static void crash_claimants(const char *dir, const char *id, int count)
 
 static void make_all(const char *dir)
 {
+    // Their beats are so old that the tool says the same for half a minute.
+    static const char *const dead[] = {
+        "interrupted", "left", "done", "failed", "finished", "damaged", "older",
+        "newer", "foreign"
+    };
     ckpt_effect effect;
     char other[4096];
     begin(&live, "live", false);
@@ -160,11 +165,16 @@ static void make_all(const char *dir)
     snprintf(other, sizeof(other), "%s", path(dir, "foreign", ""));
     need(rename(path(dir, "original", ""), other) == 0, "foreign");
     finish("unreadable", false, CKPT_INTERRUPTED, NULL);
-    need(rename(path(dir, "unreadable", "heartbeat.1"),
-                "/dev/null/none") < 0, "unreadable");
+    need(chmod(path(dir, "unreadable", ""), 0) == 0, "unreadable");
+    // It would clear the screen, end the line and turn what follows around.
+    finish("evil \\ \033[2J\n\xe2\x80\xae \xff\xc3\xa9", false,
+           CKPT_INTERRUPTED, "\033[2J<script>");
     begin(&run, "busy", false);
     ckpt_abandon(&run);
     crash_claimants(dir, "busy", 20);
+    for (size_t i = 0; i < sizeof(dead) / sizeof(dead[0]); i++) {
+        age(path(dir, dead[i], "heartbeat.1"), 330);
+    }
 }
 
 int main(int argc, char **argv)
@@ -187,7 +197,7 @@ int main(int argc, char **argv)
     } else {
         begin(&live, argv[2], true);
     }
-    puts("ready");
+    printf("ready %ld\n", (long)getpid());
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin) != NULL) {
         need(!ckpt_save(&live, &(ckpt_save_desc){ .turn = ++turn + 12 }),

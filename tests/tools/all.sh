@@ -36,13 +36,14 @@ limit() {
     part storm limit 290 "$B/storm" -e 13 recover fence kill save finish rise \
         begin
     part life limit 290 "$B/storm" -t 10 life
+    part tool limit 290 sh tests/tool/run.sh
 } &
 part suites limit 290 "$B/run_all"
 part protocol limit 290 sh tests/proof/spin/run.sh quick
 wait
 
 passed=0 failed=0 p=0 f=0 bad=
-for name in suites storm life form protocol; do
+for name in suites storm life form tool protocol; do
     count "$B/all.$name" "$(cat "$B/all.$name.rc")"
     passed=$((passed + p)) failed=$((failed + f))
     [ "$f" = 0 ] || bad="$bad $name"

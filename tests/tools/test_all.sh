@@ -86,6 +86,7 @@ row part passed failed skipped time
 part suites suites
 part form sh tests/tools/form.sh
 part sanitize made sanitize
+part tool sh tests/tool/run.sh
 if_there tests/proof/storm.c storm build_and storm
 if_there tests/proof/storm.c life life
 part interleave dense
