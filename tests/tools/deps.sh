@@ -44,6 +44,9 @@ look() {
     [ "$1" != test ] || return 0
     look_fuzz
     [ "$1" = all ] || return 0
+    for tool in tmux cmake meson mandoc zsh fish pkg-config; do
+        has $tool || need $tool
+    done
     # The tools that fit the compiler lie next to it, or have a plain name.
     dir=$(clang -print-resource-dir 2>/dev/null)/../../../bin
     [ -x "$dir/llvm-cov" ] || has llvm-cov || need llvm

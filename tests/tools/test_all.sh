@@ -87,6 +87,7 @@ part suites suites
 part form sh tests/tools/form.sh
 part sanitize made sanitize
 part tool sh tests/tool/run.sh
+part install sh tests/tool/install.sh
 if_there tests/proof/storm.c storm build_and storm
 if_there tests/proof/storm.c life life
 part interleave dense
