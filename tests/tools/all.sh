@@ -30,12 +30,12 @@ limit() {
 # Built before, so that the lanes find it. The values of a makefile come before
 # those of the environment.
 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} ${STB:+STB="$STB"} "$B/run_all" \
-    "$B/storm" || exit 1
+    "$B/storm" "$B/ckpt" "$B/states" || exit 1
 {
     part form limit 290 sh tests/tools/form.sh
     part storm limit 290 "$B/storm" -e 13 recover fence kill save finish rise \
         begin
-    part life limit 290 "$B/storm" -t 10 life
+    part life limit 290 sh tests/tool/storm.sh 10
     part tool limit 290 sh tests/tool/run.sh
 } &
 part suites limit 290 "$B/run_all"

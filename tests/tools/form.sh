@@ -603,7 +603,8 @@ check "no comment says a line twice" comments_once
 
 scripts() {
     shellcheck -s sh -S warning -e SC1091 tests/run_all .ci/run tests/*/*.sh \
-        tests/*/*/*.sh tests/*/*/*/*.sh tests/proof/disk/vm/init
+        tests/*/*/*.sh tests/*/*/*/*.sh tests/proof/disk/vm/init \
+        examples/*/*.sh
 }
 check "no script has a warning of shellcheck" scripts
 
