@@ -527,19 +527,30 @@ static int look_sync(void *u, int fd)
 static int look_open(void *u, int dir, const char *name, int flags)
 {
     const ckpt_fs_calls *sys = ckpt_store_fs_calls();
+    const bool is_probe = strcmp(name, ".probe") == 0;
+    int fd = -ENOENT;
     if (!(flags & CKPT_FS_WRITE)) return sys->open(u, dir, name, flags);
-    if (strncmp(name, ".seen-", 6) != 0 && strcmp(name, ".probe") != 0) {
-        return -EROFS;
+    if (!is_probe && strncmp(name, ".seen-", 6) != 0) return -EROFS;
+    if (!is_probe || !base.unprobed) {
+        fd = sys->open(u, dir, name, flags & ~CKPT_FS_CREATE);
     }
-    int fd = sys->open(u, dir, name, flags & ~CKPT_FS_CREATE);
-    if (fd != -ENOENT || strcmp(name, ".probe") != 0) return fd;
-    fd = sys->open(u, dir, ".", CKPT_FS_DIR);
-    if (fd >= 0 && sys->local(u, fd) == 0) {
-        sys->close(u, fd);
+    if (!is_probe || fd != -ENOENT) return fd;
+    if (!base.unprobed && sys->local(u, dir) == 0) {
         return sys->open(u, dir, name, flags);
     }
     base.unprobed = true;
-    return fd;
+    return sys->open(u, dir, ".", CKPT_FS_DIR);
+}
+
+// Who this process is does not change between two runs.
+static int look_self(void *u, ckpt_fs_self *self)
+{
+    static ckpt_fs_self known;
+    static bool asked;
+    const int r = asked ? 0 : ckpt_store_fs_calls()->self(u, &known);
+    asked = r >= 0;
+    *self = known;
+    return r;
 }
 
 static int look_touch(void *u, int fd)
@@ -585,6 +596,7 @@ static int open_store(bool looks)
     if (looks) {
         calls->open = look_open;
         calls->sync = look_sync;
+        calls->self = look_self;
         calls->stat_at = look_stat_at;
         calls->mkdir = calls->rmdir = calls->unlink = look_refuse_name;
         calls->rename = calls->link = look_refuse_names;

@@ -609,7 +609,7 @@ scripts() {
 check "no script has a warning of shellcheck" scripts
 
 spelling() {
-    codespell -q 3 -L falsy,chec \
+    codespell -q 3 -L falsy,chec,nd \
         ckpt.h ckpt_store_fs.h README.md Makefile .ci/run examples/* \
         tests/README.md tests/*/*.[ch] tests/*/*.sh tests/*/*.awk \
         tests/*/*/*.[ch] tests/*/*/*.sh tests/*/*/*.pml tests/proof/*.txt \

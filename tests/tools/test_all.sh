@@ -96,6 +96,7 @@ if_there tests/proof/spin/run.sh model sh tests/proof/spin/run.sh full
 if_there tests/proof/disk/run.sh disk sh tests/proof/disk/run.sh
 if_there tests/tools/machines.sh machines sh tests/tools/machines.sh
 if_there tests/fuzz/run.sh fuzz sh tests/fuzz/run.sh 60
+part oss-fuzz sh tests/fuzz/oss-fuzz/check.sh
 if_there tests/proof/coverage.sh coverage sh tests/proof/coverage.sh
 if_there tests/proof/mutate.sh mutation env JOBS=2 sh tests/proof/mutate.sh
 
