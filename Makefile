@@ -13,10 +13,12 @@ CFLAGS  = -O2 -g
 LDFLAGS =
 LDLIBS  =
 PREFIX  = /usr/local
+LIBDIR  = $(PREFIX)/lib
 DESTDIR =
 
-# Where stb_sprintf.h is, if it is not on the include path.
-STB     = /usr/include/stb
+# Where stb_sprintf.h is, if it is not on the include path. "make dist" puts a
+# copy into the archive.
+STB     = $(firstword $(wildcard stb) /usr/include/stb)
 
 # Where libpq-fe.h is, for the store in PostgreSQL; "none" leaves out what needs
 # it. PG_BIN: where the server's programs are, for its tests.
@@ -78,6 +80,15 @@ $(B)/libckpt.a: $(B)/ckpt.o
 	rm -f $@
 	$(AR) rc $@ $(B)/ckpt.o
 
+# Until the format is frozen a minor version may break callers, so the name of
+# the shared library has both numbers.
+VERSION = $(shell sed -n 's/.*CKPT_VERSION_STRING "\(.*\)"/\1/p' ckpt.h)
+SONAME  = libckpt.so.$(basename $(VERSION))
+
+$(B)/libckpt.so: $(B)/ckpt.c $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) -fPIC -shared $(LDFLAGS) -Wl,-soname,$(SONAME) \
+	    -o $@ $(B)/ckpt.c $(LDLIBS)
+
 $(EXAMPLES): $(B)/%: examples/%.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(EXAMPLE_CFLAGS) $(LDFLAGS) -pthread -o $@ $< \
 	    $(B)/libckpt.a $(LDLIBS)
@@ -123,6 +134,11 @@ endif
 
 $(B)/storm: tests/proof/storm.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/proof/storm.c \
+	    $(B)/libckpt.a $(LDLIBS)
+
+# Runs in every state, for the tests of the command.
+$(B)/states: tests/tool/states.c $(B)/libckpt.a $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/tool/states.c \
 	    $(B)/libckpt.a $(LDLIBS)
 
 # It plays build/go_explore, which depends on where things are built.
@@ -237,15 +253,58 @@ deps-fuzz:
 deps-all:
 	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh all
 
-install: $(B)/libckpt.a
-	mkdir -p $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib
-	cp $(HEADERS) ckpt_store_pg.h $(DESTDIR)$(PREFIX)/include
-	cp $(B)/libckpt.a $(DESTDIR)$(PREFIX)/lib
+# What is installed, and where. A copy of stb_sprintf.h that lies in this tree
+# goes along; one of the system is only named.
+INCLUDE  = $(DESTDIR)$(PREFIX)/include
+SHARE    = $(DESTDIR)$(PREFIX)/share
+LIB      = $(DESTDIR)$(LIBDIR)
+STB_DIR  = $(if $(filter /%,$(STB)),$(STB),$(PREFIX)/include/ckpt)
+FILL     = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+           -e 's|@STB@|$(STB_DIR)|' -e 's|@VERSION@|$(VERSION)|'
+
+install: $(B)/libckpt.a $(B)/libckpt.so $(B)/ckpt
+	mkdir -p $(INCLUDE) $(LIB)/pkgconfig $(LIB)/cmake/ckpt \
+	    $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/man/man3 \
+	    $(SHARE)/man/man5 $(SHARE)/bash-completion/completions \
+	    $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	install -m 644 $(HEADERS) ckpt_store_pg.h $(INCLUDE)
+	$(if $(filter /%,$(STB)),,mkdir -p $(INCLUDE)/ckpt && \
+	    install -m 644 $(STB)/stb_sprintf.h $(INCLUDE)/ckpt)
+	install -m 644 $(B)/libckpt.a $(LIB)
+	install -m 755 $(B)/libckpt.so $(LIB)/libckpt.so.$(VERSION)
+	ln -sf libckpt.so.$(VERSION) $(LIB)/$(SONAME)
+	ln -sf $(SONAME) $(LIB)/libckpt.so
+	$(FILL) examples/packaging/ckpt.pc.in >$(LIB)/pkgconfig/ckpt.pc
+	for f in ckpt-config ckpt-config-version; do \
+	    $(FILL) examples/cmake/$$f.cmake.in >$(LIB)/cmake/ckpt/$$f.cmake \
+	    || exit 1; done
+	install -m 755 $(B)/ckpt $(DESTDIR)$(PREFIX)/bin
+	install -m 644 examples/man/ckpt.1 $(SHARE)/man/man1
+	install -m 644 examples/man/ckpt.3 $(SHARE)/man/man3
+	install -m 644 examples/man/ckpt-format.5 $(SHARE)/man/man5
+	install -m 644 examples/completion/ckpt.bash \
+	    $(SHARE)/bash-completion/completions/ckpt
+	install -m 644 examples/completion/_ckpt $(SHARE)/zsh/site-functions
+	install -m 644 examples/completion/ckpt.fish \
+	    $(SHARE)/fish/vendor_completions.d
 
 uninstall:
-	cd $(DESTDIR)$(PREFIX)/include && rm -f $(HEADERS) \
-	    ckpt_store_pg.h
-	rm -f $(DESTDIR)$(PREFIX)/lib/libckpt.a
+	cd $(INCLUDE) && rm -f $(HEADERS) ckpt_store_pg.h
+	rm -f $(LIB)/libckpt.a $(LIB)/libckpt.so $(LIB)/$(SONAME) \
+	    $(LIB)/libckpt.so.$(VERSION) $(LIB)/pkgconfig/ckpt.pc \
+	    $(DESTDIR)$(PREFIX)/bin/ckpt $(SHARE)/man/man1/ckpt.1 \
+	    $(SHARE)/man/man3/ckpt.3 $(SHARE)/man/man5/ckpt-format.5 \
+	    $(SHARE)/bash-completion/completions/ckpt \
+	    $(SHARE)/zsh/site-functions/_ckpt \
+	    $(SHARE)/fish/vendor_completions.d/ckpt.fish
+	rm -rf $(LIB)/cmake/ckpt $(INCLUDE)/ckpt
+
+version:
+	@echo $(VERSION)
+
+# The archive of a release, its sums and its bill of materials, in $(B)/dist.
+dist:
+	@STB='$(STB)' sh examples/packaging/dist.sh $(VERSION) '$(B)/dist'
 
 clean:
 	rm -rf $(B)
@@ -266,8 +325,9 @@ help:
 	@echo 'make bench-pg   what a save in PostgreSQL costs'
 	@echo 'make size       how large the core is on a microcontroller'
 	@echo 'make deps       install what is missing (Debian, as root)'
-	@echo 'make install    headers and library to $(DESTDIR)$(PREFIX)'
+	@echo 'make install    headers, libraries, command to $(DESTDIR)$(PREFIX)'
 	@echo 'make uninstall  remove them'
+	@echo 'make dist       the archive of a release in $(B)/dist'
 	@echo 'make clean      remove $(B)'
 	@echo 'tests/run_all   the suites alone: [-v] [part of a name]'
 
@@ -275,4 +335,4 @@ FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
         sanitize test-pg bench bench-pg size deps deps-demo deps-fuzz \
-        deps-bench deps-all install uninstall clean help FORCE
+        deps-bench deps-all install uninstall version dist clean help FORCE

@@ -30,21 +30,22 @@ limit() {
 # Built before, so that the lanes find it. The values of a makefile come before
 # those of the environment.
 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} ${STB:+STB="$STB"} "$B/run_all" \
-    "$B/storm" || exit 1
+    "$B/storm" "$B/ckpt" "$B/states" || exit 1
 {
     part form limit 290 sh tests/tools/form.sh
     part storm limit 290 "$B/storm" -e 13 recover fence kill save finish rise \
         begin
     part pg limit 290 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} \
         ${STB:+STB="$STB"} test-pg
-    part life limit 290 "$B/storm" -t 10 life
+    part life limit 290 sh tests/tool/storm.sh 10
+    part tool limit 290 sh tests/tool/run.sh
 } &
 part suites limit 290 "$B/run_all"
 part protocol limit 290 sh tests/proof/spin/run.sh quick
 wait
 
 passed=0 failed=0 p=0 f=0 bad=
-for name in suites pg storm life form protocol; do
+for name in suites pg storm life form tool protocol; do
     count "$B/all.$name" "$(cat "$B/all.$name.rc")"
     passed=$((passed + p)) failed=$((failed + f))
     [ "$f" = 0 ] || bad="$bad $name"

@@ -46,6 +46,9 @@ look() {
     look_fuzz
     [ "$1" = all ] || return 0
     look_bench
+    for tool in tmux cmake meson mandoc zsh fish pkg-config zip unzip; do
+        has $tool || need $tool
+    done
     # The tools that fit the compiler lie next to it, or have a plain name.
     dir=$(clang -print-resource-dir 2>/dev/null)/../../../bin
     [ -x "$dir/llvm-cov" ] || has llvm-cov || need llvm

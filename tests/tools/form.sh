@@ -663,12 +663,13 @@ check "no comment says a line twice" comments_once
 
 scripts() {
     shellcheck -s sh -S warning -e SC1091 tests/run_all .ci/run tests/*/*.sh \
-        tests/*/*/*.sh tests/*/*/*/*.sh tests/proof/disk/vm/init
+        tests/*/*/*.sh tests/*/*/*/*.sh tests/proof/disk/vm/init \
+        examples/*/*.sh
 }
 check "no script has a warning of shellcheck" scripts
 
 spelling() {
-    codespell -q 3 -L falsy,chec \
+    codespell -q 3 -L falsy,chec,nd \
         ./*.h README.md Makefile .ci/run examples/* \
         tests/README.md tests/*/*.[ch] tests/*/*.sh tests/*/*.awk \
         tests/*/*/*.[ch] tests/*/*/*.sh tests/*/*/*.pml tests/proof/*.txt \

@@ -71,7 +71,6 @@ if_there() {
 made() { $MAKE -s B="$B" CC="$CC" STB="$STB" "$@"; }
 build_and() { made "$B/$1" && "$B/$1"; }
 suites() { made "$B/run_all" && "$B/run_all" -v; }
-life() { made "$B/storm" && "$B/storm" -t 60 life; }
 # Every moment at which one owner can stop and another one goes on.
 dense() {
     made B="$B/dense" CFLAGS='-O2 -g -DINTERLEAVE_STEP=1' "$B/dense/run_all" &&
@@ -86,8 +85,11 @@ row part passed failed skipped time
 part suites suites
 part form sh tests/tools/form.sh
 part sanitize made sanitize
+part tool sh tests/tool/run.sh
+part screen sh tests/tool/screen.sh
+part install sh tests/tool/install.sh
 if_there tests/proof/storm.c storm build_and storm
-if_there tests/proof/storm.c life life
+part life sh tests/tool/storm.sh 60
 part interleave dense
 if_there tests/proof/storm_explore.c storm_explore explore
 if_there tests/proof/spin/run.sh model sh tests/proof/spin/run.sh full
@@ -97,6 +99,7 @@ if_there tests/tools/machines.sh machines sh tests/tools/machines.sh
 if_there tests/pg/run.sh pg env CKPT_LONG=yes $MAKE -s B="$B" CC="$CC" \
     STB="$STB" test-pg
 if_there tests/fuzz/run.sh fuzz sh tests/fuzz/run.sh 60
+part oss-fuzz sh tests/fuzz/oss-fuzz/check.sh
 if_there tests/proof/coverage.sh coverage sh tests/proof/coverage.sh
 if_there tests/proof/mutate.sh mutation env JOBS=2 sh tests/proof/mutate.sh
 
