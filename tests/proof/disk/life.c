@@ -653,6 +653,7 @@ typedef struct race {
     uint64_t  epoch[2];                 // of the first two wins
     int64_t   won_ms[2];                // when they were heard of
     ckpt_code loss, save, finish;       // the first that is wrong
+    char      why[240];                 // of the save
 } race;
 
 static void note(race *a, const report *r)
@@ -669,6 +670,7 @@ static void note(race *a, const report *r)
         }
     } else if (r->what == 's') {
         a->save = r->code;
+        memcpy(a->why, r->why, sizeof(a->why));
         a->saves += r->code == CKPT_OK;
     } else if (r->what == 'f') {
         a->finish = r->code;
@@ -737,7 +739,7 @@ static void races(void)
              (unsigned long long)a.epoch[0], (unsigned long long)a.epoch[1]);
         tell(&heard, a.loss == CKPT_OK, "race %u: %s", i, code_name(a.loss));
         tell(&whole, a.save == CKPT_OK && a.finish == CKPT_OK,
-             "race %u: save %s, finish %s", i, code_name(a.save),
+             "race %u: save %s, finish %s", i, a.why,
              code_name(a.finish));
     }
     sum(&one, "of two claimants exactly one gets the run");
@@ -766,24 +768,26 @@ static const char *paused_id(unsigned number)
 // Saves or, after three saves, beats, until it hears that it must not.
 static void paused_owner(unsigned number)
 {
+    char why[700];
     ckpt_code rc = claim(paused_id(number), OPEN);
+    snprintf(why, sizeof(why), "%s", told(rc, ckpt_last_error(&l.ctx)));
     const bool beats = number % KINDS == BEATS_FINISHED;
     uint64_t n = 1;
     while (rc >= 0) {
         if (beats && n > 3) {
             rc = ckpt_beat(&l.run);
+            snprintf(why, sizeof(why), "%s", told(rc, &l.run.error));
             wait_ms(5);
             continue;
         }
         rc = append('a', n);
+        snprintf(why, sizeof(why), "%s", told(rc, &l.run.error));
         if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_NOT_DURABLE) {
             rc = CKPT_OK;               // once more
         } else if (rc == CKPT_OK) {
             say('s', rc, n++);
         }
     }
-    char why[600];
-    snprintf(why, sizeof(why), "%s", told(rc, &l.run.error));
     const ckpt_code next = append('a', n);
     snprintf(why + strlen(why), sizeof(why) - strlen(why), "; next time %s",
              code_name(next));
