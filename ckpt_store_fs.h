@@ -190,7 +190,8 @@ enum {
 //
 // u is .calls_user. Unless another result is named, a function returns 0, or
 // -errno on failure. After -EINTR the store repeats the call, except close,
-// rename, link, self, gone, pid and clock. A name is one component of a path,
+// rename, link, self, gone, pid and clock. It repeats the making of a temporary
+// file or directory under another name. A name is one component of a path,
 // in the directory dir. The root and its parent alone are named by their path,
 // with dir -1.
 typedef struct ckpt_fs_calls {
@@ -1649,23 +1650,25 @@ static int ckpt__fs_settle(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
 }
 
 // Creates a temporary file of an epoch under a unique name, p->temp_name.
-// Returns its descriptor.
+// Returns its descriptor. A call that fails or is interrupted may have made the
+// file all the same, which would keep the directory of a finished run: so it is
+// removed, and an interrupted call is repeated under another name.
 static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
                                 uint64_t epoch)
 {
     char random[CKPT__FS_RANDOM_DIGITS + 1];
     int r = 0;
-    for (int tries = 0; tries < CKPT__FS_TRIES_MAX; tries++) {
+    for (int tries = 0; tries < CKPT__FS_TRIES_MAX; tries += r != -EINTR) {
         r = ckpt__fs_random_digits(fs, random);
         if (r < 0) return r;
         ckpt__stb_sprintf(p->temp_name, ".t.%llu.%s", (ckpt__ull)epoch, random);
-        r = ckpt__fs_open(fs, p->dir, p->temp_name,
-                          CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
+        r = fs->priv.calls->open(fs->priv.user, p->dir, p->temp_name,
+                                 CKPT_FS_WRITE | CKPT_FS_CREATE | CKPT_FS_EXCL);
         if (r >= 0) return r;
-        if (r != -EEXIST) {             // the file may be made all the same
+        if (r != -EEXIST) {
             (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
-            break;
         }
+        if (r != -EEXIST && r != -EINTR) break;
     }
     return r;
 }
@@ -2751,22 +2754,32 @@ static int ckpt__fs_clear_dir(ckpt_store_fs *fs, const char *name)
     return r;
 }
 
-// Tells whether the directory of that name is the one of this place: by its
-// inode, or by our claim, where inodes are made up.
-static int ckpt__fs_is_own_dir(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                               const char *name)
+// Returns 1 if the directory of that name is the one of this place: by our
+// claim, or, before there is one, by its inode. p->dir becomes a new descriptor
+// of it, then: after a rename that failed although it was done, a file system
+// over FUSE can look for the old one under the old name. Returns 0 if it is
+// another directory, or none.
+static int ckpt__fs_find_own_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                 const char *name)
 {
     ckpt_fs_stat own, st;
     char claim[64];
-    int r = ckpt__fs_stat(fs, p->dir, &own);
-    r = r < 0 ? r : ckpt__fs_stat_at(fs, fs->priv.root, name, &st);
-    if (r < 0) return r == -ENOENT ? 0 : r;
-    if (ckpt__fs_same_file(ckpt__fs_file_of(&st), ckpt__fs_file_of(&own))) {
+    int dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
+    int r = dir;
+    if (dir >= 0 && p->epoch > 0) {
+        ckpt__fs_claim_name(claim, p->epoch);
+        r = ckpt__fs_claim_has_nonce(fs, dir, claim, p->nonce);
+    } else if (dir >= 0) {
+        r = ckpt__fs_stat(fs, p->dir, &own);
+        r = r < 0 ? r : ckpt__fs_stat(fs, dir, &st);
+        r = r < 0 ? r : ckpt__fs_same_file(ckpt__fs_file_of(&st),
+                                           ckpt__fs_file_of(&own));
+    }
+    if (r == 1) {
+        ckpt__fs_close(fs, &p->dir);
+        p->dir = dir;
         return 1;
     }
-    int dir = ckpt__fs_open(fs, fs->priv.root, name, CKPT_FS_DIR);
-    ckpt__fs_claim_name(claim, p->epoch);
-    r = dir < 0 ? dir : ckpt__fs_claim_has_nonce(fs, dir, claim, p->nonce);
     ckpt__fs_close(fs, &dir);
     return r == -ENOENT ? 0 : r;
 }
@@ -2788,7 +2801,7 @@ static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
                                                      fs->priv.root, p->name);
     }
     if (r < 0) {
-        const int shown = ckpt__fs_is_own_dir(fs, p, p->name);
+        const int shown = ckpt__fs_find_own_dir(fs, p, p->name);
         if (shown < 0) {
             p->unshown = false;         // it may be shown: do not remove it
             (void)ckpt__fs_fail(err, "show the run", r);
@@ -3060,7 +3073,7 @@ static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
 // run alone.
 static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
-    int r = ckpt__fs_is_own_dir(fs, p, p->new_name);
+    int r = ckpt__fs_find_own_dir(fs, p, p->new_name);
     p->unshown = false;
     if (r == 0) return 0;
     // The remover's own claim goes last: if the maker lives after all, it finds
@@ -3117,13 +3130,17 @@ static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
                                        ckpt_error *err)
 {
     char random[CKPT__FS_RANDOM_DIGITS + 1];
-    for (int tries = 0; tries < CKPT__FS_TRIES_MAX; tries++) {
-        int r = ckpt__fs_random_digits(fs, random);
+    int r = 0;
+    for (int tries = 0; tries < CKPT__FS_TRIES_MAX; tries += r != -EINTR) {
+        r = ckpt__fs_random_digits(fs, random);
         if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
         ckpt__stb_sprintf(p->new_name, ".new-%s", random);
-        CKPT__FS_RETRY(r, fs->priv.calls->mkdir(fs->priv.user, fs->priv.root,
-                                                p->new_name));
-        if (r == -EEXIST) continue;
+        r = fs->priv.calls->mkdir(fs->priv.user, fs->priv.root, p->new_name);
+        if (r == -EINTR) {              // a directory may be made all the same
+            (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
+                                        p->new_name);
+        }
+        if (r == -EEXIST || r == -EINTR) continue;
         p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->new_name,
                                            CKPT_FS_DIR);
         if (r >= 0 && p->dir == -ENOENT) {
@@ -3422,7 +3439,9 @@ static int ckpt__fs_try_needs(ckpt_store_fs *fs, ckpt__fs_place *p,
         return r < 0 ? r : -EIO;
     }
     memcpy(p->new_name, moved, sizeof(moved));
-    return 0;
+    ckpt__fs_close(fs, &p->dir);        // see ckpt__fs_find_own_dir()
+    p->dir = ckpt__fs_open(fs, fs->priv.root, moved, CKPT_FS_DIR);
+    return p->dir < 0 ? p->dir : 0;
 }
 
 // Names what a file system that is not known lacks, when the store is opened:

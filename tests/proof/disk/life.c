@@ -1,29 +1,35 @@
 /*
     life.c -- the life of a run on whatever file system a directory is on
 
-        life [-a] [-r] [-s seconds] dir
+        life [-a] [-r] [-l seconds] [-o other] [-s seconds] dir
 
     -a   judge by age, also where locks could tell
     -r   this file system may be refused when the store is opened: that is right
+    -l   the lease of each process (1). On a machine that is slow or busy an
+         owner can be quiet for a second, and is taken for dead then
+    -o   another path to the same directory, through another client of its
+         server: every other process uses it
     -s   how long an answer may take (20)
 
-    Three things are played in dir/runs, each by processes of their own:
+    Four things are played in dir/runs, each by processes of their own:
 
     life    a run begins, saves, appends, completes a phase, ends an effect, is
             killed in another; a new process resumes it, keeps it as failed; it
             is retried, interrupted, resumed, completed; its id is used again; a
             run with .once stays done
     race    twenty times two processes at once claim a run whose owner was
-            killed: exactly one gets it
+            killed, or has interrupted it: exactly one gets it. Whoever gets
+            it, only one is acknowledged
     pause   an owner is stopped, in the middle of saves or between beats, taken
             by force, and goes on: it is told so, and changes nothing of what
             the new owner saved, also if that one has finished the run
+    contest an owner in the midst of its saves, which nobody stops, is taken by
+            force: all that it was acknowledged is what the new owner loads
 
     At the end nothing may be left in the directory but what is kept. Every
     clause is a line, "ok" or "FAILED". A store that refuses to be opened is a
     line "refused", with its code and sentence: that is one failed clause, or,
-    with -r, one that passed. The last line is "N passed, N failed". Processes
-    get a lease of a second, so that age is as quick as locks are.
+    with -r, one that passed. The last line is "N passed, N failed".
 */
 #define _XOPEN_SOURCE 700
 #define _DEFAULT_SOURCE                 // MAP_ANONYMOUS
@@ -44,7 +50,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LEASE_MS = 1000, BEAT_MS = 200, RACES = 20, PAUSES = 4, NAMES = 160 };
+enum {
+    BEAT_MS = 200, RACES = 20, NAMES = 160,
+    PAUSES = 4, CONTESTS = 12           // rounds of each kind of pause, and of
+                                        // contests
+};
 
 // What a process tells the one that started it.
 typedef struct report {
@@ -62,8 +72,10 @@ typedef struct child {
 static struct {
     unsigned *count;                    // passed, failed: of all processes
     char      dir[4096];
+    char      other[4096];              // the same one; "": there is no other
     bool      age, may_refuse;
-    int       seconds;
+    int       seconds, lease_ms;
+    unsigned  started;                  // processes so far
     // Of this process:
     child           parent;
     ckpt_store_fs   fs;
@@ -72,7 +84,7 @@ static struct {
     ckpt_checkpoint last;
     ckpt_run_info   info;
     char            buf[4 * 1024 * 1024];
-} l = { .seconds = 20 };
+} l = { .seconds = 20, .lease_ms = 1000 };
 
 // -- Clauses --
 
@@ -188,7 +200,7 @@ static ckpt_code open_store(ckpt_error *err)
     const ckpt_code rc = ckpt_store_fs_open(&l.fs, &desc, err);
     return rc != CKPT_OK ? rc : ckpt_init(&l.ctx, &(ckpt_desc){
         .store = &l.fs.base, .owner = "life", .throttle_ms = CKPT_OFF,
-        .lease_ms = LEASE_MS, .beat_ms = BEAT_MS,
+        .lease_ms = l.lease_ms, .beat_ms = BEAT_MS,
         .resume_max = CKPT_UNLIMITED });
 }
 
@@ -217,8 +229,12 @@ static child start(act_fn *fn, unsigned number)
         perror("life: pipe");
         exit(2);
     }
+    l.started++;
     const child c = { .pid = fork(), .say = down[1], .hear = up[0] };
     if (c.pid == 0) {
+        if (l.started % 2 == 0 && l.other[0] != '\0') {
+            memcpy(l.dir, l.other, sizeof(l.dir));
+        }
         close(down[1]);
         close(up[0]);
         l.parent = (child){ .say = up[1], .hear = down[0] };
@@ -404,7 +420,7 @@ static void owner(unsigned number)
 static void observer(unsigned number)
 {
     (void)number;
-    wait_ms(2 * LEASE_MS);              // beats must have come since
+    wait_ms(2 * (int64_t)l.lease_ms);              // beats must have come since
     if (ctx_gives(ckpt_query(&l.ctx, "life", &l.info), CKPT_OK,
                   "others see the run")) {
         clause(l.info.state == CKPT_STATE_LIVE,
@@ -580,7 +596,7 @@ static const char *race_id(unsigned number)
     return id;
 }
 
-// The owner of them all, to be killed.
+// The owner of them all, to be killed. It interrupts every other one before.
 static void owner_of_many(unsigned number)
 {
     static ckpt_run runs[RACES];
@@ -593,6 +609,9 @@ static void owner_of_many(unsigned number)
         if (rc == CKPT_OK) {
             rc = ckpt_save(&runs[i], &(ckpt_save_desc){
                 .turn = 1, .messages = ckpt_text(text) });
+        }
+        if (rc == CKPT_OK && i % 2 == 1) {
+            rc = ckpt_finish(&runs[i], CKPT_INTERRUPTED, NULL);
         }
         if (rc != CKPT_OK) {
             clause(false, "run %u of a race begins: OK gives %s", i,
@@ -630,13 +649,18 @@ static void claimant(unsigned number)
 // What two claimants have said.
 typedef struct race {
     unsigned  wins, losses, late;       // late: after the first win
+    unsigned  saves;                    // that were acknowledged
+    uint64_t  epoch[2];                 // of the first two wins
+    int64_t   won_ms[2];                // when they were heard of
     ckpt_code loss, save, finish;       // the first that is wrong
+    char      why[240];                 // of the save
 } race;
 
 static void note(race *a, const report *r)
 {
     if (r->what == 'w') {
-        a->wins++;
+        a->epoch[a->wins % 2] = r->n;
+        a->won_ms[a->wins++ % 2] = now_ms();
     } else if (r->what == 'l') {
         a->losses++;
         a->late += a->wins > 0;
@@ -646,6 +670,8 @@ static void note(race *a, const report *r)
         }
     } else if (r->what == 's') {
         a->save = r->code;
+        memcpy(a->why, r->why, sizeof(a->why));
+        a->saves += r->code == CKPT_OK;
     } else if (r->what == 'f') {
         a->finish = r->code;
     }
@@ -687,7 +713,7 @@ static race one_race(unsigned number)
 
 static void races(void)
 {
-    tally one = { .times = 0 }, heard = one, whole = one;
+    tally one = { .times = 0 }, fenced = one, heard = one, whole = one;
     report r;
     const child many = start(owner_of_many, 0);
     const bool ready = hear(&many, &r, deadline() + 20000);
@@ -696,7 +722,7 @@ static void races(void)
     if (!ready) {
         return;
     }
-    wait_ms(LEASE_MS + BEAT_MS);
+    wait_ms(l.lease_ms + BEAT_MS);
     for (unsigned i = 0; i < RACES && one.bad < 2; i++) {
         const race a = one_race(i);
         if (a.wins == 0) {
@@ -704,20 +730,33 @@ static void races(void)
                  a.losses, code_name(a.loss));
             continue;
         }
-        tell(&one, a.wins == 1, "race %u: both", i);
+        tell(&one, a.wins == 1, "race %u: both, epoch %llu and %lld ms later"
+             " epoch %llu", i, (unsigned long long)a.epoch[0],
+             (long long)(a.won_ms[1] - a.won_ms[0]),
+             (unsigned long long)a.epoch[1]);
+        tell(&fenced, a.saves <= 1 && (a.wins == 1 || a.epoch[0] != a.epoch[1]),
+             "race %u: %u saves, of epochs %llu and %llu", i, a.saves,
+             (unsigned long long)a.epoch[0], (unsigned long long)a.epoch[1]);
         tell(&heard, a.loss == CKPT_OK, "race %u: %s", i, code_name(a.loss));
         tell(&whole, a.save == CKPT_OK && a.finish == CKPT_OK,
-             "race %u: save %s, finish %s", i, code_name(a.save),
+             "race %u: save %s, finish %s", i, a.why,
              code_name(a.finish));
     }
     sum(&one, "of two claimants exactly one gets the run");
+    sum(&fenced, "no two of them are acknowledged");
     sum(&heard, "the other one is told that it is live or busy");
     sum(&whole, "the winner loads, saves and finishes");
 }
 
-// -- An owner that is paused --
+// -- An owner that is paused, or taken in the midst of its saves --
 
-enum { SAVES_TAKEN, SAVES_FINISHED, BEATS_FINISHED, KINDS };
+enum { SAVES_TAKEN, SAVES_FINISHED, BEATS_FINISHED, CONTESTED, KINDS };
+
+// Whether the taker keeps the run, and saves and loads while the owner is told.
+static bool is_kept(unsigned number)
+{
+    return number % KINDS == SAVES_TAKEN || number % KINDS == CONTESTED;
+}
 
 static const char *paused_id(unsigned number)
 {
@@ -729,24 +768,26 @@ static const char *paused_id(unsigned number)
 // Saves or, after three saves, beats, until it hears that it must not.
 static void paused_owner(unsigned number)
 {
+    char why[700];
     ckpt_code rc = claim(paused_id(number), OPEN);
+    snprintf(why, sizeof(why), "%s", told(rc, ckpt_last_error(&l.ctx)));
     const bool beats = number % KINDS == BEATS_FINISHED;
     uint64_t n = 1;
     while (rc >= 0) {
         if (beats && n > 3) {
             rc = ckpt_beat(&l.run);
+            snprintf(why, sizeof(why), "%s", told(rc, &l.run.error));
             wait_ms(5);
             continue;
         }
         rc = append('a', n);
+        snprintf(why, sizeof(why), "%s", told(rc, &l.run.error));
         if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_NOT_DURABLE) {
             rc = CKPT_OK;               // once more
         } else if (rc == CKPT_OK) {
             say('s', rc, n++);
         }
     }
-    char why[600];
-    snprintf(why, sizeof(why), "%s", told(rc, &l.run.error));
     const ckpt_code next = append('a', n);
     snprintf(why + strlen(why), sizeof(why) - strlen(why), "; next time %s",
              code_name(next));
@@ -766,11 +807,11 @@ static void taker(unsigned number)
     }
     const int64_t n = load(UINT64_MAX);
     rc = n > 0 ? append('b', (uint64_t)n + 1) : CKPT_ERR_DAMAGED;
-    if (number % KINDS != SAVES_TAKEN && rc == CKPT_OK) {
+    if (!is_kept(number) && rc == CKPT_OK) {
         rc = ckpt_finish(&l.run, CKPT_COMPLETED, NULL);
     }
     say('l', rc, n > 0 ? (uint64_t)n : 0);
-    if (number % KINDS != SAVES_TAKEN || rc != CKPT_OK) {
+    if (!is_kept(number) || rc != CKPT_OK) {
         return;
     }
     rc = wait_and_beat();
@@ -808,11 +849,11 @@ static bool hear_word(const child *c, char word, report *r, uint64_t *n)
     return false;
 }
 
-// The owner is stopped, and another one has the run: what both hear then.
+// Another one takes the run from an owner, which goes on, or never stopped: what
+// both hear then.
 static void taken(const child *first, unsigned number, uint64_t acked,
                   verdicts *v)
 {
-    const bool goes_on = number % KINDS == SAVES_TAKEN;
     uint64_t none = 0;
     report r = { .code = CKPT_ERR_CLOSED, .why = "it is not taken" };
     const child second = start(taker, number);
@@ -831,7 +872,7 @@ static void taken(const child *first, unsigned number, uint64_t acked,
         kill(first->pid, SIGKILL);
     }
     go_on(&second);
-    if (goes_on && has) {
+    if (is_kept(number) && has) {
         r = (report){ .code = CKPT_ERR_CLOSED, .why = "it says no more" };
         (void)hear_word(&second, 'd', &r, &none);
     }
@@ -857,12 +898,14 @@ static void one_pause(unsigned number, verdicts *v)
         return;
     }
     wait_ms(1 + number * 5 % 23);
-    kill(first.pid, SIGSTOP);
-    waitpid(first.pid, &status, WUNTRACED);
+    if (number % KINDS != CONTESTED) {
+        kill(first.pid, SIGSTOP);
+        waitpid(first.pid, &status, WUNTRACED);
+    }
     while (hear(&first, &r, 0)) {
         acked = r.what == 's' ? r.n : acked;
     }
-    if (WIFSTOPPED(status)) {
+    if (number % KINDS == CONTESTED || WIFSTOPPED(status)) {
         taken(&first, number, acked, v);
     } else {
         tell(&v->told, false, "round %u: it ended before that, %s", number,
@@ -885,10 +928,13 @@ static void pauses(void)
         { "an owner stopped in its saves, its run finished, is told",
           "the new owner saves and finishes" },
         { "an owner stopped in its beats, its run finished, is told",
-          "the new owner saves and finishes" } };
+          "the new owner saves and finishes" },
+        { "an owner taken in the midst of its saves is told",
+          "the new owner's saves are not touched by it" } };
     static verdicts v[KINDS];
-    for (unsigned i = 0; i < KINDS * PAUSES; i++) {
-        if (v[i % KINDS].told.bad < 2) {
+    for (unsigned i = 0; i < KINDS * CONTESTS; i++) {
+        const bool wanted = i % KINDS == CONTESTED || i < KINDS * PAUSES;
+        if (wanted && v[i % KINDS].told.bad < 2) {
             one_pause(i, &v[i % KINDS]);
         }
     }
@@ -984,17 +1030,25 @@ static bool opens(void)
 int main(int argc, char **argv)
 {
     int option;
-    while ((option = getopt(argc, argv, "ars:")) != -1) {
+    const char *other = "";
+    while ((option = getopt(argc, argv, "arl:o:s:")) != -1) {
         switch (option) {
         case 'a': l.age = true; break;
         case 'r': l.may_refuse = true; break;
+        case 'l': l.lease_ms = atoi(optarg) * 1000; break;
+        case 'o': other = optarg; break;
         case 's': l.seconds = atoi(optarg); break;
         default:  argc = 0; break;
         }
     }
-    if (optind != argc - 1 || l.seconds < 1 || strlen(argv[optind]) > 4000) {
-        fprintf(stderr, "usage: life [-a] [-r] [-s seconds] dir\n");
+    if (optind != argc - 1 || l.seconds < 1 || l.lease_ms < 1 ||
+        strlen(argv[optind]) > 4000 || strlen(other) > 4000) {
+        fprintf(stderr, "usage: life [-a] [-r] [-l seconds] [-o other] "
+                        "[-s seconds] dir\n");
         return 2;
+    }
+    if (other[0] != '\0') {
+        snprintf(l.other, sizeof(l.other), "%s/runs", other);
     }
     snprintf(l.dir, sizeof(l.dir), "%s/runs", argv[optind]);
     l.count = mmap(NULL, 2 * sizeof(*l.count), PROT_READ | PROT_WRITE,

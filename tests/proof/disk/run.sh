@@ -25,7 +25,7 @@
 #         unionfs-fuse, gocryptfs, encfs, fuse-overlayfs, ntfs-3g, sshfs to this
 #         machine), quirks (quirkfs.c: QUIRKS, or all, one after another). Its
 #         table is at its end; what each life said is in $B/disk/life.*
-# vm      the same on SYSTEMS (vfat exfat f2fs nfs smb) in a virtual machine
+# vm      the same on SYSTEMS (vfat exfat f2fs nfs nfs3 smb) in a virtual machine
 #         (vm/vm.sh), which is emulated, needs no KVM, cannot write to the host,
 #         serves NFS and SMB to itself, and is ended after VM_SECONDS (1500)
 #
@@ -44,7 +44,7 @@ cd "$(dirname "$0")/../../.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${STATES:=60}"
 : "${SEED:=$(date +%s)}" "${CUTS:=25}" "${SECTOR:=4096}"
 : "${MOUNTS:=kernels}" "${VM_SECONDS:=1500}"
-: "${SYSTEMS:=vfat exfat f2fs nfs smb}"
+: "${SYSTEMS:=vfat exfat f2fs nfs nfs3 smb}"
 parts=${*:-block cut limits kill errors mounts}
 
 skip_all() { echo "skip   disk: $1"; echo "0 passed, 0 failed"; exit 0; }

@@ -7,14 +7,17 @@
 # NAME STATUS"; or "vm: skip NAME: why". The machine has nothing to lose: what
 # is started here goes with it.
 printf '\nvm: on\n'                    # the BIOS leaves an open line
-mkdir /vm/m /vm/s
+mkdir /vm/m /vm/n /vm/s
 
+# Emulated, and on a busy host, an owner can be quiet for seconds.
 live() {
     name=$1; shift
     echo "vm: begin $name"
-    timeout -k 5 400 "$LIFE" -s 60 "$@" /vm/m
+    timeout -k 5 600 "$LIFE" -l 15 -s 60 "$@" /vm/m
     echo "vm: end $name $?"
-    umount /vm/m 2>/dev/null || umount -l /vm/m
+    for at in /vm/n /vm/m; do
+        umount $at 2>/dev/null || umount -l $at 2>/dev/null
+    done
 }
 
 # Says what went wrong last.
@@ -52,38 +55,66 @@ served() {
     image ext4 128 mkfs.ext4 -q -F
 }
 
-nfs() {
-    served && modprobe -a nfsd nfs nfsv4 2>/vm/log || { skip nfs; return; }
+# A second client is one of another network, with another name.
+second_client() {
+    [ ! -e /run/netns/second ] || return 0
+    modprobe veth && ip netns add second &&
+    ip link add to type veth peer name from netns second &&
+    ip addr add 10.9.9.1/24 dev to && ip link set to up &&
+    ip -n second addr add 10.9.9.2/24 dev from &&
+    ip -n second link set from up && ip -n second link set lo up
+}
+
+nfs_server() {
+    [ ! -e /vm/exported ] || return 0
+    served && modprobe -a nfsd nfs nfsv3 nfsv4 2>/vm/log || return
     mount -t nfsd nfsd /proc/fs/nfsd 2>/dev/null
     echo 10 >/proc/fs/nfsd/nfsv4leasetime
     echo 10 >/proc/fs/nfsd/nfsv4gracetime
-    { exportfs -o rw,sync,no_root_squash,no_subtree_check,insecure,fsid=0 \
-          127.0.0.1:/vm/s && rpc.mountd -N 2 -N 3 && rpc.nfsd -N 3 4
-    } >/vm/log 2>&1 || { skip nfs; return; }
+    { rpcbind; second_client &&
+      for client in 127.0.0.1 10.9.9.0/24; do
+          exportfs -o rw,sync,no_root_squash,no_subtree_check,insecure,fsid=0 \
+              $client:/vm/s || return
+      done && rpc.mountd && rpc.nfsd 4; } >/vm/log 2>&1 || return
     echo Y >/proc/fs/nfsd/v4_end_grace 2>/dev/null
-    mount -t nfs4 127.0.0.1:/ /vm/m 2>/vm/log || { skip nfs; return; }
-    live nfs
+    : >/vm/exported
 }
 
+# nfs NAME OPTIONS: two clients, which keep what they know of names and
+# attributes for ten minutes, unless they are made to ask.
+nfs() {
+    nfs_server || { skip "$1"; return; }
+    mkdir -p "/vm/s/$1"
+    { mount -t nfs -o "$2" "127.0.0.1:$3/$1" /vm/m &&
+      nsenter --net=/run/netns/second unshare -u sh -c "hostname second
+          mount -t nfs -o $2 10.9.9.1:$3/$1 /vm/n"
+    } >/vm/log 2>&1 || { skip "$1"; return; }
+    live "$1" -o /vm/n
+}
+
+# smb NAME OPTIONS
 smb() {
-    served && modprobe cifs 2>/vm/log || { skip smb; return; }
+    served && modprobe cifs 2>/vm/log || { skip "$1"; return; }
     mkdir -p /vm/smb /run/samba /vm/s/smb
+    [ -e /vm/smb/conf ] ||
     printf '%s\n' '[global]' 'private dir = /vm/smb' 'lock dir = /vm/smb' \
         'state directory = /vm/smb' 'cache directory = /vm/smb' \
         'pid directory = /vm/smb' 'log file = /vm/smb/log' \
         'interfaces = lo' 'bind interfaces only = yes' \
         'disable netbios = yes' 'load printers = no' \
         '[runs]' 'path = /vm/s/smb' 'read only = no' >/vm/smb/conf
+    [ -e /vm/smb/pass ] ||
     { printf 'secret\nsecret\n' | smbpasswd -c /vm/smb/conf -s -a root &&
-      smbd -D -s /vm/smb/conf; } >/vm/log 2>&1 || { skip smb; return; }
+      smbd -D -s /vm/smb/conf && : >/vm/smb/pass
+    } >/vm/log 2>&1 || { skip "$1"; return; }
     for _ in $(seq 30); do
         mount -t cifs //127.0.0.1/runs /vm/m \
-            -o username=root,password=secret,file_mode=0600,dir_mode=0700 \
+            -o username=root,password=secret,file_mode=0600,dir_mode=0700,$2 \
             >/vm/log 2>&1 && break
         sleep 1
     done
-    mountpoint -q /vm/m || { skip smb; return; }
-    live smb
+    mountpoint -q /vm/m || { skip "$1"; return; }
+    live "$1"
 }
 
 for system in $(echo "$SYSTEMS" | tr , ' '); do
@@ -91,8 +122,13 @@ for system in $(echo "$SYSTEMS" | tr , ' '); do
     vfat)  fat vfat 64 mkfs.vfat ;;
     exfat) fat exfat 64 mkfs.exfat ;;
     f2fs)  f2fs ;;
-    nfs)   nfs ;;
-    smb)   smb ;;
+    nfs)   nfs nfs vers=4.2,actimeo=600 "" ;;
+    nfs3)  nfs nfs3 vers=3,nolock,actimeo=600 /vm/s ;;
+    nocto) nfs nocto vers=4.2,actimeo=600,nocto "" ;;
+    smb)   smb smb rw ;;
+    smbA)  smb smbA closetimeo=0 ;;
+    smbB)  smb smbB nolease ;;
+    smbC)  smb smbC closetimeo=0,nolease,cache=none ;;
     esac
 done
 echo "vm: off"
