@@ -4917,13 +4917,6 @@ static ckpt_code ckpt__enter(ckpt__run *run)
     return CKPT_OK;
 }
 
-// Ends a public call on a run.
-static ckpt_code ckpt__leave(ckpt__run *run, ckpt_code rc)
-{
-    run->busy = false;
-    return rc;
-}
-
 // Ends a call on a context.
 CKPT__ONCE static ckpt_code ckpt__ctx_result(ckpt__ctx *ctx, ckpt_code rc)
 {
@@ -5297,6 +5290,19 @@ CKPT__ONCE static ckpt_code ckpt__lose(ckpt__run *run, ckpt_code rc)
         run->stage = run->stage == CKPT__ENDED ? CKPT__ENDED : CKPT__LOST;
         ckpt__tell(run, CKPT_EVENT_CLAIM_LOST, NULL);
     }
+    return rc;
+}
+
+// Ends a public call on a run. If the generation that the call has read was
+// replaced or removed meanwhile, a later owner has mostly done that: the caller
+// hears so, and else that the call can be made again.
+static ckpt_code ckpt__leave(ckpt__run *run, ckpt_code rc)
+{
+    if (rc == CKPT_ERR_STALE &&
+        ckpt__lose(run, ckpt__look_mine(run)) == CKPT_ERR_CLAIM_LOST) {
+        rc = ckpt__run_result(run, CKPT_ERR_CLAIM_LOST);
+    }
+    run->busy = false;
     return rc;
 }
 

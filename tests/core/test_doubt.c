@@ -12,6 +12,7 @@
     X(a_reason_without_a_first_byte_is_cut_to_nothing)                         \
     X(an_outcome_that_is_none_is_an_interruption)                              \
     X(a_range_that_is_gone_is_stale_and_then_looked_into)                      \
+    X(who_reads_what_a_later_owner_has_removed_has_lost_the_run)               \
     X(a_range_that_is_read_short_is_stale)                                     \
     X(an_entry_that_was_damaged_is_not_the_callers_fault)                      \
     X(a_name_that_changed_while_it_was_read_is_taken_as_it_stands)             \
@@ -215,6 +216,16 @@ static void a_range_that_is_gone_is_stale_and_then_looked_into(void)
     CHECK_INT(output(), CKPT_OK);
     CHECK_STR(t.buf, "{\"n\":12345}");
     CHECK_INT(save(3), CKPT_OK);
+}
+
+static void who_reads_what_a_later_owner_has_removed_has_lost_the_run(void)
+{
+    begin_with_output();
+    add_claim(2, &t.other);
+    newest()->name.token = ++t.world.tokens;
+    CHECK_INT(output(), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(t.run.error.code, CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(save(3), CKPT_ERR_CLAIM_LOST);
 }
 
 static void one_less(uint64_t offset, char *buf, size_t *got)

@@ -57,6 +57,9 @@ TEST_SUITE(crash, LIST)
 #ifndef CRASH_SHARE
 #define CRASH_SHARE  1              // one state in so many is cut once more
 #endif
+#ifndef CRASH_SOME
+#define CRASH_SOME   64             // of one cut of large files
+#endif
 #ifndef CRASH_FEW
 #define CRASH_FEW    12             // states of one cut where there are many
 #endif
@@ -826,7 +829,8 @@ static void cut(sim_disk *ready, scenario *s, sim_profile profile)
         ended = act(&a, disk, &dry, s, k);
         sim_crash_begin(&it, disk, &(sim_crash_desc){
             .profile = profile, .seen = &known, .salt = a.acks, .seed = k,
-            .bound = t.loose || t.expect_bad ? CRASH_FEW : CRASH_BOUND
+            .bound = t.loose || t.expect_bad ? CRASH_FEW :
+                     t.vary ? CRASH_SOME : CRASH_BOUND
         });
         for (sim_disk *d; !t.kill_only && (d = sim_crash_next(&it)) != NULL; ) {
             if (t.second) {
