@@ -191,17 +191,50 @@ TEST_FN bool cluster_pool(void)
     return cluster.pooled;
 }
 
+// Waits until the program has ended, however it did, and stops what it started.
+TEST_FN void cluster_watch(int pipe_end)
+{
+    char byte;
+    (void)setsid();                     // what ends the program spares it
+    while (read(pipe_end, &byte, 1) < 0 && errno == EINTR) {
+    }
+    const pid_t pool = cluster_number_in("pool.pid");
+    if (pool > 1) {
+        kill(pool, SIGKILL);
+    }
+    (void)cluster_down("immediate");
+    (void)temp_dir_remove(cluster.dir);
+    _exit(0);
+}
+
+static pid_t cluster_watcher;
+static int   cluster_pipe[2];
+
 TEST_FN void cluster_end(void)
 {
-    if (cluster.dir[0] != '\0' && cluster.maker == getpid()) {
-        const pid_t pool = cluster.pooled ? cluster_number_in("pool.pid") : 0;
-        if (pool > 1) {
-            kill(pool, SIGKILL);
-        }
-        (void)cluster_down("immediate");
-        (void)temp_dir_remove(cluster.dir);
-        cluster.dir[0] = '\0';
+    if (cluster.maker == getpid()) {
+        close(cluster_pipe[1]);
+        (void)waitpid(cluster_watcher, NULL, 0);
     }
+}
+
+// Starts the process that outlives this one. Nothing that this one starts may
+// hold the other end of the pipe.
+TEST_FN bool cluster_guard(void)
+{
+    if (pipe(cluster_pipe) < 0 ||
+        fcntl(cluster_pipe[1], F_SETFD, FD_CLOEXEC) < 0) {
+        return false;
+    }
+    fflush(stdout);
+    cluster_watcher = fork();
+    if (cluster_watcher == 0) {
+        close(cluster_pipe[1]);
+        cluster_watch(cluster_pipe[0]);
+    }
+    close(cluster_pipe[0]);
+    cluster.maker = getpid();
+    return cluster_watcher > 0 && atexit(cluster_end) == 0;
 }
 
 // Finds the programs of a server: PG_BIN, or what the Makefile found.
@@ -230,12 +263,11 @@ TEST_FN bool cluster_start(void)
     }
     char initdb[300], data[300];
     cluster.missing = !cluster_find() ||
-        !temp_dir_make(cluster.dir, sizeof(cluster.dir), "pg");
+        !temp_dir_make(cluster.dir, sizeof(cluster.dir), "pg") ||
+        !cluster_guard();
     if (cluster.missing) {
         return false;
     }
-    cluster.maker = getpid();
-    (void)atexit(cluster_end);
     (void)chown(cluster.dir, cluster.uid, cluster.gid);
     snprintf(initdb, sizeof(initdb), "%s/initdb", cluster.bin);
     snprintf(data, sizeof(data), "%s/data", cluster.dir);
