@@ -44,7 +44,8 @@ look() {
     [ "$1" != test ] || return 0
     look_fuzz
     [ "$1" = all ] || return 0
-    for tool in tmux cmake meson mandoc zsh fish pkg-config zip unzip; do
+    for tool in tmux cmake meson mandoc zsh fish pkg-config zip unzip \
+        chromium; do
         has $tool || need $tool
     done
     # The tools that fit the compiler lie next to it, or have a plain name.
