@@ -1356,9 +1356,9 @@ static int each(ckpt_code call(ckpt_ctx *, ckpt_run *, const char *),
             ckpt_run_info info;
             const bool lives = ckpt_query(&base.inner, id, &info) == CKPT_OK &&
                 (info.state & (CKPT_STATE_LIVE | CKPT_STATE_STALLED));
-            code = fail_as(id, lives ? CKPT_ERR_LIVE : rc, lives ?
-                           "another process has it" :
-                           "it is neither failed nor exhausted");
+            code = lives ?
+                fail_as(id, CKPT_ERR_LIVE, "another process has it") :
+                fail_as(id, rc, "it is neither failed nor exhausted");
         } else {
             code = fail(id, ckpt_last_error(&base.ctx));
         }
@@ -1406,9 +1406,9 @@ static int cmd_prune(void)
         return fail(opt.dir, ckpt_last_error(&base.ctx));
     }
     if (!opt.json) {
+        const char *what = opt.dry_run ? "would be removed" : "removed";
         printf("%" PRIu32 " run%s %s, %s of checkpoints\n", count,
-               count == 1 ? "" : "s", opt.dry_run ? "would be removed" :
-               "removed", size_text(size, bytes));
+               count == 1 ? "" : "s", what, size_text(size, bytes));
     }
     return failures > 0 ? FAILED : DONE;
 }
