@@ -1195,8 +1195,25 @@ static int cmd_why(void)
     ckpt_run_info info;
     ckpt_bytes record;
     char *buf = NULL;
+    char *why = NULL;
+    size_t size = 0;
+    ckpt_json w;
     const int rc = look_at(opt.ids[0], &info, &buf, &record);
-    if (rc == DONE) put_why(stdout, &info, record);
+    FILE *to = rc == DONE ? open_memstream(&why, &size) : NULL;
+    if (to != NULL) {
+        put_why(to, &info, record);
+        fclose(to);
+        why[size - 1] = '\0';           // its line feed
+    }
+    if (to != NULL && opt.json) {
+        json_begin(&w);
+        json_info(&w, &info);
+        json_text(&w, "why", why);
+        json_end(&w, stdout);
+    } else if (to != NULL) {
+        puts(why);
+    }
+    free(why);
     free(buf);
     return rc;
 }
@@ -1339,9 +1356,9 @@ static int each(ckpt_code call(ckpt_ctx *, ckpt_run *, const char *),
             ckpt_run_info info;
             const bool lives = ckpt_query(&base.inner, id, &info) == CKPT_OK &&
                 (info.state & (CKPT_STATE_LIVE | CKPT_STATE_STALLED));
-            code = fail_as(id, lives ? CKPT_ERR_LIVE : rc, lives ?
-                           "another process has it" :
-                           "it is neither failed nor exhausted");
+            code = lives ?
+                fail_as(id, CKPT_ERR_LIVE, "another process has it") :
+                fail_as(id, rc, "it is neither failed nor exhausted");
         } else {
             code = fail(id, ckpt_last_error(&base.ctx));
         }
@@ -1389,9 +1406,9 @@ static int cmd_prune(void)
         return fail(opt.dir, ckpt_last_error(&base.ctx));
     }
     if (!opt.json) {
+        const char *what = opt.dry_run ? "would be removed" : "removed";
         printf("%" PRIu32 " run%s %s, %s of checkpoints\n", count,
-               count == 1 ? "" : "s", opt.dry_run ? "would be removed" :
-               "removed", size_text(size, bytes));
+               count == 1 ? "" : "s", what, size_text(size, bytes));
     }
     return failures > 0 ? FAILED : DONE;
 }
@@ -1863,54 +1880,68 @@ static bool parse_attempts(const char *text, int64_t *max)
            (end > text && *end == '\0' && *max > 0 && *max <= INT32_MAX);
 }
 
-// Options, by a letter of this program's own; those that no command lists are
-// for every command.
+static bool parse_colour(const char *when)
+{
+    opt.colour = when;
+    return strcmp(when, "auto") == 0 || strcmp(when, "always") == 0 ||
+           strcmp(when, "never") == 0;
+}
+
+// What an option sets. Its letter is this program's own; commands list the
+// letters of theirs, and the first ones are for every command.
+enum kind { FLAG, TEXT, PART, SPAN, SET, ATTEMPTS, COLOUR, COLUMN_LIST, ASKS };
+
 static const struct option {
     char        letter;
     const char *shape, *name;
-    bool        value;
+    enum kind   kind;
+    void       *target;
+    const char *part;
 } options[] = {
-    { 'C', "-C", "--dir", true },        { 'j', "-j", "--json", false },
-    { 'c', "--colour", "--color", true }, { 'l', "", "--lease", true },
-    { 'r', "", "--resume-max", true },   { 'h', "-h", "--help", false },
-    { 'V', "-V", "--version", false },   { 's', "-s", "--state", true },
-    { 'a', "", "--agent", true },        { 'P', "", "--parent", true },
-    { 'o', "-o", "--columns", true },    { 'p', "-p", "--exact", false },
-    { 'q', "-q", "--quiet", false },     { 'f', "", "--fail-if", true },
-    { 'd', "-d", "--delay", true },      { 'm', "", "--messages", false },
-    { 'e', "", "--effects", false },     { 'R', "", "--raw", false },
-    { 'O', "", "--older-than", true },   { 'k', "", "--kept", false },
-    { 'i', "", "--idle", false },        { 'D', "-n", "--dry-run", false }
+    { 'C', "-C", "--dir",        TEXT,        &opt.dir,         NULL },
+    { 'j', "-j", "--json",       FLAG,        &opt.json,        NULL },
+    { 'c', "",   "--color",      COLOUR,      NULL,             NULL },
+    { 'l', "",   "--lease",      SPAN,        &opt.lease_ms,    NULL },
+    { 'r', "",   "--resume-max", ATTEMPTS,    &opt.resume_max,  NULL },
+    { 'h', "-h", "--help",       ASKS,        NULL,             NULL },
+    { 'V', "-V", "--version",    ASKS,        NULL,             NULL },
+    { 's', "-s", "--state",      SET,         &opt.states,      NULL },
+    { 'f', "",   "--fail-if",    SET,         &opt.fail_if,     NULL },
+    { 'a', "",   "--agent",      TEXT,        &opt.agent,       NULL },
+    { 'P', "",   "--parent",     TEXT,        &opt.parent,      NULL },
+    { 'o', "-o", "--columns",    COLUMN_LIST, NULL,             NULL },
+    { 'p', "-p", "--exact",      FLAG,        &opt.exact,       NULL },
+    { 'q', "-q", "--quiet",      FLAG,        &opt.quiet,       NULL },
+    { 'd', "-d", "--delay",      SPAN,        &opt.delay_ms,    NULL },
+    { 'm', "",   "--messages",   PART,        NULL,             "messages" },
+    { 'e', "",   "--effects",    PART,        NULL,             "effects" },
+    { 'R', "",   "--raw",        PART,        NULL,             "" },
+    { 'O', "",   "--older-than", SPAN,        &opt.older_ms,    NULL },
+    { 'k', "",   "--kept",       FLAG,        &opt.kept,        NULL },
+    { 'i', "",   "--idle",       FLAG,        &opt.idle,        NULL },
+    { 'D', "-n", "--dry-run",    FLAG,        &opt.dry_run,     NULL }
 };
 enum { OPTIONS = sizeof(options) / sizeof(options[0]), EVERYWHERE = 7 };
 
-static bool set_option(char letter, const char *value)
+static bool has_value(const struct option *o)
 {
-    switch (letter) {
-    case 'C': opt.dir = value; return true;
-    case 'j': opt.json = true; return true;
-    case 'c': opt.colour = value;
-        return strcmp(value, "auto") == 0 || strcmp(value, "always") == 0 ||
-               strcmp(value, "never") == 0;
-    case 'l': return parse_span(value, &opt.lease_ms);
-    case 'r': return parse_attempts(value, &opt.resume_max);
-    case 's': return parse_states(value, &opt.states);
-    case 'f': return parse_states(value, &opt.fail_if);
-    case 'a': opt.agent = value; return true;
-    case 'P': opt.parent = value; return true;
-    case 'o': return choose_columns(value);
-    case 'p': opt.exact = true; return true;
-    case 'q': opt.quiet = true; return true;
-    case 'd': return parse_span(value, &opt.delay_ms);
-    case 'm': opt.part = "messages"; return true;
-    case 'e': opt.part = "effects"; return true;
-    case 'R': opt.part = ""; return true;
-    case 'O': return parse_span(value, &opt.older_ms);
-    case 'k': opt.kept = true; return true;
-    case 'i': opt.idle = true; return true;
-    case 'D': opt.dry_run = true; return true;
-    default:  return true;
+    return o->kind != FLAG && o->kind != PART && o->kind != ASKS;
+}
+
+static bool set_option(const struct option *o, const char *value)
+{
+    switch (o->kind) {
+    case FLAG:        *(bool *)o->target = true; return true;
+    case TEXT:        *(const char **)o->target = value; return true;
+    case PART:        opt.part = o->part; return true;
+    case SPAN:        return parse_span(value, o->target);
+    case SET:         return parse_states(value, o->target);
+    case ATTEMPTS:    return parse_attempts(value, o->target);
+    case COLOUR:      return parse_colour(value);
+    case COLUMN_LIST: return choose_columns(value);
+    case ASKS:        break;
     }
+    return true;
 }
 
 // Finds the option that an argument names; *value is what follows "=".
@@ -1922,7 +1953,7 @@ static const struct option *find_option(const char *arg, char **value)
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option *o = &options[i];
         if (strcmp(arg, o->shape) == 0 || strcmp(arg, o->name) == 0) return o;
-        if (is_long && o->value && strlen(o->name) == n &&
+        if (is_long && has_value(o) && strlen(o->name) == n &&
             strncmp(arg, o->name, n) == 0 && arg[n] == '=') {
             *value = (char *)(uintptr_t)(arg + n + 1);
             return o;
@@ -1939,47 +1970,74 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-// Reads the arguments; *command is NULL for --version. Returns an exit code.
+// Takes the option argv[*i] and its value. Returns an exit code.
+static int take_option(int argc, char **argv, int *i,
+                       const struct command **command)
+{
+    const char *arg = argv[*i];
+    char *value;
+    const struct option *o = find_option(arg, &value);
+    if (o == NULL) return usage(arg, "there is no such option");
+    if (*command != NULL && o >= options + EVERYWHERE &&
+        strchr((*command)->options, o->letter) == NULL) {
+        return usage(arg, "the command has no such option");
+    }
+    if (has_value(o) && value == NULL) {
+        if (++*i == argc) return usage(arg, "it needs a value");
+        value = argv[*i];
+    }
+    if (!set_option(o, value)) {
+        return usage(value, "the option has no such value");
+    }
+    if (o->letter == 'h') *command = find_command("help");
+    if (o->letter == 'V') {
+        puts("ckpt " CKPT_VERSION_STRING);
+        exit(DONE);
+    }
+    return DONE;
+}
+
+// Reads the arguments. Returns an exit code.
 static int parse(int argc, char **argv, const struct command **command)
 {
     bool ended = false;                 // by "--"
+    int rc = DONE;
     *command = NULL;
     opt.ids = argv;
-    for (int i = 1; i < argc; i++) {
-        char *arg = argv[i], *value;
+    for (int i = 1; i < argc && rc == DONE; i++) {
+        char *arg = argv[i];
         if (!ended && strcmp(arg, "--") == 0) {
             ended = true;
-            continue;
-        }
-        if (ended || arg[0] != '-' || arg[1] == '\0') {
-            if (*command != NULL) {
-                unescape(arg);
-                opt.ids[opt.count++] = arg;
-            } else if ((*command = find_command(arg)) == NULL) {
-                return usage(arg, "there is no such command");
-            }
-            continue;
-        }
-        const struct option *o = find_option(arg, &value);
-        if (o == NULL) return usage(arg, "there is no such option");
-        if (o->value && value == NULL && ++i == argc) {
-            return usage(arg, "it needs a value");
-        }
-        value = o->value && value == NULL ? argv[i] : value;
-        const bool fits = *command == NULL || o < options + EVERYWHERE ||
-                          strchr((*command)->options, o->letter) != NULL;
-        if (!fits) return usage(arg, "the command has no such option");
-        if (!set_option(o->letter, value)) {
-            return usage(value, "the option has no such value");
-        }
-        if (o->letter == 'h') *command = find_command("help");
-        if (o->letter == 'h') return DONE;
-        if (o->letter == 'V') {
-            puts("ckpt " CKPT_VERSION_STRING);
-            exit(DONE);
+        } else if (!ended && arg[0] == '-' && arg[1] != '\0') {
+            rc = take_option(argc, argv, &i, command);
+        } else if (*command != NULL) {
+            unescape(arg);
+            opt.ids[opt.count++] = arg;
+        } else if ((*command = find_command(arg)) == NULL) {
+            rc = usage(arg, "there is no such command");
         }
     }
-    return *command != NULL ? DONE : usage("COMMAND", "it is missing");
+    if (rc != DONE || *command != NULL) return rc;
+    return usage("COMMAND", "it is missing");
+}
+
+// Whether the command got what it needs. Returns an exit code.
+static int check_operands(const struct command *command)
+{
+    if (opt.count < command->least) {
+        return usage(command->name, "it needs the id of a run");
+    }
+    if (opt.count > command->most) {
+        return usage(command->name, "too many arguments");
+    }
+    if (command->run == cmd_prune && opt.older_ms == 0) {
+        return usage("prune", "it needs --older-than");
+    }
+    if (command->run == cmd_top && (!isatty(STDIN_FILENO) ||
+                                    !isatty(STDOUT_FILENO))) {
+        return usage("top", "it needs a terminal; watch does not");
+    }
+    return DONE;
 }
 
 static void find_terminal(void)
@@ -2003,19 +2061,9 @@ int main(int argc, char **argv)
     (void)choose_columns("state,run,turn,phases,beat,try,unc,size");
     int rc = parse(argc, argv, &command);
     find_terminal();
+    if (rc == DONE && command->run == cmd_help) return cmd_help();
+    rc = rc == DONE ? check_operands(command) : rc;
     if (rc != DONE) return rc;
-    if (command->run == cmd_help) return cmd_help();
-    if (opt.count < command->least || opt.count > command->most) {
-        return usage(command->name, opt.count < command->least ?
-                     "it needs the id of a run" : "too many arguments");
-    }
-    if (command->run == cmd_prune && opt.older_ms == 0) {
-        return usage("prune", "it needs --older-than");
-    }
-    if (command->run == cmd_top && (!isatty(STDIN_FILENO) ||
-                                    !isatty(STDOUT_FILENO))) {
-        return usage("top", "it needs a terminal; watch does not");
-    }
     if (opt.dir == NULL) opt.dir = getenv("CKPT_DIR");
     if (opt.dir == NULL || opt.dir[0] == '\0') opt.dir = "runs";
     sigaction(SIGINT, &action, NULL);
@@ -2024,6 +2072,11 @@ int main(int argc, char **argv)
     if (rc != DONE) return rc;
     rc = command->run();
     ckpt_store_fs_close(&base.fs);
+    // Somebody who ends watch or top has seen enough; what else is ended has
+    // not done all that it was asked for.
+    if (stopped && command->run != cmd_watch && command->run != cmd_top) {
+        rc = FAILED;
+    }
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "ckpt: cannot write the output\n");
         rc = FAILED;

@@ -168,6 +168,8 @@ each() {
     on_each "$@" | same "$file"
 }
 check "why says what each run is, and what to do" each why.txt why
+check "why --json says it in a member" each why.json why --json
+check "verify --json says whether it is whole" each verify.json verify --json
 check "show says all about each run, and no payload" each show.txt show
 check "show --json has the names of ckpt_run_info" \
     each show.json show --json

@@ -1,9 +1,10 @@
 #!/bin/sh
 # deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
 #
-# WHAT is demo, test, fuzz (with the fuzzers) or all (with the coverage and the
-# benchmarks and the database, too); bench is what the benchmarks need, mounts and
-# vm what only these parts of tests/proof/disk/run.sh need.
+# WHAT is demo, test, fuzz (with the fuzzers), coverage or all (with the
+# benchmarks, the database and what the command is installed with, too); bench is
+# what the benchmarks need, mounts and vm what only these parts of
+# tests/proof/disk/run.sh need.
 # Asks the tools themselves, so it is quick when everything is there. Where it
 # may not install it says in one line what is needed, and fails. DEPS=no leaves
 # it out: then a tool that is missing makes its own test fail.
@@ -44,15 +45,17 @@ look() {
     fi
     [ "$1" != test ] || return 0
     look_fuzz
-    [ "$1" = all ] || return 0
-    look_bench
-    for tool in tmux cmake meson mandoc zsh fish pkg-config zip unzip; do
-        has $tool || need $tool
-    done
+    [ "$1" != fuzz ] || return 0
     # The tools that fit the compiler lie next to it, or have a plain name.
     dir=$(clang -print-resource-dir 2>/dev/null)/../../../bin
     [ -x "$dir/llvm-cov" ] || has llvm-cov || need llvm
+    [ "$1" = all ] || return 0
     look_pg
+    look_bench
+    for tool in tmux cmake meson mandoc zsh fish pkg-config zip unzip \
+        chromium; do
+        has $tool || need $tool
+    done
 }
 
 # A server, what speaks to it, and a pooler between both.

@@ -87,6 +87,7 @@ part form sh tests/tools/form.sh
 part sanitize made sanitize
 part tool sh tests/tool/run.sh
 part screen sh tests/tool/screen.sh
+part page sh tests/tool/page.sh
 part install sh tests/tool/install.sh
 if_there tests/proof/storm.c storm build_and storm
 part life sh tests/tool/storm.sh 60
