@@ -338,4 +338,5 @@ FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
         sanitize test-pg bench bench-pg size deps deps-demo deps-fuzz \
-        deps-bench deps-coverage deps-all install uninstall version dist clean help FORCE
+        deps-bench deps-coverage deps-all install uninstall version dist \
+        clean help FORCE

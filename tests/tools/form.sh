@@ -249,6 +249,12 @@ no_core() {
     stops "define CKPT_IMPLEMENTATION" half.c -std=c99
 }
 check "a file store without a core stops with a message" no_core
+# Nothing else is said: nobody has to find out what the first message is.
+windows() {
+    stops "does not run on Windows" both.c -std=c99 -D_WIN32 || return 1
+    [ "$(grep -c 'error:' "$work/said")" = 1 ]
+}
+check "Windows stops a file store with one message" windows
 no_stb() {
     inc=-I$root
     if [ "$(basename "$STB")" = stb ]; then
