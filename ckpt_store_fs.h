@@ -95,8 +95,8 @@
     MIT-0, see the end of ckpt.h.
 */
 #if defined(_WIN32)
-    #error "ckpt_store_fs.h needs POSIX, not Windows: give ckpt.h a store of \
-your own there"
+    #error "ckpt_store_fs.h needs POSIX and does not run on Windows: give \
+ckpt.h a store of your own there"
 #else
 
 #ifdef CKPT_STORE_FS_IMPLEMENTATION
