@@ -2026,7 +2026,9 @@ static ckpt_code ckpt__fs_format_claim(ckpt_store_fs *fs, const char *nonce,
 // Links the temporary file under the name of the claim. The result of link()
 // does not tell whether this claimant has won: on NFS the link can be made
 // although the answer says that it failed (link(2), BUGS). The claim under the
-// name tells it, by the nonce of the winner.
+// name tells it, by the nonce of the winner. The temporary name goes before the
+// claim is read: SMB keeps a file open that was closed, and refuses to open it
+// under a second name until the first one is gone.
 static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
                                      uint64_t epoch, ckpt_error *err)
 {
@@ -2039,9 +2041,9 @@ static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
         linked = fs->priv.calls->link(fs->priv.user, p->dir, p->temp_name,
                                       p->dir, name);
     }
+    (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);    // else swept later
     int r = ckpt__fs_claim_has_nonce(fs, p->dir, name, p->nonce);
     const bool won = r == 1;
-    (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);    // else swept later
     // If link() succeeded and the name is gone, a higher owner has removed our
     // claim as a lower one.
     if (!won && (r == 0 || linked == -EEXIST ||
@@ -3404,6 +3406,29 @@ static int ckpt__fs_try_file(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t n)
     return r < 0 || closed == -EINTR ? r : closed;
 }
 
+// Fails if the mtime of a file changes when a reader closes the file: a claim
+// would look fresh for as long as somebody looks at it, and no dead owner would
+// ever be recognized (R7). The times of a file system go in steps, so the probe
+// must have a later time first; on steps of seconds this function gives up.
+static int ckpt__fs_try_reading(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                                const char *name)
+{
+    ckpt_fs_stat before, after;
+    int64_t now_ms = 0;
+    int tries = 0;
+    int r = ckpt__fs_stat_at(fs, p->dir, name, &before);
+    while (r >= 0 && now_ms <= before.mtime_ns / 1000000 && tries++ < 64) {
+        r = ckpt__fs_probe_clock(fs, &now_ms);
+    }
+    if (r < 0) return r;
+    int fd = ckpt__fs_open_ours(fs, p->dir, name, &after);
+    r = fd;
+    ckpt__fs_close(fs, &fd);
+    r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, name, &after);
+    if (r < 0) return r;
+    return after.mtime_ns == before.mtime_ns ? 0 : -EIO;
+}
+
 // Tries, in a directory of its own, what the store needs of a file system. A
 // call that says that it failed may have done its work, so the names tell.
 // *op says what was tried last.
@@ -3428,6 +3453,9 @@ static int ckpt__fs_try_needs(ckpt_store_fs *fs, ckpt__fs_place *p,
     }
     *op = "try the file system of the store: it has no modification times";
     if (st.mtime_ns <= 0) return -EIO;
+    *op = "try the file system of the store: a reader changes the time of files";
+    r = ckpt__fs_try_reading(fs, p, one);
+    if (r < 0) return r;
     *op = "try the file system of the store: no sync of a directory";
     r = ckpt__fs_sync_run(fs, p);
     if (r < 0) return r;

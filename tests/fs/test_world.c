@@ -21,6 +21,8 @@
     X(a_life_goes_on_after_any_call_that_fails)                                \
     X(a_life_by_age_goes_on_after_any_call_that_fails)                         \
     X(a_call_that_failed_after_its_work_is_judged_by_looking)                  \
+    X(a_call_that_was_interrupted_after_its_work_leaves_nothing_behind)        \
+    X(a_run_whose_old_directory_is_not_found_any_more_begins)                  \
     X(directories_survive_any_call_that_fails)                                 \
     X(what_others_put_there_never_keeps_an_id)                                 \
     X(what_others_put_there_survives_any_call_that_fails)                      \
@@ -79,7 +81,12 @@ static struct {
     int            local, gone;
     bool           odd;                 // inodes are made up, link counts are 1
     uint64_t       inodes;
+    unsigned       readers;             // of files, that have closed them
     lack           lacks[2];
+    bool           forgets;             // the rename of a run fails when it is
+                                        // done, and its descriptor is no use
+    int            new_dir;             // that descriptor
+    unsigned       forgotten;
     unsigned       idle_unlinks;        // that say that they have worked
     int64_t        mono_ms;
     unsigned       held;                // claims that are open
@@ -123,12 +130,22 @@ static int lacking(const char *call, const char *name)
 
 static int w_open(void *u, int dir, const char *name, int flags)
 {
+    if ((flags & CKPT_FS_EXCL) && t.after && t.made == t.at) {
+        const int fd = REAL->open(u, dir, name, flags);
+        if (fd >= 0) {
+            (void)REAL->close(u, fd);   // it is made, and says that it failed
+        }
+    }
     GET(flags & CKPT_FS_CREATE ? "create" : "open", name,
-        REAL->open(u, dir, name, flags));
+        strncmp(name, ".new-", 5) != 0 ? REAL->open(u, dir, name, flags) :
+        (t.new_dir = REAL->open(u, dir, name, flags)));
 }
 
 static int w_close(void *u, int fd)
 {
+    struct stat st;
+    t.readers += fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+                 (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
     const int r = REAL->close(u, fd);
     return fails() ? -t.with : r;
 }
@@ -160,6 +177,9 @@ static int altered(int r, ckpt_fs_stat *st)
     }
     if (r >= 0 && lacking("mtime", "") != 0) {
         st->mtime_ns = 0;
+    }
+    if (r >= 0 && lacking("reading", "") != 0) {
+        st->mtime_ns += t.readers;
     }
     return r;
 }
@@ -193,9 +213,27 @@ static int w_unlink(void *u, int dir, const char *name)
     DO("unlink", name, REAL->unlink(u, dir, name));
 }
 
+// From now on nothing is found by a descriptor: it is that of a directory which
+// was removed.
+static void forget(int fd)
+{
+    char void_dir[300];
+    snprintf(void_dir, sizeof(void_dir), "%s/void", t.dir);
+    CHECK_INT(mkdir(void_dir, 0700), 0);
+    const int other = open(void_dir, O_RDONLY | O_DIRECTORY);
+    CHECK(other >= 0 && dup2(other, fd) == fd && close(other) == 0);
+    CHECK_INT(rmdir(void_dir), 0);
+    t.forgotten++;
+}
+
 static int w_rename(void *u, int dir, const char *from, int to_dir,
                     const char *to)
 {
+    if (t.forgets && strncmp(to, "r-", 2) == 0 &&
+        REAL->rename(u, dir, from, to_dir, to) == 0) {
+        forget(t.new_dir);
+        return -EINTR;
+    }
     DO("rename", to, REAL->rename(u, dir, from, to_dir, to));
 }
 
@@ -531,6 +569,47 @@ static void a_call_that_failed_after_its_work_is_judged_by_looking(void)
 {
     any_call(0, NULL, life, EIO, true);
     any_call(0, NULL, life, EINTR, true);
+}
+
+// Who is done with a run leaves nothing in the store but the probe.
+static void a_call_that_was_interrupted_after_its_work_leaves_nothing_behind(
+    void)
+{
+    for (long at = 0; setup(0); at++) {
+        t.at = at;
+        t.with = EINTR;
+        t.after = true;
+        life();
+        const bool reached = t.made > at;
+        well();
+        if (t.run.open) {
+            (void)!complete();
+            ckpt_abandon(&t.run);
+        }
+        CHECK_INT(names("", ".new-"), 0);
+        CHECK_INT(names("r-job", ".t."), 0);
+        end();
+        if (!reached || !CHECK(at < 2000)) {
+            return;
+        }
+    }
+    end();
+}
+
+// A file system over FUSE that goes by paths, and believes that the rename of a
+// directory failed, looks for what is opened in it under its old name.
+static void a_run_whose_old_directory_is_not_found_any_more_begins(void)
+{
+    if (begin(0)) {
+        t.forgets = true;
+        CHECK_INT(start(), CKPT_OK);
+        CHECK_INT(t.forgotten, 1);
+        CHECK_INT(save(1), CKPT_OK);
+        CHECK(holds(&t.run, 1));
+        CHECK_INT(complete(), CKPT_OK);
+        CHECK_INT(names("", "r-"), 0);
+    }
+    end();
 }
 
 static void by_age(void)
@@ -1090,6 +1169,7 @@ static void what_a_file_system_lacks_is_named_when_the_store_is_opened(void)
         { { "rename", EEXIST, "checkpoint." }, "replaces" },
         { { "rename", EXDEV, ".new-" }, "rename of a directory" },
         { { "mtime", 1, NULL }, "modification times" },
+        { { "reading", 1, NULL }, "a reader changes the time" },
         { { "sync", EINVAL, "dir" }, "sync of a directory" },
         { { "sync", EINVAL, "file" }, "write a file" },
     };

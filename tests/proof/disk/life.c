@@ -1,9 +1,11 @@
 /*
     life.c -- the life of a run on whatever file system a directory is on
 
-        life [-a] [-r] [-l seconds] [-o other] [-s seconds] dir
+        life [-aer] [-l seconds] [-o other] [-s seconds] dir
 
     -a   judge by age, also where locks could tell
+    -e   calls fail here that were done: an owner that is told of an I/O error
+         tries again, three times at most
     -r   this file system may be refused when the store is opened: that is right
     -l   the lease of each process (1). On a machine that is slow or busy an
          owner can be quiet for a second, and is taken for dead then
@@ -73,7 +75,7 @@ static struct {
     unsigned *count;                    // passed, failed: of all processes
     char      dir[4096];
     char      other[4096];              // the same one; "": there is no other
-    bool      age, may_refuse;
+    bool      age, may_fail, may_refuse;
     int       seconds, lease_ms;
     unsigned  started;                  // processes so far
     // Of this process:
@@ -772,6 +774,7 @@ static void paused_owner(unsigned number)
     ckpt_code rc = claim(paused_id(number), OPEN);
     snprintf(why, sizeof(why), "%s", told(rc, ckpt_last_error(&l.ctx)));
     const bool beats = number % KINDS == BEATS_FINISHED;
+    unsigned tries = 0;
     uint64_t n = 1;
     while (rc >= 0) {
         if (beats && n > 3) {
@@ -782,7 +785,8 @@ static void paused_owner(unsigned number)
         }
         rc = append('a', n);
         snprintf(why, sizeof(why), "%s", told(rc, &l.run.error));
-        if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_NOT_DURABLE) {
+        if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_NOT_DURABLE ||
+            (rc == CKPT_ERR_IO && l.may_fail && tries++ < 3)) {
             rc = CKPT_OK;               // once more
         } else if (rc == CKPT_OK) {
             say('s', rc, n++);
@@ -1031,9 +1035,10 @@ int main(int argc, char **argv)
 {
     int option;
     const char *other = "";
-    while ((option = getopt(argc, argv, "arl:o:s:")) != -1) {
+    while ((option = getopt(argc, argv, "aerl:o:s:")) != -1) {
         switch (option) {
         case 'a': l.age = true; break;
+        case 'e': l.may_fail = true; break;
         case 'r': l.may_refuse = true; break;
         case 'l': l.lease_ms = atoi(optarg) * 1000; break;
         case 'o': other = optarg; break;
@@ -1043,7 +1048,7 @@ int main(int argc, char **argv)
     }
     if (optind != argc - 1 || l.seconds < 1 || l.lease_ms < 1 ||
         strlen(argv[optind]) > 4000 || strlen(other) > 4000) {
-        fprintf(stderr, "usage: life [-a] [-r] [-l seconds] [-o other] "
+        fprintf(stderr, "usage: life [-aer] [-l seconds] [-o other] "
                         "[-s seconds] dir\n");
         return 2;
     }

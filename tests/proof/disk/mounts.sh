@@ -12,6 +12,10 @@ may_refuse=" mode777 nlink1 mtime0 mtimeclose noreplace renamedir linkdir
     utimeENOSYS fsyncEINVAL dirsyncEINVAL dirsyncENOTSUP dirsyncEBADF
     dirsyncEIO dirsyncEACCES flushEIO "
 
+# Quirks with which a save may say that it failed although it was done, and an
+# owner has to try again.
+may_fail=" renameEINTR "
+
 row() { printf '%-24s %7s %7s  %s\n' "$@" >>"$work/table"; }
 
 build_life() {
@@ -184,6 +188,7 @@ quirks() {
     for quirk in ${QUIRKS:-$("$work/quirkfs" list)}; do
         case $may_refuse in *[[:space:]]"$quirk"[[:space:]]*) opt=-r ;;
         *) opt= ;; esac
+        case $may_fail in *" $quirk "*) opt=-e ;; esac
         fresh
         over "quirk $quirk" "$work/quirkfs" "$work/quirkfs" "$quirk" \
             "$disks/src" "$disks/s"

@@ -358,7 +358,9 @@ static void *q_init(struct fuse_conn_info *connection, struct fuse_config *c)
 {
     (void)connection;
     c->use_ino = !is("dynino");
-    c->hard_remove = is("hardremove");
+    // libfuse does not know that a rename was done which then failed, and would
+    // hide an open file under a name that nobody removes.
+    c->hard_remove = is("hardremove") || q.quirk->when == AFTER;
     c->attr_timeout = c->entry_timeout = is("cache") ? 1.0 : 0.0;
     return NULL;
 }
