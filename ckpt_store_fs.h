@@ -1785,35 +1785,39 @@ static ckpt_code ckpt__fs_discard_put(ckpt_store_fs *fs, ckpt__fs_place *p,
     return CKPT_ERR_UNSURE;
 }
 
-// Reads what tells the two generations of an epoch; *count of them are there.
-// It asks for each name: a listing of the directory could miss a name to which
-// the owner renames another file at that moment. If both names are of one file,
-// a crash has left a generation that is kept already, or the owner has
-// exchanged the names in between; then the first name is of another file now.
+// Reads what the two generations of an epoch are known by; *count of them are
+// there. It asks for each name: a listing of the directory could miss a name to
+// which the owner renames another file at that moment. Between the two looks
+// the owner can exchange the names, or rename a file, and then remove one: the
+// newest generation may have been under the second name at the first look and
+// under the first name at the second. So the looks count only if the first name
+// leads to the same generation after them: by its head, for inodes can be made
+// up. One file under both names is one generation, as a crash leaves it.
 static int ckpt__fs_identify_both(ckpt_store_fs *fs, int dir, uint64_t epoch,
                                   ckpt__fs_id id[2], unsigned *count)
 {
     for (int tries = 0; tries < CKPT__FS_TRIES_MAX; tries++) {
-        char name[64];
-        ckpt_fs_stat st;
+        ckpt__fs_id seen[3];            // the first name, the second, the first
+        bool there[3];
         *count = 0;
-        memset(id, 0, 2 * sizeof(id[0]));
-        for (int i = 0; i < 2; i++) {
+        memset(seen, 0, sizeof(seen));
+        for (int i = 0; i < 3; i++) {
+            char name[64];
             ckpt__fs_gen_name(name, epoch, i == 1);
-            const int r = ckpt__fs_identify(fs, dir, name, &id[*count]);
+            const int r = ckpt__fs_identify(fs, dir, name, &seen[i]);
             // What was planted (-ELOOP) is told as foreign.
             if (r < 0 && r != -ENOENT && r != -ELOOP) return r;
-            *count += r != -ENOENT;
+            there[i] = r != -ENOENT;
+            if (there[i] && i < 2) {
+                id[(*count)++] = seen[i];
+            }
         }
-        if (*count < 2 || !ckpt__fs_same_file(id[0].file, id[1].file)) break;
-        *count = 1;
-        ckpt__fs_gen_name(name, epoch, false);
-        if (ckpt__fs_stat_at(fs, dir, name, &st) < 0 ||
-            ckpt__fs_same_file(id[0].file, ckpt__fs_file_of(&st))) {
-            break;
+        if (*count == 2 && ckpt__fs_same_file(id[0].file, id[1].file)) {
+            *count = 1;
         }
+        if (there[0] == there[2] && seen[0].token == seen[2].token) return 0;
     }
-    return 0;
+    return -ESTALE;                     // the names never stand still
 }
 
 // Adds the generations of an epoch to a look, the newest first: that with the
@@ -1827,8 +1831,10 @@ static ckpt_code ckpt__fs_look_epoch(ckpt_store_fs *fs, int dir,
 {
     ckpt__fs_id id[2];
     unsigned count;
+    memset(id, 0, sizeof(id));
     CKPT_ASSERT(epoch > 0 && look->count + 2 <= CKPT_LOOK_MAX);
     const int r = ckpt__fs_identify_both(fs, dir, epoch, id, &count);
+    if (r == -ESTALE) return CKPT_ERR_STALE;
     if (r < 0) return ckpt__fs_fail(err, "look at a checkpoint", r);
     ckpt__fs_tell_apart(&id[0], &id[1]);
     const bool swap = count == 2 && id[0].seq != 0 && id[1].seq > id[0].seq;
@@ -3453,7 +3459,7 @@ static int ckpt__fs_try_needs(ckpt_store_fs *fs, ckpt__fs_place *p,
     }
     *op = "try the file system of the store: it has no modification times";
     if (st.mtime_ns <= 0) return -EIO;
-    *op = "try the file system of the store: a reader changes the time of files";
+    *op = "try the file system of the store: readers change the times of files";
     r = ckpt__fs_try_reading(fs, p, one);
     if (r < 0) return r;
     *op = "try the file system of the store: no sync of a directory";
