@@ -3006,7 +3006,7 @@ static int ckpt__fs_try_needs(ckpt_store_fs *fs, ckpt__fs_place *p,
     }
     *op = "try the file system of the store: it has no modification times";
     if (st.mtime_ns <= 0) return -EIO;
-    *op = "try the file system of the store: a reader changes the time of files";
+    *op = "try the file system of the store: a reader changes file times";
     r = ckpt__fs_try_reading(fs, p, one);
     if (r < 0) return r;
     *op = "try the file system of the store: no sync of a directory";

@@ -1160,7 +1160,7 @@ static void what_a_file_system_lacks_is_named_when_the_store_is_opened(void)
         { { "rename", EEXIST, "checkpoint." }, "replaces" },
         { { "rename", EXDEV, ".new-" }, "rename of a directory" },
         { { "mtime", 1, NULL }, "modification times" },
-        { { "reading", 1, NULL }, "a reader changes the time" },
+        { { "reading", 1, NULL }, "a reader changes file times" },
         { { "sync", EINVAL, "dir" }, "sync of a directory" },
         { { "sync", EINVAL, "file" }, "write a file" },
     };

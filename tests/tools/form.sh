@@ -622,7 +622,7 @@ check "no statement has two ?:" \
 check "ckpt.h has so many code lines, and no section above 500" \
     awk -v most=5250 -f tests/tools/form/lines.awk ckpt.h
 check "ckpt_store_fs.h has so many code lines, and no section above 500" \
-    awk -v most=2330 -f tests/tools/form/lines.awk ckpt_store_fs.h
+    awk -v most=2360 -f tests/tools/form/lines.awk ckpt_store_fs.h
 
 # Between the first and the last public declaration.
 no_insides() {

@@ -853,8 +853,8 @@ static bool hear_word(const child *c, char word, report *r, uint64_t *n)
     return false;
 }
 
-// Another one takes the run from an owner, which goes on, or never stopped: what
-// both hear then.
+// Another one takes the run from an owner, which goes on, or never stopped.
+// What both hear then.
 static void taken(const child *first, unsigned number, uint64_t acked,
                   verdicts *v)
 {
