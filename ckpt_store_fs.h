@@ -65,6 +65,9 @@
         of its beat, and can take a slow owner for dead. The slow owner then
         gets CKPT_ERR_CLAIM_LOST; work is done twice, but nothing saved is lost.
         Fix: raise .lease_ms.
+      - On NFS a look is right because it opens the directory anew, and the
+        client then asks the server. A mount with "nocto" does not ask. Fix: do
+        not use it.
       - A process that reaches its file size limit is killed by SIGXFSZ. If the
         process ignores that signal, the save returns CKPT_ERR_NO_SPACE.
       - Reading a directory allocates memory in the C library. Nothing else here
