@@ -1832,7 +1832,7 @@ static void a_run_that_cannot_be_seen_is_unsure(void)
 {
     if (setup(CKPT_STORE_FS_AUTO)) {
         plan("rename", "r-job", -EIO, 0, 1);
-        t.fault[1] = (fault){ "stat_at", "r-job", -EIO, 0, 1, 0, false, NULL };
+        t.fault[1] = (fault){ "open", "r-job", -EIO, 1, 1, 0, false, NULL };
         CHECK_INT(start("job"), CKPT_ERR_UNSURE);
         CHECK_INT(t.fault[1].hits, 1);
         ckpt_abandon(&t.run);
