@@ -85,6 +85,9 @@
         raise .lease_ms.
       - A run on a disk that is restored from a backup or snapshot is the run of
         that time: what was done since is done again.
+      - On NFS a look is right because it opens the directory anew, and the
+        client then asks the server. A mount with "nocto" does not ask. Fix: do
+        not use it.
       - A process that reaches its file size limit is killed by SIGXFSZ. If the
         process ignores that signal, the save returns CKPT_ERR_NO_SPACE.
       - Reading a directory allocates memory in the C library. Nothing else here

@@ -233,6 +233,10 @@ static child start(act_fn *fn, unsigned number)
     }
     l.started++;
     const child c = { .pid = fork(), .say = down[1], .hear = up[0] };
+    if (c.pid < 0) {                    // kill() would take -1 for everybody
+        perror("life: fork");
+        exit(2);
+    }
     if (c.pid == 0) {
         if (l.started % 2 == 0 && l.other[0] != '\0') {
             memcpy(l.dir, l.other, sizeof(l.dir));

@@ -25,12 +25,12 @@
 #         unionfs-fuse, gocryptfs, encfs, fuse-overlayfs, ntfs-3g, sshfs to this
 #         machine), quirks (quirkfs.c: QUIRKS, or all, one after another). Its
 #         table is at its end; what each life said is in $B/disk/life.*
-# vm      the same on SYSTEMS (vfat exfat f2fs nfs nfs3 smb) in a virtual machine
-#         (vm/vm.sh), which is emulated, needs no KVM, cannot write to the host,
-#         serves NFS and SMB to itself, and is ended after VM_SECONDS (1500)
+# vm      the same on SYSTEMS (vfat exfat f2fs nfs nfs3 smb smb0) in a virtual
+#         machine (vm/vm.sh), which is emulated, needs no KVM, cannot write to
+#         the host, serves NFS and SMB to itself, and is ended after VM_SECONDS
+#         (3000)
 #
-# Without a name all run but vm, and of mounts the kernels: on the others the
-# store does not do yet all that life.c asks for.
+# Without a name all run.
 #
 # Needs root, FUSE, loop devices and strace; installs what it may, says what it
 # skips and why. STEP is which system calls (1: every one; of kill by default,
@@ -43,9 +43,9 @@
 cd "$(dirname "$0")/../../.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${STATES:=60}"
 : "${SEED:=$(date +%s)}" "${CUTS:=25}" "${SECTOR:=4096}"
-: "${MOUNTS:=kernels}" "${VM_SECONDS:=1500}"
-: "${SYSTEMS:=vfat exfat f2fs nfs nfs3 smb}"
-parts=${*:-block cut limits kill errors mounts}
+: "${MOUNTS:=kernels fuses quirks}" "${VM_SECONDS:=3000}"
+: "${SYSTEMS:=vfat exfat f2fs nfs nfs3 smb smb0}"
+parts=${*:-block cut limits kill errors mounts vm}
 
 skip_all() { echo "skip   disk: $1"; echo "0 passed, 0 failed"; exit 0; }
 [ "$(id -u)" = 0 ] || skip_all "needs root, to mount"

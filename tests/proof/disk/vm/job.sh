@@ -126,9 +126,7 @@ for system in $(echo "$SYSTEMS" | tr , ' '); do
     nfs3)  nfs nfs3 vers=3,nolock,actimeo=600 /vm/s ;;
     nocto) nfs nocto vers=4.2,actimeo=600,nocto "" ;;
     smb)   smb smb rw ;;
-    smbA)  smb smbA closetimeo=0 ;;
-    smbB)  smb smbB nolease ;;
-    smbC)  smb smbC closetimeo=0,nolease,cache=none ;;
+    smb0)  smb smb0 closetimeo=0 ;;
     esac
 done
 echo "vm: off"
