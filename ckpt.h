@@ -4837,7 +4837,7 @@ typedef struct ckpt__run {
     uint64_t         seq_acked;     // of the last save that returned OK
     uint64_t         adopted;       // epoch of the generation adopted
     uint64_t         turn_adopted;  // its turn_max
-    uint64_t         turn_missing;  // effects up to this turn may be missing
+    uint64_t         turn_missing;  // effects below this turn may be missing
     bool             phase_again;   // an end of a phase was not acknowledged:
     uint32_t         phases_then;   // how many phases had ended before it,
     ckpt__section    phase_output;  // and its output
@@ -5333,7 +5333,8 @@ static void ckpt__miss_effects(ckpt__run *run, uint64_t acked)
     const uint64_t lost = acked > seq ? acked - seq : 0;
     run->view->older = bad > 0 || lost > 0;
     if (run->view->older) {
-        run->turn_missing = run->record.turn_max + (lost > bad ? lost : bad);
+        run->turn_missing = run->record.turn_max + 1 +
+                            (lost > bad ? lost : bad);
     }
 }
 
@@ -6803,7 +6804,7 @@ static bool ckpt__effect_is_missing(const ckpt__run *run, const char *id,
                                     uint64_t turn)
 {
     const bool settled = run->end_turn == turn && strcmp(run->end_id, id) == 0;
-    return turn <= run->turn_missing && run->turn_missing > 0 && !settled;
+    return turn < run->turn_missing && !settled;
 }
 
 // Remembers that the caller knows about an effect. It may then have run the

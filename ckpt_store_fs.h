@@ -811,10 +811,10 @@ static int ckpt__sys_exchanges(void *u, int fd)
 {
     (void)u;
 #if defined(CKPT__SYS_EXCHANGE)
-    char type[32];
+    char type[32], word[34];
     ckpt__sys_mount_type(fd, type);
-    return strcmp(type, "ext4") == 0 || strcmp(type, "xfs") == 0 ||
-           strcmp(type, "btrfs") == 0;
+    ckpt__stb_sprintf(word, " %s ", type);
+    return strstr(" ext4 xfs btrfs ", word) != NULL;
 #else
     (void)fd;
     return 0;

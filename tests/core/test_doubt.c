@@ -13,6 +13,7 @@
     X(an_outcome_that_is_none_is_an_interruption)                              \
     X(a_range_that_is_gone_is_stale_and_then_looked_into)                      \
     X(who_reads_what_a_later_owner_has_removed_has_lost_the_run)               \
+    X(messages_that_are_read_short_are_written_whole)                          \
     X(a_range_that_is_read_short_is_stale)                                     \
     X(an_entry_that_was_damaged_is_not_the_callers_fault)                      \
     X(a_name_that_changed_while_it_was_read_is_taken_as_it_stands)             \
@@ -232,6 +233,22 @@ static void one_less(uint64_t offset, char *buf, size_t *got)
 {
     (void)offset, (void)buf;
     *got -= *got == strlen("{\"n\":12345}");
+}
+
+static void halved(uint64_t offset, char *buf, size_t *got)
+{
+    (void)offset, (void)buf;
+    *got /= 2;
+}
+
+static void messages_that_are_read_short_are_written_whole(void)
+{
+    begin();
+    t.change = halved;
+    CHECK_INT(save_text(&t.run, 3, "[\"message\",2]"), CKPT_OK);
+    t.change = NULL;
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.messages.len, strlen("[\"message\",2]"));
 }
 
 static void a_range_that_is_read_short_is_stale(void)

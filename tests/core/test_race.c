@@ -56,7 +56,9 @@
     X(a_claimant_that_gave_up_is_no_owner)                                     \
     X(a_call_within_a_call_on_a_run_is_refused_and_changes_nothing)            \
     X(a_call_from_an_event_on_its_run_is_refused)                              \
-    X(after_a_jump_out_of_a_call_only_abandon_is_left)
+    X(after_a_jump_out_of_a_call_only_abandon_is_left)                         \
+    X(an_environment_is_not_released_within_a_call)                            \
+    X(an_environment_released_after_a_jump_stays_on_its_run)
 TEST_SUITE(race, LIST)
 
 static int restored(void *user, const ckpt_env *env, void *out)
@@ -1274,4 +1276,60 @@ static void after_a_jump_out_of_a_call_only_abandon_is_left(void)
     CHECK_INT(load(), CKPT_OK);
     CHECK_INT(t.last.turn, 2);
     CHECK_INT(save(3), CKPT_OK);
+}
+
+static int released(void *user, const ckpt_env *env)
+{
+    (void)user, (void)env;
+    t.seen++;
+    if (t.turn_of_race == 99) {                 // jumps out of a save of its own
+        race(FAULT_PUBLISH, 1, jump_out);
+        if (setjmp(out_of_it) == 0) {
+            CHECK(save(3) == CKPT_OK && false);
+        }
+    }
+    return 0;
+}
+
+static void hold(void)
+{
+    ckpt_env_desc e;
+    begin();
+    memset(&e, 0, sizeof(e));
+    e.run = &t.run;
+    e.id = "world";
+    e.restore = restored;
+    e.release = released;
+    CHECK_INT(ckpt_env_init(&t.env, &e), CKPT_OK);
+}
+
+static void release_in(void)
+{
+    CHECK_INT(ckpt_env_release(&t.env, NULL), CKPT_ERR_REENTERED);
+}
+
+static void an_environment_is_not_released_within_a_call(void)
+{
+    hold();
+    race(FAULT_PUBLISH, 1, release_in);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(t.seen, 0);
+    CHECK(!ckpt_env_released(&t.env));
+    CHECK_INT(ckpt_env_release(&t.env, NULL), CKPT_OK);
+    CHECK_INT(t.seen, 1);
+}
+
+// It is released, and its run does not know; a resume finds it.
+static void an_environment_released_after_a_jump_stays_on_its_run(void)
+{
+    ckpt_held held;
+    hold();
+    t.turn_of_race = 99;
+    CHECK_INT(ckpt_env_release(&t.env, NULL), CKPT_ERR_REENTERED);
+    CHECK_INT(t.seen, 1);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    memset(&held, 0, sizeof(held));
+    CHECK_INT(ckpt_held_next(&t.run, &held), CKPT_OK);
+    CHECK_STR(held.id, "world");
 }

@@ -24,7 +24,13 @@
     X(a_sync_that_fails_is_unsure_and_its_file_is_not_used_again)              \
     X(a_transcript_that_shrinks_leaves_blanks)                                 \
     X(the_way_is_chosen_by_the_file_system_and_by_the_caller)                  \
-    X(an_observer_of_an_exchange_finds_both_generations)
+    X(an_observer_of_an_exchange_finds_both_generations)                       \
+    X(names_that_never_stand_still_are_busy)                                   \
+    X(a_generation_that_is_never_under_a_name_is_stale)                        \
+    X(a_spare_of_another_size_is_not_written)                                  \
+    X(messages_that_are_cut_off_in_place_are_gone)                             \
+    X(a_mark_whose_time_cannot_be_read_proves_nothing)                         \
+    X(a_leftover_that_cannot_be_looked_at_is_left)
 TEST_SUITE(exchange, LIST)
 
 #define ID  "a-run"
@@ -192,6 +198,14 @@ static int other_link(const char *from, const char *to)
     const int r = sim_calls()->link(p, dir, from, dir, to);
     sim_kill(p);
     return r;
+}
+
+// Opens a file and leaves it open.
+static int other_open(const char *name)
+{
+    sim_proc *p = other();
+    const int dir = sim_calls()->open(p, -1, "runs/r-a-run", CKPT_FS_DIR);
+    return sim_calls()->open(p, dir, name, CKPT_FS_READ) >= 0 ? 0 : -1;
 }
 
 static int other_exchange(const char *a, const char *b)
@@ -419,15 +433,18 @@ static void a_file_with_two_names_is_not_written_in_place(void)
 
 static void a_spare_that_is_another_file_is_not_written(void)
 {
-    static const char planted[] = "not ours";
-    size_t size;
+    size_t size = 0;
     begin(1000);
-    sim_put(t.disk, DIR "checkpoint.1.prev.json", SIM_FILE, planted,
-            sizeof(planted));
-    CHECK_INT(other_link("checkpoint.1.prev.json", "planted"), 0);
+    const unsigned char *b = sim_get(t.disk, DIR "checkpoint.1.prev.json",
+                                     &size);
+    memcpy(t.buf, b, size);
+    sim_inode *planted = sim_put(t.disk, DIR "checkpoint.1.prev.json",
+                                 SIM_FILE, t.buf, size);
+    CHECK_INT(other_open("checkpoint.1.prev.json"), 0);     // it stays
     CHECK_INT(save(3, 'b', 1000), CKPT_OK);
     CHECK_INT(t.calls[SIM_EXCHANGE], 0);
-    CHECK_STR((const char *)sim_get(t.disk, DIR "planted", &size), planted);
+    CHECK(planted->live->len == size &&
+          memcmp(planted->live->bytes, t.buf, size) == 0);
     teardown();
 }
 
@@ -626,5 +643,156 @@ static void an_observer_of_an_exchange_finds_both_generations(void)
     CHECK(t.info.turn == 3 && !t.info.older);
     CHECK(t.before_exchange == NULL);
     ckpt_store_fs_close(&fs);
+    teardown();
+}
+
+static const char *leads_to;            // where each look is made to find it
+
+static sim_verdict restless(void *user, sim_proc *p, const sim_event *e)
+{
+    static const char newest[] = "checkpoint.1.json";
+    static const char prev[] = "checkpoint.1.prev.json";
+    const sim_verdict go = { SIM_GO, 0, 0 };
+    (void)user, (void)p;
+    if (e->call != SIM_OPEN || e->name == NULL) {
+        return go;
+    }
+    const bool is_prev = strcmp(e->name, prev) == 0;
+    if (leads_to == NULL ? is_prev : is_prev ||
+        strcmp(e->name, newest) == 0) {
+        const sim_inode *now = sim_find(t.disk, is_prev ? DIR
+            "checkpoint.1.prev.json" : DIR "checkpoint.1.json");
+        const sim_inode *file = sim_find(t.disk, DIR "mark");
+        if (leads_to == NULL || now != file) {
+            CHECK_INT(other_exchange(prev, newest), 0);
+        }
+    }
+    return go;
+}
+
+// Looks at the run as a process of its own, while the names change.
+static ckpt_code query_restless(void)
+{
+    static ckpt_store_fs fs;
+    static ckpt_ctx ctx;
+    sim_proc *p = other();
+    CHECK_INT(open_store(&fs, p, CKPT_STORE_FS_BY_TYPE, CKPT_STORE_FS_POWER),
+              CKPT_OK);
+    CHECK_INT(init(&ctx, &fs), CKPT_OK);
+    p->hook = restless;
+    const ckpt_code rc = ckpt_query(&ctx, ID, &t.info);
+    ckpt_store_fs_close(&fs);
+    return rc;
+}
+
+static void names_that_never_stand_still_are_busy(void)
+{
+    begin(1000);
+    leads_to = NULL;
+    CHECK_INT(query_restless(), CKPT_OK);
+    CHECK(t.info.state == CKPT_STATE_LIVE || t.info.state == CKPT_STATE_BUSY);
+    CHECK_INT(t.info.turn, 0);                  // nobody believes either one
+    teardown();
+}
+
+// Both names lead to the older file whenever one of them is asked for.
+static void a_generation_that_is_never_under_a_name_is_stale(void)
+{
+    const ckpt_store_methods *m;
+    uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+    const ckpt_gen gen = { 1, 0, 4711 };        // neither of the two
+    ckpt_error err;
+    char buf[8];
+    size_t got;
+    begin(1000);
+    m = t.fs.base.methods;
+    memset(place, 0, sizeof(place));
+    CHECK_INT(m->open(&t.fs.base, place, ID, CKPT_HOW_FIND, &err), CKPT_OK);
+    CHECK_INT(other_link("checkpoint.1.prev.json", "mark"), 0);
+    leads_to = DIR "mark";
+    t.proc->hook = restless;
+    CHECK_INT(m->read(&t.fs.base, place, &gen, 0, buf, sizeof(buf), &got, &err),
+              CKPT_ERR_STALE);
+    t.proc->hook = hook;
+    m->close(&t.fs.base, place, false);
+    teardown();
+}
+
+static void a_spare_of_another_size_is_not_written(void)
+{
+    begin(1000);
+    sim_inode *spare = sim_find(t.disk, DIR "checkpoint.1.prev.json");
+    sim_file_write(spare, spare->live->len, "more", 4);
+    CHECK_INT(save(3, 'b', 1000), CKPT_OK);
+    CHECK_INT(t.calls[SIM_EXCHANGE], 0);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 3);
+    teardown();
+}
+
+static void messages_that_are_cut_off_in_place_are_gone(void)
+{
+    ckpt_save_desc s;
+    begin(3000);
+    CHECK_INT(append(3, 1000), CKPT_OK);
+    CHECK_INT(append(4, 1000), CKPT_OK);
+    memset(&s, 0, sizeof(s));
+    s.turn = 5;
+    s.messages = ckpt_text("[\"instead\"]");
+    s.append_at = 1;                            // less than both files share
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.messages.len, 3000 + 4 + strlen(",\"instead\""));
+    CHECK_INT(append(6, 1000), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.run.messages, 3);
+    teardown();
+}
+
+// Without its time a mark would say that the beat has stood for ever.
+static void a_mark_whose_time_cannot_be_read_proves_nothing(void)
+{
+    begin(1000);
+    t.disk->local = 0;
+    crash();
+    sim_find(t.disk, DIR "heartbeat.1")->mtime_ns += INT64_C(1000000000000);
+    CHECK_INT(ckpt_query(&t.ctx, ID, &t.info), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_BUSY);
+    for (unsigned at = 1; at < 6; at++) {
+        fail(SIM_STAT, at, EIO);
+        (void)!ckpt_query(&t.ctx, ID, &t.info);
+        CHECK(t.info.state != CKPT_STATE_INTERRUPTED);
+    }
+    teardown();
+}
+
+static sim_verdict die_at(void *user, sim_proc *p, const sim_event *e)
+{
+    const sim_verdict die = { SIM_DIE, 0, 0 }, go = { SIM_GO, 0, 0 };
+    (void)user, (void)p;
+    return e->call == SIM_OPEN && e->name != NULL &&
+           strncmp(e->name, ".t.", 3) == 0 ? die : go;
+}
+
+static void a_leftover_that_cannot_be_looked_at_is_left(void)
+{
+    uint32_t swept = 0;
+    setup();
+    t.proc->hook = die_at;
+    CHECK(open_run() != CKPT_OK);
+    crash();
+    sim_advance(t.disk, 600000);
+    for (unsigned at = 1; at < 8; at++) {
+        sim_advance(t.disk, 600000);
+        fail(SIM_STAT, at, EIO);
+        const ckpt_code rc = ckpt_sweep(&t.ctx, &t.run, &swept);
+        CHECK(rc == CKPT_OK || rc == CKPT_ERR_IO);
+    }
+    t.err = 0;
+    sim_advance(t.disk, 600000);
+    CHECK(ckpt_sweep(&t.ctx, &t.run, &swept) == CKPT_OK);
+    char *names = sim_list(t.disk, "runs");
+    CHECK(strstr(names, ".new-") == NULL);
+    free(names);
     teardown();
 }
