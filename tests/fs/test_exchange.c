@@ -30,7 +30,8 @@
     X(a_spare_of_another_size_is_not_written)                                  \
     X(messages_that_are_cut_off_in_place_are_gone)                             \
     X(a_mark_whose_time_cannot_be_read_proves_nothing)                         \
-    X(a_leftover_that_cannot_be_looked_at_is_left)
+    X(a_leftover_that_cannot_be_looked_at_is_left)                             \
+    X(a_maker_that_cannot_see_what_it_made_leaves_no_run)
 TEST_SUITE(exchange, LIST)
 
 #define ID  "a-run"
@@ -795,4 +796,22 @@ static void a_leftover_that_cannot_be_looked_at_is_left(void)
     CHECK(strstr(names, ".new-") == NULL);
     free(names);
     teardown();
+}
+
+// The claim fails, and then the look at the directory that was made for it.
+static void a_maker_that_cannot_see_what_it_made_leaves_no_run(void)
+{
+    for (uint64_t at = 1; at < 6; at++) {
+        sim_plan look = { .at = at, .calls = SIM_BIT(SIM_STAT),
+                          .verdict = { SIM_FAIL, EIO, 0 } };
+        sim_plan claim = { .at = 1, .calls = SIM_BIT(SIM_LINK), .sticky = true,
+                           .verdict = { SIM_FAIL, EIO, 0 }, .also = &look };
+        setup();
+        sim_set_plan(t.proc, &claim);
+        CHECK(open_run() < 0);
+        t.proc->hook = hook;
+        CHECK(sim_find(t.disk, "runs/r-a-run") == NULL);
+        CHECK_INT(open_run(), CKPT_OK);
+        teardown();
+    }
 }
