@@ -4637,7 +4637,6 @@ static uint32_t ckpt__emit_messages(ckpt__writer *w, const ckpt__plan *plan)
 // Emits a new reason. Returns how many there are now: 1, or 0 for null.
 static uint32_t ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
 {
-    CKPT_ASSERT(plan->set_reason);
     ckpt__emit_base(w, &plan->old->section[CKPT__REASON], false);
     if (plan->reason.ptr != NULL) {
         ckpt__emit_string(w, "", plan->reason);
@@ -4689,12 +4688,12 @@ CKPT__ONCE static uint32_t ckpt__emit_section(ckpt__writer *w, ckpt__plan *plan,
 }
 
 // Emits what stands before the prompt as one piece of the base, if all of it
-// stays: it has a sum of its own. Returns the section that comes next.
+// stays: it has a sum of its own. Returns the section that comes next. A run
+// that is kept nowhere has no base.
 static uint32_t ckpt__emit_front(ckpt__writer *w, const ckpt__plan *plan)
 {
     w->at = CKPT__HEAD_SIZE;
-    if (plan->set_reason) return CKPT__RUN;
-    CKPT_ASSERT(plan->old->length > 0);
+    if (plan->set_reason || plan->old->length == 0) return CKPT__RUN;
     const ckpt__section front = {
         ckpt__section_at(plan->old, CKPT__PROMPT) - CKPT__HEAD_SIZE,
         plan->old->front, 0

@@ -714,13 +714,17 @@ static bool is_torn(sim_disk *disk, const char *path)
     size_t size = 0;
     const unsigned char *b = sim_get(disk, path, &size);
     const unsigned char *eol = b != NULL ? memchr(b, '\n', size) : NULL;
-    if (eol == NULL) {
+    char digits[16], text[512] = "";
+    if (eol == NULL || eol - b >= 500) {
         return false;
     }
     const size_t head = (size_t)(eol + 1 - b);
-    const char *at = strstr((const char *)b, "\"length\":");
-    const size_t length = (size_t)strtoull(at + 9, NULL, 10);
-    char digits[16];
+    memcpy(text, b, head);
+    const char *at = strstr(text, "\"length\":");
+    const size_t length = at != NULL ? (size_t)strtoull(at + 9, NULL, 10) : 0;
+    if (length < head || length > size) {
+        return true;
+    }
     uint32_t crc = crc_of(0, b + head, length - head);
     crc = crc_of(crc, b, 17);
     crc = crc_of(crc, b + 25, head - 25);
