@@ -1282,7 +1282,7 @@ static int released(void *user, const ckpt_env *env)
 {
     (void)user, (void)env;
     t.seen++;
-    if (t.turn_of_race == 99) {                 // jumps out of a save of its own
+    if (t.turn_of_race == 99) {         // jumps out of a save of its own
         race(FAULT_PUBLISH, 1, jump_out);
         if (setjmp(out_of_it) == 0) {
             CHECK(save(3) == CKPT_OK && false);

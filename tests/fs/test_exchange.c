@@ -31,7 +31,8 @@
     X(messages_that_are_cut_off_in_place_are_gone)                             \
     X(a_mark_whose_time_cannot_be_read_proves_nothing)                         \
     X(a_leftover_that_cannot_be_looked_at_is_left)                             \
-    X(a_maker_that_cannot_see_what_it_made_leaves_no_run)
+    X(a_maker_that_cannot_see_what_it_made_leaves_no_run)                      \
+    X(a_directory_that_is_not_seen_under_its_new_name_was_not_renamed)
 TEST_SUITE(exchange, LIST)
 
 #define ID  "a-run"
@@ -814,4 +815,28 @@ static void a_maker_that_cannot_see_what_it_made_leaves_no_run(void)
         CHECK_INT(open_run(), CKPT_OK);
         teardown();
     }
+}
+
+static sim_verdict hides_moved(void *user, sim_proc *p, const sim_event *e)
+{
+    const sim_verdict fails = { SIM_FAIL, EIO, 0 }, go = { SIM_GO, 0, 0 };
+    (void)user, (void)p;
+    return e->call == SIM_STAT_AT && strncmp(e->name, ".new-", 5) == 0 &&
+           e->name[strlen(e->name) - 1] == '.' ? fails : go;
+}
+
+// A file system that is not known is tried out when the store is opened.
+static void a_directory_that_is_not_seen_under_its_new_name_was_not_renamed(
+    void)
+{
+    setup();
+    ckpt_store_fs_close(&t.fs);
+    t.disk->local = 0;
+    t.proc->hook = hides_moved;
+    CHECK_INT(open_store(&t.fs, t.proc, CKPT_STORE_FS_BY_TYPE,
+                         CKPT_STORE_FS_POWER), CKPT_ERR_UNSUITABLE);
+    t.proc->hook = hook;
+    CHECK_INT(open_store(&t.fs, t.proc, CKPT_STORE_FS_BY_TYPE,
+                         CKPT_STORE_FS_POWER), CKPT_OK);
+    teardown();
 }
