@@ -32,7 +32,8 @@
     X(a_mark_whose_time_cannot_be_read_proves_nothing)                         \
     X(a_leftover_that_cannot_be_looked_at_is_left)                             \
     X(a_maker_that_cannot_see_what_it_made_leaves_no_run)                      \
-    X(a_directory_that_is_not_seen_under_its_new_name_was_not_renamed)
+    X(a_directory_that_is_not_seen_under_its_new_name_was_not_renamed)         \
+    X(a_close_that_was_interrupted_has_closed)
 TEST_SUITE(exchange, LIST)
 
 #define ID  "a-run"
@@ -839,4 +840,21 @@ static void a_directory_that_is_not_seen_under_its_new_name_was_not_renamed(
     CHECK_INT(open_store(&t.fs, t.proc, CKPT_STORE_FS_BY_TYPE,
                          CKPT_STORE_FS_POWER), CKPT_OK);
     teardown();
+}
+
+// Judged by age, a claim is closed at once.
+static void a_close_that_was_interrupted_has_closed(void)
+{
+    for (unsigned at = 1; at < 20; at++) {
+        setup();
+        ckpt_store_fs_close(&t.fs);
+        t.disk->local = 0;
+        CHECK_INT(open_store(&t.fs, t.proc, CKPT_STORE_FS_BY_TYPE,
+                             CKPT_STORE_FS_POWER), CKPT_OK);
+        fail(SIM_CLOSE, at, EINTR);
+        CHECK_INT(open_run(), CKPT_OK);
+        CHECK_INT(save(1, 'a', 100), CKPT_OK);
+        CHECK_INT(load(), CKPT_OK);
+        teardown();
+    }
 }
