@@ -672,9 +672,11 @@ static int ckpt__sys_chmod(void *u, int fd, uint32_t mode)
 
 // Opens a walk through a directory. The walk opens the directory anew: two
 // walks through one descriptor would share its position, and each would miss
-// the names that the other one was given.
+// the names that the other one was given. A negative dir would mean the current
+// directory of the process, whose files are nobody's to remove.
 static int ckpt__sys_dir_open(void *u, int dir, void **walk)
 {
+    if (dir < 0) return -EBADF;
     const int fd = ckpt__sys_open(u, dir, ".", CKPT_FS_DIR);
     if (fd < 0) return fd;
     *walk = fdopendir(fd);
@@ -3476,9 +3478,11 @@ static int ckpt__fs_try_needs(ckpt_store_fs *fs, ckpt__fs_place *p,
         return r < 0 ? r : -EIO;
     }
     memcpy(p->new_name, moved, sizeof(moved));
+    const int dir = ckpt__fs_open(fs, fs->priv.root, moved, CKPT_FS_DIR);
+    if (dir < 0) return dir;
     ckpt__fs_close(fs, &p->dir);        // see ckpt__fs_find_own_dir()
-    p->dir = ckpt__fs_open(fs, fs->priv.root, moved, CKPT_FS_DIR);
-    return p->dir < 0 ? p->dir : 0;
+    p->dir = dir;
+    return 0;
 }
 
 // Names what a file system that is not known lacks, when the store is opened:

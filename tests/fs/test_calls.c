@@ -433,6 +433,7 @@ static int with_mounts(void)
 
 static int with_odd_times(void)
 {
+    void *walk;
     ckpt_fs_stat st;
     if (!own_proc()) {                  // a tmpfs, where times have 64 bits
         return 99;
@@ -444,6 +445,7 @@ static int with_odd_times(void)
                                        { -(INT64_MAX / 4), 0 } };
     if (fd < 0 || futimens(fd, late) != 0 ||
         calls()->stat_plain(NULL, -1, &st) != -EBADF ||
+        calls()->dir_open(NULL, -1, &walk) != -EBADF ||
         calls()->stat(NULL, fd, &st) != 0 ||
         st.mtime_ns < INT64_MAX - INT64_C(2000000000)) {
         return 1;

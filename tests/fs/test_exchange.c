@@ -33,7 +33,8 @@
     X(a_leftover_that_cannot_be_looked_at_is_left)                             \
     X(a_maker_that_cannot_see_what_it_made_leaves_no_run)                      \
     X(a_directory_that_is_not_seen_under_its_new_name_was_not_renamed)         \
-    X(a_close_that_was_interrupted_has_closed)
+    X(a_close_that_was_interrupted_has_closed)                                 \
+    X(a_store_by_age_survives_any_call_that_fails)
 TEST_SUITE(exchange, LIST)
 
 #define ID  "a-run"
@@ -856,5 +857,41 @@ static void a_close_that_was_interrupted_has_closed(void)
         CHECK_INT(save(1, 'a', 100), CKPT_OK);
         CHECK_INT(load(), CKPT_OK);
         teardown();
+    }
+}
+
+// Every call of opening a store on a file system that is not known, and of a
+// short run there, fails once. (Here the clocks stand still, so that each call
+// is the same one each time.)
+static bool one_call_fails(sim_action action, int err, uint64_t at)
+{
+    sim_plan plan = { .at = at, .verdict = { action, err, 0 } };
+    setup();
+    ckpt_store_fs_close(&t.fs);
+    t.disk->local = 0;
+    sim_set_plan(t.proc, &plan);
+    ckpt_code rc = open_store(&t.fs, t.proc, CKPT_STORE_FS_BY_TYPE,
+                              CKPT_STORE_FS_POWER);
+    if (rc == CKPT_OK) {
+        rc = open_run();
+        rc = rc == CKPT_OK ? save(1, 'a', 100) : rc;
+        rc = rc == CKPT_OK ? ckpt_finish(&t.run, CKPT_COMPLETED, NULL) : rc;
+        ckpt_abandon(&t.run);
+        ckpt_store_fs_close(&t.fs);
+    }
+    t.proc->hook = hook;
+    CHECK_INT(open_store(&t.fs, t.proc, CKPT_STORE_FS_BY_TYPE,
+                         CKPT_STORE_FS_POWER), CKPT_OK);
+    teardown();
+    return plan.fired > 0;
+}
+
+static void a_store_by_age_survives_any_call_that_fails(void)
+{
+    static const int errors[] = { EIO, EINTR };
+    for (size_t i = 0; i < 2; i++) {
+        for (uint64_t at = 1; one_call_fails(SIM_FAIL, errors[i], at); at++) { }
+        for (uint64_t at = 1; one_call_fails(SIM_FAIL_AFTER, errors[i], at);
+             at++) { }
     }
 }
