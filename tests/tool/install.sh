@@ -10,25 +10,13 @@ cd "$(dirname "$0")/../.." || exit 1
 root=$(pwd)
 : "${B:=build}" "${MAKE:=make}" "${CC:=cc}" "${CXX:=c++}"
 : "${STB:=/usr/include/stb}"
-passed=0 failed=0
+. tests/tools/check.sh
 mkdir -p "$B" || exit 1
 work=$(cd "$B" && pwd)/install
 rm -rf "$work"
 mkdir -p "$work" || exit 1
 prefix=$work/prefix
 made() { "$MAKE" -s B="$B" CC="$CC" STB="$STB" PREFIX="$prefix" "$@"; }
-
-check() {
-    sentence=$1; shift
-    if ( "$@" ) >"$work/log" 2>&1 </dev/null; then
-        passed=$((passed + 1))
-        echo "ok     $sentence"
-    else
-        failed=$((failed + 1))
-        echo "FAILED $sentence"
-        sed 's/^/       /' "$work/log" | tail -n 20
-    fi
-}
 
 #--- The programs --------------------------------------------------------------
 

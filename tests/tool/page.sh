@@ -11,21 +11,9 @@ cd "$(dirname "$0")/../.." || exit 1
 rm -rf "$B/page"
 mkdir -p "$B/page" || exit 1
 page=$(cd "$B/page" && pwd) bin=$(cd "$B" && pwd)
-passed=0 failed=0
+. tests/tools/check.sh
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-
-check() {
-    sentence=$1; shift
-    if ( "$@" ) >"$work/log" 2>&1 </dev/null; then
-        passed=$((passed + 1))
-        echo "ok     $sentence"
-    else
-        failed=$((failed + 1))
-        echo "FAILED $sentence"
-        sed 's/^/       /' "$work/log" | tail -n 20
-    fi
-}
 
 # browse FLAGS...: the log of the network has every request that is made.
 browse() {

@@ -13,7 +13,7 @@ export LC_ALL=C.UTF-8
 unset CKPT_DIR NO_COLOR
 "$MAKE" -s B="$B" CC="$CC" STB="$STB" "$B/ckpt" "$B/states" || exit 1
 golden=$(pwd)/tests/tool/golden update=$1
-passed=0 failed=0
+. tests/tools/check.sh
 # A superuser can read everything, so another user plays.
 work=$(mktemp -d) || exit 1
 cp "$B/ckpt" "$B/states" "$work"
@@ -30,28 +30,6 @@ end() {
 }
 trap end EXIT
 cd "$work" || exit 1
-
-check() {
-    sentence=$1; shift
-    if ( "$@" ) >"$work/log" 2>&1 </dev/null; then
-        passed=$((passed + 1))
-        echo "ok     $sentence"
-    else
-        failed=$((failed + 1))
-        echo "FAILED $sentence"
-        sed 's/^/       /' "$work/log" | head -n 30
-    fi
-}
-
-# Waits until a command succeeds; a minute is never needed.
-until_() {
-    n=0
-    while ! "$@" >/dev/null 2>&1; do
-        n=$((n + 1))
-        [ $n -lt 600 ] || return 1
-        sleep 0.1
-    done
-}
 
 # hold DIR: makes all states in DIR, with live owners until release.
 hold() {

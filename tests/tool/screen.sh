@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 "$MAKE" -s B="$B" CC="$CC" STB="$STB" "$B/ckpt" "$B/states" || exit 1
 mkdir -p "$B/screen" || exit 1
 seen=$(cd "$B/screen" && pwd) bin=$(cd "$B" && pwd)
-passed=0 failed=0
+. tests/tools/check.sh
 work=$(mktemp -d) || exit 1
 unset CKPT_DIR NO_COLOR TMUX
 export LC_ALL=C.UTF-8
@@ -20,28 +20,6 @@ end() {
 }
 trap end EXIT
 cd "$work" || exit 1
-
-check() {
-    sentence=$1; shift
-    if ( "$@" ) >"$work/log" 2>&1 </dev/null; then
-        passed=$((passed + 1))
-        echo "ok     $sentence"
-    else
-        failed=$((failed + 1))
-        echo "FAILED $sentence"
-        sed 's/^/       /' "$work/log" | head -n 30
-    fi
-}
-
-# Waits until a command succeeds.
-until_() {
-    n=0
-    while ! "$@" >/dev/null 2>&1; do
-        n=$((n + 1))
-        [ $n -lt 600 ] || return 1
-        sleep 0.1
-    done
-}
 
 printf 'set -g history-limit 20000\nset -g status off\n' >tmux.conf
 

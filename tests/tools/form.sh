@@ -12,25 +12,8 @@ root=$(pwd)
 export STB B
 mkdir -p "$B/form" || exit 1
 work=$(cd "$B/form" && pwd)
+. tests/tools/check.sh
 filter=$1
-passed=0 failed=0
-
-# check SENTENCE COMMAND...: the command prints what is wrong, and fails. What
-# it prints when all is well is a figure if it is one short line.
-check() {
-    case $1 in *"$filter"*) ;; *) return ;; esac
-    sentence=$1; shift
-    if ( "$@" ) >"$work/log" 2>&1 </dev/null; then
-        passed=$((passed + 1))
-        figure=$(awk 'END { if (NR == 1 && length($0) < 60) print }' \
-                 "$work/log")
-        echo "ok     $sentence${figure:+: $figure}"
-    else
-        failed=$((failed + 1))
-        echo "FAILED $sentence"
-        sed 's/^/       /' "$work/log" | head -n 20
-    fi
-}
 
 warn="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef
       -Wcast-qual -Wwrite-strings -Wvla -Walloca -Werror"
