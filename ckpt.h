@@ -5323,18 +5323,17 @@ static ckpt_code ckpt__set_aside(ckpt__run *run)
     return CKPT_OK;
 }
 
-// Remembers up to which turn effects may be missing, as they stood only in
-// generations after run->record that are damaged or gone: a tool may have run
-// for an effect that no record knows. Each save is taken for one more turn.
-static void ckpt__miss_effects(ckpt__run *run, uint64_t acked)
+// Whether saves after run->record are missing: damaged or gone. If so, this
+// function remembers up to which turn effects may have stood in them alone: a
+// tool may have run for an effect that no record knows. Each save is taken for
+// one more turn.
+static bool ckpt__miss_effects(ckpt__run *run, uint64_t acked)
 {
     const uint64_t seq = run->record.seq, bad = run->place.bad_count;
     const uint64_t lost = acked > seq ? acked - seq : 0;
-    run->view->older = bad > 0 || lost > 0;
-    if (run->view->older) {
-        run->turn_missing = run->record.turn_max + 1 +
-                            (lost > bad ? lost : bad);
-    }
+    if (bad == 0 && lost == 0) return false;
+    run->turn_missing = run->record.turn_max + 1 + (lost > bad ? lost : bad);
+    return true;
 }
 
 // Reads the newest whole generation under our claim into the tables.
@@ -5344,8 +5343,8 @@ static ckpt_code ckpt__rejudge(ckpt__run *run)
     run->doubts |= CKPT__DOUBT_RECORD;          // until this has succeeded
     CKPT__TRY(ckpt__judge(&run->place, run->view->id, run->epoch, &into));
     ckpt__forgive(&run->place, run->seq_acked);
-    if (run->place.bad_count > 0 || run->record.seq < run->seq_acked) {
-        ckpt__miss_effects(run, run->seq_acked);
+    if (ckpt__miss_effects(run, run->seq_acked)) {
+        run->view->older = true;
         run->doubts |= CKPT__DOUBT_CALLER;
         for (uint32_t i = 0; i < CKPT_EFFECTS_MAX; i++) {
             run->tables.effects[i].told = CKPT__TOLD_UNKNOWN;
@@ -5901,7 +5900,7 @@ static void ckpt__plan_adopt(ckpt__run *run, uint32_t attempt,
 {
     const uint64_t seq = run->record.seq, acked = run->place.facts.acked;
     run->view->resumed = true;
-    ckpt__miss_effects(run, acked);
+    run->view->older = ckpt__miss_effects(run, acked);
     run->older_remain = true;
     run->adopted = run->record.epoch;
     run->seq_tried = acked > seq ? acked : seq;

@@ -1299,7 +1299,7 @@ static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
 // Writes blanks up to an offset. Behind a record only white space may follow.
 static int ckpt__fs_fill(ckpt_store_fs *fs, int fd, uint64_t from, uint64_t to)
 {
-    char blanks[1024];
+    char blanks[4096];
     int r = 0;
     memset(blanks, ' ', sizeof(blanks));
     while (r == 0 && from < to) {
@@ -1348,28 +1348,36 @@ typedef struct ckpt__fs_file {
 } ckpt__fs_file;
 
 // What a generation is known by: its token, the number of its save, and the
-// file that it stands in. seq is 0 if the head is damaged.
+// file that it stands in. Only a look asks for the seq, which is 0 otherwise,
+// and if the head is damaged.
 typedef struct ckpt__fs_id {
     uint64_t      token, seq;
     ckpt__fs_file file;
 } ckpt__fs_id;
 
-// Reads the token and the seq of a generation. The token is a number made of
-// the head of its file. Two generations of a run never have the same head, for
-// each try to save has a higher seq. Inode and mtime would not do: a file
-// system over FUSE can make up inodes, some set the mtime when a file is
-// closed, and whoever touches the file changes its mtime (R13).
-static int ckpt__fs_read_head(ckpt_store_fs *fs, int fd, ckpt__fs_id *id)
+#define CKPT__FS_HEAD 512       // bytes of a file that its token is made of
+
+// Reads the beginning of a generation, and makes its token of that: a number.
+// Two generations of a run never have the same head, for each try to save has a
+// higher seq. Inode and mtime would not do: a file system over FUSE can make up
+// inodes, some set the mtime when a file is closed, and whoever touches the
+// file changes its mtime (R13).
+static int ckpt__fs_read_token(ckpt_store_fs *fs, int fd,
+                               uint8_t head[CKPT__FS_HEAD], uint64_t *token)
+{
+    memset(head, 0, CKPT__FS_HEAD);
+    const int64_t n = ckpt__fs_read(fs, fd, head, CKPT__FS_HEAD, 0);
+    *token = ckpt__hash(0xcbf29ce484222325U, head, n > 0 ? (size_t)n : 0);
+    return n < 0 ? (int)n : 0;
+}
+
+// The number of the save of which that is the beginning; 0 if it is damaged.
+static uint64_t ckpt__fs_seq_of(const uint8_t head[CKPT__FS_HEAD])
 {
     ckpt__record rec;
-    uint8_t head[512];
     char again[CKPT__HEAD_SIZE];
-    const int64_t n = ckpt__fs_read(fs, fd, head, sizeof(head), 0);
-    id->token = ckpt__hash(0xcbf29ce484222325U, head, n > 0 ? (size_t)n : 0);
-    id->seq = n >= CKPT__HEAD_SIZE &&
-        ckpt__head_read((const char *)head, again, &rec, false) == CKPT_OK ?
+    return ckpt__head_read((const char *)head, again, &rec, false) == CKPT_OK ?
         rec.seq : 0;
-    return n < 0 ? (int)n : 0;
 }
 
 static ckpt__fs_file ckpt__fs_file_of(const ckpt_fs_stat *st)
@@ -1679,13 +1687,13 @@ static int ckpt__fs_create_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
 }
 
 // Opens a file that has the name of a generation, and reads what the generation
-// is known by.
+// is known by, but for its seq: head is what that can be read from.
 static int ckpt__fs_open_named(ckpt_store_fs *fs, int dir, const char *name,
-                               ckpt__fs_id *id)
+                               uint8_t head[CKPT__FS_HEAD], ckpt__fs_id *id)
 {
     ckpt_fs_stat st;
     int fd = ckpt__fs_open_ours(fs, dir, name, &st);
-    const int r = fd < 0 ? fd : ckpt__fs_read_head(fs, fd, id);
+    const int r = fd < 0 ? fd : ckpt__fs_read_token(fs, fd, head, &id->token);
     if (r < 0) {
         ckpt__fs_close(fs, &fd);
         return r;
@@ -1698,10 +1706,13 @@ static int ckpt__fs_open_named(ckpt_store_fs *fs, int dir, const char *name,
 static int ckpt__fs_identify(ckpt_store_fs *fs, int dir, const char *name,
                              ckpt__fs_id *id)
 {
-    int fd = ckpt__fs_open_named(fs, dir, name, id);
+    uint8_t head[CKPT__FS_HEAD];
+    int fd = ckpt__fs_open_named(fs, dir, name, head, id);
     const int r = fd;
     ckpt__fs_close(fs, &fd);
-    return r < 0 ? r : 0;
+    if (r < 0) return r;
+    id->seq = ckpt__fs_seq_of(head);
+    return 0;
 }
 
 // Tells two files with the same head apart: a damaged generation can have the
@@ -1725,13 +1736,14 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
                              const ckpt_gen *gen, char name[256])
 {
     ckpt__fs_id id[2];
+    uint8_t head[CKPT__FS_HEAD];
     int r = -ESTALE;
     for (int tries = 0; tries < CKPT__FS_TRIES_MAX; tries++) {
         memset(id, 0, sizeof(id));
         r = -ESTALE;
         for (int i = 0; i < 2; i++) {
             ckpt__fs_gen_name(name, gen->epoch, i == 1);
-            int fd = ckpt__fs_open_named(fs, p->dir, name, &id[i]);
+            int fd = ckpt__fs_open_named(fs, p->dir, name, head, &id[i]);
             if (i == 1) {
                 ckpt__fs_tell_apart(&id[0], &id[1]);
             }
@@ -2545,7 +2557,7 @@ static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
                                 ckpt__fs_own *own, ckpt_error *err)
 {
     ckpt_fs_stat st;
-    ckpt__fs_id id;
+    uint8_t head[CKPT__FS_HEAD];
     const int64_t size = ckpt__fs_pad(fs, p);
     if (size < 0) return ckpt__fs_fail(err, "write a checkpoint", size);
     int r = ckpt__fs_datasync(fs, p->writing);
@@ -2554,12 +2566,11 @@ static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
     if (r < 0 || st.size != (uint64_t)size) {
         return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
     }
-    r = ckpt__fs_read_head(fs, p->writing, &id);
+    r = ckpt__fs_read_token(fs, p->writing, head, &own->token);
     if (r < 0) return ckpt__fs_fail(err, "read a checkpoint", r);
     own->file = ckpt__fs_file_of(&st);
     own->size = st.size;
     own->end = p->written;
-    own->token = id.token;
     r = fs->priv.calls->close(fs->priv.user, p->writing);
     p->writing = -1;
     // After EINTR Linux has closed the descriptor, too (close(2)).
@@ -3616,6 +3627,7 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 #undef CKPT__FS_CLAIMS_BATCH
 #undef CKPT__FS_GAVE_UP_OFFSET
 #undef CKPT__FS_LOCKED_OFFSET
+#undef CKPT__FS_HEAD
 #undef CKPT__FS_NAME_SIZE
 #undef CKPT__FS_RANDOM_DIGITS
 #undef CKPT__FS_RANGES
