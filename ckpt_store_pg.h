@@ -1492,6 +1492,25 @@ static void ckpt__pg_put_bytes(ckpt__pg_work *w, const void *bytes, size_t n,
     ckpt__pg_add(&w->pieces, &piece, sizeof(piece));
 }
 
+// Puts few bytes of a longer range of a stream into the row. If the generation
+// kept them as a range, a whole chunk would stay for their sake.
+static ckpt_code ckpt__pg_put_few(ckpt__pg_call *call, ckpt__pg_place *p,
+                                  const ckpt_gen *name,
+                                  const ckpt__pg_item *item, uint64_t from,
+                                  uint64_t to, uint32_t *sum)
+{
+    const ckpt__pg_buf *window = &p->work->window;
+    const size_t n = (size_t)(to - from);
+    CKPT__PG_TRY(ckpt__pg_fetch(call, p, name, item->stream, item->from + from,
+                                item->from + to));
+    if (window->n < n) return CKPT_ERR_DAMAGED;
+    const uint32_t crc = ckpt_crc32c(0, window->at, n);
+    ckpt__pg_put_bytes(p->work, window->at, n, crc, true);
+    ckpt__pg_free(&p->work->window);
+    *sum = ckpt__pg_crc_join(*sum, crc, n);
+    return CKPT_OK;
+}
+
 // Puts part of an item of the base. *sum is the sum of the range so far.
 static ckpt_code ckpt__pg_put_item(ckpt__pg_call *call, ckpt__pg_place *p,
                                    const ckpt_gen *name,
@@ -1507,6 +1526,9 @@ static ckpt_code ckpt__pg_put_item(ckpt__pg_call *call, ckpt__pg_place *p,
         ckpt__pg_put_bytes(w, bytes + from, (size_t)n, piece.crc, true);
         *sum = ckpt__pg_crc_join(*sum, piece.crc, n);
         return CKPT_OK;
+    }
+    if (n < item->size && n < CKPT__PG_SMALL) {
+        return ckpt__pg_put_few(call, p, name, item, from, to, sum);
     }
     if (n < item->size) {
         const uint32_t would = wanted ^ ckpt__pg_crc_join(*sum, 0, n);
