@@ -773,9 +773,10 @@ typedef struct ckpt_effect {
 // can be repeated, but before any other effect is begun.
 //
 // After CKPT_OLDER nobody knows which effects the missing saves had begun. In
-// the turns that those saves can have reached, an effect that the run does not
-// have is recorded as begun, and is UNCERTAIN. If the tool did not run, settle
-// the effect with ckpt_effect_end() and begin it again.
+// the turns up to the newest that is left, and in as many higher ones as saves
+// are missing, an effect that the run does not have is recorded as begun, and
+// is UNCERTAIN. If the tool did not run, settle the effect with
+// ckpt_effect_end() and begin it again.
 //
 // An id is any text without control characters. Of one that is longer than
 // CKPT_NAME_MAX the run keeps the beginning and a hash of the whole, as
@@ -2448,7 +2449,8 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
         if (*wait_ms > 0) return CKPT_STATE_BUSY;
     }
     if (!whole) return CKPT_STATE_DAMAGED;
-    return f->died > CKPT_CLAIMS_MAX ||
+    // No claim can be made above the highest epoch there can be.
+    return f->died > CKPT_CLAIMS_MAX || f->highest >= CKPT_TURN_MAX ||
            ckpt__is_exhausted(f->attempt, desc->resume_max)
                ? CKPT_STATE_EXHAUSTED : CKPT_STATE_INTERRUPTED;
 }
@@ -4836,7 +4838,8 @@ typedef struct ckpt__run {
     uint64_t         seq_acked;     // of the last save that returned OK
     uint64_t         adopted;       // epoch of the generation adopted
     uint64_t         turn_adopted;  // its turn_max
-    uint64_t         turn_missing;  // effects below this turn may be missing
+    uint64_t         turn_missing;  // effects below this turn may be missing,
+    uint64_t         turns_missing; // and those of so many more turns
     bool             phase_again;   // an end of a phase was not acknowledged:
     uint32_t         phases_then;   // how many phases had ended before it,
     ckpt__section    phase_output;  // and its output
@@ -5324,15 +5327,16 @@ static ckpt_code ckpt__set_aside(ckpt__run *run)
 }
 
 // Whether saves after run->record are missing: damaged or gone. If so, this
-// function remembers up to which turn effects may have stood in them alone: a
-// tool may have run for an effect that no record knows. Each save is taken for
-// one more turn.
+// function remembers which turns may have had effects in them alone: a tool may
+// have run for an effect that no record knows. Each of those saves may have
+// been of one more turn, and the caller comes to these turns first.
 static bool ckpt__miss_effects(ckpt__run *run, uint64_t acked)
 {
     const uint64_t seq = run->record.seq, bad = run->place.bad_count;
     const uint64_t lost = acked > seq ? acked - seq : 0;
     if (bad == 0 && lost == 0) return false;
-    run->turn_missing = run->record.turn_max + 1 + (lost > bad ? lost : bad);
+    run->turn_missing = run->record.turn_max + 1;
+    run->turns_missing += lost > bad ? lost : bad;
     return true;
 }
 
@@ -5373,7 +5377,12 @@ static ckpt_code ckpt__ready(ckpt__run *run)
     if (run->doubts & CKPT__DOUBT_CLAIM) {
         CKPT__TRY(ckpt__lose(run, ckpt__fence(run)));
     }
-    return run->doubts & CKPT__DOUBT_RECORD ? ckpt__rejudge(run) : CKPT_OK;
+    if (!(run->doubts & CKPT__DOUBT_RECORD)) return CKPT_OK;
+    const ckpt_code rc = ckpt__rejudge(run);
+    if (rc == CKPT_ERR_NOT_FOUND) {             // a later owner removed it
+        CKPT__TRY(ckpt__lose(run, ckpt__look_mine(run)));
+    }
+    return rc;
 }
 
 // The entry that the plan writes, as it stands in the new generation. old is
@@ -5419,6 +5428,10 @@ CKPT__APART static void ckpt__apply(ckpt__run *run)
         tables->phases[plan->at] = ckpt__hash_text(plan->name, CKPT__AS_TEXT);
     }
     run->record = run->next;
+    if (run->turns_missing > 0 && run->record.turn >= run->turn_missing) {
+        run->turn_missing = run->record.turn + 1;
+        run->turns_missing--;
+    }
     tables->known = run->record.section[CKPT__EFFECTS].count;
     ckpt__mirror(run);
 }

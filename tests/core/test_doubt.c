@@ -53,7 +53,8 @@
     X(a_length_that_cannot_be_checked_is_not_damage)                           \
     X(a_seq_at_its_end_is_refused)                                             \
     X(an_epoch_at_its_end_is_refused)                                          \
-    X(a_fenced_store_says_who_lost)
+    X(a_fenced_store_says_who_lost)                                            \
+    X(a_fenced_store_says_who_lost_after_an_unsure_save)
 TEST_SUITE(doubt, LIST)
 
 //--- What is written ----------------------------------------------------------
@@ -1019,6 +1020,9 @@ static void an_epoch_at_its_end_is_refused(void)
     begin_crashed();
     add_claim(CKPT_TURN_MAX, NULL);
     CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_EXHAUSTED);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_EXHAUSTED);
+    CHECK_INT(ckpt_retry(&t.ctx, &t.run, "job"), CKPT_ERR_EXHAUSTED);
     CHECK_INT(recover(fallen, 0, &info), CKPT_OK);
     CHECK_INT(info.failed, 1);
     CHECK_INT(t.fallbacks, 0);
@@ -1041,5 +1045,23 @@ static void a_fenced_store_says_who_lost(void)
     CHECK_INT(t.fault.count, 0);
     CHECK_INT(save_text(&t.run2, 5, "[]"), CKPT_OK);
     ckpt_abandon(&t.run);
+}
+
+// The later owner has removed what the earlier one has to read again.
+static void a_fenced_store_says_who_lost_after_an_unsure_save(void)
+{
+    ckpt_run_desc d = named("job");
+    setup();
+    t.mem.base.caps |= CKPT_CAP_FENCED_WRITE;
+    t.fault.base.caps |= CKPT_CAP_FENCED_WRITE;
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(save(1), CKPT_ERR_UNSURE);
+    d.force = true;
+    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_OK);
+    CHECK_INT(save_text(&t.run2, 2, "[2]"), CKPT_OK);
+    CHECK_INT(save_text(&t.run2, 3, "[3]"), CKPT_OK);
+    CHECK_INT(save(4), CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(save(5), CKPT_ERR_CLAIM_LOST);
 }
 
