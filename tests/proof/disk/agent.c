@@ -2,6 +2,7 @@
     agent.c -- a scripted session over the real library, and its judge
 
         agent write dir marks power|process [sync]
+        agent long|unflushed dir marks power
         agent storm dir marks power|process seed number
         agent check dir marks power|process
 
@@ -18,6 +19,11 @@
     with the id of the run and n, the number of the state. An error is tried
     again a few times, then left: what was not acknowledged is not asked for.
 
+    long is five runs with 90 saves, each in place of the one before the last;
+    it demands that generations were exchanged that often, which the store
+    chooses by the type of the file system. unflushed does the same and flushes
+    no file: a judge that calls that right sees nothing.
+
     storm is several processes in one store that do so again and again, under
     ids of their own, and are killed at random moments. Each begins by taking up
     what its predecessors left: it retries what failed, resumes, saves and
@@ -32,7 +38,8 @@
     effects stand; and that one save more works. With process, after a power
     cut, older or damaged is fine, wrong never is.
 
-    All print what is wrong, and exit with 0 if nothing is.
+    All print what is wrong, and exit with 0 if nothing is. check also prints
+    how many files of generations it found torn.
 */
 #define _XOPEN_SOURCE 700
 
@@ -54,6 +61,7 @@
 #define SECOND_LIFE 100         // states of an id that is used again
 
 enum { TRIES = 4, STORM_TRIES = 100, RUNS_MAX = 8192 };
+enum { LONG = 45 };                     // saves of a claim, below SECOND_LIFE
 enum { AGENTS = 3, STORM_MS = 2000 };
 enum { NO_MARK = 3, BAD_ANSWER = 4 };   // ends of a process
 
@@ -62,6 +70,8 @@ static struct {
     int             marks;
     bool            power, sync, storm;
     bool            again;              // an earlier try may have done it
+    bool            unflushed;
+    unsigned        exchanged;
     unsigned        steps, bad;
     char            own[16], life[24];  // how ids of this process begin
     ckpt_store_fs   fs;
@@ -78,13 +88,30 @@ static struct {
 
 // -- What both halves need --
 
+static int exchange(void *user, int dir, const char *one, const char *other)
+{
+    const int r = ckpt_store_fs_calls()->exchange(user, dir, one, other);
+    a.exchanged += r >= 0;
+    return r;
+}
+
+static int datasync(void *user, int fd)
+{
+    return a.unflushed ? 0 : ckpt_store_fs_calls()->datasync(user, fd);
+}
+
 static bool open_store(void)
 {
+    static ckpt_fs_calls calls;
     ckpt_error err;
+    calls = *ckpt_store_fs_calls();
+    calls.exchange = exchange;
+    calls.datasync = datasync;
     for (int i = 0; i < TRIES; i++) {
         if (ckpt_store_fs_open(&a.fs, &(ckpt_store_fs_desc){
-                .dir = a.dir, .durability = a.power ? CKPT_STORE_FS_POWER
-                                                    : CKPT_STORE_FS_PROCESS,
+                .dir = a.dir, .calls = &calls,
+                .durability = a.power ? CKPT_STORE_FS_POWER
+                                      : CKPT_STORE_FS_PROCESS,
             }, &err) == CKPT_OK) {
             return ckpt_init(&a.ctx, &(ckpt_desc){
                 .store = &a.fs.base, .throttle_ms = CKPT_OFF,
@@ -465,6 +492,25 @@ static void play(void)
     saves(3);
     play_kept();
     (void)!ckpt_sweep(&a.ctx, &a.run, NULL);
+}
+
+// Saves that each go into the file of the one before the last, but for the
+// first ones of a claim.
+static void play_long(void)
+{
+    for (unsigned i = 0; i < 5; i++) {
+        char name[8] = "long";
+        name[4] = (char)('a' + i);
+        begin(name, 0);
+        saves(LONG);
+        again(id_of(name), a.n);
+        saves(LONG);
+        ckpt_abandon(&a.run);
+    }
+    if (a.exchanged < 10 * LONG - 40) {
+        printf("BAD only %u generations were exchanged\n", a.exchanged);
+        a.bad++;
+    }
 }
 
 // -- Many of them, killed --
@@ -852,6 +898,57 @@ static void judge(const story *s)
     ckpt_abandon(&a.run);
 }
 
+// Whether a file has the head of a generation and the bytes of others.
+static bool is_torn(int fd)
+{
+    static char bytes[sizeof(a.buf)];
+    unsigned sum = 0;
+    size_t length = 0;
+    const ssize_t got = read(fd, bytes, sizeof(bytes) - 1);
+    bytes[got > 0 ? got : 0] = '\0';
+    const char *body = strstr(bytes, "},\n");
+    const char *size = strstr(bytes, "\"length\":");
+    if (body == NULL || size == NULL || size > body ||
+        sscanf(bytes, "{\"ckpt\":1,\"crc\":\"%8x\"", &sum) != 1 ||
+        sscanf(size, "\"length\":%zu", &length) != 1 ||
+        length > (size_t)got || length < (size_t)(body - bytes) + 3) {
+        return got > 0;
+    }
+    // The sum of a record is that of its body, and of its head without it.
+    const size_t head = (size_t)(body - bytes) + 3, at = 17, digits = 8;
+    uint32_t is = ckpt_crc32c(0, bytes + head, length - head);
+    is = ckpt_crc32c(is, bytes, at);
+    return ckpt_crc32c(is, bytes + at + digits, head - at - digits) != sum;
+}
+
+// Counts the files of generations that a cut has torn.
+static void count_torn(void)
+{
+    unsigned torn = 0, all = 0;
+    DIR *root = opendir(a.dir);
+    for (struct dirent *r; root != NULL && (r = readdir(root)) != NULL; ) {
+        const int fd = strncmp(r->d_name, "r-", 2) != 0 ? -1 :
+            openat(dirfd(root), r->d_name, O_RDONLY | O_DIRECTORY);
+        DIR *run = fd < 0 ? NULL : fdopendir(fd);
+        for (struct dirent *g; run != NULL && (g = readdir(run)) != NULL; ) {
+            const int gen = strncmp(g->d_name, "checkpoint.", 11) != 0 ? -1 :
+                openat(fd, g->d_name, O_RDONLY);
+            all += gen >= 0;
+            torn += gen >= 0 && is_torn(gen);
+            if (gen >= 0) {
+                close(gen);
+            }
+        }
+        if (run != NULL) {
+            closedir(run);
+        }
+    }
+    if (root != NULL) {
+        closedir(root);
+    }
+    printf("%u of %u files torn\n", torn, all);
+}
+
 static bool no_wreck(void *user, const ckpt_run_info *info)
 {
     (void)user;
@@ -868,6 +965,7 @@ static void check(const char *marks)
     uint32_t wreck = CKPT_STATE_UNREADABLE | CKPT_STATE_FOREIGN |
                      CKPT_STATE_NEWER | CKPT_STATE_LIVE | CKPT_STATE_STALLED;
     wreck |= a.power ? CKPT_STATE_DAMAGED : 0U;
+    count_torn();
     be_patient();
     if (ckpt_scan(&a.ctx, wreck, no_wreck, NULL) != CKPT_OK ||
         ckpt_sweep(&a.ctx, &a.run, NULL) != CKPT_OK) {
@@ -882,15 +980,17 @@ static void check(const char *marks)
 int main(int argc, char **argv)
 {
     const char verb = argc < 5 ? '-' : argv[1][0];
-    if (strchr("wsc", verb) == NULL || argc > 7 || (verb == 's' && argc < 7)) {
-        fprintf(stderr, "usage: agent write|storm|check dir marks "
-                "power|process [sync | seed number]\n");
+    if (strchr("wlusc", verb) == NULL || argc > 7 ||
+        (verb == 's' && argc < 7)) {
+        fprintf(stderr, "usage: agent write|long|unflushed|storm|check dir "
+                "marks power|process [sync | seed number]\n");
         return 2;
     }
     a.dir = argv[2];
     a.power = strcmp(argv[4], "power") == 0;
     a.sync = argc == 6;
     a.storm = verb == 's';
+    a.unflushed = verb == 'u';
     a.marks = verb == 'c' ? -1 :
               open(argv[3], O_WRONLY | O_CREAT | O_APPEND, 0600);
     if ((verb != 'c' && a.marks < 0) || (verb != 's' && !open_store())) {
@@ -902,6 +1002,8 @@ int main(int argc, char **argv)
     } else if (verb == 'w') {
         play();
         ckpt_abandon(&a.run);
+    } else if (verb != 's') {
+        play_long();
     } else {
         const unsigned number = (unsigned)strtoul(argv[6], NULL, 10);
         seed_random(strtoull(argv[5], NULL, 10), number);
