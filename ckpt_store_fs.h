@@ -1126,15 +1126,17 @@ static ckpt__fs_kind ckpt__fs_parse_name(const char *name, uint64_t *epoch)
 // Writes the name of the claim of an epoch.
 static void ckpt__fs_claim_name(char *out, uint64_t epoch)
 {
-    ckpt__stb_sprintf(out, "heartbeat.%llu", (ckpt__ull)epoch);
+    memcpy(out, "heartbeat.", 10);
+    out[10 + ckpt__number(out + 10, epoch, 1, '0')] = '\0';
 }
 
 // Writes the name of the newest generation of an epoch, or of the one before
 // it.
 static void ckpt__fs_gen_name(char *out, uint64_t epoch, bool prev)
 {
-    ckpt__stb_sprintf(out, prev ? "checkpoint.%llu.prev.json"
-                                : "checkpoint.%llu.json", (ckpt__ull)epoch);
+    memcpy(out, "checkpoint.", 11);
+    strcpy(out + 11 + ckpt__number(out + 11, epoch, 1, '0'),
+           prev ? ".prev.json" : ".json");
 }
 
 // Describes a failed call in *err, by what the store was doing and the errno
@@ -1365,9 +1367,15 @@ typedef struct ckpt__fs_id {
 static int ckpt__fs_read_token(ckpt_store_fs *fs, int fd,
                                uint8_t head[CKPT__FS_HEAD], uint64_t *token)
 {
+    uint64_t hash = 0xcbf29ce484222325U, word;
     memset(head, 0, CKPT__FS_HEAD);
     const int64_t n = ckpt__fs_read(fs, fd, head, CKPT__FS_HEAD, 0);
-    *token = ckpt__hash(0xcbf29ce484222325U, head, n > 0 ? (size_t)n : 0);
+    for (size_t i = 0; i < CKPT__FS_HEAD; i += sizeof(word)) {
+        memcpy(&word, head + i, sizeof(word));
+        hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
+        hash ^= hash >> 32;             // what differs high counts low, too
+    }
+    *token = hash;
     return n < 0 ? (int)n : 0;
 }
 
@@ -1710,9 +1718,8 @@ static int ckpt__fs_identify(ckpt_store_fs *fs, int dir, const char *name,
     int fd = ckpt__fs_open_named(fs, dir, name, head, id);
     const int r = fd;
     ckpt__fs_close(fs, &fd);
-    if (r < 0) return r;
-    id->seq = ckpt__fs_seq_of(head);
-    return 0;
+    id->seq = r < 0 ? 0 : ckpt__fs_seq_of(head);
+    return r < 0 ? r : 0;
 }
 
 // Tells two files with the same head apart: a damaged generation can have the
