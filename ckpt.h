@@ -150,7 +150,7 @@
                              off)
     .every_turns    turns    off            N: save only turns N, 2N, 3N, ...
                                             (so never turn 0)
-    .beat_ms        ms       5000           CKPT_OFF: beat on every call
+    .beat_ms        ms       20 000         CKPT_OFF: beat on every call
     .lease_ms       ms       60 000         at least 2 * beat_ms
     .resume_max     attempts 3              CKPT_UNLIMITED, CKPT_NEVER
     .size_max       bytes    64 MiB         1024 to CKPT_SIZE_MAX, 512 MiB
@@ -330,7 +330,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_DEPTH,       -26, "JSON is nested too deep")                         \
     X(ERR_GAP,         -27, "append_at is beyond the saved messages")          \
     X(ERR_PHASES,      -28, "too many completed phases for CKPT_PHASES_MAX")   \
-    X(ERR_EFFECTS,     -29, "too many effects; settle some or save a new turn")\
+    X(ERR_EFFECTS,     -29, "CKPT_EFFECTS_MAX effects stand; settle some")   \
     X(ERR_HELD,        -30, "the run still holds environments, or too many")   \
     X(ERR_RELEASED,    -31, "the environment was released")                    \
     X(ERR_RELEASING,   -32, "the environment is being released")               \
@@ -570,7 +570,8 @@ struct ckpt_run {
     bool       open;                // claimed and not left: calls on it work
     bool       resumed;             // claimed after an interruption
     bool       older;               // the newest generation is damaged or
-                                    // missing: it goes on from an older one
+                                    // missing: it goes on from an older one.
+                                    // False again after the next save
     bool       fingerprint_differs; // resumed under another fingerprint
     bool       durable;             // false: degraded, see ckpt_execute()
     uint64_t   checkpoint_size;     // bytes that ckpt_load() needs
@@ -1490,7 +1491,8 @@ struct ckpt_store {
 };
 
 // Returns the store that keeps nothing and always succeeds, for runs that need
-// not survive: phases and effects work within the process, and no run is found.
+// not survive. Within the process a phase that ended is skipped, and an effect
+// is begun once; results and outputs cannot be read back, and no run is found.
 CKPT_API ckpt_store ckpt_store_none(void);
 
 #ifdef __cplusplus
@@ -4318,8 +4320,10 @@ static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
     ckpt__need(r, ckpt__pos(r) == rec->length, CKPT_ERR_DAMAGED);
     ckpt__counts(rec, found);
     ckpt__need(r, memcmp(told, found, sizeof(told)) == 0, CKPT_ERR_DAMAGED);
-    while (ckpt__pos(r) <= p->size_max && ckpt__is_space(ckpt__peek(r))) {
-        r->at++;                                // room to grow in place
+    // Room to grow in place. A run may have been larger, under a larger
+    // size_max, and no store makes more room than a record can be long.
+    while (ckpt__pos(r) < 2 * CKPT_SIZE_MAX && ckpt__is_space(ckpt__peek(r))) {
+        r->at++;
     }
     ckpt__need(r, ckpt__peek(r) < 0, CKPT_ERR_DAMAGED);
     return r->rc == CKPT_OK && !into->found->ours ? CKPT_ERR_FOREIGN : r->rc;
@@ -4957,7 +4961,7 @@ CKPT_API ckpt_desc ckpt_desc_defaults(const ckpt_desc *desc)
     d.owner = d.owner != NULL ? d.owner : "";
     ckpt__default(&d.every_turns, 0);
     ckpt__default(&d.throttle_ms, d.every_turns > 0 ? 0 : 1000);
-    ckpt__default(&d.beat_ms, 5000);
+    ckpt__default(&d.beat_ms, 20000);
     ckpt__default(&d.lease_ms, 60000);
     ckpt__default(&d.size_max, INT64_C(64) << 20);
     d.resume_max = d.resume_max == 0 ? 3 : d.resume_max;

@@ -2033,6 +2033,8 @@ static ckpt_code ckpt__fs_format_claim(ckpt_store_fs *fs, const char *nonce,
     ckpt_json_int(&w, self.pid);
     ckpt_json_key(&w, "start");
     ckpt_json_int(&w, (int64_t)self.start);
+    ckpt_json_key(&w, "alone");
+    ckpt_json_bool(&w, fs->priv.ours_alone);
     ckpt_json_key(&w, "when");
     ckpt_json_string(&w, ckpt_text(when));
     ckpt_json_key(&w, "owner");
@@ -2259,7 +2261,9 @@ static ckpt__fs_claimant ckpt__fs_ask_claimant(ckpt_store_fs *fs,
 // number: then a child inherited the lock. If another process seems to have the
 // number, that is a hint, and the age decides (CKPT_LIFE_REUSED). A lock that
 // is free proves that the owner is gone only if the owner took it, and on this
-// kernel: in this boot, or on a file system that no other kernel can mount.
+// kernel: in this boot, or on a file system that no other kernel can mount, as
+// the owner saw, too. A guest that mounts a directory of its host may see only
+// the type of the host's file system, and its locks stay in the guest.
 // Without a lock the number of a process that is missing is a hint: a copy of a
 // virtual machine has the same boot and the same numbers.
 static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
@@ -2272,8 +2276,9 @@ static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
     }
     if (r == 0) {
         (void)fs->priv.calls->unlock(fs->priv.user, fd);
-        return c.same_boot || fs->priv.ours_alone ? CKPT_LIFE_GONE
-                                                  : CKPT_LIFE_UNKNOWN;
+        const bool alone = fs->priv.ours_alone &&
+                           ckpt__fs_claim_flag(line, "alone");
+        return c.same_boot || alone ? CKPT_LIFE_GONE : CKPT_LIFE_UNKNOWN;
     }
     if (r != -EWOULDBLOCK) {
         return c.gone == 1 ? CKPT_LIFE_ABSENT : CKPT_LIFE_UNKNOWN;

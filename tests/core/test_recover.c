@@ -569,7 +569,7 @@ static void a_fallback_that_crashes_gives_way_to_a_dead_letter(void)
 // The line of a claim of a process that locked it, and is no more. What cannot
 // be read of it says nothing.
 #define DEAD_CLAIM "{\"claim\":1,\"acked\":               0," \
-                   "\"gave_up\":false,\"locked\":true }\n"
+                   "\"gave_up\":false,\"locked\":true ,\"alone\":true}\n"
 
 // Writes claims that died at once, up to an epoch.
 static bool dead_claims(const char *id, int from, int to)

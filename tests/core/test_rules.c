@@ -179,7 +179,7 @@ static void zero_options_mean_the_defaults(void)
     CHECK_STR(d.owner, "");
     CHECK_INT(d.throttle_ms, 1000);
     CHECK_INT(d.every_turns, 0);
-    CHECK_INT(d.beat_ms, 5000);
+    CHECK_INT(d.beat_ms, 20000);
     CHECK_INT(d.lease_ms, 60000);
     CHECK_INT(d.resume_max, 3);
     CHECK_INT(d.size_max, 64 * 1024 * 1024);

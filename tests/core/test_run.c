@@ -369,7 +369,7 @@ static void options_out_of_range_are_refused(void)
         case 2:  d.every_turns = -2; break;
         case 3:  d.beat_ms = -2; break;
         case 4:  d.lease_ms = -1; break;
-        case 5:  d.lease_ms = 9999; break;              // < 2 * 5000
+        case 5:  d.lease_ms = 39999; break;             // < 2 * 20000
         case 6:  d.beat_ms = 30001; break;              // > 60000 / 2
         case 7:  d.resume_max = -3; break;
         case 8:  d.size_max = -1; break;
@@ -383,7 +383,7 @@ static void options_out_of_range_are_refused(void)
         CHECK(ckpt_last_error(&ctx)->msg != NULL);
     }
     ckpt_desc d = plain_desc();
-    d.lease_ms = 10000;
+    d.lease_ms = 40000;
     d.size_max = 1024;
     d.resume_max = 0;
     CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
@@ -715,7 +715,7 @@ static void a_child_of_fork_owns_nothing(void)
     const ckpt_save_desc s = saving(2, NULL, NULL);
     begin();
     CHECK_INT(save(1, NULL, NULL), CKPT_OK);
-    mem_tick(&t.world, 6000);
+    mem_tick(&t.world, 21000);
     make_child_of(&t.run, &t.run2);
     CHECK_INT(ckpt_save(&t.run2, &s), CKPT_ERR_FORKED);
     CHECK_INT(ckpt_beat(&t.run2), CKPT_ERR_FORKED);
@@ -1239,7 +1239,7 @@ static void a_failed_save_does_not_throttle_the_next_one(void)
 {
     begin_throttled(1000, 0);
     CHECK_INT(save(1, NULL, NULL), CKPT_OK);
-    mem_tick(&t.world, 5000);                   // a beat is due, too
+    mem_tick(&t.world, 20000);                   // a beat is due, too
     fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_NO_SPACE);
     CHECK_INT(save(2, NULL, NULL), CKPT_ERR_NO_SPACE);
     CHECK_INT(t.run.beats, 1);                  // S15: no beat without a save
@@ -1277,7 +1277,7 @@ static void a_save_is_dated_when_it_was_entered(void)
 static void the_throttle_never_moves_back(void)
 {
     begin_throttled(1000, 0);
-    mem_tick(&t.world, 5000);
+    mem_tick(&t.world, 20000);
     CHECK_INT(save(1, NULL, NULL), CKPT_OK);
     t.world.wall_ms = 0;
     CHECK_INT(save(2, NULL, NULL), CKPT_SKIPPED);
@@ -1340,10 +1340,10 @@ static void a_beat_renews_the_heartbeat_when_it_is_old_enough(void)
     begin();
     CHECK_INT(save(1, NULL, NULL), CKPT_OK);    // beats, too
     CHECK_INT(ckpt_beat(&t.run), CKPT_SKIPPED);
-    mem_tick(&t.world, 4999);
+    mem_tick(&t.world, 19999);
     CHECK_INT(ckpt_beat(&t.run), CKPT_SKIPPED);
     CHECK_INT(query("job", &info), CKPT_OK);
-    CHECK_INT(info.beat_age_ms, 4999);
+    CHECK_INT(info.beat_age_ms, 19999);
     mem_tick(&t.world, 1);
     CHECK_INT(ckpt_beat(&t.run), CKPT_OK);
     CHECK_INT(query("job", &info), CKPT_OK);
@@ -1384,7 +1384,7 @@ static void a_failed_beat_is_returned_and_the_claim_is_still_held(void)
     CHECK_INT(ckpt_beat(&t.run), CKPT_OK);
     fault_plan(&t.fault, FAULT_ENV, 1, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK_INT(ckpt_beat(&t.run), CKPT_ERR_IO);
-    mem_tick(&t.world, 5000);
+    mem_tick(&t.world, 20000);
     fault_plan(&t.fault, FAULT_LOOK, 1, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK_INT(ckpt_beat(&t.run), CKPT_ERR_IO);
     CHECK_INT(save(1, NULL, NULL), CKPT_OK);
@@ -1652,7 +1652,7 @@ static void tell_of_a_life(void)
     check_heard(CKPT_EVENT_LOAD_FAILED, 1, 2, 0, CKPT_ERR_BUFFER);
     CHECK_INT(save(4, "{}", NULL), CKPT_ERR_JSON);
     check_heard(CKPT_EVENT_SAVE_FAILED, 1, 2, 0, CKPT_ERR_JSON);
-    mem_tick(&t.world, 5000);
+    mem_tick(&t.world, 20000);
     fault_plan(&t.fault, FAULT_BEAT, 1, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK_INT(ckpt_beat(&t.run), CKPT_ERR_IO);
     check_heard(CKPT_EVENT_BEAT_FAILED, 1, 2, 0, CKPT_ERR_IO);

@@ -27,6 +27,8 @@
     X(an_observer_of_an_exchange_finds_both_generations)                       \
     X(names_that_never_stand_still_are_busy)                                   \
     X(a_generation_that_is_never_under_a_name_is_stale)                        \
+    X(a_record_may_fill_size_max_and_has_its_room_all_the_same)                \
+    X(a_run_that_has_shrunk_is_whole_under_a_smaller_size_max)                 \
     X(a_spare_of_another_size_is_not_written)                                  \
     X(messages_that_are_cut_off_in_place_are_gone)                             \
     X(a_mark_whose_time_cannot_be_read_proves_nothing)                         \
@@ -719,6 +721,59 @@ static void a_generation_that_is_never_under_a_name_is_stale(void)
               CKPT_ERR_STALE);
     t.proc->hook = hook;
     m->close(&t.fs.base, place, false);
+    teardown();
+}
+
+// The room behind a record is no part of it, however small size_max is.
+static void a_record_may_fill_size_max_and_has_its_room_all_the_same(void)
+{
+    static const int64_t sizes[] = { 1024, 2048, 64 * 1024 };
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        ckpt_desc d;
+        memset(&d, 0, sizeof(d));
+        setup();
+        d.store = &t.fs.base;
+        d.throttle_ms = d.beat_ms = CKPT_OFF;
+        d.size_max = sizes[i];
+        CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+        CHECK_INT(open_run(), CKPT_OK);
+        const size_t full = (size_t)sizes[i] - (size_t)t.run.checkpoint_size;
+        for (uint64_t turn = 1; turn < 4; turn++) {
+            CHECK_INT(save(turn, 'f', full - 2), CKPT_OK);
+        }
+        CHECK_INT(t.run.checkpoint_size, sizes[i]);
+        CHECK_INT(save(4, 'f', full - 1), CKPT_ERR_TOO_LARGE);
+        ckpt_abandon(&t.run);
+        CHECK_INT(ckpt_verify(&t.ctx, ID, NULL), CKPT_OK);
+        CHECK_INT(open_run(), CKPT_OK);
+        CHECK(!t.run.older);
+        CHECK_INT(t.run.turn, 3);
+        teardown();
+    }
+}
+
+// A file keeps the room that it once had.
+static void a_run_that_has_shrunk_is_whole_under_a_smaller_size_max(void)
+{
+    ckpt_desc d;
+    memset(&d, 0, sizeof(d));
+    setup();
+    CHECK_INT(open_run(), CKPT_OK);
+    for (uint64_t turn = 1; turn < 4; turn++) {
+        CHECK_INT(save(turn, 'f', 30000), CKPT_OK);
+    }
+    for (uint64_t turn = 4; turn < 6; turn++) {
+        CHECK_INT(save(turn, 'f', 10), CKPT_OK);
+    }
+    ckpt_abandon(&t.run);
+    d.store = &t.fs.base;
+    d.throttle_ms = d.beat_ms = CKPT_OFF;
+    d.size_max = 1024;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    CHECK_INT(ckpt_verify(&t.ctx, ID, NULL), CKPT_OK);
+    CHECK_INT(open_run(), CKPT_OK);
+    CHECK(!t.run.older);
+    CHECK_INT(t.run.turn, 5);
     teardown();
 }
 

@@ -2122,9 +2122,12 @@ static void a_free_lock_proves_death_only_of_a_claim_that_says_locked(void)
     if (begin_claimed()) {
         t.fs.priv.locks = true;
         CHECK_INT(place(1, "job", CKPT_HOW_FIND), CKPT_OK);
-        plant("r-job/heartbeat.3", "{\"locked\":true}");
+        plant("r-job/heartbeat.3", "{\"locked\":true,\"alone\":true}");
         CHECK_INT(alive(1, 3), CKPT_OK);
         CHECK_INT(t.life.verdict, CKPT_LIFE_GONE);
+        plant("r-job/heartbeat.3", "{\"locked\":true,\"alone\":false}");
+        CHECK_INT(alive(1, 3), CKPT_OK);
+        CHECK_INT(t.life.verdict, CKPT_LIFE_UNKNOWN);
         plant("r-job/heartbeat.3", "{\"locked\":false}");
         CHECK_INT(alive(1, 3), CKPT_OK);
         CHECK_INT(t.life.verdict, CKPT_LIFE_UNKNOWN);

@@ -36,6 +36,7 @@
     X(an_unlink_that_changes_nothing_ends)                                     \
     X(without_locks_no_claim_is_held_open)                                     \
     X(an_owner_that_let_go_leaves_no_lock_to_its_child)                        \
+    X(a_host_that_is_certain_of_its_locks_takes_no_run_of_a_guest)             \
     X(a_free_lock_of_another_kernel_proves_nothing)                            \
     X(a_missing_process_is_gone_after_two_beats_where_there_are_no_locks)      \
     X(a_beat_in_the_future_is_watched_by_programs_that_run_once)               \
@@ -975,16 +976,37 @@ static void a_free_lock_of_another_kernel_proves_nothing(void)
     }
 }
 
+// A guest sees the type of its host's file system, and nothing else; its locks
+// stay in the guest. The host is certain that only its own processes can lock.
+static void a_host_that_is_certain_of_its_locks_takes_no_run_of_a_guest(void)
+{
+    if (begin(1)) {
+        char command[900];
+        CHECK_INT(start(), CKPT_OK);
+        ckpt_abandon(&t.run);
+        snprintf(command, sizeof(command),
+                 "sed -i 's/\"boot\":\"./\"boot\":\"x/' '%s'",
+                 path("r-job/heartbeat.1"));
+        CHECK_INT(system(command), 0);
+        t.local = 2;
+        CHECK_INT(open_store(), CKPT_OK);
+        CHECK_INT(state(), CKPT_STATE_LIVE);
+        age("r-job/heartbeat.1", -61);
+        CHECK_INT(state(), CKPT_STATE_INTERRUPTED);
+    }
+    end();
+}
+
 static void
 a_missing_process_is_gone_after_two_beats_where_there_are_no_locks(void)
 {
-    if (begin(0)) {                     // a beat every 5 s
+    if (begin(0)) {                     // a beat every 20 s
         CHECK_INT(start(), CKPT_OK);
         t.gone = 1;
         CHECK_INT(state(), CKPT_STATE_LIVE);
-        age("r-job/heartbeat.1", -9);
+        age("r-job/heartbeat.1", -39);
         CHECK_INT(state(), CKPT_STATE_LIVE);
-        age("r-job/heartbeat.1", -14);
+        age("r-job/heartbeat.1", -44);
         CHECK_INT(state(), CKPT_STATE_INTERRUPTED);
         t.gone = 2;                     // another one, perhaps
         CHECK_INT(state(), CKPT_STATE_LIVE);
