@@ -19,6 +19,7 @@
     X(an_end_of_an_effect_is_repeated_only_under_its_own_id)                   \
     X(a_name_that_cannot_be_read_is_an_error)                                  \
     X(an_effect_that_a_missing_save_may_have_begun_is_uncertain)               \
+    X(an_effect_of_this_claim_is_uncertain_after_a_loss)                       \
     X(what_each_missing_save_may_have_begun_is_uncertain)                      \
     X(an_effect_that_was_settled_is_begun_anew_after_a_loss)
 TEST_SUITE(effect, LIST)
@@ -398,6 +399,17 @@ static void an_effect_that_a_missing_save_may_have_begun_is_uncertain(void)
         CHECK_INT(told(3, "pay"), CKPT_EFFECT_ENDED);
         CHECK_INT(told(2, "mail"), CKPT_EFFECT_UNCERTAIN);
     }
+}
+
+// The tool may have ended since, in a save that is gone.
+static void an_effect_of_this_claim_is_uncertain_after_a_loss(void)
+{
+    begin();
+    CHECK_INT(told(3, "pay"), CKPT_EFFECT_NEW);
+    CHECK_INT(end("pay", "1"), CKPT_OK);
+    mem_gen_remove(&t.world, &job()->gens);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(told(3, "pay"), CKPT_EFFECT_UNCERTAIN);
 }
 
 // A save that failed may have been acknowledged to nobody, but has a number:

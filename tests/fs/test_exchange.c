@@ -15,6 +15,7 @@
     X(messages_given_whole_are_compared_to_their_last_byte)                    \
     X(the_first_saves_of_a_claim_make_new_files)                               \
     X(a_file_with_two_names_is_not_written_in_place)                           \
+    X(a_spare_of_another_device_is_not_written)                                \
     X(a_spare_that_is_another_file_is_not_written)                             \
     X(a_spare_that_was_removed_is_made_anew)                                   \
     X(the_newest_is_known_by_its_seq_under_either_name)                        \
@@ -434,6 +435,18 @@ static void a_file_with_two_names_is_not_written_in_place(void)
     CHECK_INT(t.calls[SIM_EXCHANGE], 1);
     CHECK_INT(load(), CKPT_OK);
     CHECK_INT(t.last.turn, 4);
+    teardown();
+}
+
+// Files of two devices can have one number.
+static void a_spare_of_another_device_is_not_written(void)
+{
+    begin(1000);
+    t.disk->dev = 2;
+    CHECK_INT(save(3, 'b', 1000), CKPT_OK);
+    CHECK_INT(t.calls[SIM_EXCHANGE], 0);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 3);
     teardown();
 }
 

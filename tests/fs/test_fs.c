@@ -71,6 +71,7 @@
     X(without_locks_a_clock_is_needed)                                         \
     X(one_file_under_two_names_is_one_generation)                              \
     X(a_file_with_another_head_is_another_generation)                          \
+    X(a_twin_that_is_gone_is_stale)                                            \
     X(a_file_with_the_same_head_is_the_same_generation)                        \
     X(a_claim_is_whole_before_it_is_seen)                                      \
     X(a_checkpoint_that_could_not_be_closed_is_no_save)                        \
@@ -1605,6 +1606,31 @@ static void a_file_with_another_head_is_another_generation(void)
 }
 
 // A copy under the same name, of another inode and time.
+// Two files with one head are told apart, until one of them has both names.
+static void a_twin_that_is_gone_is_stale(void)
+{
+    char current[600], prev[600], command[1300], byte;
+    size_t got = 9;
+    if (begin_claimed()) {
+        path_of(current, "r-job/checkpoint.1.json");
+        path_of(prev, "r-job/checkpoint.1.prev.json");
+        snprintf(command, sizeof(command), "cp '%s' '%s'", current, prev);
+        CHECK_INT(system(command), 0);
+        CHECK_INT(look(0), CKPT_OK);
+        CHECK_INT(t.look.count, 2);
+        CHECK(t.look.gens[0].token != t.look.gens[1].token);
+        CHECK_INT(M->read(&t.fs.base, t.place[0], &t.look.gens[1], 0, &byte, 1,
+                          &got, &t.err), CKPT_OK);
+        CHECK_INT(M->read(&t.fs.base, t.place[0], &t.look.gens[1], 0, NULL, 0,
+                          &got, &t.err), CKPT_OK);
+        CHECK_INT(unlink(prev), 0);
+        CHECK_INT(link(current, prev), 0);
+        CHECK_INT(M->read(&t.fs.base, t.place[0], &t.look.gens[1], 0, &byte, 1,
+                          &got, &t.err), CKPT_ERR_STALE);
+    }
+    end_claimed();
+}
+
 static void a_file_with_the_same_head_is_the_same_generation(void)
 {
     char from[600], to[600], byte;
