@@ -1399,12 +1399,13 @@ typedef struct ckpt_store_methods {
     ckpt_code (*look)(ckpt_store *s, void *place, uint64_t epoch_max,
                       ckpt_look *look, ckpt_error *err);
 
-    // Makes the claim of an epoch, atomically: one claimant wins. OK: the claim
-    // is durable, the place holds it, and nonce is a text of 1 to
-    // CKPT_NONCE_MAX characters a-z and 0-9 that no other claim of any run ever
-    // gets. ERR_CLAIM_LOST: the epoch is taken. ERR_STALE: the run was removed
-    // since it was opened. A claim stays until drop(), even when its owner is
-    // gone.
+    // Makes the claim of an epoch, atomically: one claimant wins. OK: the place
+    // holds the claim, no failure that its holder can survive takes it away,
+    // and nonce is a text of 1 to CKPT_NONCE_MAX characters a-z and 0-9 that no
+    // other claim of any run ever gets. What publish() makes durable first
+    // under a claim makes the claim durable, too. ERR_CLAIM_LOST: the epoch is
+    // taken. ERR_STALE: the run was removed since it was opened. A claim stays
+    // until drop(), even when its owner is gone.
     ckpt_code (*claim)(ckpt_store *s, void *place, uint64_t epoch,
                        const char *owner, char nonce[CKPT_NONCE_MAX + 1],
                        ckpt_error *err);
@@ -1552,13 +1553,14 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //        more than CKPT_CLAIMS_MAX of them exhaust the run.
 //   R7   A fact beats a hint. A lock that is held means that the owner lives,
 //        unless no process has its number. A lock that is free means that the
-//        owner is gone, if its claim says that it had the lock, and if that was
-//        on this kernel. Where no fact decides, the age of the beat does, by
-//        the clock that dates the beat: the owner is gone after a lease; after
-//        two beats, if no process seems to have its number; after ten leases,
-//        if it holds its lock and another process seems to have its number. A
-//        beat in the future has no age: it must stand unchanged for a lease. A
-//        wrong verdict costs double work, never a saved state (R4).
+//        owner is gone, if its claim says that it had the lock, or if a power
+//        cut left nothing of the claim, and if that was on this kernel. Where
+//        no fact decides, the age of the beat does, by the clock that dates the
+//        beat: the owner is gone after a lease; after two beats, if no process
+//        seems to have its number; after ten leases, if it holds its lock and
+//        another process seems to have its number. A beat in the future has no
+//        age: it must stand unchanged for a lease. A wrong verdict costs double
+//        work, never a saved state (R4).
 //   R8   A run ends in three steps: a save with its outcome, a look, and the
 //        removal of all that could bring it back. A full disk cannot stop the
 //        end of a run that is not kept.

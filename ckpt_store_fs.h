@@ -1522,7 +1522,8 @@ typedef struct ckpt__fs_place {
     ckpt_how opened_as;
     bool     unshown;           // the run does not have its name yet
     bool     dir_spoiled;       // a sync of dir has failed
-    bool     unsettled;         // names were exchanged since the last sync
+    bool     unsettled;         // names were exchanged, removed or claimed
+                                // since the last sync
     bool     in_place;          // the spare is written, not a temporary file
     bool     newest_is_prev;    // an exchange failed: the newest generation
                                 // has the name of the one before it
@@ -1661,10 +1662,11 @@ static int ckpt__fs_sync_run(ckpt_store_fs *fs, ckpt__fs_place *p)
 }
 
 // Makes the names of the generations of an epoch durable before one of them is
-// removed. An owner that publishes by exchange does not sync the names; if the
-// power failed after a removal, the exchange before it could be undone and the
-// removal not, and the name that is gone would be that of the newest one. Of
-// another owner's generations nobody knows whether their names are durable.
+// removed, unless they are. An owner that publishes by exchange does not sync
+// the names; if the power failed after a removal, the exchange before it could
+// be undone and the removal not, and the name that is gone would be that of the
+// newest one. Of another owner's generations nobody knows whether their names
+// are durable.
 static int ckpt__fs_settle(ckpt_store_fs *fs, ckpt__fs_place *p, uint64_t epoch)
 {
     return p->unsettled || epoch != p->epoch ? ckpt__fs_sync_run(fs, p) : 0;
@@ -1998,6 +2000,15 @@ static ckpt_code ckpt__fs_read_gen(ckpt_store *s, void *place,
 // the name of the claim. Only one claimant can win, because link(2) fails if
 // the name is taken. The winner is the owner and beats; observers judge whether
 // the owner lives (R7).
+//
+// On a file system that no other kernel can mount, a claimant syncs neither its
+// line nor the name of its claim: a power cut takes every claimant along, so it
+// cannot free an epoch that somebody still holds. The name reaches the medium
+// with that of the first generation of the claim, in one sync of the directory,
+// before the run is handed out; so no attempt goes uncounted (R6). Of the line
+// a power cut may leave nothing, and then the empty line says that the claimant
+// is gone. Elsewhere a server can lose its power while claimants live, and both
+// are synced before the claim counts.
 
 // Writes the line of a claim: who the claimant is, and a nonce by which the
 // claimant recognizes its own claim.
@@ -2089,17 +2100,15 @@ static ckpt_code ckpt__fs_link_claim(ckpt_store_fs *fs, ckpt__fs_place *p,
         return linked < 0 ? ckpt__fs_fail_link(err, "link the claim", linked)
                           : ckpt__fs_fail(err, "look at the claim", r);
     }
-    r = ckpt__fs_sync_run(fs, p);
-    if (r >= 0 && p->opened_as == CKPT_HOW_FIND) {
-        r = ckpt__fs_sync_root(fs);     // the maker may have died before this
-    }
+    p->unsettled = fs->priv.ours_alone;
+    r = p->unsettled ? 0 : ckpt__fs_sync_run(fs, p);
     return r < 0 ? ckpt__fs_fail(err, "sync the claim", r) : CKPT_OK;
 }
 
-// Writes the line of a claim into the temporary file and brings it to the
-// medium. The file stays open as *fd if this store holds locks. The lock comes
-// before the name: otherwise an observer could see the claim without a lock and
-// take the claimant for dead (R7).
+// Writes the line of a claim into the temporary file, and brings it to the
+// medium where that must be. The file stays open as *fd if this store holds
+// locks. The lock comes before the name: otherwise an observer could see the
+// claim without a lock and take the claimant for dead (R7).
 static int ckpt__fs_write_claim(ckpt_store_fs *fs, ckpt__fs_place *p, int *fd,
                                 const char *line, size_t n)
 {
@@ -2109,7 +2118,7 @@ static int ckpt__fs_write_claim(ckpt_store_fs *fs, ckpt__fs_place *p, int *fd,
         CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, *fd, true));
     }
     r = r < 0 ? r : ckpt__fs_write(fs, *fd, line, n, 0);
-    r = r < 0 ? r : ckpt__fs_datasync(fs, *fd);
+    r = r < 0 || fs->priv.ours_alone ? r : ckpt__fs_datasync(fs, *fd);
     r = r < 0 ? r : ckpt__fs_stat(fs, *fd, &st);
     if (r < 0) return r;
     p->claim_file = ckpt__fs_file_of(&st);
@@ -2262,22 +2271,25 @@ static ckpt__fs_claimant ckpt__fs_ask_claimant(ckpt_store_fs *fs,
 // number, that is a hint, and the age decides (CKPT_LIFE_REUSED). A lock that
 // is free proves that the owner is gone only if the owner took it, and on this
 // kernel: in this boot, or on a file system that no other kernel can mount, as
-// the owner saw, too. A guest that mounts a directory of its host may see only
-// the type of the host's file system, and its locks stay in the guest.
-// Without a lock the number of a process that is missing is a hint: a copy of a
-// virtual machine has the same boot and the same numbers.
+// the owner saw, too. (A guest that mounts a directory of its host may see only
+// the type of the host's file system, and its locks stay in the guest.) There
+// an empty line is what a power cut left of a claim: no living process shows a
+// claim without its line. Without a lock the number of a process that is
+// missing is a hint: a copy of a virtual machine has the same boot and the same
+// numbers.
 static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
                                          ckpt_bytes line)
 {
     const ckpt__fs_claimant c = ckpt__fs_ask_claimant(fs, line);
+    const bool cut = line.len == 0 && fs->priv.ours_alone;
     int r = -ENOTSUP;
-    if (fs->priv.locks && ckpt__fs_claim_flag(line, "locked")) {
+    if (fs->priv.locks && (cut || ckpt__fs_claim_flag(line, "locked"))) {
         CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, false));
     }
     if (r == 0) {
         (void)fs->priv.calls->unlock(fs->priv.user, fd);
-        const bool alone = fs->priv.ours_alone &&
-                           ckpt__fs_claim_flag(line, "alone");
+        const bool alone = cut || (fs->priv.ours_alone &&
+                                   ckpt__fs_claim_flag(line, "alone"));
         return c.same_boot || alone ? CKPT_LIFE_GONE : CKPT_LIFE_UNKNOWN;
     }
     if (r != -EWOULDBLOCK) {
@@ -2444,6 +2456,18 @@ static int ckpt__fs_open_spare(ckpt_store_fs *fs, const ckpt__fs_place *p,
     return -ESTALE;
 }
 
+// Creates the file that becomes the newest generation. Nobody reads a run that
+// is not shown, so there the file gets its own name at once: with a journal the
+// sync of the file then brings the names along, and the sync of the directory
+// is free.
+static int ckpt__fs_create_gen(ckpt_store_fs *fs, ckpt__fs_place *p)
+{
+    if (!p->unshown) return ckpt__fs_create_temp(fs, p, p->epoch);
+    ckpt__fs_gen_name(p->temp_name, p->epoch, false);
+    return ckpt__fs_open(fs, p->dir, p->temp_name,
+                         CKPT_FS_WRITE | CKPT_FS_CREATE);
+}
+
 // Returns how many bytes at the beginning of a range the spare has already, and
 // their sum.
 static uint64_t ckpt__fs_shared(const ckpt__fs_place *p, const ckpt_part *part,
@@ -2525,7 +2549,7 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
         p->writing = ckpt__fs_open_spare(fs, p, base);
         p->in_place = p->writing >= 0;
         if (!p->in_place) {
-            p->writing = ckpt__fs_create_temp(fs, p, p->epoch);
+            p->writing = ckpt__fs_create_gen(fs, p);
         }
         if (p->writing < 0) {
             return ckpt__fs_fail(err, "make a temporary file", p->writing);
@@ -2564,7 +2588,9 @@ static int64_t ckpt__fs_pad(ckpt_store_fs *fs, ckpt__fs_place *p)
 
 // Brings the written file to the medium and closes it (R2). The system can
 // report an error of an earlier write in the sync, by a file that is too short,
-// or in the close. *own becomes what is known of the file.
+// or in the close. *own becomes what is known of the file. Reading it sets its
+// time of access, so it is read before the sync: after it, that time would be
+// one more change, and the next sync of the directory wait for it.
 static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
                                 ckpt__fs_own *own, ckpt_error *err)
 {
@@ -2572,14 +2598,14 @@ static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
     uint8_t head[CKPT__FS_HEAD];
     const int64_t size = ckpt__fs_pad(fs, p);
     if (size < 0) return ckpt__fs_fail(err, "write a checkpoint", size);
-    int r = ckpt__fs_datasync(fs, p->writing);
+    int r = ckpt__fs_read_token(fs, p->writing, head, &own->token);
+    if (r < 0) return ckpt__fs_fail(err, "read a checkpoint", r);
+    r = ckpt__fs_datasync(fs, p->writing);
     if (r < 0) return ckpt__fs_fail(err, "sync a checkpoint", r);
     r = ckpt__fs_stat_plain(fs, p->writing, &st);
     if (r < 0 || st.size != (uint64_t)size) {
         return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
     }
-    r = ckpt__fs_read_token(fs, p->writing, head, &own->token);
-    if (r < 0) return ckpt__fs_fail(err, "read a checkpoint", r);
     own->file = ckpt__fs_file_of(&st);
     own->size = st.size;
     own->end = p->written;
@@ -2708,7 +2734,7 @@ static ckpt_code ckpt__fs_publish_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
         (void)ckpt__fs_unlink(fs, p->dir, p->temp_name);
         return rc;
     }
-    rc = ckpt__fs_replace_newest(fs, p, own.token, err);
+    rc = p->unshown ? CKPT_OK : ckpt__fs_replace_newest(fs, p, own.token, err);
     if (rc == CKPT_ERR_UNSURE) {
         memset(&p->newest, 0, sizeof(p->newest));
     }
@@ -2853,21 +2879,19 @@ static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
         }
     }
     p->unshown = false;
-    r = ckpt__fs_sync_root(fs);
-    if (r < 0) {
-        (void)ckpt__fs_fail(err, "sync the store", r);
-        return CKPT_ERR_NOT_DURABLE;
-    }
     return CKPT_OK;
 }
 
 // The method publish(). It uses up what was put, unless it returns
-// CKPT_ERR_FORKED.
+// CKPT_ERR_FORKED. With the first generation of a claim the name of the run
+// becomes durable, too: the run may be new, or its maker may have died before
+// this.
 static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
                                   ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
+    const bool first = p->newest.file.ino == 0;
     ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     ckpt__fs_close(fs, &p->reading);
@@ -2875,7 +2899,13 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
                      : ckpt__fs_publish_temp(fs, p, err);
     memcpy(p->shared, p->sharing, sizeof(p->shared));
     gen->token = p->newest.token;
-    return rc == CKPT_OK && p->unshown ? ckpt__fs_show_run(fs, p, err) : rc;
+    rc = rc == CKPT_OK && p->unshown ? ckpt__fs_show_run(fs, p, err) : rc;
+    const int r = rc == CKPT_OK && first ? ckpt__fs_sync_root(fs) : 0;
+    if (r < 0) {
+        (void)ckpt__fs_fail(err, "sync the store", r);
+        return CKPT_ERR_NOT_DURABLE;
+    }
+    return rc;
 }
 
 //--- Removing -----------------------------------------------------------------
@@ -2969,7 +2999,7 @@ static int ckpt__fs_collect_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
 // gone. If the claimant of the low claim looked only then, it would take the
 // run from an owner that has not lost it. (Variant collect-descending in
 // tests/proof/spin/run.sh.)
-static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
+static int ckpt__fs_remove_claims(ckpt_store_fs *fs, ckpt__fs_place *p,
                                   uint64_t below, uint64_t own)
 {
     uint64_t lowest[CKPT__FS_CLAIMS_BATCH];
@@ -2988,6 +3018,7 @@ static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
             }
             removed += r >= 0;
         }
+        p->unsettled = p->unsettled || removed > 0;
         if (n < CKPT__FS_CLAIMS_BATCH || removed == 0) return n < 0 ? n : 0;
     } while (++rounds < CKPT__FS_ROUNDS_MAX);
     return -EIO;                        // what was removed is still there
@@ -2996,7 +3027,7 @@ static int ckpt__fs_remove_claims(ckpt_store_fs *fs, const ckpt__fs_place *p,
 // Removes the files of some kinds (an OR of 1 << kind) of epochs below a limit,
 // except the file named keep. If it cannot remove a file, it goes on with the
 // others. Returns how many it removed, or the -errno of a failure.
-static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
+static int ckpt__fs_remove_files(ckpt_store_fs *fs, ckpt__fs_place *p,
                                  unsigned kinds, uint64_t below,
                                  const char *keep)
 {
@@ -3011,6 +3042,7 @@ static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
             CKPT__FS_RETRY(r, fs->priv.calls->unlink(fs->priv.user, p->dir,
                                                      w.name));
             n += r >= 0;
+            p->unsettled = p->unsettled || r >= 0;
             if (r < 0 && r != -ENOENT && !ckpt__fs_is_dir(fs, p->dir, w.name)) {
                 failed = r;
             }
@@ -3025,7 +3057,7 @@ static int ckpt__fs_remove_files(ckpt_store_fs *fs, const ckpt__fs_place *p,
 // named keep. A listing can miss a temporary file that an owner makes
 // meanwhile, and the owner could rename that file after all; so the remover
 // lists the directory until it finds none (see ckpt__fs_check_claim()).
-static int ckpt__fs_remove_below(ckpt_store_fs *fs, const ckpt__fs_place *p,
+static int ckpt__fs_remove_below(ckpt_store_fs *fs, ckpt__fs_place *p,
                                  uint64_t below, const char *keep)
 {
     int rounds = 0;
@@ -3057,22 +3089,49 @@ static int ckpt__fs_remove_dir(ckpt_store_fs *fs, const char *name)
     return r < 0 ? r : ckpt__fs_sync_root(fs);
 }
 
+// Renames the generation that says that the run has ended over the other one of
+// its epoch, and writes its name. So one step takes the older generation away,
+// and no crash can show that one alone: where the older one stands after a
+// crash, the rename was not done, and the last one stands, too. If rename()
+// fails, nobody knows the name, and a sync must settle it.
+static int ckpt__fs_replace_older(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                  const ckpt_gen *gen, char name[256])
+{
+    char other[64];
+    ckpt__fs_gen_name(other, gen->epoch, false);
+    ckpt__fs_gen_name(other, gen->epoch, strcmp(name, other) == 0);
+    int r = fs->priv.calls->rename(fs->priv.user, p->dir, name, p->dir, other);
+    if (r >= 0) {
+        memcpy(name, other, strlen(other) + 1);
+        return 0;
+    }
+    r = ckpt__fs_sync_run(fs, p);
+    p->unsettled = true;
+    return r < 0 ? r : ckpt__fs_name_of_gen(fs, p, gen, name);
+}
+
 // Removes a run in an order in which no crash can bring it back (R8):
 // everything except the generation that says that the run has ended, durably;
 // then that generation; then the claim; then the directory. If the sync in
 // between were left out and the power failed, an older generation could be
 // there after the reboot without the last one; the next process would then
-// resume a run that has ended.
+// resume a run that has ended. It is left out only if nothing was removed but
+// the one generation that the last one was renamed over, and if the names were
+// durable before. Without a generation our own claim must be durable before the
+// lower ones go: else a temporary file could be all that a power cut leaves.
 static int ckpt__fs_remove_run(ckpt_store_fs *fs, ckpt__fs_place *p,
-                               const char *gen)
+                               const ckpt_gen *gen, char name[256])
 {
     char claim[64];
+    const uint64_t epoch = gen != NULL ? gen->epoch : p->epoch;
     ckpt__fs_claim_name(claim, p->epoch);
-    int r = ckpt__fs_remove_below(fs, p, p->epoch + 1, gen);
+    int r = name[0] != '\0' ? ckpt__fs_replace_older(fs, p, gen, name)
+                            : ckpt__fs_settle(fs, p, epoch);
+    r = r < 0 ? r : ckpt__fs_remove_below(fs, p, p->epoch + 1, name);
     r = r < 0 ? r : ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_SET_ASIDE, 1,
                                           "");  // their names have epoch 0
-    r = r < 0 ? r : ckpt__fs_sync_run(fs, p);
-    r = r < 0 || gen[0] == '\0' ? r : ckpt__fs_unlink(fs, p->dir, gen);
+    r = r < 0 ? r : ckpt__fs_settle(fs, p, epoch);
+    r = r < 0 || name[0] == '\0' ? r : ckpt__fs_unlink(fs, p->dir, name);
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
     return r < 0 ? r : ckpt__fs_remove_dir(fs, p->name);
 }
@@ -3145,13 +3204,15 @@ static ckpt_code ckpt__fs_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
         return r < 0 ? ckpt__fs_fail(err, "remove older checkpoints", r)
                      : CKPT_OK;
     }
-    r = gen != NULL ? ckpt__fs_settle(fs, p, gen->epoch) : 0;
+    if (extent == CKPT_DROP_REST && gen != NULL) {
+        r = ckpt__fs_settle(fs, p, gen->epoch);
+    }
     r = r < 0 ? r : ckpt__fs_name_of_gen(fs, p, gen, name);
     if (r < 0) return ckpt__fs_fail(err, "look at the last checkpoint", r);
     if (extent == CKPT_DROP_REST) {
         return ckpt__fs_remove_rest(fs, p, gen, name, err);
     }
-    r = ckpt__fs_remove_run(fs, p, name);
+    r = ckpt__fs_remove_run(fs, p, gen, name);
     return r < 0 ? ckpt__fs_fail(err, "remove the run", r) : CKPT_OK;
 }
 

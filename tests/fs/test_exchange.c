@@ -8,6 +8,13 @@
 #define LIST(X)                                                                \
     X(a_steady_save_syncs_the_data_of_one_file_and_no_directory)               \
     X(a_growing_transcript_is_synced_about_once_a_save)                        \
+    X(a_start_syncs_one_file_its_directory_and_the_root)                       \
+    X(a_resume_syncs_one_file_its_directory_and_the_root)                      \
+    X(a_finish_syncs_one_file_its_directory_and_the_root)                      \
+    X(a_short_run_needs_eight_syncs)                                           \
+    X(a_recovery_needs_at_most_eight_syncs_a_run)                              \
+    X(where_another_kernel_can_mount_a_claim_is_synced_before_it_counts)       \
+    X(without_promises_for_a_power_cut_nothing_is_synced)                      \
     X(a_save_asks_for_no_times)                                                \
     X(what_stays_is_not_written)                                               \
     X(what_is_added_costs_the_same_at_any_length)                              \
@@ -275,6 +282,129 @@ static void a_growing_transcript_is_synced_about_once_a_save(void)
     CHECK_INT(t.calls[SIM_RENAME], 0);
     CHECK_INT(load(), CKPT_OK);
     CHECK_INT(t.run.messages, 501);
+    teardown();
+}
+
+static unsigned syncs(void)
+{
+    return t.calls[SIM_DATASYNC] + t.calls[SIM_SYNC];
+}
+
+static void setup_as(ckpt_store_fs_publishing publishing)
+{
+    setup();
+    ckpt_store_fs_close(&t.fs);
+    CHECK_INT(open_store(&t.fs, t.proc, publishing, CKPT_STORE_FS_POWER),
+              CKPT_OK);
+    count();
+}
+
+// The last way is the one by rename.
+static const ckpt_store_fs_publishing ways[] = { CKPT_STORE_FS_EXCHANGE,
+                                                 CKPT_STORE_FS_RENAME };
+
+static void a_start_syncs_one_file_its_directory_and_the_root(void)
+{
+    for (size_t i = 0; i < 2; i++) {
+        setup_as(ways[i]);
+        CHECK_INT(open_run(), CKPT_OK);
+        CHECK_INT(t.calls[SIM_DATASYNC], 1);
+        CHECK_INT(t.calls[SIM_SYNC], 2);
+        teardown();
+    }
+}
+
+static void a_resume_syncs_one_file_its_directory_and_the_root(void)
+{
+    begin(1000);
+    crash();
+    count();
+    CHECK_INT(open_run(), CKPT_OK);             // claims and adopts
+    CHECK_INT(t.calls[SIM_DATASYNC], 1);
+    CHECK_INT(t.calls[SIM_SYNC], 2);
+    teardown();
+}
+
+static void a_finish_syncs_one_file_its_directory_and_the_root(void)
+{
+    for (size_t i = 0; i < 2; i++) {
+        setup_as(ways[i]);
+        CHECK_INT(open_run(), CKPT_OK);
+        CHECK_INT(save(1, 'a', 1000), CKPT_OK);
+        count();
+        CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+        CHECK_INT(t.calls[SIM_DATASYNC], 1);
+        CHECK_INT(t.calls[SIM_SYNC], 2);
+        teardown();
+    }
+}
+
+static void a_short_run_needs_eight_syncs(void)
+{
+    for (size_t i = 0; i < 2; i++) {
+        setup_as(ways[i]);
+        CHECK_INT(open_run(), CKPT_OK);
+        CHECK_INT(save(1, 'a', 1000), CKPT_OK);
+        CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+        CHECK_INT(syncs(), 8);
+        teardown();
+    }
+}
+
+static ckpt_outcome complete(ckpt_run *run, void *user,
+                             ckpt_finish_desc *finish)
+{
+    (void)run, (void)user, (void)finish;
+    return CKPT_COMPLETED;
+}
+
+static void a_recovery_needs_at_most_eight_syncs_a_run(void)
+{
+    ckpt_recover_desc d;
+    memset(&d, 0, sizeof(d));
+    d.resume = complete;
+    for (int crashes = 1; crashes <= 3; crashes++) {
+        begin(1000);
+        for (int i = 1; i < crashes; i++) {
+            crash();
+            CHECK_INT(open_run(), CKPT_OK);
+        }
+        crash();
+        count();
+        CHECK_INT(ckpt_recover(&t.ctx, &t.run, &d, NULL), CKPT_OK);
+        CHECK(syncs() <= 8);
+        CHECK(sim_find(t.disk, "runs/r-a-run") == NULL);
+        teardown();
+    }
+}
+
+// A server can lose its power while the claimant lives.
+static void where_another_kernel_can_mount_a_claim_is_synced_before_it_counts(
+    void)
+{
+    begin(1000);
+    t.disk->local = 0;
+    crash();
+    t.fs.priv.ours_alone = false;
+    sim_advance(t.disk, 600000);
+    count();
+    CHECK_INT(open_run(), CKPT_OK);
+    CHECK_INT(t.calls[SIM_DATASYNC], 2);
+    CHECK_INT(t.calls[SIM_SYNC], 3);
+    teardown();
+}
+
+static void without_promises_for_a_power_cut_nothing_is_synced(void)
+{
+    setup();
+    ckpt_store_fs_close(&t.fs);
+    CHECK_INT(open_store(&t.fs, t.proc, CKPT_STORE_FS_BY_TYPE,
+                         CKPT_STORE_FS_PROCESS), CKPT_OK);
+    count();
+    CHECK_INT(open_run(), CKPT_OK);
+    CHECK_INT(save(1, 'a', 1000), CKPT_OK);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK_INT(syncs(), 0);
     teardown();
 }
 
