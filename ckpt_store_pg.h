@@ -782,6 +782,7 @@ typedef struct ckpt__pg_work {
     uint64_t     version;       // unless somebody else claimed the run
     uint64_t     epoch;         // the highest; 0: the run was removed
     bool         mine;          // the claim is there
+    uint64_t     beaten;        // the seq that a save has just beaten with
     ckpt__pg_buf gens;          // of all epochs, by token
     ckpt__pg_buf pieces, put;   // what was put: ranges of streams, and bytes
     ckpt__pg_gen reading;       // token 0: none
@@ -1233,6 +1234,7 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
     }
     p->epoch = epoch;
     memcpy(p->nonce, nonce, sizeof(p->nonce));
+    p->work->beaten = 0;
     ckpt__pg_forget(p->work);
     ckpt__pg_unput(p->work);
     return CKPT_OK;
@@ -1277,7 +1279,8 @@ static ckpt_code ckpt__pg_alive(ckpt_store *s, void *place, uint64_t epoch,
 }
 
 // The method beat(). It need not be durable, so it waits for no flush. An owner
-// that is fenced off beats its claim alone.
+// that is fenced off beats its claim alone. The first beat after a save tells
+// nothing that the save did not tell, so it sends nothing.
 static ckpt_code ckpt__pg_beat(ckpt_store *s, void *place, uint64_t acked,
                                ckpt_error *err)
 {
@@ -1293,6 +1296,9 @@ static ckpt_code ckpt__pg_beat(ckpt_store *s, void *place, uint64_t acked,
     ckpt__pg_place *p = (ckpt__pg_place *)place;
     ckpt__pg_call call;
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "beat"));
+    const bool beaten = acked != 0 && p->work->beaten == acked;
+    p->work->beaten = 0;
+    if (beaten) return CKPT_OK;
     CKPT__PG_TRY(ckpt__pg_settle(&call, p));
     int rows = p->run == 0 && p->epoch != 0;
     for (unsigned i = 0; i < 2 && rows == 0; i++) {
@@ -1800,35 +1806,38 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
 // knows; everything else follows from that row. PostgreSQL waits for a claimant
 // that is about to change the row, and then looks at the row again. An earlier
 // owner that only looked at the row would write although it has lost the run.
+// Nothing can fence off a save that stands, so it counts as acknowledged: if it
+// is missing later, that is told.
 #define CKPT__PG_SAVE                                                          \
     "UPDATE ckpt_run SET version = version + 1, beat_at = clock_timestamp(), " \
+    "acked = greatest(acked, $5), "                                            \
     "prev_token = token, prev = gen, token = version + 1, gen = $4 "           \
     "WHERE run = $1 AND epoch = $2 AND version = $3 RETURNING run"
 #define CKPT__PG_FIRST                                                         \
     "INSERT INTO ckpt_run (id, epoch, version, acked, beat_at, token, gen, "   \
-    "prev_token, prev) VALUES ($1, $2, $3 + 1, 0, clock_timestamp(), $3 + 1, " \
-    "$4, 0, '') ON CONFLICT (id) DO NOTHING RETURNING run, epoch"
+    "prev_token, prev) VALUES ($1, $2, $3 + 1, $5, clock_timestamp(), "        \
+    "$3 + 1, $4, 0, '') ON CONFLICT (id) DO NOTHING RETURNING run, epoch"
 #define CKPT__PG_CHUNKS                                                        \
     "INSERT INTO ckpt_chunk SELECT mine.run, c.s, c.a, c.b "                   \
-    "FROM mine, unnest($5, $6, $7) AS c(s, a, b)"
+    "FROM mine, unnest($6, $7, $8) AS c(s, a, b)"
 
 static const char *ckpt__pg_save_text(bool first, uint32_t chunks, bool sweeps)
 {
     if (first) {
         return "WITH mine AS (" CKPT__PG_FIRST "), "
-               "made AS (INSERT INTO ckpt_claim SELECT run, epoch, $8, $9, "
+               "made AS (INSERT INTO ckpt_claim SELECT run, epoch, $9, $10, "
                "0, 0, clock_timestamp() FROM mine), "
                "new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
     if (sweeps) {
         return "WITH mine AS (" CKPT__PG_SAVE "), "
-               CKPT__PG_SWEEP("$8", "$9")
+               CKPT__PG_SWEEP("$9", "$10")
                ", new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
     if (chunks == 0) return CKPT__PG_SAVE;
     if (chunks == 1) {
         return "WITH mine AS (" CKPT__PG_SAVE ") INSERT INTO ckpt_chunk "
-               "SELECT run, $5, $6, $7 FROM mine RETURNING run";
+               "SELECT run, $6, $7, $8 FROM mine RETURNING run";
     }
     return "WITH mine AS (" CKPT__PG_SAVE "), "
            "new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
@@ -1865,6 +1874,7 @@ static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
     ckpt__pg_arg_int(call, p->epoch);
     ckpt__pg_arg_int(call, d->gen.token - 1);
     ckpt__pg_arg(call, CKPT__PG_BYTEA, d->row.at, d->row.n);
+    ckpt__pg_arg_int(call, d->gen.seq);
     if (first || chunks > 0 || sweeps) {
         ckpt__pg_arg_chunks(call, d, chunks == 1 && !first && !sweeps);
     }
@@ -1957,6 +1967,7 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
         ckpt__pg_forget(w);
     }
     name->token = rc == CKPT_OK ? token : name->token;
+    w->beaten = rc == CKPT_OK ? name->seq : 0;
     ckpt__pg_unput(w);
     ckpt__pg_draft_free(&d);
     return ckpt__pg_end(&call, rc);
