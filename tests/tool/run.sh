@@ -161,7 +161,7 @@ check "show --raw is the whole checkpoint" each raw.txt show --raw
 check "export writes the checkpoint" each export.txt export
 check "verify reads each run" each verify.txt verify
 # Runs come in the order of the directory, which the file system chooses.
-verify_all() { { say -C runs verify | sort; say -C runs metrics; } | same all.txt; }
+verify_all() { { say -C runs verify | normal | sort; say -C runs metrics; } | same all.txt; }
 check "verify reads all runs, and metrics counts them" verify_all
 plain() {
     ckpt -C runs ls -q >out
@@ -188,7 +188,7 @@ report() {
 }
 check "report is one page of all runs, which loads nothing" report
 dry() {
-    say -C runs prune --older-than 1ms --kept --idle --dry-run | sort |
+    say -C runs prune --older-than 1ms --kept --idle --dry-run | normal | sort |
         same dry.txt
 }
 check "prune --dry-run says what it would remove" dry
@@ -211,8 +211,8 @@ hold runs
 clean() {
     {
         say -C runs prune --older-than 1h
-        say -C runs prune --older-than 2m | sort
-        say -C runs prune --older-than 2m --idle --json | sort
+        say -C runs prune --older-than 2m | normal | sort
+        say -C runs prune --older-than 2m --idle --json | normal | sort
         say -C runs sweep
         say -C runs sweep --json
         say -C runs ls
