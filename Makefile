@@ -54,7 +54,8 @@ vpath %.c $(sort $(dir $(TEST_C)))
 # What needs libpq stands apart, so that all the rest is built without it.
 PG_C     = tests/pg/run_pg.c $(wildcard tests/pg/test_*.c)
 PG_O     = $(patsubst %.c,$(B)/obj/%.o,$(notdir $(PG_C)))
-PG_FLAGS = -Itests/support -I$(PQ) -DPG_BIN='"$(PG_BIN)"' -pthread
+PG_FLAGS = -Itests/support -I$(PQ) -DPG_BIN='"$(PG_BIN)"' \
+           -DPG_TOOL='"$(B)/ckpt"' -pthread
 
 # What is built of that: nothing, without libpq.
 HAVE_PQ := $(wildcard $(PQ)/libpq-fe.h)
@@ -91,7 +92,14 @@ $(B)/libckpt.so: $(B)/ckpt.c $(HEADERS) $(B)/flags
 
 $(EXAMPLES): $(B)/%: examples/%.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(EXAMPLE_CFLAGS) $(LDFLAGS) -pthread -o $@ $< \
-	    $(B)/libckpt.a $(LDLIBS)
+	    $(B)/libckpt.a $(EXAMPLE_LIBS) $(LDLIBS)
+
+# Where there is libpq, the command looks into databases, too.
+ifneq ($(HAVE_PQ),)
+$(B)/ckpt: EXAMPLE_CFLAGS += -DCKPT_WITH_PG -I$(PQ)
+$(B)/ckpt: EXAMPLE_LIBS = -lpq
+$(B)/ckpt: ckpt_store_pg.h
+endif
 
 $(TEST_O): $(B)/obj/%.o: %.c $(TEST_H) $(HEADERS) $(B)/flags
 	$(CC) $(ALL_CFLAGS) -Itests/support -pthread -c -o $@ $<
@@ -124,7 +132,7 @@ $(B)/fleet: examples/fleet.c ckpt.h ckpt_store_pg.h $(B)/flags
 
 # The suites, the fleet on three hosts, and variants that a test must notice.
 ifneq ($(HAVE_PQ),)
-test-pg: $(B)/run_pg $(B)/fleet
+test-pg: $(B)/run_pg $(B)/fleet $(B)/ckpt
 	@B='$(B)' CC='$(CC)' PQ='$(PQ)' PG_BIN='$(PG_BIN)' sh tests/pg/run.sh
 else
 test-pg:

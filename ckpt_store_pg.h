@@ -782,6 +782,7 @@ typedef struct ckpt__pg_work {
     uint64_t     version;       // unless somebody else claimed the run
     uint64_t     epoch;         // the highest; 0: the run was removed
     bool         mine;          // the claim is there
+    uint64_t     beaten;        // the seq that a save has just beaten with
     ckpt__pg_buf gens;          // of all epochs, by token
     ckpt__pg_buf pieces, put;   // what was put: ranges of streams, and bytes
     ckpt__pg_gen reading;       // token 0: none
@@ -943,16 +944,6 @@ static ckpt_code ckpt__pg_know(ckpt__pg_call *call, ckpt__pg_place *p)
         return CKPT_OK;                         // nothing is there yet
     }
     return p->work->known ? CKPT_OK : ckpt__pg_load(call, p);
-}
-
-// What a change returns that found neither its epoch nor its version: the run
-// was removed or claimed, or a statement whose answer was lost was done late.
-static ckpt_code ckpt__pg_why(ckpt__pg_call *call, ckpt__pg_place *p)
-{
-    ckpt__pg_reset(call);
-    CKPT__PG_TRY(ckpt__pg_load(call, p));
-    const ckpt__pg_work *w = p->work;
-    return w->epoch == p->epoch && w->mine ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
 }
 
 //--- Looking and reading ------------------------------------------------------
@@ -1233,6 +1224,7 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
     }
     p->epoch = epoch;
     memcpy(p->nonce, nonce, sizeof(p->nonce));
+    p->work->beaten = 0;
     ckpt__pg_forget(p->work);
     ckpt__pg_unput(p->work);
     return CKPT_OK;
@@ -1277,7 +1269,8 @@ static ckpt_code ckpt__pg_alive(ckpt_store *s, void *place, uint64_t epoch,
 }
 
 // The method beat(). It need not be durable, so it waits for no flush. An owner
-// that is fenced off beats its claim alone.
+// that is fenced off beats its claim alone. The first beat after a save tells
+// nothing that the save did not tell, so it sends nothing.
 static ckpt_code ckpt__pg_beat(ckpt_store *s, void *place, uint64_t acked,
                                ckpt_error *err)
 {
@@ -1293,6 +1286,9 @@ static ckpt_code ckpt__pg_beat(ckpt_store *s, void *place, uint64_t acked,
     ckpt__pg_place *p = (ckpt__pg_place *)place;
     ckpt__pg_call call;
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "beat"));
+    const bool beaten = acked != 0 && p->work->beaten == acked;
+    p->work->beaten = 0;
+    if (beaten) return CKPT_OK;
     CKPT__PG_TRY(ckpt__pg_settle(&call, p));
     int rows = p->run == 0 && p->epoch != 0;
     for (unsigned i = 0; i < 2 && rows == 0; i++) {
@@ -1800,38 +1796,37 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
 // knows; everything else follows from that row. PostgreSQL waits for a claimant
 // that is about to change the row, and then looks at the row again. An earlier
 // owner that only looked at the row would write although it has lost the run.
+// Nothing can fence off a save that stands, so it counts as acknowledged: if it
+// is missing later, that is told.
 #define CKPT__PG_SAVE                                                          \
     "UPDATE ckpt_run SET version = version + 1, beat_at = clock_timestamp(), " \
+    "acked = greatest(acked, $5), "                                            \
     "prev_token = token, prev = gen, token = version + 1, gen = $4 "           \
     "WHERE run = $1 AND epoch = $2 AND version = $3 RETURNING run"
 #define CKPT__PG_FIRST                                                         \
     "INSERT INTO ckpt_run (id, epoch, version, acked, beat_at, token, gen, "   \
-    "prev_token, prev) VALUES ($1, $2, $3 + 1, 0, clock_timestamp(), $3 + 1, " \
-    "$4, 0, '') ON CONFLICT (id) DO NOTHING RETURNING run, epoch"
+    "prev_token, prev) VALUES ($1, $2, $3 + 1, $5, clock_timestamp(), "        \
+    "$3 + 1, $4, 0, '') ON CONFLICT (id) DO NOTHING RETURNING run, epoch"
 #define CKPT__PG_CHUNKS                                                        \
     "INSERT INTO ckpt_chunk SELECT mine.run, c.s, c.a, c.b "                   \
-    "FROM mine, unnest($5, $6, $7) AS c(s, a, b)"
+    "FROM mine, unnest($6, $7, $8) AS c(s, a, b)"
 
 static const char *ckpt__pg_save_text(bool first, uint32_t chunks, bool sweeps)
 {
     if (first) {
         return "WITH mine AS (" CKPT__PG_FIRST "), "
-               "made AS (INSERT INTO ckpt_claim SELECT run, epoch, $8, $9, "
+               "made AS (INSERT INTO ckpt_claim SELECT run, epoch, $9, $10, "
                "0, 0, clock_timestamp() FROM mine), "
                "new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
     if (sweeps) {
         return "WITH mine AS (" CKPT__PG_SAVE "), "
-               CKPT__PG_SWEEP("$8", "$9")
+               CKPT__PG_SWEEP("$9", "$10")
                ", new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
     if (chunks == 0) return CKPT__PG_SAVE;
-    if (chunks == 1) {
-        return "WITH mine AS (" CKPT__PG_SAVE ") INSERT INTO ckpt_chunk "
-               "SELECT run, $5, $6, $7 FROM mine RETURNING run";
-    }
-    return "WITH mine AS (" CKPT__PG_SAVE "), "
-           "new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
+    return "WITH mine AS (" CKPT__PG_SAVE ") INSERT INTO ckpt_chunk "
+           "SELECT run, $6, $7, $8 FROM mine RETURNING run";
 }
 
 // Gives new chunks to a call: a single one needs no array.
@@ -1855,8 +1850,9 @@ static void ckpt__pg_arg_chunks(ckpt__pg_call *call, ckpt__pg_draft *d,
 static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
                                ckpt__pg_draft *d)
 {
-    const bool first = p->run == 0, sweeps = d->sweep.gone.count > 0;
     const uint32_t chunks = d->stream.count;
+    const bool first = p->run == 0;
+    const bool sweeps = d->sweep.gone.count > 0 || chunks > 1;
     if (first) {
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->id, strlen(p->id));
     } else {
@@ -1865,6 +1861,7 @@ static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
     ckpt__pg_arg_int(call, p->epoch);
     ckpt__pg_arg_int(call, d->gen.token - 1);
     ckpt__pg_arg(call, CKPT__PG_BYTEA, d->row.at, d->row.n);
+    ckpt__pg_arg_int(call, d->gen.seq);
     if (first || chunks > 0 || sweeps) {
         ckpt__pg_arg_chunks(call, d, chunks == 1 && !first && !sweeps);
     }
@@ -1901,8 +1898,9 @@ static void ckpt__pg_stands(ckpt__pg_place *p, ckpt__pg_draft *d)
     memset(&d->gen, 0, sizeof(d->gen));         // its memory has moved
 }
 
-// Finds out what became of a save that changed no row: lost and done before, or
-// refused.
+// Finds out what became of a save that found neither its epoch nor its version:
+// the run was removed or claimed, or a statement whose answer was lost was done
+// late, perhaps that of this save.
 static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
                                      const ckpt__pg_draft *d)
 {
@@ -1912,10 +1910,10 @@ static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
         CKPT__PG_TRY(ckpt__pg_settle(call, p));
         if (p->run == 0) return CKPT_ERR_EXISTS;
     }
-    const ckpt_code rc = ckpt__pg_why(call, p);
-    if (rc != CKPT_OK) return rc;
-    const ckpt__pg_gen *gen = ckpt__pg_find_gen(p->work, p->epoch,
-                                                d->gen.token);
+    CKPT__PG_TRY(ckpt__pg_load(call, p));
+    const ckpt__pg_work *w = p->work;
+    if (w->epoch != p->epoch || !w->mine) return CKPT_ERR_CLAIM_LOST;
+    const ckpt__pg_gen *gen = ckpt__pg_find_gen(w, p->epoch, d->gen.token);
     return gen != NULL && gen->seq == d->gen.seq ? CKPT_OK : CKPT_ERR_UNSURE;
 }
 
@@ -1957,6 +1955,7 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
         ckpt__pg_forget(w);
     }
     name->token = rc == CKPT_OK ? token : name->token;
+    w->beaten = rc == CKPT_OK ? name->seq : 0;
     ckpt__pg_unput(w);
     ckpt__pg_draft_free(&d);
     return ckpt__pg_end(&call, rc);
@@ -1971,10 +1970,12 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     " ELSE " none " END, " prev " = CASE WHEN $8 + $9 = 2 THEN " prev          \
     " ELSE " none " END"
 
-// Whether a removal takes a generation: those below an epoch but for one, or
-// one alone.
+// What a removal takes: all of the run, or generations below an epoch but for
+// one, or one alone.
 typedef struct ckpt__pg_removal {
-    uint64_t below, claims_below, only, keep;
+    bool     all;
+    uint64_t below, claims_below;       // epochs
+    uint64_t only, keep;                // tokens
 } ckpt__pg_removal;
 
 static bool ckpt__pg_takes(const ckpt__pg_removal *r, const ckpt__pg_gen *gen)
@@ -2046,37 +2047,33 @@ static ckpt_code ckpt__pg_remove_all(ckpt__pg_call *call, ckpt__pg_place *p)
         "WHERE c.run = mine.run) SELECT 1 FROM mine");
 }
 
-// One try of a removal. *done: it is done.
-static ckpt_code ckpt__pg_try_drop(ckpt__pg_call *call, ckpt__pg_place *p,
-                                   const ckpt_gen *gen, ckpt_extent extent,
-                                   bool *done)
+// Removes what a removal takes. gen must be there for that: if it is gone, the
+// result is gone.
+static ckpt_code ckpt__pg_take(ckpt__pg_call *call, ckpt__pg_place *p,
+                               const ckpt__pg_removal *r, const ckpt_gen *gen,
+                               ckpt_code gone)
 {
     ckpt__pg_work *w = p->work;
-    const bool rest = extent == CKPT_DROP_REST;
-    ckpt_code rc;
-    *done = true;
-    CKPT__PG_TRY(ckpt__pg_know(call, p));
-    if (w->epoch == 0) return CKPT_OK;          // it is removed
-    if (w->epoch != p->epoch || !w->mine) return CKPT_ERR_CLAIM_LOST;
-    if (rest && gen != NULL &&
-        ckpt__pg_find_gen(w, gen->epoch, gen->token) == NULL) {
-        return CKPT_ERR_STALE;
-    }
-    if (extent == CKPT_DROP_ALL) {
-        rc = ckpt__pg_remove_all(call, p);
-    } else {
-        const uint64_t below = rest ? INT64_MAX : gen->epoch;
-        const ckpt__pg_removal removal = {
-            below, below, 0, rest && gen != NULL ? gen->token : 0
-        };
-        rc = ckpt__pg_remove(call, p, &removal);
-    }
-    *done = rc != CKPT_OK || ckpt__pg_rows(call) > 0;
+    ckpt__pg_read_end(w);
     ckpt__pg_forget(w);
-    p->removed = p->removed || (rc == CKPT_OK && *done &&
-                                extent == CKPT_DROP_ALL);
-    ckpt__pg_reset(call);
-    return rc;
+    CKPT__PG_TRY(ckpt__pg_settle(call, p));
+    if (p->run == 0) return CKPT_OK;
+    for (unsigned i = 0; i < 4; i++) {
+        CKPT__PG_TRY(ckpt__pg_know(call, p));
+        if (w->epoch == 0) return CKPT_OK;      // it is removed
+        if (w->epoch != p->epoch || !w->mine) return CKPT_ERR_CLAIM_LOST;
+        if (gen != NULL && !ckpt__pg_find_gen(w, gen->epoch, gen->token)) {
+            return gone;
+        }
+        const ckpt_code rc = r->all ? ckpt__pg_remove_all(call, p)
+                                    : ckpt__pg_remove(call, p, r);
+        const bool done = rc == CKPT_OK && ckpt__pg_rows(call) > 0;
+        ckpt__pg_forget(w);
+        ckpt__pg_reset(call);
+        p->removed = p->removed || (done && r->all);
+        if (done || rc != CKPT_OK) return rc;
+    }
+    return CKPT_ERR_BUSY;
 }
 
 // The method drop(). All of it goes at once, so that the order does not matter.
@@ -2086,16 +2083,13 @@ static ckpt_code ckpt__pg_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
     ckpt__pg_place *p = (ckpt__pg_place *)place;
     ckpt__pg_call call;
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "remove"));
-    ckpt__pg_read_end(p->work);
-    ckpt__pg_forget(p->work);
-    CKPT__PG_TRY(ckpt__pg_settle(&call, p));
-    if (p->run == 0) return CKPT_OK;
-    for (unsigned i = 0; i < 4; i++) {
-        bool done;
-        const ckpt_code rc = ckpt__pg_try_drop(&call, p, gen, extent, &done);
-        if (done) return rc;
-    }
-    return CKPT_ERR_BUSY;
+    const uint64_t below = extent == CKPT_DROP_OLDER ? gen->epoch : INT64_MAX;
+    const ckpt_gen *keep = extent == CKPT_DROP_REST ? gen : NULL;
+    const ckpt__pg_removal removal = {
+        extent == CKPT_DROP_ALL, below, below, 0,
+        keep != NULL ? keep->token : 0
+    };
+    return ckpt__pg_take(&call, p, &removal, keep, CKPT_ERR_STALE);
 }
 
 // The method set_aside(). Nothing is kept for people: a database has its
@@ -2106,23 +2100,8 @@ static ckpt_code ckpt__pg_set_aside(ckpt_store *s, void *place,
     ckpt__pg_place *p = (ckpt__pg_place *)place;
     ckpt__pg_call call;
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "set a generation aside"));
-    ckpt__pg_read_end(p->work);
-    ckpt__pg_forget(p->work);
-    for (unsigned i = 0; i < 4; i++) {
-        const ckpt__pg_work *w = p->work;
-        CKPT__PG_TRY(ckpt__pg_know(&call, p));
-        if (ckpt__pg_find_gen(w, name->epoch, name->token) == NULL) {
-            return CKPT_OK;                     // it is gone
-        }
-        if (w->epoch != p->epoch || !w->mine) return CKPT_ERR_CLAIM_LOST;
-        const ckpt__pg_removal removal = { INT64_MAX, 0, name->token, 0 };
-        CKPT__PG_TRY(ckpt__pg_remove(&call, p, &removal));
-        const int rows = ckpt__pg_rows(&call);
-        ckpt__pg_reset(&call);
-        ckpt__pg_forget(p->work);
-        if (rows > 0) return CKPT_OK;
-    }
-    return CKPT_ERR_BUSY;
+    const ckpt__pg_removal removal = { false, INT64_MAX, 0, name->token, 0 };
+    return ckpt__pg_take(&call, p, &removal, name, CKPT_OK);
 }
 
 //--- The store ----------------------------------------------------------------

@@ -9,15 +9,27 @@
 
         cc -std=c99 -I. -I/usr/include/stb -o ckpt examples/ckpt.c
 
+    With libpq it looks at runs in PostgreSQL, too: DIR is a connection string
+    then.
+
+        cc -std=c99 -DCKPT_WITH_PG -I. -I/usr/include/stb \
+            -I/usr/include/postgresql -o ckpt examples/ckpt.c -lpq
+
     Two rules hold throughout. Looking creates nothing: a command that only
     looks opens the store through a table of system calls that refuses every
-    call which would make, move or remove a file. And nothing that another
-    process wrote (an id, a reason, an owner) reaches the terminal or a page
-    before it is escaped: it could move the cursor, or hide another run.
+    call which would make, move or remove a file, or through a table of methods
+    that refuses to claim a run. And nothing that another process wrote (an id,
+    a reason, an owner) reaches the terminal or a page before it is escaped: it
+    could move the cursor, or hide another run.
 */
 #define CKPT_IMPLEMENTATION
 #define CKPT_STORE_FS_IMPLEMENTATION
 #include "ckpt_store_fs.h"              // first: it says which POSIX it needs
+
+#ifdef CKPT_WITH_PG
+    #define CKPT_STORE_PG_IMPLEMENTATION
+    #include "ckpt_store_pg.h"
+#endif
 
 #include <inttypes.h>
 #include <langinfo.h>
@@ -119,7 +131,13 @@ static bool coloured, utf8;             // what the output can show
 static int  columns;                    // width of the terminal; 0: no limit
 
 static struct base {
+    ckpt_store   *store;                // one of the next two
     ckpt_store_fs fs;
+#ifdef CKPT_WITH_PG
+    ckpt_store_pg      pg;
+    ckpt_store_methods methods;         // of pg
+#endif
+    const char   *name;                 // of the store, for people
     ckpt_ctx      ctx;
     ckpt_ctx      inner;                // for calls in the visit of a scan
     ckpt_run      run;                  // for the calls that need one
@@ -441,6 +459,20 @@ static void json_run(const ckpt_run_info *info, const char *key, bool value)
 
 //--- Errors -------------------------------------------------------------------
 
+// What the database said about an error: the first line of that.
+static void put_said(const ckpt_error *error)
+{
+#ifdef CKPT_WITH_PG
+    char text[TEXT_MAX], line[256];
+    const char *said = ckpt_store_pg_message(&base.pg);
+    if (error->op == NULL || error->op[0] == '\0' || said[0] == '\0') return;
+    snprintf(line, sizeof(line), "%.*s", (int)strcspn(said, "\n"), said);
+    fprintf(stderr, ": %s", escape(text, sizeof(text), line));
+#else
+    (void)error;
+#endif
+}
+
 // Says what failed, and with what exit code the command ends. what may be an
 // id, so it is escaped.
 static int fail(const char *what, const ckpt_error *error)
@@ -459,6 +491,7 @@ static int fail(const char *what, const ckpt_error *error)
             fprintf(stderr, " (%s)", error->op);
         }
         if (error->sys != 0) fprintf(stderr, ": %s", strerror(error->sys));
+        put_said(error);
         putc('\n', stderr);
     }
     switch (error->code) {
@@ -581,11 +614,12 @@ static void on_event(void *user, const ckpt_event *event)
     }
 }
 
-static int open_store(bool looks)
+static int open_directory(bool looks)
 {
     struct stat st;
     ckpt_error e;
     ckpt_fs_calls *calls = &base.calls;
+    base.name = opt.dir;
     // A store that does not exist would be made: a mistyped name would show an
     // empty one.
     if (stat(opt.dir, &st) < 0) {
@@ -607,7 +641,98 @@ static int open_store(bool looks)
             .dir = opt.dir, .calls = calls }, &e)) {
         return fail(opt.dir, &e);
     }
-    const ckpt_desc desc = { .store = &base.fs.base, .owner = "ckpt(1)",
+    base.store = &base.fs.base;
+    return DONE;
+}
+
+// Tells whether a store is a database: a URI, or a list such as "host=db1
+// dbname=agents". A directory that is called so is given as "./host=db1".
+static bool is_database(const char *store)
+{
+    const size_t word = strspn(store, "abcdefghijklmnopqrstuvwxyz_");
+    const char *behind = store + word + strspn(store + word, " ");
+    return strncmp(store, "postgresql://", 13) == 0 ||
+           strncmp(store, "postgres://", 11) == 0 ||
+           (word > 0 && *behind == '=');
+}
+
+#ifdef CKPT_WITH_PG
+
+// The name of a database for people. The string itself may hold a password.
+static void name_database(void)
+{
+    static char name[400];
+    PQconninfoOption *options = PQconninfoParse(opt.dir, NULL);
+    const char *host = "", *database = "";
+    for (PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+        const char *value = o->val != NULL ? o->val : "";
+        host = strcmp(o->keyword, "host") == 0 ? value : host;
+        database = strcmp(o->keyword, "dbname") == 0 ? value : database;
+    }
+    snprintf(name, sizeof(name), "database%s%.100s%s%.250s",
+             database[0] != '\0' ? " " : "", database,
+             host[0] != '\0' ? " on " : "", host);
+    PQconninfoFree(options);
+    base.name = name;
+}
+
+static ckpt_code look_refuse_claim(ckpt_store *s, void *place, uint64_t epoch,
+                                   const char *owner,
+                                   char nonce[CKPT_NONCE_MAX + 1],
+                                   ckpt_error *err)
+{
+    (void)s;
+    (void)place;
+    (void)epoch;
+    (void)owner;
+    (void)nonce;
+    err->op = "claim a run: this command only looks";
+    return CKPT_ERR_ACCESS;
+}
+
+static int open_database(bool looks)
+{
+    ckpt_error e;
+    name_database();
+    const ckpt_code rc = ckpt_store_pg_open(&base.pg, &(ckpt_store_pg_desc){
+        .conninfo = opt.dir }, &e);
+    if (rc == CKPT_ERR_ARGUMENT) {
+        return usage(base.name, "the connection string is wrong");
+    }
+    if (rc != CKPT_OK) return fail(base.name, &e);
+    // All that changes a run needs a claim.
+    base.methods = *base.pg.base.methods;
+    base.methods.claim = looks ? look_refuse_claim : base.methods.claim;
+    base.pg.base.methods = &base.methods;
+    base.store = &base.pg.base;
+    return DONE;
+}
+
+#else
+
+static int open_database(bool looks)
+{
+    (void)looks;
+    return fail_as("database", CKPT_ERR_ARGUMENT, "this ckpt was built without "
+                   "libpq, and takes only a directory");
+}
+
+#endif
+
+static void close_store(void)
+{
+    ckpt_store_fs_close(&base.fs);
+#ifdef CKPT_WITH_PG
+    ckpt_store_pg_close(&base.pg);
+#endif
+}
+
+static int open_store(bool looks)
+{
+    const int code = is_database(opt.dir) ? open_database(looks)
+                                          : open_directory(looks);
+    if (code != DONE) return code;
+    const ckpt_desc desc = { .store = base.store, .owner = "ckpt(1)",
         .event = on_event, .lease_ms = opt.lease_ms,
         .resume_max = (int32_t)opt.resume_max,
         .size_max = CKPT_SIZE_MAX };    // whatever the programs allow
@@ -648,7 +773,7 @@ static bool is_record(ckpt_bytes record, const ckpt_run_info *info)
 static char *peek(const ckpt_run_info *info, ckpt_bytes *record)
 {
     uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)] = { 0 };
-    ckpt_store *s = &base.fs.base;
+    ckpt_store *s = base.store;
     ckpt_look look = { 0 };
     ckpt_error e = { 0 };
     size_t got = 0;
@@ -985,7 +1110,7 @@ static int cmd_ls(void)
     const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_ls, &fails);
     progress(true);
     if (!opt.json) list_print(stdout, ROWS_MAX);
-    if (rc != CKPT_OK) return fail(opt.dir, ckpt_last_error(&base.ctx));
+    if (rc != CKPT_OK) return fail(base.name, ckpt_last_error(&base.ctx));
     if (list.broken) return fail_as("ls", CKPT_ERR_RESOURCE, "out of memory");
     if (!opt.json && !opt.quiet) {
         putchar('\n');
@@ -1032,7 +1157,7 @@ static int cmd_metrics(void)
     };
     const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_metrics, NULL);
     progress(true);
-    if (rc != CKPT_OK) return fail(opt.dir, ckpt_last_error(&base.ctx));
+    if (rc != CKPT_OK) return fail(base.name, ckpt_last_error(&base.ctx));
     puts("# HELP ckpt_runs Runs in each state.\n# TYPE ckpt_runs gauge");
     for (size_t i = 0; i < STATES; i++) {
         printf("ckpt_runs{state=\"%s\"} %" PRIu64 "\n", states[i].name,
@@ -1302,7 +1427,7 @@ static int cmd_verify(void)
     ckpt_run_info info;
     if (opt.count == 0 &&
         ckpt_scan(&base.ctx, 0, visit_verify, NULL) != CKPT_OK) {
-        return fail(opt.dir, ckpt_last_error(&base.ctx));
+        return fail(base.name, ckpt_last_error(&base.ctx));
     }
     for (int i = 0; i < opt.count; i++) {
         if (ckpt_query(&base.ctx, opt.ids[i], &info) != CKPT_OK) {
@@ -1403,7 +1528,7 @@ static int cmd_prune(void)
     if (opt.kept) desc.states |= CKPT_STATE_DONE | CKPT_STATE_FAILED;
     if (opt.idle) desc.states |= CKPT_STATE_INTERRUPTED | CKPT_STATE_EXHAUSTED;
     if (ckpt_prune(&base.ctx, &base.run, &desc, &count) != CKPT_OK) {
-        return fail(opt.dir, ckpt_last_error(&base.ctx));
+        return fail(base.name, ckpt_last_error(&base.ctx));
     }
     if (!opt.json) {
         const char *what = opt.dry_run ? "would be removed" : "removed";
@@ -1418,7 +1543,7 @@ static int cmd_sweep(void)
     uint32_t count = 0;
     ckpt_json w;
     if (ckpt_sweep(&base.ctx, &base.run, &count) != CKPT_OK) {
-        return fail(opt.dir, ckpt_last_error(&base.ctx));
+        return fail(base.name, ckpt_last_error(&base.ctx));
     }
     if (opt.json) {
         json_begin(&w);
@@ -1548,7 +1673,7 @@ static int cmd_watch(void)
         }
         const bool never = rc == CKPT_ERR_NOT_FOUND && watching.round == 1;
         if (rc != CKPT_OK && (opt.count == 0 || never)) {
-            return fail(never ? opt.ids[0] : opt.dir,
+            return fail(never ? opt.ids[0] : base.name,
                         ckpt_last_error(&base.ctx));
         }
         if (!stopped) watch_end_round(&watching);
@@ -1758,7 +1883,7 @@ static int cmd_report(void)
     time_text(time, wall_ms());
     fputs(page_head, stdout);
     fputs("<h1>Runs in ", stdout);
-    html(stdout, escape(dir, sizeof(dir), opt.dir));
+    html(stdout, escape(dir, sizeof(dir), base.name));
     printf("</h1><p>As of %.19sZ. Ages are the time since the last beat.</p>\n"
            "<div class=\"title\"><span>state</span><span>run</span>"
            "<span class=\"n\">turn</span><span class=\"n\">phases</span>"
@@ -1768,7 +1893,7 @@ static int cmd_report(void)
     const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_report, NULL);
     progress(true);
     list_print(stdout, ROWS_MAX);
-    if (rc != CKPT_OK) return fail(opt.dir, ckpt_last_error(&base.ctx));
+    if (rc != CKPT_OK) return fail(base.name, ckpt_last_error(&base.ctx));
     if (list.broken) {
         return fail_as("report", CKPT_ERR_RESOURCE, "out of memory");
     }
@@ -1826,10 +1951,11 @@ static int cmd_help(void)
         printf("  %s%s%s\n%24s%s\n", c->name, c->operands[0] ? " " : "",
                c->operands, "", c->help);
     }
-    puts("\nThe store is DIR, else $CKPT_DIR, else \"runs\". States: live, "
-         "stalled,\ninterrupted, exhausted, failed, done, finished, damaged, "
-         "newer, unreadable,\nforeign, busy. --lease and --resume-max are as "
-         "the programs have them.\n\nExit status: 0 done; 1 failed; 2 usage; "
+    puts("\nThe store is DIR, else $CKPT_DIR, else \"runs\"; DIR may also be a "
+         "connection\nstring of PostgreSQL. States: live, stalled, "
+         "interrupted, exhausted, failed,\ndone, finished, damaged, newer, "
+         "unreadable, foreign, busy. --lease and\n--resume-max are as the "
+         "programs have them.\n\nExit status: 0 done; 1 failed; 2 usage; "
          "3 no such run, or none selected;\n4 live or busy, nothing done; "
          "5 verify or --fail-if found something;\n6 the claim was lost.");
     return DONE;
@@ -2071,7 +2197,7 @@ int main(int argc, char **argv)
     rc = open_store(command->looks || opt.dry_run);
     if (rc != DONE) return rc;
     rc = command->run();
-    ckpt_store_fs_close(&base.fs);
+    close_store();
     // Somebody who ends watch or top has seen enough; what else is ended has
     // not done all that it was asked for.
     if (stopped && command->run != cmd_watch && command->run != cmd_top) {

@@ -52,6 +52,12 @@ mutant "a save that does not ask for its epoch" contract_pg. \
     -e '/prev = gen, token = version/,/RETURNING/s/ AND epoch = \$2 AND version/ AND $2 > 0 AND version/' \
     -e 's/w->epoch != p->epoch || !w->mine/false/' \
     -e 's/ AND version = \$3 RETURNING run"$/ AND $3 >= 0 RETURNING run"/'
+mutant "a save that does not say that it is acknowledged" pg.a_claimant_is \
+    -e 's/"acked = greatest(acked, \$5), " /"acked = acked + 0 * $5, " /'
+mutant "a beat after each save" pg.a_save_is_one \
+    -e 's/if (beaten) return CKPT_OK;/(void)beaten;/'
+mutant "no beat but that of a save" pg.a_save_is_one \
+    -e 's/const bool beaten = acked != 0.*/const bool beaten = true;/'
 long=yes        # at every message, not at some
 mutant "a save that does not ask for its version" pg.a_connection_that_is_cut \
     -e '/prev = gen, token = version/,/RETURNING/s/ AND version = \$3/ AND $3 >= 0/'

@@ -7,6 +7,7 @@
 #define TEST_SUITES(X)                                                         \
     X(contract_pg)                                                             \
     X(contract_pg_pool)                                                        \
-    X(pg)
+    X(pg)                                                                      \
+    X(pg_tool)
 #include "test.h"
 #include "cluster.h"

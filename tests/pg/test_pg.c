@@ -1046,6 +1046,108 @@ static void a_save_sends_what_is_new_whatever_the_transcript(void)
     done();
 }
 
+static ckpt_code place_beat(place *p, uint64_t acked)
+{
+    return p->pg->base.methods->beat(&p->pg->base, p->bytes, acked, &p->err);
+}
+
+// How many messages one statement is: Parse, Bind, Describe, Execute and Sync,
+// and as many answers, one more if it returns a row.
+static bool is_statement(unsigned long messages)
+{
+    return CHECK(messages >= 10 && messages <= 11);
+}
+
+// Fence, save and beat are one statement, whatever the core asks for. The beat
+// that follows a save at once sends nothing; any other one is sent.
+static void a_save_is_one_statement(void)
+{
+    const ckpt_run_desc desc = { .id = "a" };
+    ckpt_save_desc save = { .messages = ckpt_text("[]") };
+    ckpt_ctx ctx;
+    place p;
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432))) {
+        return;
+    }
+    CHECK_INT(open_as(&t.other, proxy_conninfo(), 0), CKPT_OK);
+    CHECK_INT(ckpt_init(&ctx, &(ckpt_desc){
+        .store = &t.other.base, .throttle_ms = CKPT_OFF }), CKPT_OK);
+    CHECK_INT(ckpt_open(&ctx, &t.run, &desc), CKPT_OK);
+    for (save.turn = 1; save.turn < 5; save.turn++) {
+        proxy_fail(PROXY_WORK, 0);
+        CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+        // the first one beats, too: it is time
+        CHECK(save.turn == 1 || is_statement(proxy_seen(false)));
+    }
+    CHECK(ckpt_finish(&t.run, CKPT_COMPLETED, NULL) >= 0);
+    if (place_begin(&p, &t.other, "b")) {
+        proxy_fail(PROXY_WORK, 0);
+        CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+        CHECK_INT(place_beat(&p, 2), CKPT_OK);
+        is_statement(proxy_seen(false));
+        for (uint64_t acked = 2; acked < 5; acked++) {
+            proxy_fail(PROXY_WORK, 0);
+            CHECK_INT(place_beat(&p, acked), CKPT_OK);
+            is_statement(proxy_seen(false));
+        }
+        place_close(&p);
+    }
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
+// An owner saves, and ends without another beat. Somebody takes its last save
+// away, or harms it: whoever resumes the run is told.
+static void a_claimant_is_told_that_an_acknowledged_save_is_missing(void)
+{
+    static const char *const harms[] = {
+        "UPDATE ckpt_run SET token = prev_token, gen = prev, prev_token = 0, "
+        "prev = ''",
+        "UPDATE ckpt_run SET token = 0, gen = ''",
+        "UPDATE ckpt_run SET gen = substr(gen, 1, 100)",
+        "DELETE FROM ckpt_chunk"
+    };
+    static ckpt_run next;
+    if (!ready()) {
+        return;
+    }
+    // with the usual .beat_ms, so that the last save is not followed by a beat
+    CHECK_INT(ckpt_init(&t.ctx, &(ckpt_desc){
+        .store = &t.pg.base, .throttle_ms = CKPT_OFF }), CKPT_OK);
+    for (unsigned i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
+        const ckpt_run_desc desc = { .id = "a" };
+        static char text[5000];
+        ckpt_checkpoint last;
+        ckpt_code rc;
+        memset(text, 'x', sizeof(text));
+        memcpy(text, "[\"", 2);
+        memcpy(text + sizeof(text) - 2, "\"]", 2);
+        CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+        ckpt_save_desc save = { .turn = 1, .messages = ckpt_text("[1]") };
+        CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+        save.turn = 2;
+        save.messages.ptr = text;
+        save.messages.len = sizeof(text);
+        CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+        CHECK_INT(cluster_number("SELECT acked FROM ckpt_run"),
+                  (long long)t.run.seq);
+        ckpt_abandon(&t.run);
+        CHECK(cluster_sql(harms[i]));
+        do {
+            rc = ckpt_open(&t.ctx, &next, &desc);
+        } while (rc == CKPT_ERR_BUSY || rc == CKPT_ERR_LIVE);
+        CHECK_INT(rc, CKPT_OK);
+        CHECK(next.resumed && next.older);
+        CHECK_INT(ckpt_load(&next, &last, t.buf, sizeof(t.buf)), CKPT_OLDER);
+        CHECK_INT(last.messages.len, 3);
+        ckpt_abandon(&next);
+        CHECK(cluster_sql("TRUNCATE ckpt_run, ckpt_claim, ckpt_gen, "
+                          "ckpt_chunk"));
+    }
+    done();
+}
+
 // What somebody did to the rows is noticed, and never believed.
 static void rows_that_were_changed_are_damaged(void)
 {
@@ -1189,6 +1291,8 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_transcript_that_is_edited_for_ever_stays_in_few_pieces)                \
     X(a_range_may_be_put_twice_and_followed_by_more_each_time)                 \
     X(a_save_sends_what_is_new_whatever_the_transcript)                        \
+    X(a_save_is_one_statement)                                                 \
+    X(a_claimant_is_told_that_an_acknowledged_save_is_missing)                 \
     X(rows_that_were_changed_are_damaged)                                      \
     X(a_child_of_fork_leaves_the_connection_alone)                             \
     X(a_run_is_resumed_when_its_owner_does_not_beat)

@@ -1145,11 +1145,14 @@ static void a_claim_says_what_was_acknowledged(contract_test *t)
     }
     CT_OK(ct_open(t, 1, 1, "a", CKPT_HOW_FIND));
     CT_OK(ct_alive(t, 1, 1));
-    CHECK(t->life.acked == 0);
+    // Where publish() refuses late owners itself, what it published is
+    // acknowledged, and the store may say so without a beat.
+    const uint64_t said = t->life.acked;
+    CHECK(said == 0 || (said == gen.seq && ct_is_fenced_write(t)));
     for (unsigned i = 0; i < 6; i++) {
         CT_OK(ct_beat_for(t, 0, acked[i]));
         CT_OK(ct_alive(t, 1, 1));
-        CHECK(t->life.acked == acked[i]);
+        CHECK(t->life.acked == (acked[i] > said ? acked[i] : said));
     }
     ct_close(t, 0);
     CT_OK(ct_claim(t, 1, 2));

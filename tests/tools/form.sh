@@ -495,7 +495,7 @@ check "every block of C in the README compiles and runs" readme
 
 examples() {
     for source in examples/*.c; do
-        if grep -q ckpt_store_pg "$source"; then
+        if grep -q '^#include "ckpt_store_pg' "$source"; then
             [ -e "$PQ/libpq-fe.h" ] || continue
             # shellcheck disable=SC2086
             gcc $pedantic -Wshadow -O2 $inc -I"$PQ" -o "$work/example" \
@@ -511,6 +511,14 @@ examples() {
     done
 }
 check "the examples compile without a warning, each alone" examples
+command_pg() {
+    # shellcheck disable=SC2086
+    gcc $pedantic -Wshadow -O2 $inc -DCKPT_WITH_PG -I"$PQ" \
+        -o "$work/example" examples/ckpt.c -lpq
+}
+if [ -e "$PQ/libpq-fe.h" ]; then
+    check "so does the command with the store in PostgreSQL" command_pg
+fi
 
 check "the fuzz targets compile without a warning" \
     env CC=gcc sh tests/fuzz/run.sh build
