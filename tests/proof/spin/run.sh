@@ -35,6 +35,12 @@ slow="-DOWNERS=0 -DCLAIMERS=3 -DNE=4 -DDEAD=2 -DSLOW -DMAXV=1"
 giveup="-DOWNERS=1 -DCLAIMERS=2 -DNE=4 -DDEAD=2 -DSLOW -DMAXV=1 -DGIVEUP"
 kept="$two -DKEEP -DMAXV=1"                         # runs that are kept, tried again, pruned
 tight="$two -DFULL -DMAXV=1"                        # the disk is full when a run is to end
+# Where owners exchange names, an owner is taken for dead and there is one
+# claimant; in the second scene the power fails, too. In the third there are an
+# owner and a reader.
+swap="-DOWNERS=1 -DCLAIMERS=1 -DNE=2 -DEXCHANGE"
+cut="$swap -DPOWER"
+read="-DOWNERS=1 -DCLAIMERS=0 -DREADERS=1 -DNE=2 -DMAXV=3"
 
 # check EXPECTED NAME FLAGS...: builds and searches one model; the line and the verdict go into
 # files, for two run at a time.
@@ -44,10 +50,16 @@ check() {
     mkdir -p "$dir" && cd "$dir" || return
     cp "$here/ckpt.pml" .
     verdict=failed states=0 why=
-    # Most broken variants are found at once: the time goes into compiling, so they get the quick
-    # compile.
-    case "$expected $*" in *NE=4*|none*|most*) opt=-O2 ;; *) opt=-O0 ;; esac
+    # Most broken variants are found at once, and some scenes are small: the time goes into
+    # compiling, so they get the quick compile.
+    case "$expected $*" in
+        *NE=2*EXCHANGE*) opt=-O0 ;;
+        *NE=4*|none*|most*) opt=-O2 ;;
+        *) opt=-O0 ;;
+    esac
     store="-DCOLLAPSE -DMEMLIM=$SPIN_MEM" search="-m40000"
+    # A clause "provided" and the reduction do not go together.
+    case "$*" in *POWER*) store="$store -DNOREDUCE" ;; esac
     [ "$expected" != most ] || { store=-DBITSTATE search="-m40000 -w33 -k3 -Q20"; }
     begun=$(date +%s)
     if ! "$SPIN" -a "$@" ckpt.pml >spin.log 2>&1 || [ ! -f pan.c ] || grep -q Error spin.log; then
@@ -91,6 +103,10 @@ all() {
     echo "none  protocol-kept        $kept -DROT"
     echo "none  protocol-tight       $tight"
     echo "none  protocol-giveup      $giveup"
+    echo "none  swap-one             $swap"
+    echo "none  swap-power           $cut"
+    echo "none  swap-read            $read -DEXCHANGE"
+    echo "none  swap-two             $two -DEXCHANGE -DMAXV=1"
     if [ $mode = full ]; then
         echo "most  protocol-four        $four -DRESUME -DLEAN"
         echo "none  protocol-slow-all    $slow -DKEEP -DROT -DFULL -DGIVEUP"
@@ -105,6 +121,25 @@ all() {
         echo "none  protocol-anew-kept   $anew -DKEEP -DFULL"
         echo "none  protocol-aside-two   -DNO_OLD -DOWNERS=0 -DCLAIMERS=2 -DBEGINNERS=1" \
              "-DSWEEPERS=1 -DNE=4 -DMAXV=1"
+        echo "none  swap-two-long        $two -DEXCHANGE"
+        echo "none  swap-three           $three -DEXCHANGE -DMAXV=1"
+        echo "none  swap-kept            $kept -DEXCHANGE -DROT"
+        echo "none  swap-slow            $slow -DRESUME -DEXCHANGE"
+        echo "none  swap-tight           $swap -DFULL -DKEEP"
+        echo "none  swap-giveup          $giveup -DEXCHANGE"
+        echo "none  swap-anew            $anew -DEXCHANGE"
+        echo "none  swap-read-power      $read -DEXCHANGE -DPOWER"
+        echo "none  swap-power-kept      $cut -DKEEP"
+        echo "none  swap-power-two       $two -DEXCHANGE -DPOWER -DMAXV=1"
+        echo "none  read                 $read"
+        # This variant is harmless: a reader goes by seq and sum, and the save is
+        # acknowledged after both.
+        echo "none  swap-before-sync     $cut -DV_SYNC_LATE"
+        # These are limits of the protocol. On a full disk a claimant makes room
+        # around the newest generation of a lower epoch. The owner of that epoch
+        # may not have synced it, and may still exchange the names or remove it.
+        echo "error swap-tight-two       $tight -DEXCHANGE"
+        echo "error swap-tight-power     $cut -DFULL"
         # not the protocol as written, but harmless: the own claim goes before the own generation;
         # a keeper cleans up before its look; a keeper takes its own claim away, as the last thing
         echo "none  claim-before-generation $two -DV_CLAIM_FIRST"
@@ -149,6 +184,26 @@ all() {
     echo "error retry-unfenced       $kept -DV_RETRY_UNFENCED"
     echo "error retry-in-place       $kept -DROT -DV_RETRY_IN_PLACE"
     echo "error prune-stale          $kept -DV_PRUNE_STALE"
+    # A claimant removes a finished run as it has found it, and does not publish
+    # the outcome under its own epoch: an owner below may exchange the names of
+    # what is kept, and a claimant below may have adopted an older generation.
+    echo "error removal-unpublished  $two -DV_REMOVE_DIRECT"
+    echo "error swap-unpublished     $swap -DV_REMOVE_DIRECT"
+    # These are of what is read where owners exchange names,
+    echo "error swap-two-looks       $swap -DV_TWO_LOOKS"
+    echo "error swap-look-if-same    $swap -DV_LOOK_IF_SAME"
+    echo "error read-look-if-same    $read -DEXCHANGE -DV_LOOK_IF_SAME"
+    echo "error swap-newest-by-name  $swap -DV_NEWEST_BY_NAME"
+    echo "error read-newest-by-name  $read -DEXCHANGE -DV_NEWEST_BY_NAME"
+    echo "error swap-torn-counts     $swap -DV_TORN_COUNTS"
+    # and these of what is written and removed there.
+    echo "error swap-newest-written  $swap -DV_NEWEST_WRITTEN"
+    echo "error swap-kept-by-name    $swap -DV_KEPT_BY_NAME"
+    echo "error swap-unsynced        $cut -DV_UNSYNCED"
+    echo "error swap-written-again   $cut -DV_WRITTEN_AGAIN"
+    echo "error swap-unsettled       $cut -DV_UNSETTLED"
+    echo "error swap-discard         $cut -DV_DISCARD_UNSETTLED"
+    echo "error swap-removal         $cut -DV_REMOVAL_UNSYNCED"
     # begin, sweep
     echo "error begin-unlooked       $aside -DV_BEGIN_NO_LOOK"
     echo "error begin-looked-late    $aside -DV_BEGIN_NO_LOOK_BEFORE"
