@@ -3106,7 +3106,6 @@ static int ckpt__fs_replace_older(ckpt_store_fs *fs, ckpt__fs_place *p,
         return 0;
     }
     r = ckpt__fs_sync_run(fs, p);
-    p->unsettled = true;
     return r < 0 ? r : ckpt__fs_name_of_gen(fs, p, gen, name);
 }
 

@@ -15,6 +15,9 @@
     X(a_recovery_needs_at_most_eight_syncs_a_run)                              \
     X(where_another_kernel_can_mount_a_claim_is_synced_before_it_counts)       \
     X(without_promises_for_a_power_cut_nothing_is_synced)                      \
+    X(without_a_generation_a_claim_is_synced_before_lower_ones_go)             \
+    X(an_end_whose_rename_fails_needs_one_sync_more)                           \
+    X(an_end_syncs_what_was_removed_before_the_last_generation_goes)           \
     X(a_save_asks_for_no_times)                                                \
     X(what_stays_is_not_written)                                               \
     X(what_is_added_costs_the_same_at_any_length)                              \
@@ -62,6 +65,8 @@ static struct {
     ckpt_checkpoint last;
     unsigned        calls[SIM_CALLS];       // made since the last count()
     uint64_t        written;                // bytes, likewise
+    unsigned        synced;                 // syncs before heartbeat.1 went
+    unsigned        synced_last;            // and before a generation went last
     sim_call        fails;                  // ... with err, if that is not 0
     unsigned        fails_at, seen;
     int             err;
@@ -75,6 +80,12 @@ static sim_verdict hook(void *user, sim_proc *p, const sim_event *e)
     (void)user, (void)p;
     t.calls[e->call]++;
     t.written += e->call == SIM_WRITE ? e->size : 0;
+    if (e->call == SIM_UNLINK && strcmp(e->name, "heartbeat.1") == 0) {
+        t.synced = t.calls[SIM_SYNC];
+    } else if (e->call == SIM_UNLINK &&
+               strncmp(e->name, "checkpoint.", 11) == 0) {
+        t.synced_last = t.calls[SIM_SYNC];
+    }
     if (t.err != 0 && e->call == t.fails && ++t.seen == t.fails_at) {
         v.action = SIM_FAIL;
         v.err = t.err;
@@ -392,6 +403,61 @@ static void where_another_kernel_can_mount_a_claim_is_synced_before_it_counts(
     CHECK_INT(t.calls[SIM_DATASYNC], 2);
     CHECK_INT(t.calls[SIM_SYNC], 3);
     teardown();
+}
+
+// Else a power cut could leave nothing but a temporary file, which keeps the
+// directory, and which nobody removes.
+static void without_a_generation_a_claim_is_synced_before_lower_ones_go(void)
+{
+    begin(1000);
+    crash();
+    CHECK_INT(other_unlink("checkpoint.1.json"), 0);
+    CHECK_INT(other_unlink("checkpoint.1.prev.json"), 0);
+    count();
+    CHECK_INT(ckpt_sweep(&t.ctx, &t.run, NULL), CKPT_OK);
+    CHECK(sim_find(t.disk, "runs/r-a-run") == NULL);
+    CHECK_INT(t.synced, 1);
+    teardown();
+}
+
+static void an_end_whose_rename_fails_needs_one_sync_more(void)
+{
+    begin(1000);
+    fail(SIM_RENAME, 1, EIO);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK_INT(t.seen, 1);
+    CHECK_INT(t.calls[SIM_SYNC], 3);
+    CHECK(sim_find(t.disk, "runs/r-a-run") == NULL);
+    teardown();
+}
+
+// What was removed since the last sync may come back alone in a power cut.
+static void an_end_syncs_what_was_removed_before_the_last_generation_goes(void)
+{
+    static const char *const left[] = { "heartbeat.1", "checkpoint.1.json",
+                                        ".t.1.x", "bad.1.damaged.json" };
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        char path[64];
+        setup_as(CKPT_STORE_FS_RENAME);
+        CHECK_INT(open_run(), CKPT_OK);
+        crash();
+        ckpt_store_fs_close(&t.fs);
+        CHECK_INT(open_store(&t.fs, t.proc, CKPT_STORE_FS_RENAME,
+                             CKPT_STORE_FS_POWER), CKPT_OK);
+        CHECK_INT(open_run(), CKPT_OK);
+        CHECK_INT(save(1, 'a', 1000), CKPT_OK);
+        CHECK_INT(save(2, 'a', 1000), CKPT_OK);
+        CHECK_INT(save(3, 'a', 1000), CKPT_OK);
+        snprintf(path, sizeof(path), DIR "%s", left[i]);
+        CHECK(sim_find(t.disk, path) == NULL);
+        sim_put(t.disk, path, SIM_FILE, "", 0)->uid = t.proc->uid;
+        count();
+        CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+        CHECK_INT(t.synced_last, 2);    // of the end itself, and this one
+        CHECK_INT(t.calls[SIM_SYNC], 3);
+        CHECK(sim_find(t.disk, "runs/r-a-run") == NULL);
+        teardown();
+    }
 }
 
 static void without_promises_for_a_power_cut_nothing_is_synced(void)
