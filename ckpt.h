@@ -5999,8 +5999,22 @@ static bool ckpt__is_changed(const ckpt__run *run, const ckpt_run_info *info)
            life->now_ms - life->beat_ms < info->beat_age_ms;
 }
 
+// Publishes an outcome under our own epoch, and removes the run (R8). An outcome
+// of an earlier epoch is published once more. Its owner may be paused, and give
+// the file another name while we remove what stands under the old one; and the
+// file may not be on the medium yet. (Variants removal-unpublished and
+// swap-unpublished in tests/proof/spin/run.sh.)
+static ckpt_code ckpt__end_and_remove(ckpt__run *run, ckpt_outcome outcome)
+{
+    ckpt__plan_adopt(run, run->record.attempt, outcome);
+    const ckpt_code rc = ckpt__end(run, outcome, ckpt__publish_now);
+    if (rc == CKPT_ERR_DAMAGED) return CKPT_ERR_BUSY;   // its owner removes it
+    CKPT__TRY(rc);
+    return ckpt__remove_run(run, outcome, &run->place.gen);
+}
+
 // Removes a run that was claimed for removal. It publishes an outcome first:
-// otherwise a later claimant would hand out what is half removed (R8).
+// otherwise a later claimant would hand out what is half removed.
 static ckpt_code ckpt__take_to_remove(ckpt__run *run, ckpt_code judged,
                                       uint32_t purpose)
 {
@@ -6012,11 +6026,8 @@ static ckpt_code ckpt__take_to_remove(ckpt__run *run, ckpt_code judged,
     CKPT__TRY(judged);
     if (prunes && ckpt__is_changed(run, &run->ctx->info)) return CKPT_ERR_BUSY;
     if (rec->section[CKPT__HELD].count > 0) return CKPT_ERR_HELD;
-    if (!ckpt__is_final(rec->outcome)) {
-        ckpt__plan_adopt(run, rec->attempt, CKPT_REMOVED);
-        CKPT__TRY(ckpt__end(run, CKPT_REMOVED, ckpt__publish_now));
-    }
-    return ckpt__remove_run(run, CKPT_REMOVED, &run->place.gen);
+    return ckpt__end_and_remove(run, ckpt__is_final(rec->outcome) ?
+                                     rec->outcome : CKPT_REMOVED);
 }
 
 // Finishes the removal of a run (R8). For the caller there was no such run,
@@ -6024,7 +6035,7 @@ static ckpt_code ckpt__take_to_remove(ckpt__run *run, ckpt_code judged,
 static ckpt_code ckpt__take_half_removed(ckpt__run *run, uint32_t purpose)
 {
     const ckpt_outcome outcome = run->record.outcome;
-    const ckpt_code rc = ckpt__remove_run(run, outcome, &run->place.gen);
+    const ckpt_code rc = ckpt__end_and_remove(run, outcome);
     if (outcome == CKPT_COMPLETED &&            // its work is done in any case
         (rc == CKPT_OK || !(purpose & CKPT__FOR_BEGIN))) {
         return CKPT_FINISHED;
