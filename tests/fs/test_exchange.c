@@ -36,6 +36,7 @@
     X(a_transcript_that_shrinks_leaves_blanks)                                 \
     X(the_way_is_chosen_by_the_file_system_and_by_the_caller)                  \
     X(an_observer_of_an_exchange_finds_both_generations)                       \
+    X(an_owner_that_is_paused_in_its_finish_brings_nothing_back)               \
     X(names_that_never_stand_still_are_busy)                                   \
     X(a_generation_that_is_never_under_a_name_is_stale)                        \
     X(a_record_may_fill_size_max_and_has_its_room_all_the_same)                \
@@ -898,6 +899,107 @@ static ckpt_code query_restless(void)
     const ckpt_code rc = ckpt_query(&ctx, ID, &t.info);
     ckpt_store_fs_close(&fs);
     return rc;
+}
+
+// An owner is paused before the exchange that gives its outcome the name of the
+// newest generation. A claimant reads the outcome, and removes the run. At one
+// moment of that the owner goes on, and at another one a third claimant comes.
+static struct {
+    ckpt_store_fs fs[2];
+    ckpt_ctx      ctx[2];
+    ckpt_run      run[2];
+    sim_proc     *proc[2];
+    ckpt_code     rc[2];
+    unsigned      swaps_at, comes_at;   // moments: removals and renames
+    unsigned      seen;
+    bool          paused;
+} rise;
+
+static ckpt_code take(unsigned i)
+{
+    ckpt_run_desc d;
+    memset(&d, 0, sizeof(d));
+    d.id = ID;
+    d.force = true;
+    return ckpt_open(&rise.ctx[i], &rise.run[i], &d);
+}
+
+static sim_verdict owner_goes_on(void *user, sim_proc *p, const sim_event *e)
+{
+    const sim_verdict v = { SIM_GO, 0, 0 };
+    (void)user;
+    if (e->call != SIM_UNLINK && e->call != SIM_RENAME) {
+        return v;
+    }
+    rise.seen++;
+    if (rise.seen == rise.swaps_at) {
+        sim_proc *owner = other();
+        const int dir = sim_calls()->open(owner, -1, "runs/r-a-run",
+                                          CKPT_FS_DIR);
+        (void)sim_calls()->exchange(owner, dir, "checkpoint.1.json",
+                                    "checkpoint.1.prev.json");
+        sim_kill(owner);
+    }
+    if (rise.seen == rise.comes_at) {
+        p->hook = NULL;
+        rise.rc[1] = take(1);
+        p->hook = owner_goes_on;
+    }
+    return v;
+}
+
+static sim_verdict pauses(void *user, sim_proc *p, const sim_event *e)
+{
+    sim_verdict v = { SIM_GO, 0, 0 };
+    (void)user;
+    if (e->call == SIM_EXCHANGE && !rise.paused) {
+        rise.paused = true;
+        p->hook = NULL;
+        rise.rc[0] = take(0);
+        v.action = rise.seen >= rise.swaps_at ? SIM_FAIL : SIM_GO;
+        v.err = ENOENT;
+    }
+    return v;
+}
+
+static bool a_claimant_removes(unsigned swaps_at, unsigned comes_at)
+{
+    memset(&rise, 0, sizeof(rise));
+    begin(1000);
+    rise.swaps_at = swaps_at;
+    rise.comes_at = comes_at;
+    for (unsigned i = 0; i < 2; i++) {
+        rise.rc[i] = CKPT_ERR_LIVE;
+        rise.proc[i] = other();
+        CHECK_INT(open_store(&rise.fs[i], rise.proc[i], CKPT_STORE_FS_BY_TYPE,
+                             CKPT_STORE_FS_POWER), CKPT_OK);
+        CHECK_INT(init(&rise.ctx[i], &rise.fs[i]), CKPT_OK);
+    }
+    rise.proc[0]->hook = owner_goes_on;
+    t.proc->hook = pauses;
+    (void)!ckpt_finish(&t.run, CKPT_COMPLETED, NULL);
+    t.proc->hook = hook;
+    // A claimant that comes when all is gone begins the id anew.
+    CHECK(rise.rc[0] != CKPT_FINISHED || rise.rc[1] != CKPT_OK ||
+          !rise.run[1].resumed);
+    CHECK(rise.rc[1] != CKPT_FINISHED || rise.rc[0] != CKPT_OK ||
+          !rise.run[0].resumed);
+    for (unsigned i = 0; i < 2; i++) {
+        ckpt_abandon(&rise.run[i]);
+        ckpt_store_fs_close(&rise.fs[i]);
+    }
+    teardown();
+    return rise.seen >= comes_at;
+}
+
+static void an_owner_that_is_paused_in_its_finish_brings_nothing_back(void)
+{
+    unsigned swaps_at = 1, comes_at;
+    do {
+        for (comes_at = swaps_at; a_claimant_removes(swaps_at, comes_at);
+             comes_at++) { }
+    } while (comes_at > swaps_at++);
+    CHECK(swaps_at > 5);
 }
 
 static void names_that_never_stand_still_are_busy(void)
