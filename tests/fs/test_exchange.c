@@ -31,6 +31,7 @@
     X(the_newest_is_known_by_its_seq_under_either_name)                        \
     X(an_exchange_that_fails_loses_nothing)                                    \
     X(damage_of_what_was_acknowledged_is_told)                                 \
+    X(a_rename_that_was_done_in_spite_of_its_error_is_done)                    \
     X(a_full_disk_leaves_the_last_save)                                        \
     X(a_sync_that_fails_is_unsure_and_its_file_is_not_used_again)              \
     X(a_transcript_that_shrinks_leaves_blanks)                                 \
@@ -733,6 +734,41 @@ static void damage_of_what_was_acknowledged_is_told(void)
 }
 
 //--- What goes wrong ----------------------------------------------------------
+
+static sim_verdict says_that_it_failed(void *user, sim_proc *p,
+                                       const sim_event *e)
+{
+    sim_verdict v = { SIM_GO, 0, 0 };
+    (void)user, (void)p;
+    if (e->call == SIM_RENAME && ++t.seen == t.fails_at) {
+        v.action = SIM_FAIL_AFTER;
+        v.err = EIO;
+    }
+    return v;
+}
+
+// A save renames twice: the newest generation keeps the name of the one before
+// it, and then gives way.
+static void a_rename_that_was_done_in_spite_of_its_error_is_done(void)
+{
+    for (unsigned at = 1; at <= 3; at++) {
+        setup();
+        ckpt_store_fs_close(&t.fs);
+        CHECK_INT(open_store(&t.fs, t.proc, CKPT_STORE_FS_RENAME,
+                             CKPT_STORE_FS_POWER), CKPT_OK);
+        CHECK_INT(open_run(), CKPT_OK);
+        CHECK_INT(save(1, 'a', 100), CKPT_OK);
+        t.seen = 0;
+        t.fails_at = at;
+        t.proc->hook = says_that_it_failed;
+        CHECK_INT(save(2, 'b', 100), CKPT_OK);
+        CHECK_INT(t.seen, 2);
+        t.proc->hook = hook;
+        CHECK_INT(load(), CKPT_OK);
+        CHECK_INT(t.last.turn, 2);
+        teardown();
+    }
+}
 
 static void a_full_disk_leaves_the_last_save(void)
 {

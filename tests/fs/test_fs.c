@@ -99,6 +99,8 @@
     X(a_link_that_says_it_worked_and_did_not_is_no_claim)                      \
     X(what_a_claim_says_wrongly_is_not_believed)                               \
     X(a_claim_that_cannot_be_written_is_touched)                               \
+    X(a_claim_whose_name_another_claim_has_is_lost)                            \
+    X(a_beat_by_age_is_written_also_if_it_says_nothing_new)                    \
     X(a_free_lock_proves_death_only_of_a_claim_that_says_locked)               \
     X(lower_claims_go_lowest_first_and_before_all_else)                        \
     X(claims_are_removed_up_to_the_one_that_fails)                             \
@@ -2154,6 +2156,48 @@ static void a_beat_is_the_mtime_of_its_heartbeat(void)
         CHECK(t.info.beat_age_ms >= 0 && t.info.beat_age_ms < 100000);
         teardown();
     }
+}
+
+// Another file has the name of the claim: nobody may hold on to it, nor write
+// into it.
+static void a_claim_whose_name_another_claim_has_is_lost(void)
+{
+    static const char other[] = "{\"claim\":1,\"acked\":               0,"
+                                "\"nonce\":\"another\"}";
+    for (int age = 0; age < 2; age++) {
+        char path[600], now[sizeof(other)] = "";
+        if (begin(age ? CKPT_STORE_FS_AGE : CKPT_STORE_FS_AUTO)) {
+            ckpt_abandon(&t.run);
+            CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+            CHECK_INT(claim(0, 2), CKPT_OK);
+            CHECK_INT(beat(0, 5), CKPT_OK);
+            path_of(path, "r-job/heartbeat.2");
+            CHECK_INT(unlink(path), 0);
+            plant("r-job/heartbeat.2", other);
+            CHECK_INT(beat(0, 6), CKPT_ERR_CLAIM_LOST);
+            const int fd = open(path, O_RDONLY);
+            CHECK_INT(read(fd, now, sizeof(now) - 1), strlen(other));
+            CHECK_STR(now, other);
+            close(fd);
+        }
+        end_claimed();
+    }
+}
+
+// Observers read the clock of the server where owners write what they beat.
+static void a_beat_by_age_is_written_also_if_it_says_nothing_new(void)
+{
+    if (begin(CKPT_STORE_FS_AGE)) {
+        ckpt_abandon(&t.run);
+        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+        CHECK_INT(claim(0, 2), CKPT_OK);
+        plan("touch", "", -EIO, 0, 9);
+        for (int i = 0; i < 3; i++) {
+            CHECK_INT(beat(0, 5), CKPT_OK);
+        }
+        CHECK_INT(t.fault[0].hits, 0);
+    }
+    end_claimed();
 }
 
 static void a_claim_that_cannot_be_written_is_touched(void)
