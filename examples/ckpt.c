@@ -1305,12 +1305,13 @@ static int look_at(const char *id, ckpt_run_info *info, char **buf,
                    ckpt_bytes *record)
 {
     *record = (ckpt_bytes){ NULL, 0 };
-    for (int tries = 0; tries < 8; tries++) {
+    for (int tries = 0; tries < 100; tries++) {
         if (ckpt_query(&base.ctx, id, info) != CKPT_OK) {
             return fail(id, ckpt_last_error(&base.ctx));
         }
         *buf = peek(info, record);
-        if (*buf != NULL || info->seq == 0) return DONE;
+        const bool replaced = info->error.code == CKPT_ERR_STALE;
+        if (*buf != NULL || (info->seq == 0 && !replaced)) return DONE;
     }
     return fail_as(id, CKPT_ERR_BUSY, "it is changing; try again");
 }
