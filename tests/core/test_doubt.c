@@ -53,6 +53,7 @@
     X(a_length_that_cannot_be_checked_is_not_damage)                           \
     X(a_seq_at_its_end_is_refused)                                             \
     X(an_epoch_at_its_end_is_refused)                                          \
+    X(an_owner_whose_generations_are_gone_is_told_so)                          \
     X(a_fenced_store_says_who_lost)                                            \
     X(a_fenced_store_says_who_lost_after_an_unsure_save)
 TEST_SUITE(doubt, LIST)
@@ -1045,6 +1046,19 @@ static void a_fenced_store_says_who_lost(void)
     CHECK_INT(t.fault.count, 0);
     CHECK_INT(save_text(&t.run2, 5, "[]"), CKPT_OK);
     ckpt_abandon(&t.run);
+}
+
+static void an_owner_whose_generations_are_gone_is_told_so(void)
+{
+    setup();
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(save(1), CKPT_ERR_UNSURE);
+    while (job()->gens != NULL) {
+        mem_gen_remove(&t.world, &job()->gens);
+    }
+    CHECK_INT(save(2), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(save(2), CKPT_ERR_NOT_FOUND);     // and it is not lost
 }
 
 // The later owner has removed what the earlier one has to read again.

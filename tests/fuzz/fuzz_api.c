@@ -172,8 +172,10 @@ static bool apply_save(content *c, const change *x)
         c->message_count = x->append_at + x->count;
     }
     c->state = x->state ? x->value : c->state;
-    for (size_t i = 0; (x->messages || x->state) && i < c->effect_count; ) {
-        if (c->effects[i].ended && c->effects[i].turn < x->turn) {
+    // Without messages and state the result may not be in the transcript yet.
+    const uint32_t grace = x->messages || x->state ? 0 : 1;
+    for (size_t i = 0; i < c->effect_count; ) {
+        if (c->effects[i].ended && c->effects[i].turn + grace < x->turn) {
             c->effect_count--;
             memmove(&c->effects[i], &c->effects[i + 1],
                     (EFFECTS - i - 1) * sizeof(fx));
