@@ -201,9 +201,15 @@ all() {
     echo "error swap-kept-by-name    $swap -DV_KEPT_BY_NAME"
     echo "error swap-unsynced        $cut -DV_UNSYNCED"
     echo "error swap-written-again   $cut -DV_WRITTEN_AGAIN"
-    echo "error swap-unsettled       $cut -DV_UNSETTLED"
+    echo "error swap-unsettled       $cut -DKEEP -DV_UNSETTLED"
     echo "error swap-discard         $cut -DV_DISCARD_UNSETTLED"
+    # The last generation goes though what was removed, or exchanged, before it
+    # may come back. The older one is removed by itself; the names are not synced
+    # after a rename that failed.
     echo "error swap-removal         $cut -DV_REMOVAL_UNSYNCED"
+    echo "error swap-end-unsettled   $cut -DV_END_UNSETTLED"
+    echo "error swap-older-unlinked  $cut -DV_OLDER_UNLINKED"
+    echo "error swap-rename-failed   $cut -DV_FAILED_UNSYNCED"
     # begin, sweep
     echo "error begin-unlooked       $aside -DV_BEGIN_NO_LOOK"
     echo "error begin-looked-late    $aside -DV_BEGIN_NO_LOOK_BEFORE"
