@@ -140,6 +140,11 @@ all() {
         # may not have synced it, and may still exchange the names or remove it.
         echo "error swap-tight-two       $tight -DEXCHANGE"
         echo "error swap-tight-power     $cut -DFULL"
+        # And this is one: the last exchange has failed. A reader looks at the
+        # first name, the older generation, and after the rename over it at the
+        # second, nothing. A server loses its power, and the rename: the first
+        # name leads to the older one again, and the reader takes that.
+        echo "error swap-read-outlives   $read -DEXCHANGE -DPOWER -DOUTLIVES"
         # not the protocol as written, but harmless: the own claim goes before the own generation;
         # a keeper cleans up before its look; a keeper takes its own claim away, as the last thing
         echo "none  claim-before-generation $two -DV_CLAIM_FIRST"
