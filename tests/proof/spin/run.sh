@@ -140,6 +140,11 @@ all() {
         # may not have synced it, and may still exchange the names or remove it.
         echo "error swap-tight-two       $tight -DEXCHANGE"
         echo "error swap-tight-power     $cut -DFULL"
+        # And this is one: the last exchange has failed. A reader looks at the
+        # first name, the older generation, and after the rename over it at the
+        # second, nothing. A server loses its power, and the rename: the first
+        # name leads to the older one again, and the reader takes that.
+        echo "error swap-read-outlives   $read -DEXCHANGE -DPOWER -DOUTLIVES"
         # not the protocol as written, but harmless: the own claim goes before the own generation;
         # a keeper cleans up before its look; a keeper takes its own claim away, as the last thing
         echo "none  claim-before-generation $two -DV_CLAIM_FIRST"
@@ -201,9 +206,15 @@ all() {
     echo "error swap-kept-by-name    $swap -DV_KEPT_BY_NAME"
     echo "error swap-unsynced        $cut -DV_UNSYNCED"
     echo "error swap-written-again   $cut -DV_WRITTEN_AGAIN"
-    echo "error swap-unsettled       $cut -DV_UNSETTLED"
+    echo "error swap-unsettled       $cut -DKEEP -DV_UNSETTLED"
     echo "error swap-discard         $cut -DV_DISCARD_UNSETTLED"
+    # The last generation goes though what was removed, or exchanged, before it
+    # may come back. The older one is removed by itself; the names are not synced
+    # after a rename that failed.
     echo "error swap-removal         $cut -DV_REMOVAL_UNSYNCED"
+    echo "error swap-end-unsettled   $cut -DV_END_UNSETTLED"
+    echo "error swap-older-unlinked  $cut -DV_OLDER_UNLINKED"
+    echo "error swap-rename-failed   $cut -DV_FAILED_UNSYNCED"
     # begin, sweep
     echo "error begin-unlooked       $aside -DV_BEGIN_NO_LOOK"
     echo "error begin-looked-late    $aside -DV_BEGIN_NO_LOOK_BEFORE"
