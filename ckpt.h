@@ -5999,11 +5999,11 @@ static bool ckpt__is_changed(const ckpt__run *run, const ckpt_run_info *info)
            life->now_ms - life->beat_ms < info->beat_age_ms;
 }
 
-// Publishes an outcome under our own epoch, and removes the run (R8). An outcome
-// of an earlier epoch is published once more. Its owner may be paused, and give
-// the file another name while we remove what stands under the old one; and the
-// file may not be on the medium yet. (Variants removal-unpublished and
-// swap-unpublished in tests/proof/spin/run.sh.)
+// Publishes an outcome under our own epoch, and removes the run (R8). What says
+// so in an earlier epoch is published once more: the owner of that epoch may be
+// paused, and give its file another name while the remover removes what stands
+// under the old one; and the file may not be on the medium yet. (Variants
+// removal-unpublished and swap-unpublished in tests/proof/spin/run.sh.)
 static ckpt_code ckpt__end_and_remove(ckpt__run *run, ckpt_outcome outcome)
 {
     ckpt__plan_adopt(run, run->record.attempt, outcome);
