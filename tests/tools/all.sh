@@ -38,10 +38,10 @@ limit() {
     part pg limit 290 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} \
         ${STB:+STB="$STB"} test-pg
     part life limit 290 sh tests/tool/storm.sh 10
-    part tool limit 290 sh tests/tool/run.sh
 } &
 part suites limit 290 "$B/run_all"
 part protocol limit 290 sh tests/proof/spin/run.sh quick
+part tool limit 290 sh tests/tool/run.sh
 wait
 
 passed=0 failed=0 p=0 f=0 bad=
