@@ -46,6 +46,7 @@
     X(messages_that_are_cut_off_in_place_are_gone)                             \
     X(a_mark_whose_time_cannot_be_read_proves_nothing)                         \
     X(a_leftover_that_cannot_be_looked_at_is_left)                             \
+    X(a_temporary_file_alone_keeps_no_id)                                      \
     X(a_maker_that_cannot_see_what_it_made_leaves_no_run)                      \
     X(a_directory_that_is_not_seen_under_its_new_name_was_not_renamed)         \
     X(a_close_that_was_interrupted_has_closed)                                 \
@@ -1204,6 +1205,18 @@ static void a_leftover_that_cannot_be_looked_at_is_left(void)
 }
 
 // The claim fails, and then the look at the directory that was made for it.
+// A power cut can leave of a claimant what it had half written, and no claim.
+static void a_temporary_file_alone_keeps_no_id(void)
+{
+    setup();
+    CHECK_INT(sim_calls()->mkdir(other(), -1, "runs/r-a-run"), 0);
+    CHECK(sim_put(t.disk, DIR ".t.3.abcdef", SIM_FILE, "x", 1) != NULL);
+    CHECK_INT(open_run(), CKPT_OK);
+    CHECK(!t.run.resumed);
+    CHECK_INT(save(1, 'a', 100), CKPT_OK);
+    teardown();
+}
+
 static void a_maker_that_cannot_see_what_it_made_leaves_no_run(void)
 {
     for (uint64_t at = 1; at < 6; at++) {
