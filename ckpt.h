@@ -330,7 +330,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_DEPTH,       -26, "JSON is nested too deep")                         \
     X(ERR_GAP,         -27, "append_at is beyond the saved messages")          \
     X(ERR_PHASES,      -28, "too many completed phases for CKPT_PHASES_MAX")   \
-    X(ERR_EFFECTS,     -29, "CKPT_EFFECTS_MAX effects stand; settle some")   \
+    X(ERR_EFFECTS,     -29, "CKPT_EFFECTS_MAX effects stand; settle some")     \
     X(ERR_HELD,        -30, "the run still holds environments, or too many")   \
     X(ERR_RELEASED,    -31, "the environment was released")                    \
     X(ERR_RELEASING,   -32, "the environment is being released")               \

@@ -1301,8 +1301,9 @@ static int ckpt__fs_write(ckpt_store_fs *fs, int fd, const void *bytes,
 // Writes blanks up to an offset. Behind a record only white space may follow.
 static int ckpt__fs_fill(ckpt_store_fs *fs, int fd, uint64_t from, uint64_t to)
 {
-    char blanks[4096];
+    char blanks[1024];
     int r = 0;
+    if (from >= to) return 0;           // most saves in place end as before
     memset(blanks, ' ', sizeof(blanks));
     while (r == 0 && from < to) {
         const uint64_t n = to - from < sizeof(blanks) ? to - from

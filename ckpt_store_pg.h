@@ -1852,6 +1852,7 @@ static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
 {
     const uint32_t chunks = d->stream.count;
     const bool first = p->run == 0;
+    // Several chunks go with the text of a sweep, which then removes nothing.
     const bool sweeps = d->sweep.gone.count > 0 || chunks > 1;
     if (first) {
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->id, strlen(p->id));

@@ -1030,16 +1030,27 @@ static void an_epoch_at_its_end_is_refused(void)
     CHECK_INT(job()->claims->epoch, CKPT_TURN_MAX);
 }
 
-static void a_fenced_store_says_who_lost(void)
+static void begin_fenced(void)
 {
-    ckpt_run_desc d = named("job");
     setup();
     t.mem.base.caps |= CKPT_CAP_FENCED_WRITE;
     t.fault.base.caps |= CKPT_CAP_FENCED_WRITE;
     CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
-    CHECK_INT(save(1), CKPT_OK);
+}
+
+// Another process takes the run from its owner.
+static void take_over(void)
+{
+    ckpt_run_desc d = named("job");
     d.force = true;
     CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_OK);
+}
+
+static void a_fenced_store_says_who_lost(void)
+{
+    begin_fenced();
+    CHECK_INT(save(1), CKPT_OK);
+    take_over();
     CHECK_INT(save(2), CKPT_ERR_CLAIM_LOST);
     fault_plan(&t.fault, FAULT_ALL, 0, FAULT_BEFORE, CKPT_OK);
     CHECK_INT(save(3), CKPT_ERR_CLAIM_LOST);    // without asking again
@@ -1064,18 +1075,12 @@ static void an_owner_whose_generations_are_gone_is_told_so(void)
 // The later owner has removed what the earlier one has to read again.
 static void a_fenced_store_says_who_lost_after_an_unsure_save(void)
 {
-    ckpt_run_desc d = named("job");
-    setup();
-    t.mem.base.caps |= CKPT_CAP_FENCED_WRITE;
-    t.fault.base.caps |= CKPT_CAP_FENCED_WRITE;
-    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    begin_fenced();
     fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
     CHECK_INT(save(1), CKPT_ERR_UNSURE);
-    d.force = true;
-    CHECK_INT(ckpt_resume(&t.ctx2, &t.run2, &d), CKPT_OK);
+    take_over();
     CHECK_INT(save_text(&t.run2, 2, "[2]"), CKPT_OK);
     CHECK_INT(save_text(&t.run2, 3, "[3]"), CKPT_OK);
     CHECK_INT(save(4), CKPT_ERR_CLAIM_LOST);
     CHECK_INT(save(5), CKPT_ERR_CLAIM_LOST);
 }
-

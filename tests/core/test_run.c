@@ -1239,7 +1239,7 @@ static void a_failed_save_does_not_throttle_the_next_one(void)
 {
     begin_throttled(1000, 0);
     CHECK_INT(save(1, NULL, NULL), CKPT_OK);
-    mem_tick(&t.world, 20000);                   // a beat is due, too
+    mem_tick(&t.world, 20000);                  // a beat is due, too
     fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_NO_SPACE);
     CHECK_INT(save(2, NULL, NULL), CKPT_ERR_NO_SPACE);
     CHECK_INT(t.run.beats, 1);                  // S15: no beat without a save

@@ -124,14 +124,21 @@ static ckpt_code open_store(ckpt_store_fs *fs, sim_proc *proc,
     return ckpt_store_fs_open(fs, &d, NULL);
 }
 
-static ckpt_code init(ckpt_ctx *ctx, ckpt_store_fs *fs)
+// size_max: 0 for the default.
+static ckpt_code init_sized(ckpt_ctx *ctx, ckpt_store_fs *fs, int64_t size_max)
 {
     ckpt_desc d;
     memset(&d, 0, sizeof(d));
     d.store = &fs->base;
     d.throttle_ms = CKPT_OFF;
     d.beat_ms = CKPT_OFF;
+    d.size_max = size_max;
     return ckpt_init(ctx, &d);
+}
+
+static ckpt_code init(ckpt_ctx *ctx, ckpt_store_fs *fs)
+{
+    return init_sized(ctx, fs, 0);
 }
 
 static void setup(void)
@@ -753,10 +760,7 @@ static sim_verdict says_that_it_failed(void *user, sim_proc *p,
 static void a_rename_that_was_done_in_spite_of_its_error_is_done(void)
 {
     for (unsigned at = 1; at <= 3; at++) {
-        setup();
-        ckpt_store_fs_close(&t.fs);
-        CHECK_INT(open_store(&t.fs, t.proc, CKPT_STORE_FS_RENAME,
-                             CKPT_STORE_FS_POWER), CKPT_OK);
+        setup_as(CKPT_STORE_FS_RENAME);
         CHECK_INT(open_run(), CKPT_OK);
         CHECK_INT(save(1, 'a', 100), CKPT_OK);
         t.seen = 0;
@@ -1077,13 +1081,8 @@ static void a_record_may_fill_size_max_and_has_its_room_all_the_same(void)
 {
     static const int64_t sizes[] = { 1024, 2048, 64 * 1024 };
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        ckpt_desc d;
-        memset(&d, 0, sizeof(d));
         setup();
-        d.store = &t.fs.base;
-        d.throttle_ms = d.beat_ms = CKPT_OFF;
-        d.size_max = sizes[i];
-        CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+        CHECK_INT(init_sized(&t.ctx, &t.fs, sizes[i]), CKPT_OK);
         CHECK_INT(open_run(), CKPT_OK);
         const size_t full = (size_t)sizes[i] - (size_t)t.run.checkpoint_size;
         for (uint64_t turn = 1; turn < 4; turn++) {
@@ -1103,8 +1102,6 @@ static void a_record_may_fill_size_max_and_has_its_room_all_the_same(void)
 // A file keeps the room that it once had.
 static void a_run_that_has_shrunk_is_whole_under_a_smaller_size_max(void)
 {
-    ckpt_desc d;
-    memset(&d, 0, sizeof(d));
     setup();
     CHECK_INT(open_run(), CKPT_OK);
     for (uint64_t turn = 1; turn < 4; turn++) {
@@ -1114,10 +1111,7 @@ static void a_run_that_has_shrunk_is_whole_under_a_smaller_size_max(void)
         CHECK_INT(save(turn, 'f', 10), CKPT_OK);
     }
     ckpt_abandon(&t.run);
-    d.store = &t.fs.base;
-    d.throttle_ms = d.beat_ms = CKPT_OFF;
-    d.size_max = 1024;
-    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    CHECK_INT(init_sized(&t.ctx, &t.fs, 1024), CKPT_OK);
     CHECK_INT(ckpt_verify(&t.ctx, ID, NULL), CKPT_OK);
     CHECK_INT(open_run(), CKPT_OK);
     CHECK(!t.run.older);
@@ -1204,7 +1198,6 @@ static void a_leftover_that_cannot_be_looked_at_is_left(void)
     teardown();
 }
 
-// The claim fails, and then the look at the directory that was made for it.
 // A power cut can leave of a claimant what it had half written, and no claim.
 static void a_temporary_file_alone_keeps_no_id(void)
 {
@@ -1217,6 +1210,7 @@ static void a_temporary_file_alone_keeps_no_id(void)
     teardown();
 }
 
+// The claim fails, and then the look at the directory that was made for it.
 static void a_maker_that_cannot_see_what_it_made_leaves_no_run(void)
 {
     for (uint64_t at = 1; at < 6; at++) {

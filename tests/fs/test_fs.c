@@ -658,12 +658,18 @@ static ckpt_code set_aside(unsigned p, const ckpt_gen *gen)
 }
 
 // A run "job" that was let go, claimed again by place 0, which has looked.
-static bool begin_claimed(void)
+static bool begin_claimed_by(ckpt_store_fs_liveness liveness)
 {
-    const bool begun = begin(CKPT_STORE_FS_AUTO);
+    const bool begun = begin(liveness);
     ckpt_abandon(&t.run);
     return begun && CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK) &&
-           CHECK_INT(claim(0, 2), CKPT_OK) && CHECK_INT(look(0), CKPT_OK) &&
+           CHECK_INT(claim(0, 2), CKPT_OK);
+}
+
+static bool begin_claimed(void)
+{
+    return begin_claimed_by(CKPT_STORE_FS_AUTO) &&
+           CHECK_INT(look(0), CKPT_OK) &&
            CHECK_INT(t.look.count, 2);          // that of the start, too
 }
 
@@ -1611,7 +1617,6 @@ static void a_file_with_another_head_is_another_generation(void)
     end_claimed();
 }
 
-// A copy under the same name, of another inode and time.
 // Two files with one head are told apart, until one of them has both names.
 static void a_twin_that_is_gone_is_stale(void)
 {
@@ -1637,6 +1642,7 @@ static void a_twin_that_is_gone_is_stale(void)
     end_claimed();
 }
 
+// A copy under the same name, of another inode and time.
 static void a_file_with_the_same_head_is_the_same_generation(void)
 {
     char from[600], to[600], byte;
@@ -1653,17 +1659,23 @@ static void a_file_with_the_same_head_is_the_same_generation(void)
     end_claimed();
 }
 
+// Claims the run that was begun, and notes each step of that.
+static void claim_traced(bool alone)
+{
+    ckpt_abandon(&t.run);
+    CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
+    t.fs.priv.ours_alone = alone;
+    t.steps[0] = '\0';
+    CHECK_INT(claim(0, 2), CKPT_OK);
+}
+
 // A claim says all it has to say, and is locked, before it has its name. Where
 // another kernel can mount the file system, a power cut there does not end the
 // claimant here, so that the claim must be on the medium before it counts.
 static void a_claim_is_whole_before_it_is_seen(void)
 {
     if (begin(CKPT_STORE_FS_LOCKS)) {
-        ckpt_abandon(&t.run);
-        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
-        t.fs.priv.ours_alone = false;
-        t.steps[0] = '\0';
-        CHECK_INT(claim(0, 2), CKPT_OK);
+        claim_traced(false);
         const char *lock = strstr(t.steps, "lock:all ");
         const char *sync = strstr(t.steps, "sync:temp ");
         const char *named = strstr(t.steps, "link:heartbeat.2 ");
@@ -1681,13 +1693,9 @@ static void a_claim_is_synced_with_what_is_published_first(void)
     ckpt_gen gen = { 2, 1, 0 };
     if (begin(CKPT_STORE_FS_LOCKS)) {
         struct stat st;
-        ckpt_abandon(&t.run);
         CHECK(stat(t.runs, &st) == 0);
         t.root = st.st_ino;
-        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
-        t.fs.priv.ours_alone = true;
-        t.steps[0] = '\0';
-        CHECK_INT(claim(0, 2), CKPT_OK);
+        claim_traced(true);
         const char *lock = strstr(t.steps, "lock:all ");
         const char *named = strstr(t.steps, "link:heartbeat.2 ");
         CHECK(lock != NULL && named != NULL && lock < named);
@@ -2166,10 +2174,7 @@ static void a_claim_whose_name_another_claim_has_is_lost(void)
                                 "\"nonce\":\"another\"}";
     for (int age = 0; age < 2; age++) {
         char path[600], now[sizeof(other)] = "";
-        if (begin(age ? CKPT_STORE_FS_AGE : CKPT_STORE_FS_AUTO)) {
-            ckpt_abandon(&t.run);
-            CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
-            CHECK_INT(claim(0, 2), CKPT_OK);
+        if (begin_claimed_by(age ? CKPT_STORE_FS_AGE : CKPT_STORE_FS_AUTO)) {
             CHECK_INT(beat(0, 5), CKPT_OK);
             path_of(path, "r-job/heartbeat.2");
             CHECK_INT(unlink(path), 0);
@@ -2187,10 +2192,7 @@ static void a_claim_whose_name_another_claim_has_is_lost(void)
 // Observers read the clock of the server where owners write what they beat.
 static void a_beat_by_age_is_written_also_if_it_says_nothing_new(void)
 {
-    if (begin(CKPT_STORE_FS_AGE)) {
-        ckpt_abandon(&t.run);
-        CHECK_INT(place(0, "job", CKPT_HOW_FIND), CKPT_OK);
-        CHECK_INT(claim(0, 2), CKPT_OK);
+    if (begin_claimed_by(CKPT_STORE_FS_AGE)) {
         plan("touch", "", -EIO, 0, 9);
         for (int i = 0; i < 3; i++) {
             CHECK_INT(beat(0, 5), CKPT_OK);

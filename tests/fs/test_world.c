@@ -953,20 +953,25 @@ static void an_owner_that_let_go_leaves_no_lock_to_its_child(void)
     end();
 }
 
+static void make_claim_of_another_boot(void)
+{
+    char command[900];
+    snprintf(command, sizeof(command),
+             "sed -i 's/\"boot\":\"./\"boot\":\"x/' '%s'",
+             path("r-job/heartbeat.1"));
+    CHECK_INT(system(command), 0);
+}
+
 // The claim was made in another boot, or on another machine; here its lock is
 // free. Only where no other kernel can have the lock does that prove anything.
 static void a_free_lock_of_another_kernel_proves_nothing(void)
 {
     for (int local = 1; local <= 2; local++) {
         if (begin(local)) {
-            char command[900];
             CHECK_INT(start(), CKPT_OK);
             ckpt_abandon(&t.run);
             CHECK_INT(state(), CKPT_STATE_INTERRUPTED);     // of this boot
-            snprintf(command, sizeof(command),
-                     "sed -i 's/\"boot\":\"./\"boot\":\"x/' '%s'",
-                     path("r-job/heartbeat.1"));
-            CHECK_INT(system(command), 0);
+            make_claim_of_another_boot();
             CHECK_INT(state(), local == 1 ? CKPT_STATE_LIVE
                                           : CKPT_STATE_INTERRUPTED);
             age("r-job/heartbeat.1", -61);
@@ -981,13 +986,9 @@ static void a_free_lock_of_another_kernel_proves_nothing(void)
 static void a_host_that_is_certain_of_its_locks_takes_no_run_of_a_guest(void)
 {
     if (begin(1)) {
-        char command[900];
         CHECK_INT(start(), CKPT_OK);
         ckpt_abandon(&t.run);
-        snprintf(command, sizeof(command),
-                 "sed -i 's/\"boot\":\"./\"boot\":\"x/' '%s'",
-                 path("r-job/heartbeat.1"));
-        CHECK_INT(system(command), 0);
+        make_claim_of_another_boot();
         t.local = 2;
         CHECK_INT(open_store(), CKPT_OK);
         CHECK_INT(state(), CKPT_STATE_LIVE);

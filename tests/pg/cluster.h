@@ -307,6 +307,12 @@ TEST_FN bool cluster_sql(const char *sql)
     return ok;
 }
 
+// Removes all runs.
+TEST_FN bool cluster_empty(void)
+{
+    return cluster_sql("TRUNCATE ckpt_run, ckpt_claim, ckpt_gen, ckpt_chunk");
+}
+
 // The one number that a query gives, -1 if it fails.
 TEST_FN long long cluster_number(const char *sql)
 {

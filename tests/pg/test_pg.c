@@ -39,8 +39,7 @@ static bool ready(void)
         .conninfo = cluster_conninfo(), .create = true
     };
     return CHECK_INT(ckpt_store_pg_open(&t.pg, &desc, &t.err), CKPT_OK) &&
-           CHECK(cluster_sql("TRUNCATE ckpt_run, ckpt_claim, ckpt_gen, "
-                             "ckpt_chunk"));
+           CHECK(cluster_empty());
 }
 
 static void done(void)
@@ -1142,8 +1141,7 @@ static void a_claimant_is_told_that_an_acknowledged_save_is_missing(void)
         CHECK_INT(ckpt_load(&next, &last, t.buf, sizeof(t.buf)), CKPT_OLDER);
         CHECK_INT(last.messages.len, 3);
         ckpt_abandon(&next);
-        CHECK(cluster_sql("TRUNCATE ckpt_run, ckpt_claim, ckpt_gen, "
-                          "ckpt_chunk"));
+        CHECK(cluster_empty());
     }
     done();
 }
@@ -1178,8 +1176,7 @@ static void rows_that_were_changed_are_damaged(void)
         CHECK_INT(rc, CKPT_OLDER);      // the one before has no chunks
         CHECK_INT(last.messages.len, 2);
         ckpt_abandon(&t.run);
-        CHECK(cluster_sql("TRUNCATE ckpt_run, ckpt_claim, ckpt_gen, "
-                          "ckpt_chunk"));
+        CHECK(cluster_empty());
     }
     done();
 }

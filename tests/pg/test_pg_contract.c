@@ -38,7 +38,7 @@ static ckpt_store *pg_make(void *user)
         return NULL;
     }
     ckpt_store *s = pg_process(user, 0);
-    CHECK(cluster_sql("TRUNCATE ckpt_run, ckpt_claim, ckpt_gen, ckpt_chunk"));
+    CHECK(cluster_empty());
     return s;
 }
 

@@ -50,8 +50,7 @@ static bool ready(void)
     if (!CHECK_INT(ckpt_store_pg_open(&u.pg, &desc, &err), CKPT_OK) ||
         !CHECK_INT(ckpt_init(&u.ctx, &(ckpt_desc){
             .store = &u.pg.base, .throttle_ms = CKPT_OFF }), CKPT_OK) ||
-        !CHECK(cluster_sql("TRUNCATE ckpt_run, ckpt_claim, ckpt_gen, "
-                           "ckpt_chunk"))) {
+        !CHECK(cluster_empty())) {
         return false;
     }
     bool made = begin(&u.held, "held", false) && begin(&run, "kept", false) &&

@@ -161,7 +161,9 @@ check "show --raw is the whole checkpoint" each raw.txt show --raw
 check "export writes the checkpoint" each export.txt export
 check "verify reads each run" each verify.txt verify
 # Runs come in the order of the directory, which the file system chooses.
-verify_all() { { say -C runs verify | normal | sort; say -C runs metrics; } | same all.txt; }
+verify_all() {
+    { say -C runs verify | normal | sort; say -C runs metrics; } | same all.txt
+}
 check "verify reads all runs, and metrics counts them" verify_all
 plain() {
     ckpt -C runs ls -q >out

@@ -154,11 +154,9 @@ static int tries(void)
     return a.storm ? STORM_TRIES : TRIES;
 }
 
-// Makes all heartbeats of its own runs old: whoever died, or failed, between
-// its claim and its first save is waited for otherwise.
-static void be_patient(void)
+// Visits the files in the directories of its own runs whose names begin so.
+static void each_file(const char *prefix, void (*visit)(int dir, const char *))
 {
-    const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
     DIR *root = opendir(a.dir);
     for (struct dirent *r; root != NULL && (r = readdir(root)) != NULL; ) {
         const bool own = strncmp(r->d_name, "r-", 2) == 0 &&
@@ -167,8 +165,8 @@ static void be_patient(void)
             openat(dirfd(root), r->d_name, O_RDONLY | O_DIRECTORY);
         DIR *run = fd < 0 ? NULL : fdopendir(fd);
         for (struct dirent *f; run != NULL && (f = readdir(run)) != NULL; ) {
-            if (strncmp(f->d_name, "heartbeat.", 10) == 0) {
-                (void)utimensat(fd, f->d_name, old, 0);
+            if (strncmp(f->d_name, prefix, strlen(prefix)) == 0) {
+                visit(fd, f->d_name);
             }
         }
         if (run != NULL) {
@@ -178,6 +176,19 @@ static void be_patient(void)
     if (root != NULL) {
         closedir(root);
     }
+}
+
+static void make_old(int dir, const char *name)
+{
+    const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+    (void)utimensat(dir, name, old, 0);
+}
+
+// Makes all heartbeats of its own runs old: whoever died, or failed, between
+// its claim and its first save is waited for otherwise.
+static void be_patient(void)
+{
+    each_file("heartbeat.", make_old);
 }
 
 // The run is in the hands of one who died, or of a sweep.
@@ -921,32 +932,17 @@ static bool is_torn(int fd)
     return ckpt_crc32c(is, bytes + at + digits, head - at - digits) != sum;
 }
 
-// Counts the files of generations that a cut has torn.
-static void count_torn(void)
+// What a cut has torn, of the files of generations.
+static struct { unsigned torn, all; } files;
+
+static void count_torn(int dir, const char *name)
 {
-    unsigned torn = 0, all = 0;
-    DIR *root = opendir(a.dir);
-    for (struct dirent *r; root != NULL && (r = readdir(root)) != NULL; ) {
-        const int fd = strncmp(r->d_name, "r-", 2) != 0 ? -1 :
-            openat(dirfd(root), r->d_name, O_RDONLY | O_DIRECTORY);
-        DIR *run = fd < 0 ? NULL : fdopendir(fd);
-        for (struct dirent *g; run != NULL && (g = readdir(run)) != NULL; ) {
-            const int gen = strncmp(g->d_name, "checkpoint.", 11) != 0 ? -1 :
-                openat(fd, g->d_name, O_RDONLY);
-            all += gen >= 0;
-            torn += gen >= 0 && is_torn(gen);
-            if (gen >= 0) {
-                close(gen);
-            }
-        }
-        if (run != NULL) {
-            closedir(run);
-        }
+    const int fd = openat(dir, name, O_RDONLY);
+    if (fd >= 0) {
+        files.all++;
+        files.torn += is_torn(fd);
+        close(fd);
     }
-    if (root != NULL) {
-        closedir(root);
-    }
-    printf("%u of %u files torn\n", torn, all);
 }
 
 static bool no_wreck(void *user, const ckpt_run_info *info)
@@ -965,7 +961,8 @@ static void check(const char *marks)
     uint32_t wreck = CKPT_STATE_UNREADABLE | CKPT_STATE_FOREIGN |
                      CKPT_STATE_NEWER | CKPT_STATE_LIVE | CKPT_STATE_STALLED;
     wreck |= a.power ? CKPT_STATE_DAMAGED : 0U;
-    count_torn();
+    each_file("checkpoint.", count_torn);
+    printf("%u of %u files torn\n", files.torn, files.all);
     be_patient();
     if (ckpt_scan(&a.ctx, wreck, no_wreck, NULL) != CKPT_OK ||
         ckpt_sweep(&a.ctx, &a.run, NULL) != CKPT_OK) {

@@ -7,10 +7,10 @@
     error, and demands of the library what must hold then: a new run says that
     the store is full, by that error, and so does a save, unless it goes into
     files that are there; what was acknowledged last still is there; a beat
-    works. Then it removes what it filled, or, if there is a
-    file to wait for, says "full" and waits until raised is there: saves, loads
-    and a finish work again, and a fresh store finds what was saved. Prints what
-    is wrong; exits with 0 if nothing is.
+    works. Then it removes what it filled, or, if there is a file to wait for,
+    says "full" and waits until raised is there: saves, loads and a finish work
+    again, and a fresh store finds what was saved. Prints what is wrong; exits
+    with 0 if nothing is.
 */
 #define _XOPEN_SOURCE 700
 
