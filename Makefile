@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # ckpt needs no build: copy the headers. This file is for the static library,
 # the examples and the tests. Set your own values on the command line:
 #

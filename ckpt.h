@@ -208,7 +208,7 @@
 
     LICENSE
     =======
-    MIT-0, see the end of the file.
+    SPDX-License-Identifier: MIT-0, see the end of the file.
 */
 #ifndef CKPT_H
 #define CKPT_H

@@ -95,7 +95,7 @@
 
     LICENSE
     =======
-    MIT-0, see the end of ckpt.h.
+    SPDX-License-Identifier: MIT-0, see the end of ckpt.h.
 */
 #if defined(_WIN32)
     #error "ckpt_store_fs.h needs POSIX and does not run on Windows: give \

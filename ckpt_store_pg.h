@@ -60,7 +60,7 @@
 
     LICENSE
     =======
-    MIT-0, see the end of ckpt.h.
+    SPDX-License-Identifier: MIT-0, see the end of ckpt.h.
 */
 #ifdef CKPT_STORE_PG_IMPLEMENTATION
     #if !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE) && \

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     agent.c -- an agent that reads texts, survives kill -9, and needs no model
 

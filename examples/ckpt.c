@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     ckpt.c -- the command: looks at runs, checks them, and cleans up
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     demo.c -- kills an agent again and again, and looks whether it minds
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     fleet.c -- workers on any number of machines, over one database
 

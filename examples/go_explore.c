@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     go_explore.c -- finds a treasure by coming back to where it has been
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     supervisor.c -- keeps workers at work, and minds neither their death nor
                     its own

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     workspace.h -- an environment that is a directory tree
 

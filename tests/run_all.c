@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // All suites in one program: run_all [-v] [part of "suite.test"].
 #define TEST_SUITES(X)                                                         \
     X(json)                                                                    \

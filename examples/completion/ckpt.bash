@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # Completion of ckpt(1) for bash.
 _ckpt()
 {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # Completion of ckpt(1) for fish.
 set -l commands ls top show why watch verify metrics report export retry rm \
     prune sweep help

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # dist.sh -- the archive of a release: sh examples/packaging/dist.sh VERSION DIR
 #
 # DIR gets ckpt-VERSION.tar.gz, with a copy of stb_sprintf.h in it, its bill of

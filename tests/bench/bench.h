@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     bench.h -- what the benchmarks share
 

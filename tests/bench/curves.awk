@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # curves.awk -- draws figures of the benchmarks (bench.h) as SVG
 #
 #     awk -v picture=cost|bytes [-v place=ext4] -f tests/bench/curves.awk \

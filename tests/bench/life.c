@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     life.c -- what a run costs besides its saves: beginnings, ends, tool calls,
     resumes, recovery, beats, scans

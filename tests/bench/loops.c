@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     loops.c -- the inner loops beside those of good libraries
 

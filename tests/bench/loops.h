@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // loops.h -- the inner loops of ckpt, compiled twice: as they are here, and
 // portable, without vectors and the instruction for sums
 #ifndef LOOPS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // loops_ckpt.c -- one of the two copies of ckpt; -DLOOPS= says its name
 #include "loops.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     main.c -- bench [-q] [-p place] [-d device] [-t table] -o figures directory
               bench -i whole|added size variant directory

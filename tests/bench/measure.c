@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     measure.c -- clocks, the counters of the block device, system calls
 */

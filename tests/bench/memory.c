@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     memory.c -- what a save needs besides the memory that its caller has
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     resumes.c -- what a run costs that is resumed for ever
 

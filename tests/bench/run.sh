@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # run.sh -- all benchmarks: sh tests/bench/run.sh [keep]
 #
 # As root it makes file systems of its own (FS: ext4 xfs; also btrfs), each on a

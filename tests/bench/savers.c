@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     savers.c -- ckpt beside what people use instead
 

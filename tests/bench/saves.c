@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     saves.c -- what one save costs, by kind of saver and length of transcript
 

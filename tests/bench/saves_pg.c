@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // saves_pg.c -- what a save in PostgreSQL costs, beside bare statements
 //
 //     bench_pg [rounds]                                   (400)

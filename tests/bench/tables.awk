@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # tables.awk -- prints the figures of the benchmarks (bench.h) as tables
 #
 #     awk [-v form=markdown] -f tests/bench/tables.awk figures.tsv

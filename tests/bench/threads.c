@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     threads.c -- 16 threads save as fast as they can, each a run of its own
 */

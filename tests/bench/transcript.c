@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     transcript.c -- transcripts of any length
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     turns.c -- a whole run: it is saved after each turn, and ends at 4 MiB
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // What a store says is not believed before it was checked: values at their
 // ends, ranges that are gone or short, damaged generations, looks that fail.
 #include "strange.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // test_effect.c -- names and effects: which text names what, what a tool call
 // is told, and what becomes of it when a save failed or is missing
 #include "strange.h"

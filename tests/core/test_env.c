@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // test_env.c -- environments, the janitor, and what a run holds
 //
 // Ids in comments name the behaviour or the test of the source systems that a

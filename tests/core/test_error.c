@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // test_error.c -- errors: each code that a call returns says what it is about,
 // in the words of whoever knows best: the store, the check of an argument, or,
 // where nobody has named it, the code

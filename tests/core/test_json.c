@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // The JSON writer, reader and validator: what RFC 8259 and RFC 3629 say, and
 // what the header says beyond them.
 #include "ckpt.h"

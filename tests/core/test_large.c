@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // A transcript of 4 MiB on a real file system. That its saves need no memory of
 // their own follows from the form checks: no heap, and a bounded stack.
 #define _XOPEN_SOURCE 700

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // What other processes do between two calls of a claimant, a finisher, a
 // retrier or a pruner; and owners of whom little is known.
 #include "strange.h"

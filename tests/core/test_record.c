@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // The record on disk: which bytes are a checkpoint and which are not, what
 // planted files do, and that files of a released format load for ever.
 #define _POSIX_C_SOURCE 200809L

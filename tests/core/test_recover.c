@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // Recovery: what is handed out, to whom, and how often; what a resume knows;
 // what an observer sees, and that looking changes nothing.
 //

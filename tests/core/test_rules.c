@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // The rules, and the small functions below everything, which the public
 // interface does not show one by one. This file has its own static copy of the
 // library, and so sees them.

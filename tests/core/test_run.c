@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // Runs, from the outside: everything that ckpt.h says about begin, resume,
 // save, load, beat, phases, effects, finish and execute, over a store in
 // memory whose clock stands still.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // What the file store relies on its calls of the system for, each on the real
 // thing: syncs, exclusive creation, links not followed, locks, modes, and what
 // is known of a process.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // test_exchange.c -- publishing by exchange: what a save costs, when a file is
 // written in place, and how the newest generation is found
 #include "simdisk.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // What the store of files does where its system fails it, where somebody else
 // has been in its directories, and where a limit is reached: the cases that no
 // other suite comes to.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // Opening a store of files, and the directories that it must refuse or bear:
 // each gives its own code and a sentence, leaves what is there as it is, and
 // works again once the cause is gone.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // What file systems, snapshots, cleaners and other programs do to a store, and
 // no disk of a test does by itself: inodes that are made up, link counts that
 // say something else, foreign files, directories under names of the store, a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // fuzz.h -- what the fuzz targets share
 //
 // A target is one file that defines fuzz_one(). With -fsanitize=fuzzer it is

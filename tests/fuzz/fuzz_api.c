@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // fuzz_api.c -- sequences of calls, with faults, next to a model
 //
 // The input is a list of calls on one run, and of things that happen: the k-th

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // fuzz_dir.c -- whatever lies about in the directories of a store
 //
 // The input says what stands where: names, kinds, owners, contents, some of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // fuzz_id.c -- the encoding of run ids in directory names
 //
 // Every id has one name, every name at most one id, no two names differ only

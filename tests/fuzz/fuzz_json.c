@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // fuzz_json.c -- the JSON reader and writer, next to those of jansson
 //
 // The whole input is tried as JSON, and as orders to the writer. Where the two

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // fuzz_record.c -- the decoder of checkpoints
 //
 // A run with one checkpoint and a dead owner; the input decides what stands in

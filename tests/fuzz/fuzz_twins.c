@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // fuzz_twins.c -- the loops that are made for speed, next to their slow twins
 //
 // The first byte says where things are cut. The rest is summed, skipped over,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // jsonsuite.c -- ckpt_json_check() over the files of a JSON test suite
 //
 // Of a file whose name begins with y_ it must accept the content, of one with

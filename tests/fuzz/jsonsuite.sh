@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # jsonsuite.sh -- the JSON reader over the public JSON test suite
 #
 #     sh tests/fuzz/jsonsuite.sh DIRECTORY

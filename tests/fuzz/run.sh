@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # run.sh -- builds and runs the fuzz targets
 #
 #     sh tests/fuzz/run.sh SECONDS [target]   each for that long (clang)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // cluster.h -- a PostgreSQL server of the test's own
 //
 //     if (!cluster_start()) TEST_SKIP("there is no PostgreSQL server");

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # fleet.sh -- examples/fleet.c on three hosts, one of which dies and one of which
 # is cut off
 #

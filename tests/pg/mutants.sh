@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # mutants.sh -- variants of the store in PostgreSQL that lose saves or let two
 # owners write: each must fail a test
 #

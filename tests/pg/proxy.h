@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // proxy.h -- stands between a client and a server of PostgreSQL, and fails
 //
 //     proxy_start(cluster.dir, 5432);     // of the server behind it

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # run.sh -- all tests of the store in PostgreSQL: "make test-pg"
 #
 # CKPT_LONG=yes makes the rounds many, and tries every variant of the store that

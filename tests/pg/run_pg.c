@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // The suites over PostgreSQL in one program: run_pg [-v] [part of a name].
 #if !defined(_GNU_SOURCE)
     #define _GNU_SOURCE

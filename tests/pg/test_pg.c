@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // What only a database can do to a store: be killed, be cut off, be slow, wait
 // for a lock, refuse. CKPT_LONG=yes makes the rounds many.
 #if !defined(_GNU_SOURCE)

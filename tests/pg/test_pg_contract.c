@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // The contract of a store, over PostgreSQL.
 #if !defined(_GNU_SOURCE)
     #define _GNU_SOURCE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # coverage.awk -- the outcomes of conditions that no test reaches
 #
 #     awk -v table=tests/proof/coverage.txt -f tests/proof/coverage.awk \

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # coverage.sh -- every outcome of every condition of both headers is reached by
 # the suites, or stands in tests/proof/coverage.txt with the reason why it cannot be
 #

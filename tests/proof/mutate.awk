@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # mutate.awk -- the headers with mutations of tests/proof/mutants.txt
 #
 #     awk -f mutate.awk LIST HEADER...                        lists the mutants

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // All tests as tests/proof/mutate.sh runs them, each in a child of its own:
 //
 //     mutate_run          runs all; prints for each how long it took in

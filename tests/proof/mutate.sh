@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # mutate.sh -- proves that the tests bite: the safety lines of the headers are
 # changed, one at a time, and the suites must turn red
 #

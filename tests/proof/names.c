@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     names.c -- an owner, and one who asks for its run, in other namespaces
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # names.sh -- owners and claimants in other namespaces: sh tests/proof/names.sh
 #
 #     sh tests/proof/names.sh [time pid container]

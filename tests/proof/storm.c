@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     storm.c -- many processes, many kills, and a ledger that forgets nothing
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     storm_explore.c -- kills examples/go_explore.c 200 times, and looks
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // Crashes: after every system call of every operation the power is cut, in
 // every way a disk may take it, and the next boot must find what was promised.
 //

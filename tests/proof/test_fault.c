@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // Faults: the k-th system call of every public call fails, for every k, before
 // its effect or after it, once or for ever. The code that is returned must be
 // the truth, nothing may leak, and work goes on when the fault is gone.

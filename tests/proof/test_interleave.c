@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // Owners at work on one run at the same time: one is stopped at a system call,
 // others claim the run by force and work, then it goes on. Every schedule is
 // chosen, not met by chance: the owners are threads, and only the one that has

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // contract.h -- what every store of ckpt.h must do, as a test suite
 //
 // Whoever writes a store says in one table how to make one and what is to be

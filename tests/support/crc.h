@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // crc.h -- a second opinion on the sums of ckpt: CRC-32C, a bit at a time
 #ifndef CRC_H
 #define CRC_H

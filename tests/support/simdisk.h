@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // simdisk.h -- a disk in memory behind ckpt_fs_calls, that can lose its power
 //
 // It keeps two states: what programs see, and what would survive a power cut.

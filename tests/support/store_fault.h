@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // store_fault.h -- a store around another one, whose calls fail when told to
 //
 //     store_fault f;

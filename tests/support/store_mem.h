@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // store_mem.h -- a store in memory, for tests, and as an example of a store
 //
 //     mem_world world;                        // what all processes share

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // store_small.h -- the smallest complete store: 32 KiB of memory, no heap
 //
 // For a memory that a reset leaves alone, such as a RAM with a battery; and to

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // strange.h -- a run over a store in memory that can be told what to say: a
 // test may change its answers, its owners may seem to be gone, and another
 // process may do something between two calls

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // temp_dir.h -- a directory for a test, in TMPDIR or /tmp, and its removal
 //
 //     char dir[256];

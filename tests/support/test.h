@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // test.h -- the test harness: one program, many suites, no framework
 //
 // A test is a function named by the sentence it proves; a suite is a file:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // The contract of a store, over every store there is.
 #if !defined(_POSIX_C_SOURCE) && !defined(__APPLE__) && !defined(__FreeBSD__)
     #define _POSIX_C_SOURCE 200809L

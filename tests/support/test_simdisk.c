@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // The simulated disk itself: that it behaves as a disk while it has power, and
 // that it shows every state it may be in afterwards, and no other.
 #include "simdisk.h"

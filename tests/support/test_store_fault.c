@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // The store that fails when told to, and what the core's tests rely on: that a
 // fault before a call has no effect, and one after it has all of it.
 #include "crc.h"

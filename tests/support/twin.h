@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // twin.h -- the loops that are made for speed, and their slow twins
 //
 // Needs the implementation of ckpt.h before it. A twin goes byte by byte, and

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # install.sh -- what is installed can be used, in every usual way
 #
 #     sh tests/tool/install.sh

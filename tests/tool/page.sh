@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # page.sh -- the page of "ckpt report" in a browser
 #
 #     sh tests/tool/page.sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # run.sh -- the command ckpt on every state of a run, against golden files
 #
 #     sh tests/tool/run.sh [update]

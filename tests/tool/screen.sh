@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # screen.sh -- the command ckpt on a terminal of 80 columns
 #
 #     sh tests/tool/screen.sh

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     states.c -- makes a store with a run in every state, and holds it
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # storm.sh -- the command ckpt in the middle of the storm "life"
 #
 #     sh tests/tool/storm.sh [SECONDS]

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # all.sh -- every test, whatever fails, and one count at the end: "make test"
 #
 # Its parts run in two lanes at a time; what a part has printed is shown when it

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # shellcheck disable=SC2034,SC2154
 # check.sh -- read by the scripts that check: ". tests/tools/check.sh". They say
 # in $work where the log goes, and may say in $filter, afterwards, which

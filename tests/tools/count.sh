@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # shellcheck disable=SC2034
 # count.sh -- read by the scripts that add up counts: ". tests/tools/count.sh"
 

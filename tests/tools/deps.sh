@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
 #
 # WHAT is demo, test, fuzz (with the fuzzers), coverage or all (with the

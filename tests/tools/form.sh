@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # form.sh -- the form of the headers and of the documentation
 #
 #     sh tests/tools/form.sh [part of a check's sentence]
@@ -657,6 +658,17 @@ comments_once() {
          END { exit bad }' ckpt.h ckpt_store_fs.h ckpt_store_pg.h
 }
 check "no comment says a line twice" comments_once
+
+# Of what others may copy alone. The licence itself needs none, and neither do
+# inputs and outputs of tests.
+licence_lines() {
+    find ./*.h README.md Makefile .ci .editorconfig examples tests -type f \
+        ! -path '*/corpus/*' ! -path '*/data/*' ! -path '*/golden/*' |
+        xargs grep -L 'SPDX-License-Identifier: MIT-0' >"$work/found"
+    cat "$work/found"
+    [ ! -s "$work/found" ]
+}
+check "every file names its licence" licence_lines
 
 scripts() {
     shellcheck -s sh -S warning -e SC1091 tests/run_all .ci/run tests/*/*.sh \

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # machines.sh -- the suites with every compiler, processor and watcher there is
 #
 #     sh tests/tools/machines.sh [part of a line ...]

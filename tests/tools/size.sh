@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # size.sh -- how large the core is on a Cortex-M4, and other figures
 #
 # Fails when the code and the constants of the core, without ckpt_prune() and

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # state.sh -- what a result depends on, as a name; to be read in with "."
 #
 # state_of FILE...: a name for the contents of files. Of C it is the code

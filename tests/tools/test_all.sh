@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # test_all.sh -- everything this machine allows, and one table: "make test-all"
 #
 # What make test runs, then the long forms: all storms, namespaces, real disks,

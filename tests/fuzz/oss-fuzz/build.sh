@@ -1,4 +1,5 @@
 #!/bin/bash -eu
+# SPDX-License-Identifier: MIT-0
 # build.sh -- builds the fuzz targets for OSS-Fuzz, each with its corpus
 #
 # OSS-Fuzz sets SRC, OUT, CC, CFLAGS and LIB_FUZZING_ENGINE. "sh

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # check.sh -- builds as OSS-Fuzz does, and runs each target on its corpus
 #
 #     sh tests/fuzz/oss-fuzz/check.sh

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     agent.c -- a scripted session over the real library, and its judge
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     crash.c -- one state that a power cut could have left
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     cutdisk.c -- a disk with a volatile cache, and a power cut in it
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     full.c -- a run on a file system, or under a quota, that becomes full
 

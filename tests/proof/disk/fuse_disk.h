@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // fuse_disk.h -- a FUSE file system with two files: disk, the bytes of an
 // image, for a loop device; and mark, where a program says what was
 // acknowledged to it. What becomes of writes, flushes and marks is up to who

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     life.c -- the life of a run on whatever file system a directory is on
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // log.h -- what logdisk.c writes and crash.c reads: entries, each followed by
 // the bytes of a write or of a mark
 #ifndef LOG_H

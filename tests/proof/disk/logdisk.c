@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     logdisk.c -- a disk that writes down everything that is done to it
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # shellcheck shell=sh disable=SC2154
 # mounts.sh -- the part "mounts" of run.sh, which reads it: life.c on file
 # systems of this kernel, over FUSE, and on each quirk of quirkfs.c

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     quirkfs.c -- a FUSE file system that passes everything on, but for one quirk
 

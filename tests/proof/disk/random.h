@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // random.h -- the same numbers everywhere from the same seed
 #ifndef RANDOM_H
 #define RANDOM_H

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # run.sh -- real file systems, real limits, real kills: sh tests/proof/disk/run.sh
 #
 #     sh tests/proof/disk/run.sh [block|cut|limits|kill|errors|mounts|vm ...]

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # Model checks of the protocol: sh tests/proof/spin/run.sh [quick|full]
 #
 # The designed protocol must have no error in any scene, every broken variant must have one, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # choices.awk -- statements that have more than one ?:
 #
 #     awk -f choices.awk SOURCE...

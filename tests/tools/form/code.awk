@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # code.awk -- C without its comments, or with -v comments=1 the comments alone
 #
 # Line numbers stay: what is left out leaves an empty line.

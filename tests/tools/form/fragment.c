@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // fragment.c -- what a piece of code in the README needs around it
 //
 // form.sh takes each piece out of README.md, as fragment.inc. Pieces that

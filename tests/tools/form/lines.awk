@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # lines.awk -- code lines of a header: those that are neither empty nor comment
 #
 #     awk -v most=4550 -f lines.awk HEADER

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # stack.awk -- the deepest stack of a file, from gcc -fcallgraph-info=su
 #
 #     awk -v max=1024 -f stack.awk ckpt.h core.ci

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 // steps.c -- what the STEP BY STEP code of the manual needs around it
 //
 // form.sh takes that code out of ckpt.h, as steps.inc. The agent takes two

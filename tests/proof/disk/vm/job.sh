@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # job.sh -- what the machine of vm.sh runs: LIFE, the program of life.c, on file
 # systems that the host's kernel lacks, SYSTEMS, and then it switches itself off
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT-0
 # shellcheck shell=sh disable=SC2154
 # vm.sh -- the part "vm" of run.sh, which reads it: life.c on file systems that
 # this kernel lacks
