@@ -10,11 +10,12 @@
     examples/demo.c proves it.
 
         cc -std=c99 -I. -I/usr/include/stb -o build/agent examples/agent.c
-        build/agent [-r runs] [-o report] [path ...]
+        build/agent [-v] [-r runs] [-o report] [path ...]
 
     Where a real agent asks a language model, this one has a fixed plan. What
     belongs to ckpt is the same: see "Checkpoints", "Turns" and "The run".
 
+    With -v it says of each tool call when it runs and when it has ended.
     A run that is complete is kept as done: one more start reads nothing again.
     Remove the directory of runs to begin anew.
 
@@ -91,6 +92,7 @@ static const char *const field_names[FIELDS] = {
 
 typedef struct agent {
     ckpt_run   run;
+    bool       verbose;
     ckpt_json  fresh;                   // messages that no save has sent yet
     int64_t    state[FIELDS];
 
@@ -334,8 +336,17 @@ static bool call(agent *a, const char *id, const ckpt_save_desc *save,
     case CKPT_EFFECT_NEW:
         break;
     }
-    return run_tool(a, t, files, a->output_buf, buf, result)
-        && check(a, ckpt_effect_end(&a->run, id, *result), id);
+    if (a->verbose) {
+        printf("  %-16s runs\n", id);
+    }
+    if (!run_tool(a, t, files, a->output_buf, buf, result)
+        || !check(a, ckpt_effect_end(&a->run, id, *result), id)) {
+        return false;
+    }
+    if (a->verbose) {
+        printf("  %-16s ended\n", id);
+    }
+    return true;
 }
 
 // One turn: the model asks for calls, they are made, their results become
@@ -609,12 +620,16 @@ int main(int argc, char **argv)
     ckpt_store_fs fs;
     ckpt_ctx      ctx;
     ckpt_error    error;
-    for (int c; (c = getopt(argc, argv, "r:o:")) != -1;) {
-        if (c == '?') {
-            fprintf(stderr, "usage: agent [-r runs] [-o report] [path ...]\n");
+    for (int c; (c = getopt(argc, argv, "vr:o:")) != -1;) {
+        switch (c) {
+        case 'v': a.verbose = true; break;
+        case 'r': runs = optarg; break;
+        case 'o': path = optarg; break;
+        default:
+            fprintf(stderr, "usage: agent [-v] [-r runs] [-o report] "
+                            "[path ...]\n");
             return 1;
         }
-        *(c == 'r' ? &runs : &path) = optarg;
     }
     for (; optind < argc && len < sizeof(roots); optind++) {
         len += (size_t)snprintf(roots + len, sizeof(roots) - len, "%s%s",
