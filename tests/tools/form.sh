@@ -484,8 +484,9 @@ readme() {
         fi
         # what a piece declares and leaves to the reader is unused
         # shellcheck disable=SC2086
-        gcc $pedantic -Wno-unused $outside $inc -I"$dir" \
-            -o "$dir/piece" "$dir/piece.c" $object || return 1
+        gcc $pedantic -Wno-unused $outside $inc -I"$dir" -Wl,--wrap=sleep \
+            -o "$dir/piece" "$dir/piece.c" tests/tools/form/sleep.c $object ||
+            return 1
         ( cd "$dir" && ./piece >out 2>&1 ) || {
             echo "block $n of README.md:"; cat "$dir/out"; return 1; }
     done
@@ -493,6 +494,34 @@ readme() {
     [ "$n" -ge 4 ]
 }
 check "every block of C in the README compiles and runs" readme
+
+# start AT SIGNAL STATUS [FIRST TURN LAST]: one start of the first example, and
+# the lines that it must print. Its throttle saves the first turn of each start:
+# no turn takes any time here.
+start() {
+    AT=$1 SIGNAL=$2 ./hello >out 2>/dev/null
+    status=$?
+    { sed -n '1,2p;$p' out; echo "$status"; } | uniq >said
+    status=$3; shift 3
+    printf '%s\n' "$@" "$status" | diff - said
+}
+hello() {
+    awk '/^#define CKPT_IMPL/ { on = 1 } on' examples/hello.c >"$work/hello.c"
+    awk '/^```c$/ { on = 1; next } /^```/ && on { exit } on' README.md |
+        diff - "$work/hello.c" || return 1
+    [ "$(wc -l <"$work/hello.c")" -lt 60 ] || return 1
+    rm -rf "$work/hello.d"
+    mkdir "$work/hello.d" || return 1
+    # shellcheck disable=SC2086
+    gcc $pedantic $inc -Wl,--wrap=sleep -DCKPT_STATIC -o "$work/hello.d/hello" \
+        examples/hello.c tests/tools/form/sleep.c || return 1
+    cd "$work/hello.d" || return 1
+    start 2 9 137 2>/dev/null &&
+        start 3 2 1 Resumed. 'Turn 2 of 20' 'Interrupted: start it again.' &&
+        start 0 0 0 Resumed. 'Turn 3 of 20' Finished. &&
+        start 0 0 0 'It was finished before.'
+}
+check "the first example goes on after SIGKILL and Ctrl-C, and ends once" hello
 
 examples() {
     for source in examples/*.c; do
