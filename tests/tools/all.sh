@@ -43,10 +43,11 @@ limit() {
 part suites limit 290 "$B/run_all"
 part protocol limit 290 sh tests/proof/spin/run.sh quick
 part tool limit 290 sh tests/tool/run.sh
+part kill limit 290 sh tests/agent/kill.sh 37
 wait
 
 passed=0 failed=0 p=0 f=0 bad=
-for name in suites pg storm life form tool protocol; do
+for name in suites pg storm life form tool protocol kill; do
     count "$B/all.$name" "$(cat "$B/all.$name.rc")"
     passed=$((passed + p)) failed=$((failed + f))
     [ "$f" = 0 ] || bad="$bad $name"

@@ -92,6 +92,7 @@ part page sh tests/tool/page.sh
 part install sh tests/tool/install.sh
 if_there tests/proof/storm.c storm build_and storm
 part life sh tests/tool/storm.sh 60
+part kill sh tests/agent/kill.sh
 part interleave dense
 if_there tests/proof/storm_explore.c storm_explore explore
 if_there tests/proof/spin/run.sh model sh tests/proof/spin/run.sh full
