@@ -308,17 +308,18 @@ static bool write_file(const char *path, const char *text)
 // Its /proc shows another process as "self": it is that of another namespace.
 static int with_a_foreign_proc(void)
 {
-    char dir[64], path[100], text[300];
+    static const char fields[] = "(a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1"
+                                 " 0 4712 0 0";
+    char dir[64], path[100], text[3][300];
     const int pid = (int)getpid();
     if (!own_proc()) {
         return 99;
     }
     snprintf(dir, sizeof(dir), "/proc/%d", pid);
     snprintf(path, sizeof(path), "%s/stat", dir);
-    snprintf(text, sizeof(text), "%d (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0"
-             " 1 0 4712 0 0", pid);
-    if (mkdir(dir, 0700) != 0 || !write_file(path, text) ||
-        !write_file("/proc/self/stat", text)) {
+    snprintf(text[0], sizeof(text[0]), "%d %s", pid, fields);
+    if (mkdir(dir, 0700) != 0 || !write_file(path, text[0]) ||
+        !write_file("/proc/self/stat", text[0])) {
         return 99;
     }
     ckpt_fs_self self;
@@ -330,15 +331,12 @@ static int with_a_foreign_proc(void)
     if (!seen || calls()->gone(NULL, pid, 4711) != 0) {
         return 1;
     }
-    text[strlen(text) - 60] = '\0';     // a line that was cut
+    // A line that was cut, one of no process, one of another process.
+    *strchr(strchr(text[0], ')') + 1, ')') = '\0';
+    snprintf(text[1], sizeof(text[1]), "%d nothing", pid);
+    snprintf(text[2], sizeof(text[2]), "%d %s", pid + 1, fields);
     for (int i = 0; i < 3; i++) {
-        char *name = i == 0 ? strchr(text, ')') : NULL;
-        if (name != NULL) {
-            name[3] = '\0';
-        } else {
-            snprintf(text, sizeof(text), "%d nothing", i == 1 ? pid : pid + 1);
-        }
-        (void)write_file("/proc/self/stat", text);
+        (void)write_file("/proc/self/stat", text[i]);
         (void)calls()->self(NULL, &self);
         if (self.start != 0 || calls()->gone(NULL, pid, 4711) != 0) {
             return 2 + i;
