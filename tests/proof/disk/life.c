@@ -640,7 +640,7 @@ static void claimant(unsigned number)
     say('r', CKPT_OK, 0);
     (void)told_to_go_on(-1);
     while ((rc = ckpt_resume(&l.ctx, &l.run, &desc)) != CKPT_OK) {
-        say('l', rc, 0);
+        say_why('l', rc, 0, told(rc, ckpt_last_error(&l.ctx)));
         if (told_to_go_on(10)) {
             return;
         }
@@ -660,7 +660,7 @@ typedef struct race {
     uint64_t  epoch[2];                 // of the first two wins
     int64_t   won_ms[2];                // when they were heard of
     ckpt_code loss, save, finish;       // the first that is wrong
-    char      why[240];                 // of the save
+    char      lost[240], why[240];      // of the loss, of the save
 } race;
 
 static void note(race *a, const report *r)
@@ -674,6 +674,7 @@ static void note(race *a, const report *r)
         if (r->code != CKPT_ERR_LIVE && r->code != CKPT_ERR_BUSY &&
             a->loss == CKPT_OK) {
             a->loss = r->code;
+            memcpy(a->lost, r->why, sizeof(a->lost));
         }
     } else if (r->what == 's') {
         a->save = r->code;
@@ -744,7 +745,7 @@ static void races(void)
         tell(&fenced, a.saves <= 1 && (a.wins == 1 || a.epoch[0] != a.epoch[1]),
              "race %u: %u saves, of epochs %llu and %llu", i, a.saves,
              (unsigned long long)a.epoch[0], (unsigned long long)a.epoch[1]);
-        tell(&heard, a.loss == CKPT_OK, "race %u: %s", i, code_name(a.loss));
+        tell(&heard, a.loss == CKPT_OK, "race %u: %s", i, a.lost);
         tell(&whole, a.save == CKPT_OK && a.finish == CKPT_OK,
              "race %u: save %s, finish %s", i, a.why,
              code_name(a.finish));
