@@ -2445,7 +2445,8 @@ static ckpt_run_state ckpt__classify(const ckpt__facts *f,
     if (judged != 0) return judged;
     if (!ckpt__is_let_go(f) && !ckpt__is_gone(f, desc)) {
         if (!whole || (f->verdict != CKPT_LIFE_LIVE && f->age_ms < 0)) {
-            *wait_ms = desc->lease_ms - f->unchanged_ms;
+            const int64_t wait = desc->lease_ms - f->unchanged_ms;
+            *wait_ms = wait > 0 ? wait : 0;     // 0: nobody knows how long
             return CKPT_STATE_BUSY;
         }
         return f->age_ms > desc->lease_ms ? CKPT_STATE_STALLED
@@ -5369,6 +5370,10 @@ static ckpt_code ckpt__rejudge(ckpt__run *run)
         }
     }
     run->tables.known = run->record.section[CKPT__EFFECTS].count;
+    // A phase that only the missing saves had is to be done again.
+    if (run->phases_adopted > run->record.section[CKPT__PHASES].count) {
+        run->phases_adopted = run->record.section[CKPT__PHASES].count;
+    }
     ckpt__mirror(run);
     // Set it aside now: the next save makes the newest file its "prev", and
     // would replace the good generation by the damaged one.
@@ -6580,13 +6585,16 @@ static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
     ckpt__place *p = &run->place;
     const ckpt__into into = { &run->next, &run->found, NULL, NULL };
     const ckpt_bytes bytes = { buf, run->record.length };
+    if (bytes.len == 0) return CKPT_ERR_NOT_FOUND;      // nothing is kept
     CKPT__TRY(ckpt__copy_out(p, 0, run->record.length, buf, cap));
     ckpt__reader_memory(&p->reader, bytes);
     p->reader.by_op = p->by_op;
     const ckpt_code rc = ckpt__record_read(p, run->view->id, &into);
     p->error.pos = ckpt__pos(&p->reader);
     CKPT__TRY(rc);
-    if (run->next.epoch != run->epoch || run->next.seq != run->record.seq) {
+    // Of a lower epoch than ours, if the first one of ours was damaged.
+    if (run->next.epoch != run->record.epoch ||
+        run->next.seq != run->record.seq) {
         return CKPT_ERR_STALE;
     }
     ckpt__checkpoint(out, (char *)buf, &into);
@@ -6675,7 +6683,8 @@ static ckpt_code ckpt__beat(ckpt__run *run)
     }
     CKPT__TRY(ckpt__now(run, &now));
     CKPT__TRY(ckpt__touch(run, now.mono_ms));
-    return ckpt__fence(run);
+    // Also where the store refuses late writes: here nothing is written.
+    return ckpt__look_mine(run);
 }
 
 CKPT_API ckpt_code ckpt_beat(ckpt_run *view)
@@ -7166,7 +7175,9 @@ static ckpt_code ckpt__hold(ckpt__run *run, const ckpt_env_desc *desc)
     return ckpt__leave(run, rc);
 }
 
-// Strikes an environment off the run, if the run holds it.
+// Strikes an environment off the run, if the run holds it. If the last save was
+// not acknowledged, it may be the one that struck it off: that one is made
+// durable, or a power cut would give back what was released (R2).
 static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
 {
     uint32_t at = 0;
@@ -7179,7 +7190,7 @@ static ckpt_code ckpt__unhold(ckpt__run *run, const char *id)
     if (rc == CKPT_OK && there) {
         ckpt__plan_entry(run, CKPT__HELD, at, CKPT__DROP, id);
     }
-    if (rc != CKPT_OK || there) {
+    if (rc != CKPT_OK || there || run->seq_tried != run->seq_acked) {
         rc = ckpt__save_end(run, rc, NULL);
     }
     return ckpt__leave(run, rc);
@@ -7383,6 +7394,7 @@ CKPT__APART static void ckpt__degrade(ckpt__run *run, ckpt_code rc)
     run->place.store = &run->none;
     run->epoch = run->view->epoch = 1;
     memcpy(run->view->birth, "0", 2);
+    memcpy(run->record.birth, "0", 2);
     run->view->durable = false;
     run->seq_tried = 0;
 }

@@ -56,6 +56,7 @@
     X(an_epoch_at_its_end_is_refused)                                          \
     X(an_owner_whose_generations_are_gone_is_told_so)                          \
     X(a_fenced_store_says_who_lost)                                            \
+    X(a_beat_in_a_fenced_store_says_who_lost)                                  \
     X(a_fenced_store_says_who_lost_after_an_unsure_save)
 TEST_SUITE(doubt, LIST)
 
@@ -1057,6 +1058,18 @@ static void a_fenced_store_says_who_lost(void)
     CHECK_INT(save(3), CKPT_ERR_CLAIM_LOST);    // without asking again
     CHECK_INT(t.fault.count, 0);
     CHECK_INT(save_text(&t.run2, 5, "[]"), CKPT_OK);
+    ckpt_abandon(&t.run);
+}
+
+// An owner in a long tool call saves nothing that the store could refuse.
+static void a_beat_in_a_fenced_store_says_who_lost(void)
+{
+    begin_fenced();
+    CHECK_INT(save(1), CKPT_OK);
+    take_over();
+    CHECK(ckpt_beat(&t.run) >= 0);              // no beat is due
+    mem_tick(&t.world, 60000);
+    CHECK_INT(ckpt_beat(&t.run), CKPT_ERR_CLAIM_LOST);
     ckpt_abandon(&t.run);
 }
 

@@ -63,6 +63,7 @@
     X(a_timestep_that_no_checkpoint_can_hold_is_refused)                       \
     X(a_hold_that_failed_holds_nothing)                                        \
     X(a_hold_that_is_not_durable_is_saved_again)                               \
+    X(a_strike_that_is_not_durable_is_saved_again)                             \
     X(a_hold_after_a_change_that_was_unsure_is_written)                        \
     X(a_walk_of_what_is_held_may_release)                                      \
     X(a_kill_at_any_call_leaks_nothing)                                        \
@@ -1183,6 +1184,26 @@ static void a_hold_that_is_not_durable_is_saved_again(void)
         CHECK_INT(fake_init(&env, &f, "e", &s->a.run, NULL), CKPT_OK);
         CHECK_INT(s->a.fault.count, 1);
         CHECK_INT(count_held(&s->a.run), 1);
+        end(s);
+    }
+}
+
+// Else a power cut would give back an environment that was released.
+static void a_strike_that_is_not_durable_is_saved_again(void)
+{
+    static const ckpt_code codes[] = { CKPT_ERR_NOT_DURABLE, CKPT_ERR_UNSURE };
+    for (int i = 0; i < 2; i++) {
+        sides    *s = begin();
+        fake      f = { 0 };
+        ckpt_env  env;
+        CHECK_INT(fake_init(&env, &f, "e", &s->a.run, NULL), CKPT_OK);
+        fault_plan(&s->a.fault, FAULT_PUBLISH, 1, FAULT_AFTER, codes[i]);
+        CHECK_INT(ckpt_env_release(&env, NULL), codes[i]);
+        fault_plan(&s->a.fault, FAULT_PUBLISH, 0, FAULT_AFTER, CKPT_OK);
+        CHECK_INT(ckpt_env_release(&env, NULL), CKPT_OK);
+        CHECK_INT(s->a.fault.count, 1);
+        CHECK_INT(count_held(&s->a.run), 0);
+        CHECK_INT(f.releases, 1);
         end(s);
     }
 }

@@ -40,6 +40,7 @@
     X(where_there_is_one_process_an_unknown_owner_is_gone)                     \
     X(an_unknown_claimant_that_gave_up_is_gone)                                \
     X(claimants_that_gave_up_neither_delay_nor_exhaust_a_run)                  \
+    X(no_wait_is_negative)                                                     \
     X(a_jump_of_the_clock_decides_nothing_at_once)                             \
     X(each_state_refuses_an_opening_with_its_own_code)                         \
     X(a_kept_run_that_is_not_taken_says_so_to_each_in_its_way)                 \
@@ -690,6 +691,27 @@ static void claimants_that_gave_up_neither_delay_nor_exhaust_a_run(void)
     CHECK(mem.run.attempt == 1 && !mem.run.older);
     ckpt_abandon(&mem.run);
     mem_world_free(&mem.world);
+}
+
+// An owner that lives and whose run is damaged, or whose number another process
+// has: nobody knows how long to wait, once its beat was watched for a lease.
+static void no_wait_is_negative(void)
+{
+    static const ckpt_code judged[] = { OK, BAD };
+    static const ckpt_verdict verdicts[] = { CKPT_LIFE_REUSED, LIVE };
+    const ckpt_desc d = defaults();
+    for (int i = 0; i < 2; i++) {
+        ckpt__facts f;
+        int64_t wait_ms = -1;
+        memset(&f, 0, sizeof(f));
+        f.judged = judged[i];
+        f.verdict = verdicts[i];
+        f.epoch = f.highest = 1;
+        f.age_ms = -1;
+        f.unchanged_ms = 2 * d.lease_ms;
+        CHECK_INT(ckpt__classify(&f, &d, &wait_ms), CKPT_STATE_BUSY);
+        CHECK_INT(wait_ms, 0);
+    }
 }
 
 // R7: a beat in the future is unknown until it was watched

@@ -99,6 +99,8 @@
     X(the_generation_before_a_damaged_one_is_loaded)                           \
     X(a_damaged_head_does_not_change_the_order_of_generations)                 \
     X(what_was_damaged_while_open_is_noticed)                                  \
+    X(a_damaged_first_generation_of_a_claim_gives_way_to_the_adopted_one)      \
+    X(a_phase_that_was_lost_with_its_save_is_to_be_done)                       \
     X(a_run_without_a_whole_checkpoint_is_damaged_and_left_alone)              \
     X(a_fingerprint_that_differs_is_told)                                      \
     X(a_note_names_turn_reason_and_uncertain_calls)                            \
@@ -108,6 +110,7 @@
     X(a_resumed_agent_goes_on_with_its_next_query)                             \
     X(execute_does_not_call_the_work_if_the_run_cannot_be_opened)              \
     X(execute_degrades_when_a_new_run_cannot_be_made)                          \
+    X(a_load_without_checkpoints_leaves_the_run_as_it_is)                      \
     X(execute_does_not_degrade_otherwise)                                      \
     X(execute_returns_what_finish_said)                                        \
     X(the_store_that_keeps_nothing_always_succeeds)                            \
@@ -2695,6 +2698,42 @@ static void what_was_damaged_while_open_is_noticed(void)
     CHECK_INT(load(), CKPT_ERR_IO);             // never means damaged
 }
 
+// The generation before ours is one of the last owner's, of a lower epoch.
+static void a_damaged_first_generation_of_a_claim_gives_way_to_the_adopted_one(
+    void)
+{
+    begin();
+    CHECK_INT(save(1, "[1]", NULL), CKPT_OK);
+    crash();
+    CHECK_INT(open_run("job"), CKPT_OK);
+    damage(newest());
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK(same(t.last.messages, "[1]"));
+    CHECK_INT(t.last.epoch, 1);
+    CHECK_INT(append(2, "[2]", 1), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK(same(t.last.messages, "[1,2]"));
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_OK);
+}
+
+// Who comes back to an older generation in its own claim skips what that one
+// has, and nothing more.
+static void a_phase_that_was_lost_with_its_save_is_to_be_done(void)
+{
+    begin();
+    CHECK_INT(phase_end("a", "1"), CKPT_OK);
+    CHECK_INT(phase_end("b", "2"), CKPT_OK);
+    crash();
+    CHECK_INT(open_run("job"), CKPT_OK);
+    damage(newest());
+    damage(newest()->next);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK(!ckpt_phase(&t.run, "a"));
+    CHECK(ckpt_phase(&t.run, "b"));
+    CHECK_INT(phase_end("b", "2"), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+}
+
 static void a_run_without_a_whole_checkpoint_is_damaged_and_left_alone(void)
 {
     ckpt_run_info info;
@@ -3037,6 +3076,30 @@ static void execute_degrades_when_a_new_run_cannot_be_made(void)
         ckpt_run_info info;
         CHECK_INT(query("job", &info), CKPT_ERR_NOT_FOUND);
     }
+}
+
+// Work that does not look at run->resumed, in a run without checkpoints.
+static ckpt_outcome load_first(ckpt_run *run, void *user, ckpt_finish_desc *f)
+{
+    const ckpt_save_desc s = saving(1, "[1]", NULL);
+    (void)user;
+    (void)f;
+    CHECK(!run->durable);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(ckpt_load(run, &t.last, t.buf, sizeof(t.buf)),
+                  CKPT_ERR_NOT_FOUND);
+        CHECK_INT(ckpt_save(run, &s), CKPT_OK);
+        CHECK_STR(run->birth, "0");
+    }
+    return CKPT_COMPLETED;
+}
+
+static void a_load_without_checkpoints_leaves_the_run_as_it_is(void)
+{
+    const ckpt_run_desc job = named("job");
+    setup();
+    fault_plan_for_ever(&t.fault, FAULT_CLAIM, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_execute(&t.ctx, &t.run, &job, load_first, NULL), CKPT_OK);
 }
 
 static void execute_does_not_degrade_otherwise(void)
