@@ -12,7 +12,7 @@
         #include "ckpt.h"
 
     and include ckpt.h without the define everywhere else. The implementation
-    needs C99 and nine functions of string.h. To keep runs in a directory of
+    needs C99 and ten functions of string.h. To keep runs in a directory of
     files see ckpt_store_fs.h, which also needs stb_sprintf.h and POSIX.
 
     ckpt DOES NOT:
@@ -49,13 +49,16 @@
                 .meta = { .agent_id = "clerk", .prompt = "Check it." },
             });
             if (rc < 0) return report(ckpt_last_error(&ctx));
+            if (rc == CKPT_FINISHED) return 0;      // the work is done
 
     --- after a resume, read the last checkpoint into a buffer of yours;
-        run.checkpoint_size says how large it must be:
+        run.checkpoint_size says how large it must be, and CKPT_OLDER that
+        the checkpoint is not the last one:
 
             ckpt_checkpoint last;
             if (run.resumed) {
                 rc = ckpt_load(&run, &last, buf, sizeof(buf));
+                if (rc < 0) return report(&run.error);
                 agent_restore(&agent, last.turn, last.messages, last.state);
             }
 
@@ -92,11 +95,11 @@
                                              ckpt_text(call.result));
                         break;
                     case CKPT_EFFECT_ENDED:         // it ran before the crash
-                        rc = ckpt_effect_result(&run, &effect, buf,
-                                                sizeof(buf), &call.size);
+                        rc = ckpt_effect_result(&run, &effect, result,
+                                                sizeof(result), &call.size);
                         break;
                     case CKPT_EFFECT_UNCERTAIN:     // it may have run
-                        ask_somebody(&call);
+                        ask_somebody(&call);        // then end it, or settle it
                         break;
                     }
                 }
@@ -115,7 +118,8 @@
     run         one execution of an agent on one task, named by its id
     checkpoint  the last saved position and state of a run
     generation  one published version of a checkpoint. The last two are kept,
-                ordered by (epoch, seq); seq is the number of the save
+                ordered by (epoch, seq); seq numbers the tries to save a run,
+                through all epochs
     turn        the caller's own counter (an LLM turn, an iteration)
     phase       a named stage. After a resume complete phases are skipped, and
                 the interrupted phase is done again (your state and transcript
@@ -123,9 +127,10 @@
     effect      one outside action (a tool call), known by (turn, id): new,
                 begun (after a crash: uncertain) or ended (result known)
     heartbeat   the time at which the owner was last alive; to beat renews it
-    claim       the right to write to a run; its holder is the owner
+    claim       the right to write to a run; its holder is the owner, and who
+                tries to get it is a claimant
     epoch       the number of a claim: 1, 2, ... Only the highest may write
-    interrupted not finished, and its owner is gone
+    interrupted not finished, and its owner crashed or let it go
     attempt     one resume, unless a clean shutdown gave it back. Progress
                 resets the count to zero: one more completed phase, or a turn
                 higher than any saved before this resume
@@ -138,7 +143,10 @@
     dead letter a failed run that is kept where it stands, to look at, to
                 retry or to remove
     store       where runs are kept: one table of functions
-    held        said of an environment checkpoint that a run has to release
+    environment the world of an agent: a directory, a container, a machine. A
+                copy of it is held by a run that has to release the copy
+    janitor     a list of environments that a program releases when it ends
+    fallback    your function that gets the runs that nobody may resume
 
     OPTIONS
     =======
@@ -173,8 +181,8 @@
     run.error say more: what was being done, the errno, the position in damaged
     or wrong JSON, and a sentence that says what to do. A run whose opening
     failed is zeroed, and every call on a zeroed run is safe and returns
-    CKPT_ERR_CLOSED. Calls on JSON and on environments return a code only; of
-    an environment whose run failed, run.error says more.
+    CKPT_ERR_CLOSED. Calls on JSON and on environments return a code only; if
+    one on an environment failed because of its run, run.error says more.
 
     A save has one of these results, whatever goes wrong below it:
         CKPT_OK               durable, whole, and the run is still ours
@@ -198,9 +206,10 @@
     call is over: the callback must not call on the same run.
     A signal handler must call nothing of this file. It sets a flag, and your
     loop looks at the flag and calls ckpt_finish() with CKPT_INTERRUPTED.
-    A call within a call on a run returns CKPT_ERR_REENTERED and changes
-    nothing, not even run->error. After a longjmp() out of a call every call on
-    that run returns this code: only ckpt_abandon() is left then.
+    A call on a run while another one is not over, as from a callback, returns
+    CKPT_ERR_REENTERED and changes nothing, not even run->error. After a
+    longjmp() out of a call every call on that run returns this code: only
+    ckpt_abandon() is left then.
     A run that is dropped in a living process is no crash: it keeps its
     descriptors and its lock, and stays live. ckpt_abandon() lets it go.
     After fork() the child owns no run: its calls on one return
@@ -422,8 +431,8 @@ typedef struct ckpt_event {
                                 // "checkpoint.saved"
     const char       *id;       // of the run or the environment; may hold any
                                 // bytes: escape it before you print it
-    uint64_t          epoch, turn;  // of the run, and 0 if the caller does not
-    uint32_t          attempt;      // hold its claim
+    uint64_t          epoch, turn;  // of the run; 0 for an event of a run that
+    uint32_t          attempt;      // this process has not claimed
     const ckpt_error *error;    // NULL if nothing failed
 } ckpt_event;
 
@@ -525,8 +534,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_init(ckpt_ctx *ctx,
                                           const ckpt_desc *desc);
 
 // Describes the last call on this context that failed, or was refused with
-// CKPT_FINISHED. Never NULL; valid until the next such call. For calls on a run
-// see run.error.
+// CKPT_FINISHED. Read it at once: the next call on the context overwrites it.
+// Never NULL. For calls on a run see run.error.
 CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *ctx);
 
 //--- Runs ---------------------------------------------------------------------
@@ -537,7 +546,7 @@ CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *ctx);
 typedef struct ckpt_meta {
     const char *agent_id, *agent_name, *task_id;
     const char *caller_id, *channel_id, *guild_id;
-    const char *prompt;             // so that the run can be dispatched again
+    const char *prompt;             // the run could be begun again from it
     const char *model_tier, *parent_run_id;
     const char *fingerprint;        // of program and configuration, yours
 } ckpt_meta;
@@ -559,9 +568,10 @@ struct ckpt_run {
     // For the caller to read:
     char       id[CKPT_ID_MAX + 1];
     char       birth[CKPT_NONCE_MAX + 1];   // unlike the id never used again
-    uint64_t   epoch;               // of this claim: with birth a fencing token
-                                    // for tools. An id that is begun anew
-                                    // begins at epoch 1 again
+    uint64_t   epoch;               // of this claim. Together with birth it is
+                                    // a fencing token: a tool can refuse a
+                                    // lower epoch of the same birth. An id that
+                                    // is begun anew begins at epoch 1 again
     uint64_t   seq;                 // of the newest generation
     uint64_t   turn;                // as last saved
     uint64_t   turn_max;            // highest ever saved
@@ -595,23 +605,27 @@ struct ckpt_run {
 // answer that the work is done: ckpt_phase and ckpt_due return false, saves,
 // beats, loads and effects CKPT_FINISHED.
 //
-// After every other code the run is zeroed: CKPT_ERR_FAILED if it failed and
-// was kept, CKPT_ERR_LIVE if its owner is alive or stalled or another claimant
-// was first, CKPT_ERR_BUSY if another process is changing it, several claimants
-// crashed in a row, or its last beat lies in the future (try again after
-// ckpt_last_error()->wait_ms),
-// CKPT_ERR_EXHAUSTED, CKPT_ERR_DAMAGED, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN,
-// CKPT_ERR_TOO_LARGE, CKPT_ERR_ARGUMENT for an id out of its range,
-// CKPT_ERR_UTF8 for metadata that is not UTF-8, CKPT_ERR_EXISTS if other
-// processes begin and finish it again and again, or an error of the store.
+// After every other code the run is zeroed:
+// - CKPT_ERR_FAILED: it failed, and was kept
+// - CKPT_ERR_LIVE: its owner is alive or stalled, or another claimant was first
+// - CKPT_ERR_BUSY: another process is changing it, several claimants crashed in
+//   a row, or its last beat lies in the future; try again after
+//   ckpt_last_error()->wait_ms
+// - CKPT_ERR_EXHAUSTED, CKPT_ERR_DAMAGED, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN,
+//   CKPT_ERR_TOO_LARGE: this program cannot resume it
+// - CKPT_ERR_ARGUMENT: the id is out of its range
+// - CKPT_ERR_UTF8: metadata is not UTF-8
+// - CKPT_ERR_EXISTS: other processes begin and finish it again and again
+// - any other error is one of the store
 CKPT_API CKPT_CHECKED ckpt_code ckpt_open(ckpt_ctx *ctx, ckpt_run *run,
                                           const ckpt_run_desc *desc);
 
 // Begins a run that does not exist.
 //
-// Returns as ckpt_open, without CKPT_FINISHED and CKPT_ERR_FAILED, and
-// CKPT_ERR_EXISTS if a run with that id exists in any state. Remove a kept run
-// (DONE, FAILED) first. The remains of a FINISHED run are removed here.
+// Returns CKPT_OK as ckpt_open does; CKPT_ERR_EXISTS if a run with that id
+// exists, in whatever state (remove one that was kept, DONE or FAILED, first);
+// CKPT_ERR_ARGUMENT, CKPT_ERR_UTF8, or an error of the store. The remains of a
+// FINISHED run are removed here.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_start(ckpt_ctx *ctx, ckpt_run *run,
                                            const ckpt_run_desc *desc);
 
@@ -655,8 +669,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out,
 // messages is a JSON array. It replaces the saved messages from number
 // append_at on: 0 replaces all of them, run->messages appends new ones, and
 // "[]" at 0 empties the transcript. After a save that was skipped or failed,
-// pass the same append_at again. Do not take it from run->messages then: a
-// failed save may have been written.
+// pass the same append_at again, from a count of your own: run->messages may
+// count a save that failed and was written all the same.
 typedef struct ckpt_save_desc {
     uint64_t   turn;                // stored as given, up to CKPT_TURN_MAX
     ckpt_bytes messages;
@@ -770,14 +784,14 @@ typedef struct ckpt_effect {
 // was begun; never throttled. Run the tool only after CKPT_OK with
 // CKPT_EFFECT_NEW. save must not be NULL. If the run already has the effect
 // (save->turn, id), nothing is written and save is ignored: pass the same
-// messages to the next save. After an error, if the tool was not run, the call
-// can be repeated, but before any other effect is begun.
+// messages to the next save. After an error, if the tool was not run,
+// ckpt_effect_begin() can be repeated, but before any other effect is begun.
 //
-// After CKPT_OLDER nobody knows which effects the missing saves had begun. In
-// the turns up to the newest that is left, and in as many higher ones as saves
-// are missing, an effect that the run does not have is recorded as begun, and
-// is UNCERTAIN. If the tool did not run, settle the effect with
-// ckpt_effect_end() and begin it again.
+// After CKPT_OLDER nobody knows which effects the missing saves had begun. If n
+// saves are missing, and t is the highest turn that is left, then in turns up
+// to t + n each effect that the run does not have is recorded as begun, and is
+// UNCERTAIN. If the tool did not run, settle the effect with ckpt_effect_end()
+// and begin it again, before any other one.
 //
 // An id is any text without control characters. Of one that is longer than
 // CKPT_NAME_MAX the run keeps the beginning and a hash of the whole, as
@@ -1052,7 +1066,8 @@ typedef struct ckpt_env_desc {
     int64_t          step_count;    // the caller's, as given
     ckpt_bytes       timestep;      // JSON, the caller's; kept as it is given:
                                     // must outlive the environment checkpoint
-    ckpt_run        *run;           // the run it belongs to, or NULL
+    ckpt_run        *run;           // the run it belongs to, or NULL; must
+                                    // outlive the environment checkpoint
     ckpt_janitor    *janitor;       // registers it, or NULL
 } ckpt_env_desc;
 
@@ -1080,7 +1095,7 @@ struct ckpt_env {
 // call works in it: ckpt cannot see that, and the copy would hold half a step.
 //
 // An environment that is registered with desc->janitor can be described again
-// only as what it is, with its id and run; it stays registered once. Another
+// only with the same id and run; it stays registered once. Another
 // copy in its place would never be released: CKPT_ERR_EXISTS, or
 // CKPT_ERR_RELEASING from within its release function.
 //
@@ -1125,7 +1140,7 @@ typedef struct ckpt_held {
 
 // Walks the environment checkpoints that a run holds. Zero-initialize *held.
 // After a resume, those that the run holds exist or were about to be made. Any
-// other copy in the world was released, and the caller may delete it.
+// other copy that was made for this run was released, and may be deleted.
 //
 // Returns CKPT_END after the last; or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held);
@@ -1177,7 +1192,7 @@ typedef struct ckpt_json {
     uint8_t   objects[CKPT_DEPTH_MAX / 8];
 } ckpt_json;
 
-// Begins to write into buf. A copy of *w goes on from the same point.
+// Begins to write into buf. You may copy *w, to come back to this point.
 CKPT_API void ckpt_json_init(ckpt_json *w, void *buf, size_t cap);
 // Opens an object, '{', or an array, '['.
 CKPT_API void ckpt_json_open(ckpt_json *w, char what);
@@ -1224,7 +1239,7 @@ CKPT_API ckpt_bytes ckpt_json_get(ckpt_bytes object, const char *key);
 // is its length without the NUL.
 //
 // Returns CKPT_ERR_JSON if it is no string, CKPT_ERR_UTF8 for a lone
-// surrogate, CKPT_ERR_BUFFER with *len set; cap must be larger than that.
+// surrogate, CKPT_ERR_BUFFER with *len set; cap must be larger than *len.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_text(ckpt_bytes value, char *buf,
                                                size_t cap, size_t *len);
 
@@ -1516,10 +1531,10 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //   Rules                what to do, as a function of facts and time alone
 //   Calls of the store   the only lines that call one
 //   Reading              a window on a generation in the store, or on memory
-//   JSON                 scanned; and written and read for the caller
+//   JSON                 scanned; for the caller, written and read
 //   Events               and how a call ends
 //   The record           its form; read; written. Knows no run
-//   A context, a run     what each keeps; how a call on one ends
+//   A context and a run  what each keeps; how a call on one ends
 //   Judging              which generation is the newest whole one, and what
 //                        the claims say
 //   Publishing           the only way to write
@@ -2608,8 +2623,8 @@ typedef struct ckpt__place {
     uint8_t      window[1024];      // on what is read; what a writer gathers
 } ckpt__place;
 
-// The store that keeps nothing has no methods. The functions below answer in
-// their place.
+// The store that keeps nothing has no methods. Where one is called for such a
+// store, the functions below answer in its place.
 static const ckpt_store_methods ckpt__none_methods = {
     CKPT_STORE_VERSION, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     NULL, NULL, NULL, NULL, NULL
@@ -3628,11 +3643,13 @@ CKPT__ONCE static const char *ckpt__glue(uint32_t section)
 // digits of a sum (-), a number (#), the outcome with its quote and comma (?),
 // the time (@), true or false (!).
 //
-// A new field has a sign here, a member in ckpt__record, a line each in
-// ckpt__head_write() and ckpt__head_fields(), and its width in CKPT__HEAD_SIZE.
-// A plan sets the field; ckpt__mirror(), ckpt__checkpoint() and
-// ckpt__info_record() show it. ckpt__head_read() refuses any other head, so
-// that a format which was released needs a template of its own.
+// A new field has a sign here, a member in ckpt__record, its place in
+// ckpt__head_write() and ckpt__head_fields(), and its width in CKPT__HEAD_SIZE;
+// a number counts in CKPT__HEAD_NUMBERS, too. A plan sets the field;
+// ckpt__mirror(), ckpt__checkpoint() and ckpt__info_record() show it in structs
+// that grow at their ends, and CKPT_RUN_SIZE grows with the record.
+// ckpt__head_read() refuses any other head, so that a format which was released
+// needs a template of its own.
 static const char ckpt__head[] =
     "{\"ckpt\":1,\"crc\":\"-\",\"head\":\"-\",\"front\":\"-\",\"length\":#,"
     "\"epoch\":#,\"seq\":#,\"turn\":#,\"turn_max\":#,\"attempt\":#,"
@@ -4153,8 +4170,9 @@ static const uint32_t ckpt__list_max[] = {
 
 // Puts an entry that was read into its table, as number i. What a begin said of
 // an effect before stays: otherwise a tool that has run would be new again.
-// Entries keep their order, and a save only drops some and adds one, so the
-// effect stood at i before, or behind.
+// Entries keep their order, and a save only drops some and adds one, so in a
+// later generation the effect stood at i before, or behind. After a fall to an
+// older generation ckpt__rejudge() trusts no mark.
 static void ckpt__table_put(ckpt__tables *tables, uint32_t list, uint32_t i,
                             const ckpt__entry *entry)
 {
@@ -5201,7 +5219,7 @@ static bool ckpt__is_still(const ckpt__ctx *ctx, ckpt__place *p)
 }
 
 // Judges a run as an observer, without a claim (R3), and fills in the facts. A
-// run that changes meanwhile is read again, at most 8 times.
+// run that changes meanwhile is read again, 8 times in all.
 static ckpt_code ckpt__observe(ckpt__ctx *ctx, ckpt__place *p, const char *id,
                                const ckpt__into *into)
 {
@@ -5311,7 +5329,7 @@ CKPT__ONCE static ckpt_code ckpt__lose(ckpt__run *run, ckpt_code rc)
 }
 
 // Ends a public call on a run. If the generation that the call has read was
-// replaced or removed meanwhile, a later owner has mostly done that: the caller
+// replaced or removed meanwhile, in most cases by a later owner, the caller
 // hears so, and else that the call can be made again.
 static ckpt_code ckpt__leave(ckpt__run *run, ckpt_code rc)
 {
@@ -6063,8 +6081,9 @@ static ckpt_code ckpt__take_to_retry(ckpt__run *run)
     return ckpt__adopt(run, 0, CKPT_INTERRUPTED);
 }
 
-// Takes a run to work on it: here a run is resumed (R6). A run that was
-// observed as exhausted counts as exhausted, whatever it has become since.
+// Takes a run to work on it: here a run is resumed (R6), after
+// ckpt__look_before_claim() and ckpt__take_claimed() have let it. A run that
+// was observed as exhausted counts as exhausted, whatever it has become since.
 static ckpt_code ckpt__take_to_work(ckpt__run *run, uint32_t purpose)
 {
     const uint32_t attempt = run->record.attempt;

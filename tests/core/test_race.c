@@ -638,7 +638,7 @@ static void an_environment_that_was_struck_off_unsurely_is_released(void)
     CHECK_INT(ckpt_env_release(&t.env, NULL), CKPT_ERR_UNSURE);
     fault_plan(&t.fault, FAULT_PUBLISH, 0, FAULT_BEFORE, CKPT_OK);
     CHECK_INT(ckpt_env_release(&t.env, NULL), CKPT_OK);
-    CHECK_INT(t.fault.count, 0);                // nothing was left to strike
+    CHECK_INT(t.fault.count, 1);                // it may not be durable
     CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
 }
 

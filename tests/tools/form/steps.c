@@ -70,7 +70,7 @@ static void ask_somebody(const tool_call *call)
 
 static int work(void)
 {
-    static char buf[65536];
+    static char buf[65536], result[4096];
     agent     agent = { 0, "[]" };
     tool_call call;
 #include "steps.inc"
