@@ -137,7 +137,7 @@ $(B)/bench_pg: tests/bench/saves_pg.c tests/pg/cluster.h \
 $(B)/fleet: examples/fleet.c ckpt.h ckpt_store_pg.h $(B)/flags
 	$(CC) $(EXAMPLE_CFLAGS) -I$(PQ) $(LDFLAGS) -o $@ $< $(LDLIBS) -lpq
 
-$(B)/llm_agent: examples/llm_agent.c $(HEADERS) $(B)/flags
+$(B)/llm_agent: examples/llm_agent.c examples/llm_world.h $(HEADERS) $(B)/flags
 	$(CC) $(EXAMPLE_CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS) $(LLM)
 
 # Plays the model, and judges the agent.

@@ -1,62 +1,47 @@
 /*
     llm_agent.c -- an agent on a language model, which survives kill -9
 
-    Gives a task to any server that speaks the chat completions of OpenAI, runs
-    the tools that the model asks for, and prints its last answer. Kill it at
-    any moment and start it again: it goes on where it was, asks for nothing
-    that was answered, and runs no tool call a second time.
+    It gives a task to any server that speaks the chat completions of OpenAI,
+    runs the tools that the model asks for, and prints the last answer. Kill it
+    at any moment and start it again: it goes on where it was, and runs no tool
+    call a second time.
 
         cc -std=c99 -I. -I/usr/include/stb -o llm_agent examples/llm_agent.c \
             -lcurl -lcjson
         export OPENAI_BASE_URL=http://localhost:8080/v1 OPENAI_API_KEY=...
-        until ./llm_agent -m MODEL "Count the words of README.md."; do
-            sleep 5
-        done
+        ./llm_agent -m MODEL "Count the words of README.md."
 
-    It teaches three things. The transcript alone says what is next: see
-    "The run". A tool call is enclosed in two saves: see call(). And one thread
-    is enough to beat while a model thinks for minutes: see progress().
+    It teaches three things. The transcript alone says what is next, also after
+    a crash: see work(). Two saves enclose each tool call, and nothing else has
+    to be saved: see call(). One thread is enough to beat while a model thinks
+    for minutes: see beat(). The tools, JSON and HTTP are in llm_world.h.
 
-    Its tools do what the model says, with your rights: give it a machine or a
-    user of its own. The transcript is kept in the directory of runs, the last
-    answer in a file.
+    The tools do what the model says, with your rights: give the agent a user or
+    a machine of its own. The directory of runs keeps the transcript. Ctrl-C
+    lets the tool that runs end, and a second one kills the agent.
 
-    Exit status: 0 done, the answer is printed (also by each further start);
-    75 try again later: it was stopped, the server did not answer, or another
-    process has the run; 1 an error.
+    Exit status: 0 done, and each further start prints the answer again; 75 try
+    again later: it was stopped, the server does not answer, or another process
+    has the run; 1 an error.
 */
 #define CKPT_IMPLEMENTATION
 #define CKPT_STORE_FS_IMPLEMENTATION
 #include "ckpt_store_fs.h"              // first: it says which POSIX it needs
 
-#include <cjson/cJSON.h>
-#include <curl/curl.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "llm_world.h"                  // tools, JSON and HTTP
 
 enum {
     TURNS_MAX  = 1000,                  // answers of the model
-    CALLS_MAX  = 64,                    // of one answer; CKPT_EFFECTS_MAX is
-                                        // twice as many
-    OUTPUT_MAX = 16 * 1024,             // bytes of a tool that the model sees
-    RESULT_MAX = 6 * OUTPUT_MAX + 1024, // the same as JSON: \u0001
-    ANSWER_MAX = 8 * 1024 * 1024,       // bytes of an answer of the server
+    CALLS_MAX  = CKPT_EFFECTS_MAX / 2,  // calls in one answer
+    RESULT_MAX = 6 * OUTPUT_MAX + 2048, // output as JSON: \u0001
     WAIT_MAX   = 60 * 1000,             // ms between two tries
     TRY_LATER  = 75                     // EX_TEMPFAIL
 };
 
-#define SYSTEM "You work on a Unix machine, by tools. A call whose result " \
-               "says that it may have run must not be repeated blindly: "   \
-               "look at what it did first. Answer in plain text when done."
+#define SYSTEM                                                                 \
+    "You work on a Unix machine by calling tools. If a result says that a "    \
+    "call may have run, do not just repeat the call: look at what it did. "    \
+    "When the task is done, answer without a call."
 
 static const char tools[] =
     "[{\"type\":\"function\",\"function\":{\"name\":\"shell\","
@@ -64,37 +49,24 @@ static const char tools[] =
     "\"parameters\":{\"type\":\"object\",\"required\":[\"command\"],"
     "\"properties\":{\"command\":{\"type\":\"string\"}}}}},"
     "{\"type\":\"function\",\"function\":{\"name\":\"file\",\"description\":"
-    "\"Reads a file, or, given a content, replaces it whole.\","
+    "\"Replaces a file as a whole; without content, reads it.\","
     "\"parameters\":{\"type\":\"object\",\"required\":[\"path\"],"
     "\"properties\":{\"path\":{\"type\":\"string\"},"
     "\"content\":{\"type\":\"string\"}}}}}]";
 
 typedef struct agent {
     ckpt_run    run;
+    world       world;
     cJSON      *messages;               // the transcript
     uint64_t    turn;                   // how many answers of the model it has
     int         status;                 // how the program will exit
-
-    const char *url, *key, *model, *task, *id, *runs, *answer;
-    long        wait_ms, tries, tool_s, request_s;
+    const char *runs, *id, *task, *model, *answer_path;
+    long        tries, wait_ms;
     int         attempts;
-
-    CURL       *curl;
-    char       *body;                   // what the server answered
-    size_t      body_len;
-    char        output[OUTPUT_MAX + 128];       // of a tool, and how it ended
-    size_t      len;
-    char        result[RESULT_MAX];     // the same as a JSON string
+    char        result[RESULT_MAX];     // of a call, as a JSON string
 } agent;
 
-static volatile sig_atomic_t stopped;   // all that a signal handler may do
-
-static void stop(int sig)
-{
-    stopped = sig;
-}
-
-// Says why the agent stops, and whether a later start may help.
+// Says why the agent stops, and how the program will exit.
 static bool fail(agent *a, int status, const char *what, const char *why)
 {
     fprintf(stderr, "llm_agent: %s: %s\n", what, why);
@@ -102,50 +74,21 @@ static bool fail(agent *a, int status, const char *what, const char *why)
     return false;
 }
 
+// Every save that failed stops this agent, so that it need not know whether the
+// save was written: the next start finds out.
 static bool check(agent *a, ckpt_code rc, const char *what)
 {
     bool lost = rc == CKPT_ERR_CLAIM_LOST;      // another process has the run
     return rc >= 0 || fail(a, lost ? TRY_LATER : 1, what, a->run.error.msg);
 }
 
-// Without memory this agent dies, and its next start resumes the run.
-static void *need(void *memory)
+// Says that the run is alive. It is called about once a second while a tool
+// runs or the model thinks, so that no thread is needed. False only if the run
+// is not ours any more: the next beat makes up for one that fails otherwise.
+static bool beat(void *user)
 {
-    if (memory == NULL) {
-        fprintf(stderr, "llm_agent: out of memory\n");
-        exit(1);
-    }
-    return memory;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-// Says that the run is alive. False only if it is not ours any more: any other
-// failure of a beat is made up for by the next one.
-static bool beat(agent *a)
-{
+    agent *a = user;
     return ckpt_beat(&a->run) != CKPT_ERR_CLAIM_LOST;
-}
-
-static const cJSON *get(const cJSON *object, const char *key)
-{
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
-static const char *get_text(const cJSON *object, const char *key)
-{
-    return cJSON_GetStringValue(get(object, key));
-}
-
-static void add_text(cJSON *object, const char *key, const char *value)
-{
-    need(value != NULL ? cJSON_AddStringToObject(object, key, value)
-                       : cJSON_AddNullToObject(object, key));
 }
 
 static cJSON *add_message(agent *a, const char *role, const char *content)
@@ -159,144 +102,18 @@ static cJSON *add_message(agent *a, const char *role, const char *content)
 
 //--- Tools --------------------------------------------------------------------
 
-// Adds a sentence to what the model will see of a tool: the end of the buffer
-// has room for it, whatever the tool printed.
-static void say(agent *a, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(a->output + a->len, sizeof(a->output) - a->len, format, args);
-    va_end(args);
-    a->len += strlen(a->output + a->len);
-}
-
-// Reads once. False at the end, or if there is nothing now.
-static bool read_some(agent *a, int fd)
-{
-    char    buf[4096];
-    ssize_t n = read(fd, buf, sizeof(buf));
-    if (n > 0) {
-        size_t room = OUTPUT_MAX - a->len;
-        room = (size_t)n < room ? (size_t)n : room;
-        memcpy(a->output + a->len, buf, room);
-        a->len += room;
-    } else if (n < 0 && errno != EAGAIN) {
-        say(a, "error: %s", strerror(errno));
-    }
-    return n > 0;
-}
-
-// Starts a shell in a process group of its own: a Ctrl-C does not reach it, and
-// what it starts can be ended with it.
-static pid_t start_shell(const char *command, int out)
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        int in = open("/dev/null", O_RDONLY);
-        signal(SIGPIPE, SIG_DFL);
-        if (setpgid(0, 0) == 0 && dup2(in, 0) == 0 && dup2(out, 1) == 1
-            && dup2(out, 2) == 2) {
-            execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        }
-        _exit(127);
-    }
-    if (pid > 0) {
-        setpgid(pid, pid);              // whoever of the two comes first
-    }
-    return pid;
-}
-
-// Runs a command, and beats meanwhile. That the shell has ended is seen without
-// a wait, so that its number is still its own when its group is killed: what it
-// left in the background ends with it.
-static void run_shell(agent *a, const char *command)
-{
-    int       fds[2], status = 0;
-    int64_t   end = now_ms() + a->tool_s * 1000;
-    siginfo_t ended = { .si_pid = 0 };
-    if (pipe(fds) != 0) {
-        say(a, "error: %s", strerror(errno));
-        return;
-    }
-    for (int i = 0; i < 2; i++) {
-        fcntl(fds[i], F_SETFD, FD_CLOEXEC);
-    }
-    fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    pid_t pid = start_shell(command, fds[1]);
-    close(fds[1]);
-    if (pid < 0) {
-        say(a, "error: %s", strerror(errno));
-        close(fds[0]);
-        return;
-    }
-    struct pollfd p = { .fd = fds[0], .events = POLLIN };
-    while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0
-           && ended.si_pid == 0 && now_ms() < end && beat(a)) {
-        if (poll(&p, 1, p.fd < 0 ? 10 : 200) > 0) {
-            p.fd = read_some(a, p.fd) ? p.fd : -1;      // -1: it is closed
-        }
-    }
-    kill(-pid, SIGKILL);
-    waitpid(pid, &status, 0);
-    while (a->len < OUTPUT_MAX && read_some(a, fds[0])) {
-    }
-    close(fds[0]);
-    if (a->len == OUTPUT_MAX) {
-        say(a, "\n(the rest is left out)");
-    }
-    if (ended.si_pid == 0) {
-        say(a, "\n(killed: it took more than %ld s)", a->tool_s);
-    } else if (WIFSIGNALED(status)) {
-        say(a, "\n(ended by signal %d)", WTERMSIG(status));
-    } else if (WEXITSTATUS(status) != 0) {
-        say(a, "\n(exit status %d)", WEXITSTATUS(status));
-    }
-}
-
-// A file is there as it was or as it is to be, also after a power cut.
-static bool write_file(const char *path, const char *content)
-{
-    char temp[4096];
-    if (snprintf(temp, sizeof(temp), "%s.tmp", path) >= (int)sizeof(temp)) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    FILE *f = fopen(temp, "w");
-    if (f == NULL) {
-        return false;
-    }
-    fputs(content, f);
-    bool good = fflush(f) == 0 && !ferror(f) && fsync(fileno(f)) == 0;
-    return fclose(f) == 0 && good && rename(temp, path) == 0;
-}
-
-static void run_file(agent *a, const char *path, const char *content)
-{
-    int fd = -1;
-    if (content != NULL) {
-        bool good = write_file(path, content);
-        say(a, "%s", good ? "written" : strerror(errno));
-    } else if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0) {
-        say(a, "error: %s", strerror(errno));
-    } else {
-        while (a->len < OUTPUT_MAX && read_some(a, fd)) {
-        }
-        close(fd);
-    }
-}
-
 static void run_tool(agent *a, const cJSON *function)
 {
     const char *name = get_text(function, "name");
-    cJSON      *args = cJSON_Parse(get_text(function, "arguments"));
+    cJSON      *args = need(cJSON_Parse(get_text(function, "arguments")));
     const char *command = get_text(args, "command");
     const char *path = get_text(args, "path");
     if (strcmp(name, "shell") == 0 && command != NULL) {
-        run_shell(a, command);
+        run_shell(&a->world, command);
     } else if (strcmp(name, "file") == 0 && path != NULL) {
-        run_file(a, path, get_text(args, "content"));
+        run_file(&a->world, path, get_text(args, "content"));
     } else {
-        say(a, "error: no such tool, or an argument is missing or wrong");
+        say(&a->world, "error: no such tool, or wrong arguments");
     }
     cJSON_Delete(args);
 }
@@ -321,20 +138,42 @@ static char *describe(agent *a, ckpt_save_desc *save)
     return json;
 }
 
-// Makes one tool call, or takes its result if it was made before the crash, and
-// adds the result to the transcript.
-//
-// The save before the call has the answer of the model that asks for it, and
-// the results of the calls before it: no server would take that transcript yet.
-// That is right, because a resume comes through here again for the calls that
-// are missing, before it asks the model for more. So nothing else needs a save:
-// a result is kept with its call until the first save of the next turn.
-static bool call(agent *a, const cJSON *made)
+// Runs a tool whose call is begun, or may have run, and ends the call.
+static ckpt_code make_call(agent *a, const cJSON *asked,
+                           const ckpt_effect *effect, ckpt_bytes *result)
 {
-    const char    *id = get_text(made, "id");
+    ckpt_json w;
+    a->world.output_len = 0;
+    if (effect->state == CKPT_EFFECT_NEW) {
+        run_tool(a, get(asked, "function"));
+    } else {
+        // The policy: nobody knows whether it ran, and it may still be running,
+        // so the model has to look. A tool that only reads could simply run
+        // again, and so could one that refuses an old run.birth and run.epoch.
+        say(&a->world, "interrupted: this call may have run, and may still be "
+            "running; look at what it did before you repeat it");
+    }
+    ckpt_json_init(&w, a->result, RESULT_MAX);
+    w.replace = true;                   // tools print any bytes, JSON is UTF-8
+    ckpt_json_string(&w, (ckpt_bytes){ a->world.output, a->world.output_len });
+    ckpt_code rc = ckpt_json_done(&w, result);
+    return rc < 0 ? rc : ckpt_effect_end(&a->run, effect->id, *result);
+}
+
+// Makes one call, or takes its result if it ended before a crash, and adds the
+// result to the transcript.
+//
+// The save before the call has the answer that asks for it, and the results of
+// the calls before it. No server would take that transcript as it is; but none
+// sees it, because after a crash work() comes here again for each call that has
+// no result, and only then asks the model. Nothing else has to be saved: the
+// run keeps a result with its call until the first save of the next turn.
+static bool call(agent *a, const cJSON *asked)
+{
+    const char    *id = get_text(asked, "id");
+    const char    *name = get_text(get(asked, "function"), "name");
     ckpt_save_desc save;
     ckpt_effect    effect;
-    ckpt_json      w;
     ckpt_bytes     result = { a->result, 0 };
     char          *json = describe(a, &save);
     ckpt_code      rc = ckpt_effect_begin(&a->run, id, &save, &effect);
@@ -342,39 +181,21 @@ static bool call(agent *a, const cJSON *made)
     if (!check(a, rc, id)) {
         return false;                   // it is not saved: it must not run
     }
-    fprintf(stderr, "llm_agent: %s: %s%s\n", id,
-            get_text(get(made, "function"), "name"),
-            effect.state == CKPT_EFFECT_ENDED ? ", done before" : "");
+    fprintf(stderr, "llm_agent: %s %s%s\n", id, name,
+            effect.state == CKPT_EFFECT_NEW ? "" : ", begun before");
     if (effect.state == CKPT_EFFECT_ENDED) {
         rc = ckpt_effect_result(&a->run, &effect, a->result, RESULT_MAX,
                                 &result.len);
     } else {
-        a->len = 0;
-        if (effect.state == CKPT_EFFECT_NEW) {
-            run_tool(a, get(made, "function"));
-        } else {
-            // The policy: nobody knows whether it ran, and it may run even now,
-            // so the model has to look. A tool that only reads, or that knows
-            // run.birth and run.epoch, could simply run again.
-            say(a, "interrupted: this call may have run, and may still run. "
-                   "Look at what it did before you repeat it.");
-        }
-        for (char *p = a->output; p < a->output + a->len; p++) {
-            *p = *p != '\0' ? *p : '?';         // cJSON ends a string there
-        }
-        ckpt_json_init(&w, a->result, RESULT_MAX);
-        w.replace = true;               // tools print any bytes, JSON is UTF-8
-        ckpt_json_string(&w, (ckpt_bytes){ a->output, a->len });
-        rc = ckpt_json_done(&w, &result);
-        rc = rc < 0 ? rc : ckpt_effect_end(&a->run, id, result);
+        rc = make_call(a, asked, &effect, &result);
     }
     if (!check(a, rc, id)) {
         return false;
     }
-    cJSON *content = need(cJSON_ParseWithLength(a->result, result.len));
-    cJSON *message = add_message(a, "tool", cJSON_GetStringValue(content));
+    cJSON *text = need(cJSON_ParseWithLength(result.ptr, result.len));
+    cJSON *message = add_message(a, "tool", cJSON_GetStringValue(text));
     add_text(message, "tool_call_id", id);
-    cJSON_Delete(content);
+    cJSON_Delete(text);
     return true;
 }
 
@@ -382,7 +203,6 @@ static bool call(agent *a, const cJSON *made)
 static bool restore(agent *a)
 {
     ckpt_checkpoint last;
-    const cJSON    *message;
     size_t          cap = (size_t)a->run.checkpoint_size;
     if (a->run.resumed) {
         void *buf = need(malloc(cap));
@@ -399,42 +219,17 @@ static bool restore(agent *a)
         add_message(a, "system", SYSTEM);
         add_message(a, "user", a->task);
     }
-    cJSON_ArrayForEach(message, a->messages) {
-        a->turn += strcmp(get_text(message, "role"), "assistant") == 0;
-    }
     return true;
 }
 
 //--- The model ----------------------------------------------------------------
 
-// libcurl calls this about once a second, also while the model is silent: that
-// is when to beat, and no thread is needed. True ends the request.
-static int progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c,
-                    curl_off_t d)
-{
-    (void)a, (void)b, (void)c, (void)d;
-    return stopped != 0 || !beat(user);
-}
-
-static size_t receive(char *bytes, size_t size, size_t n, void *user)
-{
-    agent *a = user;
-    (void)size;                         // it is always 1
-    if (n > ANSWER_MAX - a->body_len) {
-        return 0;
-    }
-    a->body = need(realloc(a->body, a->body_len + n + 1));
-    memcpy(a->body + a->body_len, bytes, n);
-    a->body[a->body_len += n] = '\0';
-    return n;
-}
-
 // Adds a call that the model asked for. Models give ids that are empty, missing
-// or too long, and the same id twice. So each call gets an id of its turn and
-// its number: unique in the run, the same in each attempt, and of a form that
+// or too long, and one id twice. So each call gets an id of its turn and its
+// number: it is unique in the run, the same in each attempt, and of a form that
 // every server takes. Arguments that are no JSON would be refused when they are
 // sent back.
-static void add_call(agent *a, cJSON *calls, const cJSON *asked, int number)
+static void add_call(cJSON *calls, const cJSON *asked, uint64_t turn, int i)
 {
     char        id[48];
     const cJSON *function = get(asked, "function");
@@ -444,7 +239,7 @@ static void add_call(agent *a, cJSON *calls, const cJSON *asked, int number)
     cJSON       *one = need(cJSON_CreateObject());
     size_t       n = name == NULL ? 0 : strspn(name, "abcdefghijklmnopqrstuvwx"
                      "yzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-    snprintf(id, sizeof(id), "t%04dc%03d", (int)a->turn, number);
+    snprintf(id, sizeof(id), "t%04dc%03d", (int)turn, i);
     add_text(one, "id", id);
     add_text(one, "type", "function");
     cJSON_AddItemToArray(calls, one);
@@ -458,77 +253,35 @@ static void add_call(agent *a, cJSON *calls, const cJSON *asked, int number)
 // an error in its place, or neither a text nor a call.
 static bool take(agent *a)
 {
-    ckpt_bytes body = { a->body, a->body_len };
-    bool       valid = a->body != NULL && ckpt_json_check(body, NULL) >= 0;
-    cJSON     *all = valid ? cJSON_Parse(a->body) : NULL;
-    const cJSON *answer = get(cJSON_GetArrayItem(get(all, "choices"), 0),
-                              "message");
+    ckpt_bytes   body = { a->world.body, a->world.body_len };
+    bool         valid = ckpt_json_check(body, NULL) == CKPT_OK;
+    cJSON       *all = valid ? cJSON_ParseWithLength(body.ptr, body.len) : NULL;
+    const cJSON *choice = cJSON_GetArrayItem(get(all, "choices"), 0);
+    const cJSON *answer = get(choice, "message");
     const cJSON *asked, *calls = get(answer, "tool_calls");
     const char  *content = get_text(answer, "content");
-    int          number = 0, n = cJSON_GetArraySize(calls);
-    bool         empty = content == NULL || *content == '\0';
-    valid = n > 0 || !empty;
-    if (valid) {
-        cJSON *m = add_message(a, "assistant", empty ? NULL : content);
-        cJSON *list = n > 0 ? need(cJSON_AddArrayToObject(m, "tool_calls"))
-                            : NULL;
-        a->turn++;
+    bool         has_text = content != NULL && *content != '\0';
+    bool         has_calls = cJSON_GetArraySize(calls) > 0;
+    if (has_text || has_calls) {
+        cJSON *m = add_message(a, "assistant", has_text ? content : NULL);
+        cJSON *list = has_calls ? cJSON_AddArrayToObject(m, "tool_calls") : m;
+        int    i = 0;
+        need(list);
         cJSON_ArrayForEach(asked, calls) {
-            if (number < CALLS_MAX) {   // what is left out is not asked for
-                add_call(a, list, asked, number++);
+            if (i < CALLS_MAX) {        // the rest was never asked for
+                add_call(list, asked, a->turn + 1, i++);
             }
         }
     }
     cJSON_Delete(all);
-    return valid;
+    return has_text || has_calls;
 }
 
-// Sends the transcript once. Returns the HTTP status, 0 if there was none; in
-// *after how many seconds the server wants to be left alone.
-static long post(agent *a, const char *json, curl_off_t *after)
-{
-    char url[1024], key[1024];
-    long status = 0;
-    snprintf(url, sizeof(url), "%s/chat/completions", a->url);
-    snprintf(key, sizeof(key), "Authorization: Bearer %s", a->key);
-    struct curl_slist *headers = NULL;
-    headers = need(curl_slist_append(NULL, "Content-Type: application/json"));
-    headers = need(curl_slist_append(headers, key));
-    a->body_len = 0;
-    curl_easy_setopt(a->curl, CURLOPT_URL, url);
-    curl_easy_setopt(a->curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(a->curl, CURLOPT_POSTFIELDS, json);
-    curl_easy_setopt(a->curl, CURLOPT_TIMEOUT, a->request_s);
-    curl_easy_setopt(a->curl, CURLOPT_CONNECTTIMEOUT, 20L);
-    curl_easy_setopt(a->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(a->curl, CURLOPT_WRITEFUNCTION, receive);
-    curl_easy_setopt(a->curl, CURLOPT_WRITEDATA, a);
-    curl_easy_setopt(a->curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(a->curl, CURLOPT_XFERINFOFUNCTION, progress);
-    curl_easy_setopt(a->curl, CURLOPT_XFERINFODATA, a);
-    CURLcode rc = curl_easy_perform(a->curl);
-    if (rc == CURLE_OK) {
-        curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status);
-        curl_easy_getinfo(a->curl, CURLINFO_RETRY_AFTER, after);
-    } else {
-        fprintf(stderr, "llm_agent: %s: %s\n", url, curl_easy_strerror(rc));
-    }
-    curl_slist_free_all(headers);
-    return status;
-}
-
-// Tells whether to ask again is of no use: what is wrong is not the moment.
-static bool is_final(long status)
-{
-    return status > 200 && status < 500 && status != 408 && status != 425
-        && status != 429;
-}
-
-// Waits, and beats. False if there is no use in trying again.
+// Waits, and beats. False if there is no use in going on.
 static bool wait_for(agent *a, int64_t ms)
 {
     for (int64_t end = now_ms() + ms; now_ms() < end && !stopped && beat(a);) {
-        poll(NULL, 0, ms < 200 ? (int)ms : 200);        // a signal ends it
+        poll(NULL, 0, ms < 200 ? (int)ms : 200);
     }
     return !stopped && beat(a);
 }
@@ -537,6 +290,7 @@ static bool wait_for(agent *a, int64_t ms)
 // busy, broken or not there. A request that is given up has changed nothing.
 static bool ask(agent *a)
 {
+    bool   good = false, again = true;
     long   status = 0, wait = a->wait_ms;
     cJSON *request = need(cJSON_CreateObject());
     add_text(request, "model", a->model);
@@ -544,32 +298,28 @@ static bool ask(agent *a)
     need(cJSON_AddRawToObject(request, "tools", tools));
     char *json = need(cJSON_PrintUnformatted(request));
     cJSON_Delete(request);
-    for (long i = 0; i < a->tries; i++, wait *= 2) {
+    for (long i = 1; again && !good; i++) {
         curl_off_t after = 0;
-        status = post(a, json, &after);
-        if (status == 200 && take(a)) {
-            cJSON_free(json);
-            return true;
+        status = post(&a->world, json, &after);
+        good = status == 200 && take(a);
+        if (status > 0 && !good) {
+            show_answer(&a->world, status);
         }
-        if (status != 0) {
-            fprintf(stderr, "llm_agent: HTTP %ld: %.200s\n", status,
-                    a->body_len > 0 ? a->body : "no answer");
-        }
-        wait = wait < WAIT_MAX ? wait : WAIT_MAX;
-        if (is_final(status) || i + 1 == a->tries
-            || !wait_for(a, after > 0 ? after * 1000 : wait)) {
-            break;
-        }
+        again = !good && !is_final(status) && i < a->tries
+             && wait_for(a, after > 0 ? after * 1000 : wait);
+        wait = 2 * wait < WAIT_MAX ? 2 * wait : WAIT_MAX;
     }
     cJSON_free(json);
-    return check(a, ckpt_beat(&a->run), "beat") && !stopped
-        && fail(a, is_final(status) ? 1 : TRY_LATER, a->url, "no answer");
+    if (good || stopped || !check(a, ckpt_beat(&a->run), "beat")) {
+        return a->status == 0;
+    }
+    return fail(a, is_final(status) ? 1 : TRY_LATER, a->world.url, "no answer");
 }
 
 //--- The run ------------------------------------------------------------------
 
 // Keeps the last answer: in the run, so that no resume asks for it again, and
-// in a file, because what a run that is done has saved cannot be loaded.
+// in a file, because nobody can load what a run that is done has saved.
 static ckpt_outcome end(agent *a, const char *answer)
 {
     ckpt_save_desc save;
@@ -577,32 +327,32 @@ static ckpt_outcome end(agent *a, const char *answer)
     save.force = true;
     ckpt_code rc = ckpt_save(&a->run, &save);
     cJSON_free(json);
-    if (!check(a, rc, "save")) {
-        return CKPT_RETRY;
+    if (check(a, rc, "save") && !write_file(a->answer_path, answer)) {
+        fail(a, 1, a->answer_path, strerror(errno));
     }
-    if (!write_file(a->answer, answer)) {
-        fail(a, 1, a->answer, strerror(errno));
-        return CKPT_RETRY;
-    }
-    return CKPT_COMPLETED;
+    return a->status == 0 ? CKPT_COMPLETED : CKPT_RETRY;
 }
 
-// Does what the transcript says is next. While the last answer of the model
-// asks for calls of which not each has a result, the next one is made; then the
-// model is asked. An answer that asks for no call is the last. A resume needs
-// nothing but this.
+// Does what the transcript says is next, and a resume needs nothing else. If
+// the last answer of the model asks for calls of which one has no result yet,
+// that call is made; if each has one, the model is asked. An answer that asks
+// for no call is the end.
 static ckpt_outcome work(agent *a)
 {
     bool good = restore(a);
     while (good && !stopped) {
-        const cJSON *m, *answer = NULL, *calls;
+        const cJSON *m, *answer = NULL;
         int          results = 0;
+        a->turn = 0;
         cJSON_ArrayForEach(m, a->messages) {
-            bool is_answer = strcmp(get_text(m, "role"), "assistant") == 0;
-            answer = is_answer ? m : answer;
-            results = is_answer ? 0 : results + 1;
+            results++;
+            if (strcmp(get_text(m, "role"), "assistant") == 0) {
+                answer = m;
+                results = 0;
+                a->turn++;
+            }
         }
-        calls = get(answer, "tool_calls");
+        const cJSON *calls = get(answer, "tool_calls");
         if (answer != NULL && calls == NULL) {
             return end(a, get_text(answer, "content"));
         }
@@ -611,25 +361,22 @@ static ckpt_outcome work(agent *a)
         } else if (a->turn < TURNS_MAX) {
             good = ask(a);
         } else {
-            fail(a, 1, a->id, "the model does not come to an end");
+            fail(a, 1, a->id, "the model comes to no end");
             return CKPT_FAILED;
         }
     }
-    if (stopped) {
-        a->status = TRY_LATER;
-    }
+    a->status = stopped ? TRY_LATER : a->status;
     return a->status == TRY_LATER ? CKPT_INTERRUPTED : CKPT_RETRY;
 }
 
 static int print_answer(agent *a)
 {
-    int c;
-    FILE *f = fopen(a->answer, "r");
+    FILE *f = fopen(a->answer_path, "r");
     if (f == NULL) {
-        fail(a, 0, a->answer, "done, but the answer is not there any more");
+        fail(a, 0, a->answer_path, "done, but the answer is not there");
         return 0;
     }
-    while ((c = getc(f)) != EOF) {
+    for (int c; (c = getc(f)) != EOF;) {
         putchar(c);
     }
     fclose(f);
@@ -637,7 +384,8 @@ static int print_answer(agent *a)
     return 0;
 }
 
-// Opens the run, works, and says how it is left.
+// Opens the run, works, and says how it is left: a stop gives the attempt back,
+// a failure does not, so that one that repeats itself ends some day.
 static int run(agent *a, ckpt_ctx *ctx)
 {
     ckpt_outcome outcome = CKPT_INTERRUPTED;
@@ -656,89 +404,95 @@ static int run(agent *a, ckpt_ctx *ctx)
         return a->status;
     }
     if (a->run.fingerprint_differs) {
-        fail(a, 1, a->id, "this run was begun with another task");
+        fail(a, 1, a->id, "the run of that id has another task");
     } else {
         outcome = work(a);
     }
-    // A stop gives the attempt back, a failure does not: they end some day.
     rc = ckpt_finish(&a->run, outcome, &(ckpt_finish_desc){ .keep = true });
-    if (outcome == CKPT_COMPLETED && check(a, rc, "finish")) {
+    ckpt_abandon(&a->run);              // if it could not be finished
+    if (check(a, rc, "finish") && outcome == CKPT_COMPLETED) {
         return print_answer(a);
     }
-    ckpt_abandon(&a->run);              // if it could not be finished
     return a->status;
 }
 
-static int usage(void)
+static bool parse(agent *a, int argc, char **argv)
 {
-    fprintf(stderr, "usage: llm_agent [-d runs] [-i id] [-m model] [-o answer]"
-            " [-u url]\n                 [-a attempts] [-n tries] [-w ms]"
-            " [-t tool seconds]\n                 [-T request seconds] task\n");
-    return 1;
+    for (int c; (c = getopt(argc, argv, "d:i:m:o:u:a:n:w:t:T:")) != -1;) {
+        switch (c) {
+        case 'd': a->runs = optarg; break;
+        case 'i': a->id = optarg; break;
+        case 'm': a->model = optarg; break;
+        case 'o': a->answer_path = optarg; break;
+        case 'u': a->world.url = optarg; break;
+        case 'a': a->attempts = atoi(optarg); break;
+        case 'n': a->tries = atol(optarg); break;
+        case 'w': a->wait_ms = atol(optarg); break;
+        case 't': a->world.tool_s = atol(optarg); break;
+        case 'T': a->world.request_s = atol(optarg); break;
+        default:  return false;
+        }
+    }
+    a->task = optind == argc - 1 ? argv[optind] : NULL;
+    return a->task != NULL && a->model != NULL;
+}
+
+static const char *env_or(const char *name, const char *otherwise)
+{
+    const char *value = getenv(name);
+    return value != NULL ? value : otherwise;
 }
 
 int main(int argc, char **argv)
 {
-    static agent  a = { .runs = "runs", .wait_ms = 1000, .tries = 8,
-                        .tool_s = 120, .request_s = 900, .status = 1 };
-    char          id[32], answer[CKPT_ID_MAX + 16];
+    static agent a = {
+        .world = { .alive = beat, .user = &a, .tool_s = 120, .request_s = 900 },
+        .runs = "runs", .tries = 8, .wait_ms = 1000
+    };
+    char          id[32], answer_path[CKPT_ID_MAX + 16];
     ckpt_store_fs fs;
     ckpt_ctx      ctx;
     ckpt_error    error;
-    a.url = getenv("OPENAI_BASE_URL");
-    a.key = getenv("OPENAI_API_KEY");
+    a.world.url = env_or("OPENAI_BASE_URL", "https://api.openai.com/v1");
+    a.world.key = env_or("OPENAI_API_KEY", "none");
     a.model = getenv("OPENAI_MODEL");
-    for (int c; (c = getopt(argc, argv, "d:i:m:o:u:a:n:w:t:T:")) != -1;) {
-        switch (c) {
-        case 'd': a.runs = optarg; break;
-        case 'i': a.id = optarg; break;
-        case 'm': a.model = optarg; break;
-        case 'o': a.answer = optarg; break;
-        case 'u': a.url = optarg; break;
-        case 'a': a.attempts = atoi(optarg); break;
-        case 'n': a.tries = atol(optarg); break;
-        case 'w': a.wait_ms = atol(optarg); break;
-        case 't': a.tool_s = atol(optarg); break;
-        case 'T': a.request_s = atol(optarg); break;
-        default: return usage();
-        }
+    if (!parse(&a, argc, argv)) {
+        fprintf(stderr, "usage: llm_agent [-d runs] [-i id] [-o answer file]\n"
+                "    [-m model] [-u url] [-a attempts] [-n tries] [-w ms before"
+                " the next try]\n    [-T seconds for a request] [-t seconds for"
+                " a tool] task\n");
+        return 1;
     }
-    if (optind != argc - 1 || a.model == NULL) {
-        return usage();
-    }
-    a.task = argv[optind];
-    if (a.id == NULL) {                 // the same task is the same run
-        ckpt_bytes t = ckpt_text(a.task);
-        snprintf(id, sizeof(id), "task-%08x",
-                 (unsigned)ckpt_crc32c(0, t.ptr, t.len));
-        a.id = id;
-    }
-    if (a.answer == NULL) {
-        snprintf(answer, sizeof(answer), "%.*s.answer", CKPT_ID_MAX, a.id);
-        a.answer = answer;
-    }
+    ckpt_bytes task = ckpt_text(a.task);
+    snprintf(id, sizeof(id), "task-%08x",
+             (unsigned)ckpt_crc32c(0, task.ptr, task.len));
+    a.id = a.id != NULL ? a.id : id;    // the same task is the same run
+    snprintf(answer_path, sizeof(answer_path), "%.120s.answer", a.id);
+    a.answer_path = a.answer_path != NULL ? a.answer_path : answer_path;
+
     struct sigaction action = { .sa_handler = stop };
+    action.sa_flags = (int)SA_RESETHAND;        // a second one kills
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);           // else nobody can wait for a tool
     if (ckpt_store_fs_open(&fs, &(ckpt_store_fs_desc){ .dir = a.runs },
                            &error) < 0) {
-        fail(&a, 1, a.runs, error.msg);
-        return 1;
+        return fail(&a, 1, a.runs, error.msg) + 1;
     }
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    a.world.curl = need(curl_easy_init());
     if (ckpt_init(&ctx, &(ckpt_desc){
             .store = &fs.base,
             .owner = "llm_agent",
             .beat_ms = 2000,
             .resume_max = a.attempts,   // 0: the default
-        }) < 0) {
-        fail(&a, 1, "init", ckpt_last_error(&ctx)->msg);
-    } else {
-        curl_global_init(CURL_GLOBAL_DEFAULT);
-        a.curl = need(curl_easy_init());
+        }) == CKPT_OK) {
         a.status = run(&a, &ctx);
-        curl_easy_cleanup(a.curl);
+    } else {
+        fail(&a, 1, "init", ckpt_last_error(&ctx)->msg);
     }
+    curl_easy_cleanup(a.world.curl);
     ckpt_store_fs_close(&fs);
     return a.status;
 }
