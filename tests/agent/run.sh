@@ -6,11 +6,11 @@
 # build/llm_server plays the model, and refuses what real servers refuse. Each
 # check is one line, "ok" or "FAILED"; the last line is the count. Kills come
 # after a random time and, where strace works, at a random system call; how many
-# may be said (default: 24). Nothing here judges how long something took.
+# may be said (default: 20). Nothing here judges how long something took.
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${MAKE:=make}" "${CC:=cc}" "${STB:=/usr/include/stb}"
 export LC_ALL=C.UTF-8
-kills=${1:-24} seed=${2:-$(date +%s)}
+kills=${1:-20} seed=${2:-$(date +%s)}
 if ! command -v curl >/dev/null; then
     echo "skip   agent: there is no curl"
     echo "0 passed, 0 failed"
@@ -63,7 +63,8 @@ none_refused() { [ "$(counted 2)" = 0 ] || { cat refused; return 1; }; }
 is() { [ "$1" = "$2" ] || { echo "\"$1\" is not \"$2\""; return 1; }; }
 # state KEY: what the command says of the run
 state() {
-    "$bin/ckpt" -C runs ls --json | sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
+    "$bin/ckpt" -C runs ls --json |
+        sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
 }
 
 #--- The server ----------------------------------------------------------------
@@ -317,7 +318,8 @@ drains() {
     : >go-tool
     wait $pid
     is $? 75 && is "$(cat calls.log)" "ran 0-0
-ran 0-1" && is "$(state state)" interrupted && is "$(state attempt)" 0 || return 1
+ran 0-1" && is "$(state state)" interrupted && is "$(state attempt)" 0 ||
+        return 1
     begin long                          # now in the middle of an answer
     sleep 0.2
     kill -INT $pid

@@ -140,6 +140,11 @@ static const char *text_of(const cJSON *object, const char *key)
     return cJSON_GetStringValue(get(object, key));
 }
 
+static const char *or_empty(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
 // A second opinion, beside that of ckpt: RFC 3629, table 3-7 of Unicode.
 static bool is_utf8(const unsigned char *p, size_t n)
 {
@@ -309,8 +314,8 @@ static const char *judge_truth(const script *s, const cJSON *messages,
             m = m->next;
             continue;
         }
-        if (number == STEPS_MAX || strcmp(content != NULL ? content : "",
-            t->content != NULL ? t->content : "") != 0) {
+        if (number == STEPS_MAX
+            || strcmp(or_empty(content), or_empty(t->content)) != 0) {
             return wrong(reason, "answer %d was not given", number);
         }
         m = m->next;
