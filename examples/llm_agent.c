@@ -227,15 +227,16 @@ static bool restore(agent *a)
 // Adds a call that the model asked for. Models give ids that are empty, missing
 // or too long, and one id twice. So each call gets an id of its turn and its
 // number: it is unique in the run, the same in each attempt, and of a form that
-// every server takes. Arguments that are no JSON would be refused when they are
-// sent back.
+// every server takes. A wrong name, or arguments that are no strict JSON, would
+// be refused when they are sent back.
 static void add_call(cJSON *calls, const cJSON *asked, uint64_t turn, int i)
 {
     char        id[48];
     const cJSON *function = get(asked, "function");
     const char  *name = get_text(function, "name");
-    const char  *arguments = get_text(function, "arguments");
-    cJSON       *args = cJSON_Parse(arguments);
+    cJSON       *args = cJSON_Parse(get_text(function, "arguments"));
+    char        *json = cJSON_IsObject(args) ? cJSON_PrintUnformatted(args)
+                                             : NULL;
     cJSON       *one = need(cJSON_CreateObject());
     size_t       n = name == NULL ? 0 : strspn(name, "abcdefghijklmnopqrstuvwx"
                      "yzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
@@ -245,7 +246,8 @@ static void add_call(cJSON *calls, const cJSON *asked, uint64_t turn, int i)
     cJSON_AddItemToArray(calls, one);
     one = need(cJSON_AddObjectToObject(one, "function"));
     add_text(one, "name", n > 0 && n <= 64 && !name[n] ? name : "unknown");
-    add_text(one, "arguments", cJSON_IsObject(args) ? arguments : "{}");
+    add_text(one, "arguments", json != NULL ? json : "{}");
+    cJSON_free(json);
     cJSON_Delete(args);
 }
 
@@ -299,14 +301,15 @@ static bool ask(agent *a)
     char *json = need(cJSON_PrintUnformatted(request));
     cJSON_Delete(request);
     for (long i = 1; again && !good; i++) {
-        curl_off_t after = 0;
+        curl_off_t after = 0, hour = 3600;
         status = post(&a->world, json, &after);
         good = status == 200 && take(a);
         if (status > 0 && !good) {
             show_answer(&a->world, status);
         }
+        after = 1000 * (after < hour ? after : hour);
         again = !good && !is_final(status) && i < a->tries
-             && wait_for(a, after > 0 ? after * 1000 : wait);
+             && wait_for(a, after > 0 ? after : wait);
         wait = 2 * wait < WAIT_MAX ? 2 * wait : WAIT_MAX;
     }
     cJSON_free(json);
@@ -409,11 +412,9 @@ static int run(agent *a, ckpt_ctx *ctx)
         outcome = work(a);
     }
     rc = ckpt_finish(&a->run, outcome, &(ckpt_finish_desc){ .keep = true });
+    bool finished = check(a, rc, "finish");
     ckpt_abandon(&a->run);              // if it could not be finished
-    if (check(a, rc, "finish") && outcome == CKPT_COMPLETED) {
-        return print_answer(a);
-    }
-    return a->status;
+    return finished && outcome == CKPT_COMPLETED ? print_answer(a) : a->status;
 }
 
 static bool parse(agent *a, int argc, char **argv)

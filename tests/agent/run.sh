@@ -6,11 +6,11 @@
 # build/llm_server plays the model, and refuses what real servers refuse. Each
 # check is one line, "ok" or "FAILED"; the last line is the count. Kills come
 # after a random time and, where strace works, at a random system call; how many
-# may be said (default: 20). Nothing here judges how long something took.
+# may be said (default: 16). Nothing here judges how long something took.
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${MAKE:=make}" "${CC:=cc}" "${STB:=/usr/include/stb}"
 export LC_ALL=C.UTF-8
-kills=${1:-20} seed=${2:-$(date +%s)}
+kills=${1:-16} seed=${2:-$(date +%s)}
 if ! command -v curl >/dev/null; then
     echo "skip   agent: there is no curl"
     echo "0 passed, 0 failed"
@@ -54,6 +54,13 @@ begin() {
     "$bin/llm_agent" -m "$1" -i it -w 20 -o answer -a -1 "$task" >said \
         2>>errors &
     pid=$!
+}
+# ended: waits for it. Its number may soon be of another process.
+ended() {
+    wait "$pid"
+    set -- $?
+    pid=
+    return "$1"
 }
 # requests, refused, uncertain: what the server has counted
 counted() { curl -s -m 60 "$url/count" | cut -d ' ' -f "$1"; }
@@ -184,6 +191,7 @@ ran 6-1
 ran 7-2
 ran 7-3
 ran 8-1
+ran 8-2
 END
 last="The work is done. $(printf '\342\234\223')"
 
@@ -242,9 +250,9 @@ one_start() {
     else
         begin odd
         sleep "$(printf '0.%03d' $((1 + $2 / 2)))"
-        kill -9 $pid 2>/dev/null
+        kill -9 "$pid" 2>/dev/null
     fi
-    { wait $pid; } 2>/dev/null              # the shell says "Killed"
+    { ended; } 2>/dev/null                  # the shell says "Killed"
     rc=$?
 }
 
@@ -259,7 +267,7 @@ judge() {
         { echo "$lost calls did not run, $doubts were told"; return 1; }
     asked=$(counted 1)
     begin odd
-    wait $pid && is "$(cat said)" "$last" && is "$(counted 1)" "$asked" &&
+    ended && is "$(cat said)" "$last" && is "$(counted 1)" "$asked" &&
         is "$(sort calls.log | uniq -d)" "" && is "$(state state)" 'done'
 }
 
@@ -306,7 +314,7 @@ alive() {
     before=$(heart)
     until_ beats || { echo "no beat while the model thought"; return 1; }
     : >go-answer
-    wait $pid && is "$(cat said)" Done. && none_refused
+    ended && is "$(cat said)" Done. && none_refused
 }
 check "it beats while a tool and the model take long, and has no twin" alive
 
@@ -314,16 +322,16 @@ drains() {
     serve drains
     begin long
     until_ test -s calls.log || { cat errors; return 1; }
-    kill -TERM $pid
+    kill -TERM "$pid"
     : >go-tool
-    wait $pid
+    ended
     is $? 75 && is "$(cat calls.log)" "ran 0-0
 ran 0-1" && is "$(state state)" interrupted && is "$(state attempt)" 0 ||
         return 1
-    begin long                          # now in the middle of an answer
-    sleep 0.2
-    kill -INT $pid
-    wait $pid
+    begin long                          # now while the model thinks
+    until_ grep -q 'begun before' errors || { cat errors; return 1; }
+    kill -INT "$pid"
+    ended
     is $? 75 && is "$(state attempt)" 0 || return 1
     : >go-answer
     is "$(agent long; echo $?)" "Done.
