@@ -142,6 +142,7 @@ bodies() {
     refuses "$(with '{"role":"user"}')" "no content" &&
     refuses "$(with '{"role":"user","content":null}')" "no content" &&
     refuses "$(with '{"role":"assistant","content":null}')" "no content" &&
+    refuses "$(with '{"role":"assistant","content":""}')" "is empty" &&
     refuses "$(with "$user$(result a)")" "no call before" &&
     refuses "$(with "$(asks "$(call a)")")" "no result" &&
     refuses "$(with "$(asks "$(call a)"),$user")" "no result" &&
@@ -168,7 +169,7 @@ bodies() {
     refuses "$(with "$(asks "$(call a),$(call b)")$(result a)$(result b)")" \
         "has the result" &&
     is "$(counted 2)" "$(grep -c '^400 ' refused)" &&
-    is "$(counted 2)" 39 && echo "39 kinds"
+    is "$(counted 2)" 40 && echo "40 kinds"
 }
 check "the server refuses what real servers refuse" bodies
 

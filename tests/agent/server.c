@@ -270,6 +270,10 @@ static const char *judge_messages(const cJSON *messages, char *reason)
         if (!cJSON_IsString(content) && (!answer || calls == NULL)) {
             return wrong(reason, "a message of %s has no content", role);
         }
+        if (answer && cJSON_IsString(content)
+            && content->valuestring[0] == '\0') {
+            return wrong(reason, "the text of an answer is empty, not null");
+        }
         if (calls != NULL && !answer) {
             return wrong(reason, "a message of %s has calls", role);
         }
