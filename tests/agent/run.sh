@@ -220,6 +220,13 @@ endless() {
 gone() { case $(ps -o stat= -p "$1") in ''|Z*) ;; *) return 1 ;; esac; }
 check "a tool that does not end is killed, with what it began" endless
 
+many() {
+    serve many
+    is "$(agent many)" Done. && is "$(wc -l <calls.log)" 128 && none_refused ||
+        { cat errors; return 1; }
+}
+check "of a hundred calls in one answer 64 are made, turn after turn" many
+
 #--- Kills ---------------------------------------------------------------------
 
 # random TABLE ROW: three random numbers from 0 to 999 in each row
