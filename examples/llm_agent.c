@@ -34,7 +34,8 @@ enum {
     TURNS_MAX  = 1000,                  // answers of the model
     CALLS_MAX  = CKPT_EFFECTS_MAX / 2,  // calls in one answer
     RESULT_MAX = 6 * OUTPUT_MAX + 2048, // output as JSON: \u0001
-    WAIT_MAX   = 60 * 1000,             // ms between two tries
+    WAIT_MAX   = 60 * 1000,             // ms between two tries, if the server
+    HOUR       = 3600,                  // does not say how many seconds
     TRY_LATER  = 75                     // EX_TEMPFAIL
 };
 
@@ -78,8 +79,12 @@ static bool fail(agent *a, int status, const char *what, const char *why)
 // save was written: the next start finds out.
 static bool check(agent *a, ckpt_code rc, const char *what)
 {
-    bool lost = rc == CKPT_ERR_CLAIM_LOST;      // another process has the run
-    return rc >= 0 || fail(a, lost ? TRY_LATER : 1, what, a->run.error.msg);
+    bool        lost = rc == CKPT_ERR_CLAIM_LOST;   // another process has it
+    const char *why = a->run.error.msg;
+    if (a->run.error.code != rc) {      // not of the run: of a JSON function
+        why = ckpt_code_message(rc);
+    }
+    return rc >= 0 || fail(a, lost ? TRY_LATER : 1, what, why);
 }
 
 // Says that the run is alive. It is called about once a second while a tool
@@ -301,15 +306,15 @@ static bool ask(agent *a)
     char *json = need(cJSON_PrintUnformatted(request));
     cJSON_Delete(request);
     for (long i = 1; again && !good; i++) {
-        curl_off_t after = 0, hour = 3600;
+        curl_off_t after = 0;
         status = post(&a->world, json, &after);
         good = status == 200 && take(a);
         if (status > 0 && !good) {
             show_answer(&a->world, status);
         }
-        after = 1000 * (after < hour ? after : hour);
+        after = after < HOUR ? after : HOUR;
         again = !good && !is_final(status) && i < a->tries
-             && wait_for(a, after > 0 ? after : wait);
+             && wait_for(a, after > 0 ? 1000 * after : wait);
         wait = 2 * wait < WAIT_MAX ? 2 * wait : WAIT_MAX;
     }
     cJSON_free(json);

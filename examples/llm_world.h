@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +90,7 @@ static void add_text(cJSON *object, const char *key, const char *value)
 // for it, whatever the tool printed.
 static void say(world *w, const char *format, ...)
 {
-    char  *end = w->output + w->output_len;
+    char   *end = w->output + w->output_len;
     va_list args;
     va_start(args, format);
     vsnprintf(end, sizeof(w->output) - w->output_len, format, args);
