@@ -6,11 +6,11 @@
 # build/llm_server plays the model, and refuses what real servers refuse. Each
 # check is one line, "ok" or "FAILED"; the last line is the count. Kills come
 # after a random time and, where strace works, at a random system call; how many
-# may be said (default: 16). Nothing here judges how long something took.
+# may be said (default: 12). Nothing here judges how long something took.
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${MAKE:=make}" "${CC:=cc}" "${STB:=/usr/include/stb}"
 export LC_ALL=C.UTF-8
-kills=${1:-16} seed=${2:-$(date +%s)}
+kills=${1:-12} seed=${2:-$(date +%s)}
 if ! command -v curl >/dev/null; then
     echo "skip   agent: there is no curl"
     echo "0 passed, 0 failed"
