@@ -27,6 +27,9 @@ PQ     := $(shell pkg-config --variable=includedir libpq 2>/dev/null || \
                   pg_config --includedir 2>/dev/null || echo none)
 PG_BIN := $(shell pg_config --bindir 2>/dev/null || echo none)
 
+# What the agent on a language model links with; "none" leaves it out.
+LLM    := $(shell pkg-config --libs libcurl libcjson 2>/dev/null || echo none)
+
 # Where everything that is built goes.
 B       = build
 
@@ -41,8 +44,8 @@ ALL_CFLAGS = -std=c99 $(WARN) -I. -I$(STB) $(CFLAGS)
 EXAMPLE_CFLAGS = $(ALL_CFLAGS) -Wno-cast-qual -Wno-write-strings
 
 HEADERS  = ckpt.h ckpt_store_fs.h
-EXAMPLES = $(patsubst examples/%.c,$(B)/%,$(filter-out examples/fleet.c,\
-           $(wildcard examples/*.c)))
+EXAMPLES = $(patsubst examples/%.c,$(B)/%,$(filter-out examples/fleet.c \
+           examples/llm_agent.c,$(wildcard examples/*.c)))
 TEST_H   = $(wildcard tests/support/*.h)
 TEST_C   = tests/run_all.c \
            $(filter-out tests/pg/%,$(wildcard tests/*/test_*.c))
@@ -62,7 +65,11 @@ PG_FLAGS = -Itests/support -I$(PQ) -DPG_BIN='"$(PG_BIN)"' \
 HAVE_PQ := $(wildcard $(PQ)/libpq-fe.h)
 PG_ALL   = $(if $(HAVE_PQ),$(B)/fleet)
 
-all: $(B)/libckpt.a $(EXAMPLES) $(PG_ALL)
+# The same for the agent on a language model.
+HAVE_LLM = $(filter-out none,$(firstword $(LLM)))
+LLM_ALL  = $(if $(HAVE_LLM),$(B)/llm_agent)
+
+all: $(B)/libckpt.a $(EXAMPLES) $(PG_ALL) $(LLM_ALL)
 
 # Rebuilds what was built with other tools or flags.
 $(B)/flags: FORCE
@@ -130,6 +137,25 @@ $(B)/bench_pg: tests/bench/saves_pg.c tests/pg/cluster.h \
 
 $(B)/fleet: examples/fleet.c ckpt.h ckpt_store_pg.h $(B)/flags
 	$(CC) $(EXAMPLE_CFLAGS) -I$(PQ) $(LDFLAGS) -o $@ $< $(LDLIBS) -lpq
+
+$(B)/llm_agent: examples/llm_agent.c examples/llm_world.h $(HEADERS) $(B)/flags
+	$(CC) $(EXAMPLE_CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS) $(LLM)
+
+# Plays the model, and judges the agent.
+$(B)/llm_server: tests/agent/server.c $(B)/libckpt.a $(HEADERS) $(B)/flags
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/agent/server.c \
+	    $(B)/libckpt.a $(LDLIBS) $(LLM)
+
+# The agent on a language model, killed again and again.
+ifneq ($(HAVE_LLM),)
+test-agent: $(B)/llm_agent $(B)/llm_server $(B)/ckpt
+	@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' \
+	    sh tests/agent/run.sh $(KILLS)
+else
+test-agent:
+	@echo 'skip   agent: there is no libcurl, or no cJSON'
+	@echo '0 passed, 0 failed'
+endif
 
 # The suites, the fleet on three hosts, and variants that a test must notice.
 ifneq ($(HAVE_PQ),)
@@ -328,6 +354,7 @@ help:
 	@echo 'make sanitize   the suites under ASan and UBSan'
 	@echo 'make test-disk  real file systems (root)'
 	@echo 'make test-pg    the store in PostgreSQL, where there is libpq'
+	@echo 'make test-agent the agent on a language model; KILLS=500 for more'
 	@echo 'make fuzz       the fuzzers'
 	@echo 'make machines   other compilers, other processors, and watched'
 	@echo 'make coverage   what of the headers no test reaches'
@@ -346,6 +373,6 @@ help:
 FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
-        sanitize test-pg bench bench-pg size deps deps-demo deps-fuzz \
-        deps-bench deps-coverage deps-all install uninstall version dist \
-        clean help FORCE
+        sanitize test-pg test-agent bench bench-pg size deps deps-demo \
+        deps-fuzz deps-bench deps-coverage deps-all install uninstall version \
+        dist clean help FORCE

@@ -3,9 +3,9 @@
 # deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
 #
 # WHAT is demo, test, fuzz (with the fuzzers), coverage or all (with the
-# benchmarks, the database and what the command is installed with, too); bench is
-# what the benchmarks need, mounts and vm what only these parts of
-# tests/proof/disk/run.sh need.
+# benchmarks, the database, the agent on a language model and what the command
+# is installed with, too); bench is what the benchmarks need, mounts and vm what
+# only these parts of tests/proof/disk/run.sh need.
 # Asks the tools themselves, so it is quick when everything is there. Where it
 # may not install it says in one line what is needed, and fails. DEPS=no leaves
 # it out: then a tool that is missing makes its own test fail.
@@ -52,6 +52,7 @@ look() {
     [ -x "$dir/llvm-cov" ] || has llvm-cov || need llvm
     [ "$1" = all ] || return 0
     look_pg
+    look_agent
     look_bench
     for tool in tmux cmake meson mandoc zsh fish pkg-config zip unzip \
         chromium; do
@@ -64,6 +65,13 @@ look_pg() {
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need postgresql
     has pg_config || need libpq-dev
     has pgbouncer || [ -x /usr/sbin/pgbouncer ] || need pgbouncer
+}
+
+# What the agent on a language model links with, and what asks its server.
+look_agent() {
+    finds cjson/cJSON.h "$CC" -x c || need libcjson-dev
+    finds curl/curl.h "$CC" -x c || need libcurl4-openssl-dev
+    has curl || need curl
 }
 
 # libFuzzer is in a package of the compiler's version.

@@ -532,6 +532,13 @@ examples() {
                 "$source" -lpq || return 1
             continue
         fi
+        if grep -q '^#include "llm_world' "$source"; then
+            llm=$(pkg-config --libs libcurl libcjson 2>/dev/null) || continue
+            # shellcheck disable=SC2086
+            gcc $pedantic -Wshadow -O2 $inc -o "$work/example" "$source" \
+                $llm || return 1
+            continue
+        fi
         # shellcheck disable=SC2086
         gcc $pedantic -Wshadow -O2 $inc -pthread \
             -o "$work/example" "$source" || {

@@ -101,6 +101,7 @@ if_there tests/proof/disk/run.sh disk sh tests/proof/disk/run.sh
 if_there tests/tools/machines.sh machines sh tests/tools/machines.sh
 if_there tests/pg/run.sh pg env CKPT_LONG=yes $MAKE -s B="$B" CC="$CC" \
     STB="$STB" test-pg
+part agent made test-agent KILLS=300
 if_there tests/fuzz/run.sh fuzz sh tests/fuzz/run.sh 60
 part oss-fuzz sh tests/fuzz/oss-fuzz/check.sh
 if_there tests/proof/coverage.sh coverage sh tests/proof/coverage.sh
