@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     llm_agent.c -- an agent on a language model, which survives kill -9
 

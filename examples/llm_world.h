@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     llm_world.h -- what an agent on a language model does to the world
 

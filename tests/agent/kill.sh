@@ -6,9 +6,9 @@
 #
 # A watchdog starts an example until it says 0. Its first start is killed at the
 # call number 1, 1 + STEP, 1 + 2 * STEP ... (STEP 1: at every call), and each
-# later start of the same life at the call after that, so that a life dies more
-# than once. Then the work must have been done once, and one more start must do
-# nothing. The last line is "N passed, N failed".
+# later start of the same life at about twice that number, so that a life dies
+# more than once. Then the work must have been done once, and one more start
+# must do nothing. The last line is "N passed, N failed".
 cd "$(dirname "$0")/../.." || exit 1
 : "${CC:=cc}" "${STB:=/usr/include/stb}" "${B:=build}" "${CFLAGS:=-O1}"
 step=${1:-1}

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT-0
 # run.sh -- the agent on a language model, against a server that judges it
 #
 #     sh tests/agent/run.sh [kills [seed]]

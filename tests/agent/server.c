@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT-0
 /*
     server.c -- plays a model behind chat completions, and judges its client
 
