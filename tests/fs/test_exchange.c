@@ -19,6 +19,7 @@
     X(without_a_generation_a_claim_is_synced_before_lower_ones_go)             \
     X(an_end_whose_rename_fails_needs_one_sync_more)                           \
     X(an_end_syncs_what_was_removed_before_the_last_generation_goes)           \
+    X(a_kept_run_stands_alone_also_after_a_power_cut)                          \
     X(a_save_asks_for_no_times)                                                \
     X(what_stays_is_not_written)                                               \
     X(what_is_added_costs_the_same_at_any_length)                              \
@@ -469,6 +470,19 @@ static void an_end_syncs_what_was_removed_before_the_last_generation_goes(void)
         CHECK(sim_find(t.disk, "runs/r-a-run") == NULL);
         teardown();
     }
+}
+
+// Else its spare could be back, and be resumed when the kept generation rots.
+static void a_kept_run_stands_alone_also_after_a_power_cut(void)
+{
+    begin(1000);
+    const ckpt_finish_desc keep = { .keep = true };
+    CHECK_INT(ckpt_finish(&t.run, CKPT_FAILED, &keep), CKPT_OK);
+    CHECK_INT(t.calls[SIM_UNLINK], 1);
+    CHECK(t.calls[SIM_SYNC] > t.synced_last);
+    CHECK(sim_find(t.disk, DIR "checkpoint.1.prev.json") == NULL ||
+          sim_find(t.disk, DIR "checkpoint.1.json") == NULL);
+    teardown();
 }
 
 static void without_promises_for_a_power_cut_nothing_is_synced(void)
