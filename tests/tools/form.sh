@@ -699,8 +699,8 @@ check "no comment says a line twice" comments_once
 # inputs and outputs of tests.
 licence_lines() {
     find ./*.h README.md Makefile .ci .editorconfig examples tests -type f \
-        ! -path '*/corpus/*' ! -path '*/data/*' ! -path '*/golden/*' |
-        xargs grep -L 'SPDX-License-Identifier: MIT-0' >"$work/found"
+        ! -path '*/corpus/*' ! -path '*/data/*' ! -path '*/golden/*' \
+        -exec grep -L 'SPDX-License-Identifier: MIT-0' {} + >"$work/found"
     cat "$work/found"
     [ ! -s "$work/found" ]
 }
