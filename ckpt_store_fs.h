@@ -1524,7 +1524,10 @@ typedef struct ckpt__fs_place {
     bool     unshown;           // the run does not have its name yet
     bool     dir_spoiled;       // a sync of dir has failed
     bool     unsettled;         // names were exchanged, removed or claimed
-                                // since the last sync
+                                // since the last sync, or that sync failed
+    bool     name_durable;      // the name of the run, in the root
+    bool     keeps_prev;        // what is written builds upon that one, since
+                                // the newest is damaged
     bool     in_place;          // the spare is written, not a temporary file
     bool     newest_is_prev;    // an exchange failed: the newest generation
                                 // has the name of the one before it
@@ -1657,8 +1660,7 @@ static int ckpt__fs_sync_run(ckpt_store_fs *fs, ckpt__fs_place *p)
         p->dir = fresh;
     }
     r = ckpt__fs_sync(fs, p->dir);
-    p->dir_spoiled = r < 0;
-    p->unsettled = p->unsettled && r < 0;
+    p->dir_spoiled = p->unsettled = r < 0;
     return r;
 }
 
@@ -2157,6 +2159,10 @@ static ckpt_code ckpt__fs_claim(ckpt_store *s, void *place, uint64_t epoch,
         rc = ckpt__fs_link_claim(fs, p, epoch, err);
     }
     if (rc != CKPT_OK) {
+        // The claim may stand all the same. Nobody may count it as a crash.
+        if (fd >= 0) {
+            (void)ckpt__fs_write(fs, fd, "true ", 5, CKPT__FS_GAVE_UP_OFFSET);
+        }
         ckpt__fs_close(fs, &fd);
         return rc;
     }
@@ -2422,8 +2428,8 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 // was paused cannot bring back what a later owner has removed.
 //
 // A file is written in place only if this claim has made it, if it has one name
-// (a snapshot made of hard links would change with it), and if no write to it
-// has failed. The first generations of a claim and those after a failure go by
+// (a snapshot made of hard links would change with it), if no write to it has
+// failed, and if the name of the other file is durable. The first generations of a claim and those after a failure go by
 // rename. (Measured: one flush and no commit of the journal a save, where the
 // way by rename needs four and two; make bench.)
 
@@ -2535,6 +2541,19 @@ static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
     return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
 
+// Whether a generation that is not our newest one stands as prev: the core has
+// found the newest damaged then, and the damaged one must not replace it.
+static bool ckpt__fs_is_prev(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                             const ckpt_gen *base)
+{
+    char name[64];
+    ckpt__fs_id id;
+    ckpt__fs_gen_name(name, p->epoch, true);
+    return base != NULL && base->token != p->newest.token &&
+           ckpt__fs_identify(fs, p->dir, name, &id) >= 0 &&
+           id.token == base->token;
+}
+
 // The method put(). If a piece fails, it discards all pieces so far: otherwise
 // these would become the beginning of the next generation.
 static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
@@ -2546,6 +2565,7 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
     if (rc != CKPT_OK) return rc;
     if (p->writing < 0) {
         p->written = 0;
+        p->keeps_prev = ckpt__fs_is_prev(fs, p, base);
         memset(p->sharing, 0, sizeof(p->sharing));
         p->writing = ckpt__fs_open_spare(fs, p, base);
         p->in_place = p->writing >= 0;
@@ -2666,7 +2686,7 @@ static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt__fs_id last = { 0, 0, { 0, 0 } }, there = { 1, 0, { 0, 0 } };
     ckpt_fs_stat st, prev_st;
     link_name[0] = '\0';
-    if (p->newest_is_prev) return CKPT_OK;
+    if (p->newest_is_prev || p->keeps_prev) return CKPT_OK;
     int r = ckpt__fs_stat_at(fs, p->dir, newest, &st);
     if (r == -ENOENT || (r >= 0 && st.is_dir)) {
         return CKPT_OK;                 // nothing published yet
@@ -2747,6 +2767,9 @@ static ckpt_code ckpt__fs_publish_temp(ckpt_store_fs *fs, ckpt__fs_place *p,
     p->newest_is_prev = false;
     const int r = ckpt__fs_sync_run(fs, p);
     if (r < 0) {
+        // The new name may not be on the medium. The file that would be the
+        // spare may then be the only one that a power cut leaves.
+        p->spare.token = 0;
         (void)ckpt__fs_fail(err, "sync the directory of a run", r);
         return CKPT_ERR_NOT_DURABLE;
     }
@@ -2892,7 +2915,6 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    const bool first = p->newest.file.ino == 0;
     ckpt_code rc = ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     ckpt__fs_close(fs, &p->reading);
@@ -2901,12 +2923,12 @@ static ckpt_code ckpt__fs_publish(ckpt_store *s, void *place, ckpt_gen *gen,
     memcpy(p->shared, p->sharing, sizeof(p->shared));
     gen->token = p->newest.token;
     rc = rc == CKPT_OK && p->unshown ? ckpt__fs_show_run(fs, p, err) : rc;
-    const int r = rc == CKPT_OK && first ? ckpt__fs_sync_root(fs) : 0;
-    if (r < 0) {
-        (void)ckpt__fs_fail(err, "sync the store", r);
-        return CKPT_ERR_NOT_DURABLE;
-    }
-    return rc;
+    if (rc != CKPT_OK || p->name_durable) return rc;
+    const int r = ckpt__fs_sync_root(fs);
+    p->name_durable = r >= 0;
+    if (r >= 0) return CKPT_OK;
+    (void)ckpt__fs_fail(err, "sync the store", r);
+    return CKPT_ERR_NOT_DURABLE;
 }
 
 //--- Removing -----------------------------------------------------------------
@@ -3172,14 +3194,18 @@ static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
     p->unshown = false;
     if (r == 0) return 0;
     // The remover's own claim goes last: if the maker lives after all, it finds
-    // that claim and stops.
-    const uint64_t any_epoch = CKPT_TURN_MAX + 1;
+    // that claim and stops. No claim and no generation of a higher epoch goes
+    // (R3): while the remover slept, the maker may have shown the run, and
+    // others claimed it. A maker whose claim failed made that of epoch 1.
+    const uint64_t above = p->epoch > 0 ? p->epoch + 1 : 2;
     char claim[64];
     ckpt__fs_claim_name(claim, p->epoch);
-    r = r < 0 ? r : ckpt__fs_remove_claims(fs, p, any_epoch, p->epoch);
+    r = r < 0 ? r : ckpt__fs_remove_claims(fs, p, above, p->epoch);
+    r = r < 0 ? r : ckpt__fs_remove_files(fs, p, 1U << CKPT__FS_TEMP,
+                                          CKPT_TURN_MAX + 1, "");
     r = r < 0 ? r : ckpt__fs_remove_files(fs, p, ~(1U << CKPT__FS_OTHER |
                                                    1U << CKPT__FS_CLAIM),
-                                          any_epoch, "");
+                                          above, "");
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
     return r < 0 ? r : ckpt__fs_remove_dir(fs, p->new_name);
 }

@@ -20,6 +20,11 @@
     X(an_end_whose_rename_fails_needs_one_sync_more)                           \
     X(an_end_syncs_what_was_removed_before_the_last_generation_goes)           \
     X(a_kept_run_stands_alone_also_after_a_power_cut)                          \
+    X(after_a_failed_sync_of_names_the_only_durable_file_is_not_written)       \
+    X(a_run_whose_name_may_not_be_durable_is_synced_with_the_next_save)        \
+    X(a_damaged_newest_does_not_replace_the_one_before_it)                     \
+    X(a_claim_that_could_not_be_looked_at_is_given_up)                         \
+    X(who_removes_a_leftover_touches_no_higher_claim)                          \
     X(a_save_asks_for_no_times)                                                \
     X(what_stays_is_not_written)                                               \
     X(what_is_added_costs_the_same_at_any_length)                              \
@@ -75,7 +80,9 @@ static struct {
     sim_call        fails;                  // ... with err, if that is not 0
     unsigned        fails_at, seen;
     int             err;
+    bool            unread, linked;         // no open after a link succeeds
     void          (*before_exchange)(void);
+    void          (*before_unlink)(void);   // the first one, of any process
     char            text[BUF], buf[2 * BUF];
 } t;
 
@@ -94,6 +101,17 @@ static sim_verdict hook(void *user, sim_proc *p, const sim_event *e)
     if (t.err != 0 && e->call == t.fails && ++t.seen == t.fails_at) {
         v.action = SIM_FAIL;
         v.err = t.err;
+    }
+    if (t.linked && e->call == SIM_OPEN) {
+        v.action = SIM_FAIL;
+        v.err = EMFILE;
+    }
+    t.linked = t.unread && e->call == SIM_LINK ? true
+                                               : t.linked && v.err == 0;
+    if (t.before_unlink != NULL && e->call == SIM_UNLINK) {
+        void (*now)(void) = t.before_unlink;
+        t.before_unlink = NULL;
+        now();
     }
     return v;
 }
@@ -482,6 +500,151 @@ static void a_kept_run_stands_alone_also_after_a_power_cut(void)
     CHECK(t.calls[SIM_SYNC] > t.synced_last);
     CHECK(sim_find(t.disk, DIR "checkpoint.1.prev.json") == NULL ||
           sim_find(t.disk, DIR "checkpoint.1.json") == NULL);
+    teardown();
+}
+
+// The name of the file that the second save made is not durable, so the file of
+// the first one may be all that a power cut leaves.
+static void after_a_failed_sync_of_names_the_only_durable_file_is_not_written(
+    void)
+{
+    setup();
+    CHECK_INT(open_run(), CKPT_OK);
+    fail(SIM_SYNC, 1, EIO);
+    CHECK_INT(save(1, 'a', 1000), CKPT_ERR_NOT_DURABLE);
+    t.err = 0;
+    count();
+    CHECK_INT(save(2, 'a', 1000), CKPT_OK);
+    CHECK(t.calls[SIM_EXCHANGE] == 0 && t.calls[SIM_SYNC] > 0);
+    CHECK_INT(save(3, 'a', 1000), CKPT_OK);
+    count();
+    CHECK_INT(save(4, 'a', 1000), CKPT_OK);
+    CHECK(t.calls[SIM_EXCHANGE] == 1 && t.calls[SIM_SYNC] == 0);
+    teardown();
+}
+
+static void a_run_whose_name_may_not_be_durable_is_synced_with_the_next_save(
+    void)
+{
+    ckpt_gen gen = { 1, 1, 0 };
+    const ckpt_part part = { "{}", 0, 2, 0 };
+    uint64_t place[CKPT_PLACE_SIZE / 8];
+    char nonce[CKPT_NONCE_MAX + 1];
+    ckpt_error err;
+    setup();
+    ckpt_store *s = &t.fs.base;
+    const ckpt_store_methods *m = s->methods;
+    CHECK_INT(m->open(s, place, ID, CKPT_HOW_NEW, &err), CKPT_OK);
+    CHECK_INT(m->claim(s, place, 1, "me", nonce, &err), CKPT_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(m->put(s, place, &gen, &part, &err), CKPT_OK);
+        count();
+        t.seen = 0;
+        fail(SIM_SYNC, 2, i == 0 ? EIO : 0);    // the second one is the root's
+        CHECK_INT(m->publish(s, place, &gen, &err),
+                  i == 0 ? CKPT_ERR_NOT_DURABLE : CKPT_OK);
+        CHECK_INT(t.calls[SIM_SYNC], i == 2 ? 0 : 2);
+    }
+    m->close(s, place, false);
+    teardown();
+}
+
+// A save that nobody acknowledged is damaged, and passed over without a word.
+static void a_damaged_newest_does_not_replace_the_one_before_it(void)
+{
+    setup_as(CKPT_STORE_FS_RENAME);
+    CHECK_INT(open_run(), CKPT_OK);
+    CHECK_INT(save(1, 'a', 1000), CKPT_OK);
+    CHECK_INT(save(2, 'a', 1000), CKPT_OK);
+    fail(SIM_SYNC, 1, EIO);
+    CHECK_INT(save(3, 'a', 1000), CKPT_ERR_NOT_DURABLE);
+    t.err = 0;
+    sim_file_write(sim_find(t.disk, DIR "checkpoint.1.json"), 700, "#", 1);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 2);
+    t.seen = 0;
+    fail(SIM_RENAME, 2, EIO);
+    CHECK_INT(save(4, 'b', 1000), CKPT_OK);     // with one rename
+    t.err = 0;
+    sim_file_write(sim_find(t.disk, DIR "checkpoint.1.json"), 700, "#", 1);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 2);
+    teardown();
+}
+
+// The link is made, and no descriptor is left to read it.
+static void a_claim_that_could_not_be_looked_at_is_given_up(void)
+{
+    begin(1000);
+    crash();
+    for (unsigned i = 0; i < 2 * CKPT_CLAIMS_MAX; i++) {
+        t.unread = true;
+        CHECK_INT(open_run(), CKPT_ERR_RESOURCE);
+        t.unread = false;
+    }
+    CHECK_INT(ckpt_query(&t.ctx, ID, &t.info), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_INT(open_run(), CKPT_OK);
+    teardown();
+}
+
+static struct {
+    ckpt_store_fs fs;
+    ckpt_ctx      ctx;
+    ckpt_run      run;
+} claimant;
+
+static void rename_run(const char *from, const char *to)
+{
+    sim_proc *p = other();
+    const int root = sim_calls()->open(p, -1, "runs", CKPT_FS_DIR);
+    CHECK_INT(sim_calls()->rename(p, root, from, root, to), 0);
+    CHECK_INT(sim_calls()->close(p, root), 0);
+}
+
+// The maker wakes up and shows the run, and another process goes on with it.
+static void show_and_claim(void)
+{
+    ckpt_run_desc d;
+    ckpt_save_desc s;
+    memset(&d, 0, sizeof(d));
+    memset(&s, 0, sizeof(s));
+    d.id = ID;
+    d.force = true;
+    s.turn = 7;
+    rename_run(".new-aaaaaaaaaaaaaaaaaaaaaaaaaa", "r-a-run");
+    CHECK_INT(ckpt_resume(&claimant.ctx, &claimant.run, &d), CKPT_OK);
+    CHECK_INT(ckpt_save(&claimant.run, &s), CKPT_OK);
+}
+
+static void who_removes_a_leftover_touches_no_higher_claim(void)
+{
+    static const char name[] = ".new-aaaaaaaaaaaaaaaaaaaaaaaaaa";
+    uint64_t place[CKPT_PLACE_SIZE / 8];
+    char nonce[CKPT_NONCE_MAX + 1];
+    ckpt_save_desc s;
+    ckpt_error err;
+    memset(&s, 0, sizeof(s));
+    s.turn = 8;
+    begin(1000);
+    CHECK_INT(open_store(&claimant.fs, other(), CKPT_STORE_FS_BY_TYPE,
+                         CKPT_STORE_FS_POWER), CKPT_OK);
+    CHECK_INT(init(&claimant.ctx, &claimant.fs), CKPT_OK);
+    rename_run("r-a-run", name);                // as if it was not shown yet
+    const ckpt_store_methods *m = t.fs.base.methods;
+    CHECK_INT(m->open(&t.fs.base, place, name, CKPT_HOW_LEFTOVER, &err),
+              CKPT_OK);
+    CHECK_INT(m->claim(&t.fs.base, place, 2, "sweeper", nonce, &err), CKPT_OK);
+    t.before_unlink = show_and_claim;
+    CHECK_INT(m->drop(&t.fs.base, place, NULL, CKPT_DROP_ALL, &err), CKPT_OK);
+    CHECK(t.before_unlink == NULL);
+    m->close(&t.fs.base, place, false);
+    CHECK_INT(claimant.run.epoch, 3);
+    CHECK_INT(ckpt_save(&claimant.run, &s), CKPT_OK);
+    CHECK_INT(ckpt_query(&t.ctx, ID, &t.info), CKPT_OK);
+    CHECK_INT(t.info.turn, 8);
+    ckpt_abandon(&claimant.run);
+    ckpt_store_fs_close(&claimant.fs);
     teardown();
 }
 
