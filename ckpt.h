@@ -788,10 +788,11 @@ typedef struct ckpt_effect {
 // ckpt_effect_begin() can be repeated, but before any other effect is begun.
 //
 // After CKPT_OLDER nobody knows which effects the missing saves had begun. If n
-// saves are missing, and t is the highest turn that is left, then in turns up
-// to t + n each effect that the run does not have is recorded as begun, and is
-// UNCERTAIN. If the tool did not run, settle the effect with ckpt_effect_end()
-// and begin it again, before any other one.
+// saves are missing, an effect that the run does not have is recorded as begun,
+// and is UNCERTAIN: in the turns up to the highest that is left, and in the
+// next n higher ones that are saved, whatever their numbers. If the tool did
+// not run, settle the effect with ckpt_effect_end() and begin it again, before
+// any other one.
 //
 // An id is any text without control characters. Of one that is longer than
 // CKPT_NAME_MAX the run keeps the beginning and a hash of the whole, as
@@ -3448,6 +3449,8 @@ static bool ckpt__same_text(const char *raw, size_t n, const char *text)
         if (taken == 2 && raw[1] == 'u') {
             taken = ckpt__unescape_u(raw, end, &c);
         }
+        // Bytes of a store can change after they were found to be valid.
+        if (taken == 0) return false;
         const size_t size = ckpt__unescape(out, raw, taken, &lone);
         raw += taken;
         for (size_t i = 0; i < size; i++, text++) {
@@ -6628,7 +6631,7 @@ static ckpt_code ckpt__load_newest(ckpt__run *run, ckpt_checkpoint *out,
 {
     const ckpt_code rc = ckpt__load(run, out, buf, cap);
     if (rc != CKPT_ERR_DAMAGED && rc != CKPT_ERR_STALE) return rc;
-    CKPT__TRY(ckpt__lose(run, ckpt__fence(run)));
+    CKPT__TRY(ckpt__lose(run, ckpt__look_mine(run)));
     CKPT__TRY(ckpt__rejudge(run));
     return ckpt__load(run, out, buf, cap);
 }

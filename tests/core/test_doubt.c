@@ -57,6 +57,8 @@
     X(an_owner_whose_generations_are_gone_is_told_so)                          \
     X(a_fenced_store_says_who_lost)                                            \
     X(a_beat_in_a_fenced_store_says_who_lost)                                  \
+    X(a_load_in_a_fenced_store_says_who_lost)                                  \
+    X(a_name_that_changes_between_two_reads_hangs_nobody)                      \
     X(a_fenced_store_says_who_lost_after_an_unsure_save)
 TEST_SUITE(doubt, LIST)
 
@@ -1070,6 +1072,47 @@ static void a_beat_in_a_fenced_store_says_who_lost(void)
     CHECK(ckpt_beat(&t.run) >= 0);              // no beat is due
     mem_tick(&t.world, 60000);
     CHECK_INT(ckpt_beat(&t.run), CKPT_ERR_CLAIM_LOST);
+    ckpt_abandon(&t.run);
+}
+
+static void a_load_in_a_fenced_store_says_who_lost(void)
+{
+    begin_fenced();
+    CHECK_INT(save(1), CKPT_OK);
+    CHECK_INT(save(2), CKPT_OK);
+    take_over();
+    CHECK_INT(save_text(&t.run2, 3, "[]"), CKPT_OK);
+    CHECK_INT(save_text(&t.run2, 4, "[]"), CKPT_OK);
+    CHECK_INT(load(), CKPT_ERR_CLAIM_LOST);
+    ckpt_abandon(&t.run);
+}
+
+// It was valid when it was found, and is not when it is compared.
+static ckpt_code read_another_name(ckpt_store *s, void *place,
+                                   const ckpt_gen *gen, uint64_t offset,
+                                   void *buf, size_t n, size_t *got,
+                                   ckpt_error *err)
+{
+    const ckpt_code rc = fault_read(s, place, gen, offset, buf, n, got, err);
+    if (rc == CKPT_OK && n == 6 && *got == 6) {
+        memcpy(buf, "xxxx\\u", 6);
+    }
+    return rc;
+}
+
+static void a_name_that_changes_between_two_reads_hangs_nobody(void)
+{
+    ckpt_save_desc s;
+    ckpt_effect e;
+    setup();
+    ckpt_store_methods methods = *t.fault.base.methods;
+    memset(&s, 0, sizeof(s));
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(ckpt_effect_begin(&t.run, "xxxxxx", &s, &e), CKPT_OK);
+    methods.read = read_another_name;
+    t.fault.base.methods = &methods;
+    CHECK_INT(ckpt_effect_end(&t.run, "xxxxxx", ckpt_text("1")),
+              CKPT_ERR_NOT_FOUND);
     ckpt_abandon(&t.run);
 }
 
