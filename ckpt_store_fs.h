@@ -2431,8 +2431,8 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 // (a snapshot made of hard links would change with it), if no write to it has
 // failed, and if the name of the other file is durable. The first generations of
 // a claim and those after a failure go by rename. (Measured: one flush and no
-// commit of the journal a save, where the way by rename needs four and two; make
-// bench.)
+// commit of the journal a save, where the way by rename needs four and two;
+// make bench.)
 
 // What a file of n bytes gets as its size, so that it can grow in place: a
 // growing transcript outgrows its file only about once in a quarter of itself.
@@ -2493,18 +2493,16 @@ static uint64_t ckpt__fs_shared(const ckpt__fs_place *p, const ckpt_part *part,
     return 0;
 }
 
-// Remembers a range that stays where it is in the newest generation, if it is
-// one of the largest. The save after this one writes into the file of that
-// generation, and need not write the range.
-static void ckpt__fs_share(ckpt__fs_place *p, const ckpt_gen *base,
-                           const ckpt_part *part)
+// Remembers a range that stays where it is in the generation being read, if it
+// is one of the largest. If that one becomes the spare, the save after this one
+// writes into its file, and need not write the range.
+static void ckpt__fs_share(ckpt__fs_place *p, const ckpt_part *part)
 {
     ckpt__fs_range *least = p->sharing;
     for (int i = 1; i < CKPT__FS_RANGES; i++) {
         least = p->sharing[i].size < least->size ? &p->sharing[i] : least;
     }
-    if (part->offset == p->written && base->token == p->newest.token &&
-        part->size > least->size) {
+    if (part->offset == p->written && part->size > least->size) {
         least->offset = part->offset;
         least->size = part->size;
         least->crc = part->crc;
@@ -2585,7 +2583,7 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
         rc = ckpt__fs_open_for_reading(fs, p, base, err);
         rc = rc == CKPT_OK ? ckpt__fs_copy_range(fs, p, part, err) : rc;
         rc = rc == CKPT_ERR_STALE ? CKPT_ERR_DAMAGED : rc;
-        ckpt__fs_share(p, base, part);
+        ckpt__fs_share(p, part);
     }
     p->written += part->size;
     return rc == CKPT_OK ? rc : ckpt__fs_discard_put(fs, p, rc);

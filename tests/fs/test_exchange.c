@@ -23,6 +23,8 @@
     X(after_a_failed_sync_of_names_the_only_durable_file_is_not_written)       \
     X(a_run_whose_name_may_not_be_durable_is_synced_with_the_next_save)        \
     X(a_damaged_newest_does_not_replace_the_one_before_it)                     \
+    X(a_save_upon_the_one_before_the_newest_leaves_that_one_alone)             \
+    X(a_save_that_failed_leaves_no_ranges_of_another_spare)                    \
     X(a_claim_that_could_not_be_looked_at_is_given_up)                         \
     X(who_removes_a_leftover_touches_no_higher_claim)                          \
     X(a_save_asks_for_no_times)                                                \
@@ -81,6 +83,7 @@ static struct {
     unsigned        fails_at, seen;
     int             err;
     bool            unread, linked;         // no open after a link succeeds
+    bool            no_spare;               // the next open of prev fails
     void          (*before_exchange)(void);
     void          (*before_unlink)(void);   // the first one, of any process
     char            text[BUF], buf[2 * BUF];
@@ -105,6 +108,12 @@ static sim_verdict hook(void *user, sim_proc *p, const sim_event *e)
     if (t.linked && e->call == SIM_OPEN) {
         v.action = SIM_FAIL;
         v.err = EMFILE;
+    }
+    if (t.no_spare && e->call == SIM_OPEN && e->name != NULL &&
+        strcmp(e->name, "checkpoint.1.prev.json") == 0) {
+        v.action = SIM_FAIL;
+        v.err = EMFILE;
+        t.no_spare = false;
     }
     t.linked = t.unread && e->call == SIM_LINK ? true
                                                : t.linked && v.err == 0;
@@ -569,6 +578,47 @@ static void a_damaged_newest_does_not_replace_the_one_before_it(void)
     sim_file_write(sim_find(t.disk, DIR "checkpoint.1.json"), 700, "#", 1);
     CHECK_INT(load(), CKPT_OLDER);
     CHECK_INT(t.last.turn, 2);
+    teardown();
+}
+
+// The newest stands, was not acknowledged since the look failed, and is damaged
+// then: what is left must not be written in place.
+static void a_save_upon_the_one_before_the_newest_leaves_that_one_alone(void)
+{
+    unsigned unsure = 0;
+    for (unsigned k = 0; k < 12 * SIM_CALLS; k++) {
+        begin(1000);
+        fail((sim_call)(k / 12), k % 12 + 1, EIO);
+        const ckpt_code rc = save(3, 'b', 1000);
+        t.err = 0;
+        if (rc == CKPT_ERR_UNSURE && t.calls[SIM_EXCHANGE] == 1) {
+            sim_inode *newest = sim_find(t.disk, DIR "checkpoint.1.json");
+            sim_file_write(newest, 700, "#", 1);
+            CHECK_INT(load(), CKPT_OK);
+            CHECK_INT(t.last.turn, 2);
+            CHECK_INT(append(4, 1000), CKPT_OK);
+            CHECK_INT(append(5, 1000), CKPT_OK);
+            CHECK_INT(append(6, 1000), CKPT_OK);
+            CHECK_INT(load(), CKPT_OK);
+            CHECK_INT(t.last.turn, 6);
+            unsure++;
+        }
+        teardown();
+    }
+    CHECK(unsure > 0);
+}
+
+static void a_save_that_failed_leaves_no_ranges_of_another_spare(void)
+{
+    begin(1000);
+    CHECK_INT(save(3, 'b', 1000), CKPT_OK);
+    t.no_spare = true;
+    fail(SIM_DATASYNC, 1, EIO);
+    CHECK(append(4, 1000) < 0);
+    t.err = 0;
+    CHECK_INT(append(4, 1000), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 4);
     teardown();
 }
 
