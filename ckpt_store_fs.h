@@ -2427,12 +2427,12 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 // only to a file that it has made itself, and makes no name. So an owner that
 // was paused cannot bring back what a later owner has removed.
 //
-// A file is written in place only if this claim has made it, if it has one name
-// (a snapshot made of hard links would change with it), if no write to it has
-// failed, and if the name of the other file is durable. The first generations of
-// a claim and those after a failure go by rename. (Measured: one flush and no
-// commit of the journal a save, where the way by rename needs four and two;
-// make bench.)
+// A file is written in place only if this claim has made it, if it has one
+// name (a snapshot made of hard links would change with it), if no write to it
+// has failed, and if the name of the other file is durable. The first
+// generations of a claim and those after a failure go by rename. (Measured:
+// one flush and no commit of the journal a save, where the way by rename needs
+// four and two; make bench.)
 
 // What a file of n bytes gets as its size, so that it can grow in place: a
 // growing transcript outgrows its file only about once in a quarter of itself.
