@@ -17,9 +17,11 @@
         ckpt_code            rc = ckpt_store_pg_open(&pg, &desc, NULL);
 
     The store needs POSIX.1-2008 and libpq, and was tested with PostgreSQL 15,
-    17 and 18. It keeps no state in a session, so that it works through a pooler
-    that gives each transaction another session. CockroachDB and YugabyteDB
-    speak the protocol; they were not tested.
+    17 and 18. While it opens, the search_path says where its tables are. After
+    that nothing depends on the state of a session: the store works through a
+    pooler that gives each transaction another session, whatever other clients
+    have set there. CockroachDB and YugabyteDB speak the protocol; they were not
+    tested.
 
     IN THE DATABASE
     ===============
@@ -104,6 +106,7 @@ typedef struct ckpt_store_pg {
         int64_t            seed_pid;    // of the process that got the seed
         uint64_t           nonces;      // that were given so far
         char               seed[20];    // that no other store has
+        char               schema[260]; // of the tables, quoted, with a dot
         char               message[256];
     } priv;                             // not part of the API
 } ckpt_store_pg;
@@ -430,7 +433,9 @@ static const struct ckpt__pg_state {
     { "57014", CKPT_ERR_IO,        "execute: the statement was cancelled" }
 };
 
-// Judges a SQLSTATE, or "" when there is none.
+// Judges a SQLSTATE, or "" when there is none. CKPT_ERR_NOT_FOUND is for a store
+// that opens: of a store that is open, it would say that there is no such run,
+// and the core would begin a new one.
 static ckpt__pg_fate ckpt__pg_judge(ckpt__pg_call *call, const char *state,
                                     bool sent)
 {
@@ -442,6 +447,11 @@ static ckpt__pg_fate ckpt__pg_judge(ckpt__pg_call *call, const char *state,
         if (strncmp(state, s->prefix, strlen(s->prefix)) == 0) {
             call->rc = s->rc;
             call->err->op = s->op;
+            if (s->rc == CKPT_ERR_NOT_FOUND &&
+                call->pg->priv.schema[0] != '\0') {
+                call->rc = CKPT_ERR_IO;
+                call->err->op = "find the tables: they were there before";
+            }
             // A server that is short of connections has more of them soon.
             return strcmp(s->prefix, "53300") == 0 ? CKPT__PG_AGAIN
                                                    : CKPT__PG_FAILED;
@@ -631,11 +641,14 @@ static bool ckpt__pg_back_off(const ckpt__pg_call *call, unsigned attempt)
     return true;
 }
 
-// Executes a statement, as often as it takes. The statement must bear to be
-// done twice: after an answer that was lost, another attempt follows. On
-// success call->res is the result; call->lost says that an attempt before may
-// have been done.
-static ckpt_code ckpt__pg_do(ckpt__pg_call *call, const char *sql)
+static ckpt_code ckpt__pg_no_memory(ckpt__pg_call *call)
+{
+    call->err->op = "find memory";
+    return CKPT_ERR_RESOURCE;
+}
+
+// Executes a statement, as often as it takes.
+static ckpt_code ckpt__pg_repeat(ckpt__pg_call *call, const char *sql)
 {
     call->pg->priv.message[0] = '\0';
     for (unsigned attempt = 0; ; attempt++) {
@@ -650,6 +663,30 @@ static ckpt_code ckpt__pg_do(ckpt__pg_call *call, const char *sql)
             return call->rc;
         }
     }
+}
+
+// Executes a statement, with the schema before the name of each table: so the
+// search_path of the session does not matter. The statement must bear to be
+// done twice: after an answer that was lost, another attempt follows. On
+// success call->res is the result; call->lost says that an attempt before may
+// have been done.
+static ckpt_code ckpt__pg_do(ckpt__pg_call *call, const char *sql)
+{
+    static const char prefix[] = "ckpt_";       // of tables, and nothing else
+    const char *schema = call->pg->priv.schema;
+    ckpt__pg_buf text;
+    memset(&text, 0, sizeof(text));
+    for (const char *at; (at = strstr(sql, prefix)) != NULL; ) {
+        ckpt__pg_add(&text, sql, (size_t)(at - sql));
+        ckpt__pg_add(&text, schema, strlen(schema));
+        ckpt__pg_add(&text, prefix, sizeof(prefix) - 1);
+        sql = at + sizeof(prefix) - 1;
+    }
+    ckpt__pg_add(&text, sql, strlen(sql) + 1);
+    const ckpt_code rc = text.failed ? ckpt__pg_no_memory(call)
+                                     : ckpt__pg_repeat(call, text.at);
+    ckpt__pg_free(&text);
+    return rc;
 }
 
 // Ends a call with a code.
@@ -878,12 +915,6 @@ static ckpt_code ckpt__pg_settle(ckpt__pg_call *call, ckpt__pg_place *p)
     p->doubt = false;
     ckpt__pg_reset(call);
     return CKPT_OK;
-}
-
-static ckpt_code ckpt__pg_no_memory(ckpt__pg_call *call)
-{
-    call->err->op = "find memory";
-    return CKPT_ERR_RESOURCE;
 }
 
 // Takes the generation of a row into a list. What does not fit together has no
@@ -2257,17 +2288,26 @@ static ckpt_code ckpt__pg_tell(ckpt_error *err, ckpt_code rc)
     return rc;
 }
 
-// Looks whether the tables are there, and of this version.
+// Looks whether the tables are there, of this version, and in which schema.
 static ckpt_code ckpt__pg_look_at_tables(ckpt__pg_call *call)
 {
     ckpt__pg_arg_int(call, 0);
-    CKPT__PG_TRY(ckpt__pg_do(call, "SELECT max(version), "
-                             "max(version) > 0 FROM ckpt_schema "
-                             "WHERE version > $1"));
-    const uint64_t version = ckpt__pg_col(call, 0, 0);
+    CKPT__PG_TRY(ckpt__pg_do(call,
+        "SELECT max(s.version), min(quote_ident(n.nspname::text)) "
+        "FROM ckpt_schema s, pg_catalog.pg_class c, pg_catalog.pg_namespace n "
+        "WHERE c.oid = s.tableoid AND n.oid = c.relnamespace "
+        "AND s.version > $1"));
+    ckpt_store_pg *pg = call->pg;
+    const size_t n = sizeof(pg->priv.schema);
+    const bool fits =
+        ckpt__pg_col(call, 0, 0) == CKPT__PG_VERSION &&
+        (size_t)PQgetlength(call->res, 0, 1) < n - 1;
+    if (fits) {
+        (void)snprintf(pg->priv.schema, n, "%s.", PQgetvalue(call->res, 0, 1));
+    }
     ckpt__pg_reset(call);
     call->err->op = "look at the tables: they are of another version";
-    return version == CKPT__PG_VERSION ? CKPT_OK : CKPT_ERR_FORMAT;
+    return fits ? CKPT_OK : CKPT_ERR_FORMAT;
 }
 
 // Makes the tables that are missing. Two that do this at once disturb each

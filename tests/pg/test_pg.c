@@ -696,8 +696,8 @@ static void a_save_that_the_database_refuses_changes_nothing(void)
                  "GRANT INSERT ON ckpt_chunk TO worker", CKPT_ERR_ACCESS,
                  "use the tables: the user lacks a right");
     refused_save(&p, 4, large_text(), "ALTER TABLE ckpt_chunk RENAME TO gone",
-                 "ALTER TABLE gone RENAME TO ckpt_chunk", CKPT_ERR_NOT_FOUND,
-                 "find the tables: .create makes them");
+                 "ALTER TABLE gone RENAME TO ckpt_chunk", CKPT_ERR_IO,
+                 "find the tables: they were there before");
     refused_save(&p, 5, "five", "ALTER TABLE ckpt_run RENAME version TO v",
                  "ALTER TABLE ckpt_run RENAME v TO version", CKPT_ERR_FORMAT,
                  "use the tables: they are of another kind");
@@ -717,6 +717,87 @@ static void a_save_that_the_database_refuses_changes_nothing(void)
     CHECK_STR(p.err.op, "write: the database is read-only");
     place_close(&p);
     CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run"), 1);
+    done();
+}
+
+// Executes a statement in the session of a store, as another client of a pooler
+// does.
+static void in_session(ckpt_store_pg *pg, const char *sql)
+{
+    PGconn *conn = pg->priv.conn;
+    CHECK(PQsetnonblocking(conn, 0) == 0);
+    PGresult *res = PQexec(conn, sql);
+    CHECK(PQresultStatus(res) == PGRES_COMMAND_OK);
+    PQclear(res);
+    CHECK(PQsetnonblocking(conn, 1) == 0);
+}
+
+// In one schema there are no tables, in the other one there are empty ones.
+static void a_search_path_that_another_client_left_does_no_harm(void)
+{
+    static const char *const paths[] = {
+        "SET search_path TO nowhere", "SET search_path TO decoy"
+    };
+    const ckpt_run_desc desc = { .id = "a" };
+    ckpt_save_desc save = { .messages = ckpt_text("[]") };
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    CHECK(cluster_sql("CREATE SCHEMA decoy"));
+    CHECK(cluster_sql("CREATE TABLE decoy.ckpt_run (LIKE ckpt_run); "
+                      "CREATE TABLE decoy.ckpt_claim (LIKE ckpt_claim); "
+                      "CREATE TABLE decoy.ckpt_gen (LIKE ckpt_gen); "
+                      "CREATE TABLE decoy.ckpt_chunk (LIKE ckpt_chunk); "
+                      "CREATE TABLE decoy.ckpt_gens (LIKE ckpt_gens)"));
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+        save.turn = i + 1;
+        CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+        in_session(&t.pg, paths[i]);
+        save.turn = i + 2;
+        CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+        ckpt_abandon(&t.run);
+        CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+        CHECK(t.run.resumed && t.run.turn == i + 2);
+        ckpt_abandon(&t.run);
+    }
+    CHECK(cluster_sql("DROP SCHEMA decoy CASCADE"));
+    done();
+}
+
+// That a run is not there is an answer; that its table is not there is none.
+static void tables_that_cannot_be_seen_are_not_a_run_that_is_gone(void)
+{
+    const ckpt_code no = CKPT_ERR_IO;
+    ckpt_store *s = &t.pg.base;
+    ckpt_cursor cursor;
+    ckpt_look look;
+    ckpt_life life;
+    char buf[8], id[CKPT_ID_MAX + 1];
+    size_t got;
+    place p, more;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    const ckpt_store_methods *m = s->methods;
+    memset(&cursor, 0, sizeof(cursor));
+    CHECK(cluster_sql("ALTER TABLE ckpt_run RENAME TO gone; "
+                      "ALTER TABLE ckpt_gens RENAME TO gones"));
+    CHECK_INT(m->look(s, p.bytes, 9, &look, &p.err), no);
+    CHECK_STR(p.err.op, "find the tables: they were there before");
+    CHECK_INT(m->read(s, p.bytes, &p.gen, 0, buf, 8, &got, &p.err), no);
+    CHECK_INT(m->alive(s, p.bytes, 1, &life, &p.err), no);
+    CHECK_INT(m->beat(s, p.bytes, 7, &p.err), no);
+    CHECK_INT(place_save(&p, 2, "two"), no);
+    CHECK_INT(m->set_aside(s, p.bytes, &p.gen, &p.err), no);
+    CHECK_INT(m->drop(s, p.bytes, NULL, CKPT_DROP_ALL, &p.err), no);
+    CHECK_INT(m->list(s, CKPT_AT_RUNS, &cursor, id, &p.err), no);
+    CHECK_INT(place_open(&more, &t.pg, "a", CKPT_HOW_FIND), no);
+    CHECK(cluster_sql("ALTER TABLE gone RENAME TO ckpt_run; "
+                      "ALTER TABLE gones RENAME TO ckpt_gens"));
+    CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+    CHECK_INT(place_newest(&p), 2);
+    place_close(&p);
     done();
 }
 
@@ -1281,6 +1362,8 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(what_is_wrong_with_a_connection_is_said)                                 \
     X(tables_of_another_version_are_left_alone)                                \
     X(a_save_that_the_database_refuses_changes_nothing)                        \
+    X(a_search_path_that_another_client_left_does_no_harm)                     \
+    X(tables_that_cannot_be_seen_are_not_a_run_that_is_gone)                   \
     X(a_full_disk_refuses_a_save_and_keeps_what_it_has)                        \
     X(an_id_may_have_every_byte)                                               \
     X(a_server_that_never_answers_is_given_up)                                 \
