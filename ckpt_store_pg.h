@@ -1751,6 +1751,26 @@ static void ckpt__pg_draft_pieces(ckpt__pg_draft *d, const ckpt__pg_work *w)
     }
 }
 
+// Fetches a range of a stream that was put, and puts its bytes instead.
+static ckpt_code ckpt__pg_put_again(ckpt__pg_call *call, ckpt__pg_place *p,
+                                    const ckpt_gen *base,
+                                    const ckpt__pg_item *piece)
+{
+    const ckpt__pg_buf *window = &p->work->window;
+    uint32_t sum = 0;
+    for (uint64_t at = 0, n; at < piece->size; at += n) {
+        CKPT__PG_TRY(ckpt__pg_fetch(call, p, base, piece->stream,
+                                    piece->from + at,
+                                    piece->from + piece->size));
+        n = piece->size - at;
+        n = window->n < n ? window->n : n;
+        const uint32_t crc = ckpt_crc32c(0, window->at, (size_t)n);
+        ckpt__pg_put_bytes(p->work, window->at, (size_t)n, crc, true);
+        sum = ckpt__pg_crc_join(sum, crc, n);
+    }
+    return sum == piece->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
+}
+
 // Fetches what was put as ranges of streams, so that all of it is written anew:
 // saves that each cut a stream would make a layout ever longer.
 static ckpt_code ckpt__pg_flatten(ckpt__pg_call *call, ckpt__pg_place *p,
@@ -1766,18 +1786,12 @@ static ckpt_code ckpt__pg_flatten(ckpt__pg_call *call, ckpt__pg_place *p,
         if (piece->stream == 0) {
             ckpt__pg_put_bytes(w, put.at + piece->from, (size_t)piece->size,
                                piece->crc, piece->kept);
+        } else {
+            rc = ckpt__pg_put_again(call, p, base, piece);
         }
-        for (uint64_t at = 0, n; rc == CKPT_OK && piece->stream != 0 &&
-             at < piece->size; at += n) {
-            n = piece->size - at;
-            rc = ckpt__pg_fetch(call, p, base, piece->stream, piece->from + at,
-                                piece->from + piece->size);
-            n = rc == CKPT_OK && w->window.n < n ? w->window.n : n;
-            if (rc == CKPT_OK) {
-                ckpt__pg_put_bytes(w, w->window.at, (size_t)n, ckpt_crc32c(
-                    0, w->window.at, (size_t)n), true);
-            }
-        }
+    }
+    if (w->put.failed || w->pieces.failed) {
+        rc = ckpt__pg_no_memory(call);
     }
     ckpt__pg_free(&w->window);
     ckpt__pg_free(&pieces);
