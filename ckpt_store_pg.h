@@ -1963,6 +1963,12 @@ static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
     return gen != NULL && gen->seq == d->gen.seq ? CKPT_OK : CKPT_ERR_UNSURE;
 }
 
+// Whether a code says what became of a save.
+static bool ckpt__pg_is_verdict(ckpt_code rc)
+{
+    return rc == CKPT_OK || rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_EXISTS;
+}
+
 // The method publish().
 static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
                                   ckpt_error *err)
@@ -1984,17 +1990,18 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     if (rc == CKPT_OK) {
         const bool first = p->run == 0;
         rc = ckpt__pg_send(&call, p, &d);
-        if (rc != CKPT_OK && call.lost) {
-            rc = CKPT_ERR_UNSURE;               // and no time is left to look
-        } else if (rc == CKPT_OK && ckpt__pg_rows(&call) == 0) {
+        const bool lost = call.lost;
+        if (rc == CKPT_OK && ckpt__pg_rows(&call) == 0) {
             rc = ckpt__pg_judge_save(&call, p, &d);
-            // judged by what stands, which is known now
+            // after a verdict it is known what stands
         } else if (rc == CKPT_OK) {
             p->run = first ? ckpt__pg_col(&call, 0, 0) : p->run;
             w->epoch = p->epoch;
             w->mine = true;
             ckpt__pg_stands(p, &d);
         }
+        // Of an attempt that was lost, only a verdict tells what became of it.
+        rc = lost && !ckpt__pg_is_verdict(rc) ? CKPT_ERR_UNSURE : rc;
     }
     if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_CLAIM_LOST) {
         p->doubt = p->run == 0;

@@ -129,6 +129,16 @@ static void place_close(place *p)
     p->pg->base.methods->close(&p->pg->base, p->bytes, false);
 }
 
+// A user who owns nothing, so that rights can be taken away.
+static void make_worker(void)
+{
+    CHECK(cluster_sql(
+        "DO $$ BEGIN CREATE ROLE worker LOGIN; "
+        "EXCEPTION WHEN duplicate_object THEN NULL; END $$; "
+        "GRANT ALL ON ckpt_run, ckpt_claim, ckpt_gen, ckpt_chunk, ckpt_gens, "
+        "ckpt_schema TO worker"));
+}
+
 static bool place_begin(place *p, ckpt_store_pg *pg, const char *id)
 {
     return CHECK_INT(place_open(p, pg, id, CKPT_HOW_NEW), CKPT_OK) &&
@@ -534,6 +544,34 @@ static void nor_does_one_to_a_pooler(void)
     cut_at_every_message(CLUSTER_POOL);
 }
 
+// The answer to a save is cut off, and the owner may not ask what became of it:
+// the save stands, so a failure would be a lie.
+static void a_save_that_may_stand_is_unsure_and_no_failure(void)
+{
+    enum { ANSWER = 6 };        // the message after those of a statement
+    place p;
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432))) {
+        return;
+    }
+    make_worker();
+    char info[700];
+    snprintf(info, sizeof(info), "%s user=worker", proxy_conninfo());
+    CHECK_INT(open_as(&t.other, info, 0), CKPT_OK);
+    if (place_begin(&p, &t.other, "a")) {
+        CHECK_INT(place_put(&p, "two"), CKPT_OK);
+        CHECK(cluster_sql("REVOKE SELECT ON ckpt_gens FROM worker"));
+        proxy_fail(PROXY_CUT, ANSWER);
+        CHECK_INT(place_publish(&p, 2), CKPT_ERR_UNSURE);
+        CHECK(cluster_sql("GRANT SELECT ON ckpt_gens TO worker"));
+        CHECK_INT(place_newest(&p), 2);
+        CHECK_INT(place_save(&p, 3, "three"), CKPT_OK);
+        place_close(&p);
+    }
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
 // The statement passes, the answer does not, and no call ever waits for ever.
 static void a_connection_that_falls_silent_is_given_up(void)
 {
@@ -680,9 +718,7 @@ static void a_save_that_the_database_refuses_changes_nothing(void)
     if (!ready()) {
         return;
     }
-    (void)cluster_sql("DROP ROLE IF EXISTS worker; CREATE ROLE worker LOGIN; "
-                      "GRANT ALL ON ckpt_run, ckpt_claim, ckpt_gen, "
-                      "ckpt_chunk, ckpt_gens, ckpt_schema TO worker");
+    make_worker();
     snprintf(info, sizeof(info), "host=%s user=worker dbname=postgres",
              cluster.dir);
     CHECK_INT(open_as(&t.other, info, 0), CKPT_OK);
@@ -1357,6 +1393,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(of_eight_claimants_one_wins)                                             \
     X(a_connection_that_is_cut_at_any_message_loses_nothing)                   \
     X(nor_does_one_to_a_pooler)                                                \
+    X(a_save_that_may_stand_is_unsure_and_no_failure)                          \
     X(a_connection_that_falls_silent_is_given_up)                              \
     X(a_server_that_is_killed_loses_no_acknowledged_save)                      \
     X(what_is_wrong_with_a_connection_is_said)                                 \
