@@ -628,14 +628,15 @@ static ckpt__pg_fate ckpt__pg_attempt(ckpt__pg_call *call, const char *sql)
     return CKPT__PG_LOST;
 }
 
-// Sleeps before the next attempt, each time longer. False: no time is left.
+// Sleeps before the next attempt, each time longer. False: little or no time is
+// left. An attempt that ran out of time would make a certain failure of the one
+// before it an unsure one.
 static bool ckpt__pg_back_off(const ckpt__pg_call *call, unsigned attempt)
 {
     const int64_t left = call->until_ms - ckpt__pg_clock_ms(CLOCK_MONOTONIC);
     const int64_t jitter = (int64_t)getpid() % 7;
-    int64_t ms = (attempt < 6 ? (int64_t)1 << attempt : 64) + jitter;
-    if (left <= 0) return false;
-    ms = ms < left ? ms : left;
+    const int64_t ms = (attempt < 6 ? (int64_t)1 << attempt : 64) + jitter;
+    if (left < 2 * ms) return false;
     struct timespec ts = { 0, (long)(ms * 1000000) };
     (void)nanosleep(&ts, NULL);
     return true;

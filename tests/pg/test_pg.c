@@ -837,6 +837,31 @@ static void tables_that_cannot_be_seen_are_not_a_run_that_is_gone(void)
     done();
 }
 
+// A server that rolls a save back each time says so with 40001. The last of the
+// attempts must have the time to hear it.
+static void a_save_that_is_rolled_back_until_the_end_is_not_unsure(void)
+{
+    place p;
+    if (!ready()) {
+        return;
+    }
+    CHECK(cluster_sql("CREATE OR REPLACE FUNCTION roll_back() "
+                      "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                      "RAISE SQLSTATE '40001'; END $$"));
+    CHECK_INT(open_as(&t.other, cluster_conninfo(), 200), CKPT_OK);
+    if (place_begin(&p, &t.other, "a")) {
+        CHECK(cluster_sql("CREATE TRIGGER t BEFORE UPDATE ON ckpt_run "
+                          "FOR EACH ROW EXECUTE FUNCTION roll_back()"));
+        for (unsigned i = 0; i < 5; i++) {
+            CHECK_INT(place_save(&p, 2, "two"), CKPT_ERR_IO);
+        }
+        CHECK(cluster_sql("DROP TRIGGER t ON ckpt_run"));
+        CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+        place_close(&p);
+    }
+    done();
+}
+
 // Text that does not get smaller.
 static const char *noise(void)
 {
@@ -1399,6 +1424,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(what_is_wrong_with_a_connection_is_said)                                 \
     X(tables_of_another_version_are_left_alone)                                \
     X(a_save_that_the_database_refuses_changes_nothing)                        \
+    X(a_save_that_is_rolled_back_until_the_end_is_not_unsure)                  \
     X(a_search_path_that_another_client_left_does_no_harm)                     \
     X(tables_that_cannot_be_seen_are_not_a_run_that_is_gone)                   \
     X(a_full_disk_refuses_a_save_and_keeps_what_it_has)                        \
