@@ -452,8 +452,10 @@ static ckpt__pg_fate ckpt__pg_judge(ckpt__pg_call *call, const char *state,
                 call->rc = CKPT_ERR_IO;
                 call->err->op = "find the tables: they were there before";
             }
-            // A server that is short of connections has more of them soon.
-            return strcmp(s->prefix, "53300") == 0 ? CKPT__PG_AGAIN
+            // A server that is short of connections has more of them soon, and
+            // after a failover another server takes the writes.
+            return strcmp(s->prefix, "53300") == 0 ||
+                   strcmp(s->prefix, "25006") == 0 ? CKPT__PG_AGAIN
                                                    : CKPT__PG_FAILED;
         }
     }
@@ -659,6 +661,9 @@ static ckpt_code ckpt__pg_repeat(ckpt__pg_call *call, const char *sql)
         PQclear(call->res);             // of a statement whose end was lost
         call->res = NULL;
         call->lost = call->lost || fate == CKPT__PG_LOST;
+        if (fate == CKPT__PG_AGAIN && call->rc == CKPT_ERR_ACCESS) {
+            ckpt__pg_hang_up(call->pg);         // on a server that only reads
+        }
         if (fate == CKPT__PG_FAILED || call->once ||
             !ckpt__pg_back_off(call, attempt)) {
             return call->rc;

@@ -741,7 +741,7 @@ static void a_save_that_the_database_refuses_changes_nothing(void)
     ckpt_store_pg_close(&t.other);
     snprintf(info, sizeof(info), "%s options='-c "
              "default_transaction_read_only=on'", cluster_conninfo());
-    CHECK_INT(open_as(&t.other, info, 0), CKPT_OK);
+    CHECK_INT(open_as(&t.other, info, 500), CKPT_OK);
     CHECK_INT(place_open(&p, &t.other, "a", CKPT_HOW_FIND), CKPT_OK);
     CHECK_INT(place_newest(&p), 5);     // it can be read
     CHECK_INT(place_claim(&p, 2), CKPT_ERR_ACCESS);
@@ -766,6 +766,22 @@ static void in_session(ckpt_store_pg *pg, const char *sql)
     CHECK(PQresultStatus(res) == PGRES_COMMAND_OK);
     PQclear(res);
     CHECK(PQsetnonblocking(conn, 1) == 0);
+}
+
+// So a server answers that was the primary one before a failover.
+static void a_server_that_has_become_read_only_is_left_for_another(void)
+{
+    place p;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    in_session(&t.pg, "SET default_transaction_read_only TO on");
+    CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+    in_session(&t.pg, "SET default_transaction_read_only TO on");
+    CHECK_INT(place_claim(&p, 2), CKPT_OK);
+    CHECK_INT(place_newest(&p), 2);
+    place_close(&p);
+    done();
 }
 
 // In one schema there are no tables, in the other one there are empty ones.
@@ -1425,6 +1441,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(tables_of_another_version_are_left_alone)                                \
     X(a_save_that_the_database_refuses_changes_nothing)                        \
     X(a_save_that_is_rolled_back_until_the_end_is_not_unsure)                  \
+    X(a_server_that_has_become_read_only_is_left_for_another)                  \
     X(a_search_path_that_another_client_left_does_no_harm)                     \
     X(tables_that_cannot_be_seen_are_not_a_run_that_is_gone)                   \
     X(a_full_disk_refuses_a_save_and_keeps_what_it_has)                        \
