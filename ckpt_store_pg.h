@@ -932,9 +932,13 @@ static void ckpt__pg_take_gen(ckpt__pg_work *w, const ckpt__pg_call *call,
     memset(&gen, 0, sizeof(gen));
     gen.epoch = ckpt__pg_col(call, row, 3);
     gen.token = ckpt__pg_col(call, row, 4);
-    (void)ckpt__pg_decode(&gen, PQgetvalue(call->res, row, 5),
-                          (size_t)PQgetlength(call->res, row, 5));
+    const bool whole = ckpt__pg_decode(
+        &gen, PQgetvalue(call->res, row, 5),
+        (size_t)PQgetlength(call->res, row, 5));
     w->gens.failed = w->gens.failed || gen.items.failed;
+    if (!whole) {
+        ckpt__pg_gen_free(&gen);
+    }
     ckpt__pg_add(&w->gens, &gen, sizeof(gen));
     if (w->gens.failed) {
         ckpt__pg_gen_free(&gen);

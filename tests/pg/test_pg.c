@@ -1340,6 +1340,33 @@ static void rows_that_were_changed_are_damaged(void)
     done();
 }
 
+// Neither is a range kept of what does not fit together, though its bytes may
+// be there.
+static void no_range_of_a_damaged_generation_is_kept(void)
+{
+    static const char text[] = "a text of which the end will be cut off";
+    const ckpt_part range = { NULL, 0, 6, ckpt_crc32c(0, text, 6) };
+    ckpt_store *s = &t.pg.base;
+    place p, next;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    CHECK_INT(place_save(&p, 2, text), CKPT_OK);
+    CHECK_INT(place_open(&next, &t.pg, "a", CKPT_HOW_FIND), CKPT_OK);
+    CHECK_INT(place_claim(&next, 2), CKPT_OK);
+    CHECK_INT(s->methods->put(s, next.bytes, &p.gen, &range, &next.err),
+              CKPT_OK);
+    CHECK(cluster_sql("UPDATE ckpt_gen SET "
+                      "gen = substr(gen, 1, octet_length(gen) - 10)"));
+    CHECK_INT(place_claim(&next, 3), CKPT_OK);      // so it asks again
+    CHECK_INT(s->methods->put(s, next.bytes, &p.gen, &range, &next.err),
+              CKPT_ERR_DAMAGED);
+    CHECK_INT(place_save(&next, 3, "whole"), CKPT_OK);
+    place_close(&next);
+    place_close(&p);
+    done();
+}
+
 //--- Processes ----------------------------------------------------------------
 
 // Every method but three refuses a child. True if they do.
@@ -1455,6 +1482,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_save_is_one_statement)                                                 \
     X(a_claimant_is_told_that_an_acknowledged_save_is_missing)                 \
     X(rows_that_were_changed_are_damaged)                                      \
+    X(no_range_of_a_damaged_generation_is_kept)                                \
     X(a_child_of_fork_leaves_the_connection_alone)                             \
     X(a_run_is_resumed_when_its_owner_does_not_beat)
 
