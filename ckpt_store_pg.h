@@ -719,7 +719,7 @@ static ckpt_code ckpt__pg_end(ckpt__pg_call *call, ckpt_code rc)
 #define CKPT__PG_SMALL     256          // bytes
 #define CKPT__PG_SEPARATOR 16           // bytes between two large pieces
 #define CKPT__PG_CHUNK_MAX (256 * 1024) // bytes
-#define CKPT__PG_ITEMS_MAX 256          // more of them are written anew
+#define CKPT__PG_ITEMS_MAX 256          // with more, all is written anew
 #define CKPT__PG_ITEM_SIZE 32           // bytes of an item in a layout
 
 typedef struct ckpt__pg_item {
@@ -1738,8 +1738,14 @@ static ckpt__pg_item ckpt__pg_join(const ckpt__pg_item *piece, size_t n)
 }
 
 // Decides where what was put goes.
-static void ckpt__pg_draft_pieces(ckpt__pg_draft *d, const ckpt__pg_work *w)
+static void ckpt__pg_draft_pieces(ckpt__pg_draft *d, const ckpt__pg_place *p,
+                                  uint64_t seq)
 {
+    const ckpt__pg_work *w = p->work;
+    memset(d, 0, sizeof(*d));
+    d->gen.seq = seq;
+    d->gen.epoch = p->epoch;
+    d->gen.token = (p->run != 0 ? w->version : 0) + 1;
     const ckpt__pg_item *piece = ckpt__pg_items(&w->pieces);
     const size_t n = ckpt__pg_count(&w->pieces);
     for (size_t i = 0, taken; i < n; i += taken) {
@@ -1822,19 +1828,19 @@ static uint64_t ckpt__pg_replaced(const ckpt__pg_work *w, uint64_t epoch)
 // Drafts the save: where its bytes go, and which chunks go with the generation
 // that it replaces.
 static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
-                                ckpt__pg_draft *d)
+                                  uint64_t seq, ckpt__pg_draft *d)
 {
     ckpt__pg_work *w = p->work;
     const ckpt__pg_gen *gens = ckpt__pg_gens(w);
     const size_t count = ckpt__pg_gen_count(w);
-    if (ckpt__pg_count(&w->pieces) > CKPT__PG_ITEMS_MAX && count > 0) {
+    ckpt__pg_draft_pieces(d, p, seq);
+    if (ckpt__pg_count(&d->gen.items) > CKPT__PG_ITEMS_MAX && count > 0) {
         const ckpt_gen base = { gens[count - 1].epoch, 0,
                                 gens[count - 1].token };
         CKPT__PG_TRY(ckpt__pg_flatten(call, p, &base));
+        ckpt__pg_draft_free(d);
+        ckpt__pg_draft_pieces(d, p, seq);
     }
-    d->gen.epoch = p->epoch;
-    d->gen.token = (p->run != 0 ? w->version : 0) + 1;
-    ckpt__pg_draft_pieces(d, w);
     d->goes = ckpt__pg_replaced(w, p->epoch);
     ckpt__pg_sweep_add(&d->sweep, &d->gen.items, true);
     for (size_t i = 0; i < count; i++) {
@@ -1989,13 +1995,13 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     ckpt__pg_draft d;
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "save"));
     memset(&d, 0, sizeof(d));
-    d.gen.seq = name->seq;
     ckpt__pg_read_end(w);
     ckpt_code rc = ckpt__pg_know(&call, p);
     if (rc == CKPT_OK && (w->epoch != p->epoch || !w->mine)) {
         rc = CKPT_ERR_CLAIM_LOST;
     }
-    rc = rc == CKPT_OK ? ckpt__pg_prepare(&call, p, &d) : rc;
+    rc = rc == CKPT_OK ? ckpt__pg_prepare(&call, p, name->seq, &d)
+                       : rc;
     const uint64_t token = d.gen.token;
     if (rc == CKPT_OK) {
         const bool first = p->run == 0;

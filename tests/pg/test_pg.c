@@ -1123,6 +1123,38 @@ static void a_transcript_that_is_edited_for_ever_stays_in_few_pieces(void)
     done();
 }
 
+// Each effect that stands is two pieces of a save, and small ones become one
+// item of the layout.
+static void many_effects_do_not_write_the_transcript_anew(void)
+{
+    static char text[100000];
+    const char *stream = "SELECT min(stream) FROM ckpt_chunk "
+                         "WHERE octet_length(bytes) > 50000";
+    const ckpt_run_desc desc = { .id = "a" };
+    ckpt_save_desc save = { .turn = 1, .messages = { text, sizeof(text) } };
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "[\"", 2);
+    memcpy(text + sizeof(text) - 2, "\"]", 2);
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+    const long long before = cluster_number(stream);
+    CHECK(before > 0);
+    save.append_at = t.run.messages;
+    save.messages = ckpt_text("[]");
+    for (unsigned i = 0; i < CKPT_EFFECTS_MAX; i++) {
+        char id[16];
+        ckpt_effect effect;
+        snprintf(id, sizeof(id), "call-%u", i);
+        CHECK_INT(ckpt_effect_begin(&t.run, id, &save, &effect), CKPT_OK);
+    }
+    CHECK_INT(cluster_number(stream), before);
+    ckpt_abandon(&t.run);
+    done();
+}
+
 // The core does not, but a store takes any ranges in any order.
 static void a_range_may_be_put_twice_and_followed_by_more_each_time(void)
 {
@@ -1477,6 +1509,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(the_printed_schema_is_what_the_store_makes)                              \
     X(any_saves_come_back_as_they_were)                                        \
     X(a_transcript_that_is_edited_for_ever_stays_in_few_pieces)                \
+    X(many_effects_do_not_write_the_transcript_anew)                           \
     X(a_range_may_be_put_twice_and_followed_by_more_each_time)                 \
     X(a_save_sends_what_is_new_whatever_the_transcript)                        \
     X(a_save_is_one_statement)                                                 \
