@@ -1737,6 +1737,20 @@ static ckpt__pg_item ckpt__pg_join(const ckpt__pg_item *piece, size_t n)
     return all;
 }
 
+// Of several items that end one stream, a later save may append only to the one
+// that reaches farthest: behind the others are its bytes.
+static void ckpt__pg_shut(const ckpt__pg_buf *items)
+{
+    ckpt__pg_item *item = ckpt__pg_items(items);
+    const size_t n = ckpt__pg_count(items);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; item[i].open && k < n; k++) {
+            item[i].open = item[k].stream != item[i].stream ||
+                item[k].from + item[k].size <= item[i].from + item[i].size;
+        }
+    }
+}
+
 // Decides where what was put goes.
 static void ckpt__pg_draft_pieces(ckpt__pg_draft *d, const ckpt__pg_place *p,
                                   uint64_t seq)
@@ -1765,6 +1779,7 @@ static void ckpt__pg_draft_pieces(ckpt__pg_draft *d, const ckpt__pg_place *p,
             ckpt__pg_add(&d->gen.bytes, bytes, (size_t)all.size);
         }
     }
+    ckpt__pg_shut(&d->gen.items);
 }
 
 // Fetches a range of a stream that was put, and puts its bytes instead.

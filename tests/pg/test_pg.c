@@ -1190,6 +1190,53 @@ static void a_range_may_be_put_twice_and_followed_by_more_each_time(void)
     done();
 }
 
+static ckpt_code place_keep(place *p, uint64_t offset)
+{
+    const size_t n = sizeof(large) - 1;
+    const ckpt_part range = {
+        NULL, offset, n, ckpt_crc32c(0, large_text(), n)
+    };
+    return p->pg->base.methods->put(&p->pg->base, p->bytes, &p->gen, &range,
+                                    &p->err);
+}
+
+// A save appends to a range and keeps the range once more, and the next one
+// appends to that: what the first one appended lies behind it.
+static void only_the_end_of_a_stream_is_appended_to(void)
+{
+    const size_t n = sizeof(large) - 1;
+    size_t got = 0;
+    place p;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    ckpt_store *s = &t.pg.base;
+    for (unsigned first = 0; first < 2; first++) {
+        const uint64_t seq = 2 + 3 * first;
+        CHECK_INT(place_save(&p, seq, large_text()), CKPT_OK);
+        const ckpt_gen base = p.gen;
+        CHECK_INT(place_keep(&p, 0), CKPT_OK);
+        if (first == 0) {
+            CHECK_INT(place_put(&p, large_text()), CKPT_OK);
+        }
+        CHECK_INT(place_keep(&p, 0), CKPT_OK);
+        if (first == 1) {
+            CHECK_INT(place_put(&p, large_text()), CKPT_OK);
+        }
+        CHECK_INT(place_publish(&p, seq + 1), CKPT_OK);
+        CHECK(p.gen.token != base.token);
+        CHECK_INT(place_keep(&p, first == 0 ? 2 * n : 0), CKPT_OK);
+        CHECK_INT(place_put(&p, large_text()), CKPT_OK);
+        CHECK_INT(place_publish(&p, seq + 2), CKPT_OK);
+        CHECK_INT(s->methods->read(s, p.bytes, &p.gen, 0, t.buf, sizeof(t.buf),
+                                   &got, &p.err), CKPT_OK);
+        CHECK(got == 2 * n && memcmp(t.buf, large, n) == 0 &&
+              memcmp(t.buf + n, large, n) == 0);
+    }
+    place_close(&p);
+    done();
+}
+
 // How many bytes one more message of 1 KiB sends.
 static unsigned long sent_by_a_save(size_t transcript)
 {
@@ -1511,6 +1558,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_transcript_that_is_edited_for_ever_stays_in_few_pieces)                \
     X(many_effects_do_not_write_the_transcript_anew)                           \
     X(a_range_may_be_put_twice_and_followed_by_more_each_time)                 \
+    X(only_the_end_of_a_stream_is_appended_to)                                 \
     X(a_save_sends_what_is_new_whatever_the_transcript)                        \
     X(a_save_is_one_statement)                                                 \
     X(a_claimant_is_told_that_an_acknowledged_save_is_missing)                 \
