@@ -199,8 +199,11 @@ in the file, or define _POSIX_C_SOURCE=200809L"
 
 #define CKPT__PG_VERSION 1
 
-// The time of the server in ms since 1970.
-#define CKPT__PG_MS(time) "(extract(epoch FROM " time ")*1000)::int8"
+// The time of the server in ms since 1970. Here and below, each function and
+// operator is called with the very types that PostgreSQL has it for, or by the
+// name of its schema: else one of another schema might fit better, which
+// somebody put there.
+#define CKPT__PG_MS(time) "(extract(epoch FROM " time ")*1000::numeric)::int8"
 
 // A foreign key would cost each save a lock on another row, so there is none:
 // every statement that removes a run removes its rows in all tables. The pages
@@ -1461,7 +1464,7 @@ static void ckpt__pg_arg_sweep(ckpt__pg_call *call, ckpt__pg_sweep *sweep)
 // The ranges of an array.
 #define CKPT__PG_RANGES(array)                                                 \
     "(SELECT " array "[i], " array "[i + 1], " array "[i + 2] "                \
-    "FROM generate_series(1, cardinality(" array "), 3) AS i)"
+    "FROM generate_series(1, pg_catalog.cardinality(" array "), 3) AS i)"
 
 // Removes the chunks that overlap a range of one array, and none of another: a
 // range may begin or end within a chunk.

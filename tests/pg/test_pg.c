@@ -817,6 +817,47 @@ static void a_search_path_that_another_client_left_does_no_harm(void)
     done();
 }
 
+// Whoever may create functions in a schema of the search_path could else do what
+// the user of the store may do.
+static void what_somebody_planted_is_not_called(void)
+{
+    static char more[9000];
+    place p;
+    ckpt_life life;
+    if (!ready()) {
+        return;
+    }
+    CHECK(cluster_sql(
+        "CREATE SCHEMA planted; SET search_path TO planted; "
+        "CREATE FUNCTION cardinality(bigint[]) RETURNS int LANGUAGE plpgsql "
+        "AS $$ BEGIN RAISE 'called'; END $$; "
+        "CREATE FUNCTION quote_ident(name) RETURNS text LANGUAGE plpgsql "
+        "AS $$ BEGIN RAISE 'called'; END $$; "
+        "CREATE FUNCTION times(numeric, int) RETURNS numeric LANGUAGE plpgsql "
+        "AS $$ BEGIN RAISE 'called'; END $$; "
+        "CREATE OPERATOR * (LEFTARG = numeric, RIGHTARG = int, "
+        "FUNCTION = times); "
+        "ALTER ROLE ckpt SET search_path TO planted, public"));
+    CHECK_INT(open_as(&t.other, cluster_conninfo(), 0), CKPT_OK);
+    if (place_begin(&p, &t.other, "a")) {
+        memset(more, 'y', sizeof(more) - 1);
+        for (uint64_t seq = 2; seq < 7; seq++) {
+            CHECK_INT(place_save(&p, seq, seq % 2 == 0 ? more : "short"),
+                      CKPT_OK);
+        }
+        CHECK_INT(t.other.base.methods->alive(&t.other.base, p.bytes, 1, &life,
+                                              &p.err), CKPT_OK);
+        CHECK(life.now_ms > 0);
+        CHECK_INT(t.other.base.methods->drop(&t.other.base, p.bytes, &p.gen,
+                                             CKPT_DROP_REST, &p.err), CKPT_OK);
+        CHECK_INT(place_newest(&p), 6);
+        place_close(&p);
+    }
+    CHECK(cluster_sql("ALTER ROLE ckpt RESET search_path; "
+                      "DROP SCHEMA planted CASCADE"));
+    done();
+}
+
 // That a run is not there is an answer; that its table is not there is none.
 static void tables_that_cannot_be_seen_are_not_a_run_that_is_gone(void)
 {
@@ -1549,6 +1590,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_save_that_is_rolled_back_until_the_end_is_not_unsure)                  \
     X(a_server_that_has_become_read_only_is_left_for_another)                  \
     X(a_search_path_that_another_client_left_does_no_harm)                     \
+    X(what_somebody_planted_is_not_called)                                     \
     X(tables_that_cannot_be_seen_are_not_a_run_that_is_gone)                   \
     X(a_full_disk_refuses_a_save_and_keeps_what_it_has)                        \
     X(an_id_may_have_every_byte)                                               \
