@@ -17,10 +17,10 @@
         ckpt_code            rc = ckpt_store_pg_open(&pg, &desc, NULL);
 
     The store needs POSIX.1-2008 and libpq, and was tested with PostgreSQL 15,
-    17 and 18. While it opens, the search_path says where its tables are. After
-    that nothing depends on the state of a session: the store works through a
-    pooler that gives each transaction another session, whatever other clients
-    have set there. CockroachDB and YugabyteDB speak the protocol; they were not
+    17 and 18. While it opens, the search_path says where its tables are; after
+    that, statements name their schema. The store keeps no state in a session,
+    so that it works through a pooler that gives each transaction another
+    session. CockroachDB and YugabyteDB speak the protocol; they were not
     tested.
 
     IN THE DATABASE
@@ -41,7 +41,8 @@
 
     A save is one statement and one flush. It succeeds only while the owner's
     epoch is the highest and the version is the one that the owner saw last: so
-    a late owner cannot write, and a save that is sent twice stands once.
+    a late owner cannot write, and a save that is sent twice stands once. The
+    first save of a run makes its row, if no run of that id is there.
 
     CAVEATS
     =======
@@ -56,6 +57,16 @@
         server's clock. A slow owner can be taken for dead. It then gets
         CKPT_ERR_CLAIM_LOST; work is done twice, but nothing saved is lost.
         Fix: raise .lease_ms.
+      - The server may execute the first save of a run late, after its answer
+        was lost, another attempt has made the run, and the run was completed
+        and removed. Then the run is there again, as it was when it began, and
+        whoever opens it does the work once more. Fix: begin such a run with
+        .once, so that its row stays.
+      - Behind a pooler, what another client SETs may stay in a session. A
+        search_path leads a store that opens there to other tables, and
+        .create makes them there. synchronous_commit = off makes saves that
+        a crash of the server takes back. Fix: let every client use SET LOCAL,
+        or the pooler reset its sessions (server_reset_query_always).
       - The library looks up the name of a host without a time-out. Fix: name
         the host by its address.
       - The store allocates memory, and so does libpq.
@@ -436,9 +447,9 @@ static const struct ckpt__pg_state {
     { "57014", CKPT_ERR_IO,        "execute: the statement was cancelled" }
 };
 
-// Judges a SQLSTATE, or "" when there is none. CKPT_ERR_NOT_FOUND is for a store
-// that opens: of a store that is open, it would say that there is no such run,
-// and the core would begin a new one.
+// Judges a SQLSTATE, or "" when there is none. CKPT_ERR_NOT_FOUND is for a
+// store that opens: of a store that is open, the code would say that there is
+// no such run, and the core would begin a new one.
 static ckpt__pg_fate ckpt__pg_judge(ckpt__pg_call *call, const char *state,
                                     bool sent)
 {
@@ -927,7 +938,7 @@ static ckpt_code ckpt__pg_settle(ckpt__pg_call *call, ckpt__pg_place *p)
 }
 
 // Takes the generation of a row into a list. What does not fit together has no
-// bytes, and so no range of it is ever kept.
+// items there, and so no range of it is ever kept.
 static void ckpt__pg_take_gen(ckpt__pg_work *w, const ckpt__pg_call *call,
                               int row)
 {
@@ -2118,7 +2129,8 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
 }
 
 // Removes the whole run. Where another statement of this owner is still on its
-// way, its version is not the one that is known, so that no row of it is left.
+// way, its version is not the one that is known, so that no row of it is left:
+// but for a first save, which asks for no version (see CAVEATS).
 static ckpt_code ckpt__pg_remove_all(ckpt__pg_call *call, ckpt__pg_place *p)
 {
     ckpt__pg_arg_int(call, p->run);

@@ -817,8 +817,8 @@ static void a_search_path_that_another_client_left_does_no_harm(void)
     done();
 }
 
-// Whoever may create functions in a schema of the search_path could else do what
-// the user of the store may do.
+// Whoever may create functions in a schema of the search_path could else do
+// what the user of the store may do.
 static void what_somebody_planted_is_not_called(void)
 {
     static char more[9000];
