@@ -17,9 +17,11 @@
         ckpt_code            rc = ckpt_store_pg_open(&pg, &desc, NULL);
 
     The store needs POSIX.1-2008 and libpq, and was tested with PostgreSQL 15,
-    17 and 18. It keeps no state in a session, so that it works through a pooler
-    that gives each transaction another session. CockroachDB and YugabyteDB
-    speak the protocol; they were not tested.
+    17 and 18. While it opens, the search_path says where its tables are; after
+    that, statements name their schema. The store keeps no state in a session,
+    so that it works through a pooler that gives each transaction another
+    session. CockroachDB and YugabyteDB speak the protocol; they were not
+    tested.
 
     IN THE DATABASE
     ===============
@@ -39,7 +41,8 @@
 
     A save is one statement and one flush. It succeeds only while the owner's
     epoch is the highest and the version is the one that the owner saw last: so
-    a late owner cannot write, and a save that is sent twice stands once.
+    a late owner cannot write, and a save that is sent twice stands once. The
+    first save of a run makes its row, if no run of that id is there.
 
     CAVEATS
     =======
@@ -54,6 +57,16 @@
         server's clock. A slow owner can be taken for dead. It then gets
         CKPT_ERR_CLAIM_LOST; work is done twice, but nothing saved is lost.
         Fix: raise .lease_ms.
+      - The server may execute the first save of a run late, after its answer
+        was lost, another attempt has made the run, and the run was completed
+        and removed. Then the run is there again, as it was when it began, and
+        whoever opens it does the work once more. Fix: begin such a run with
+        .once, so that its row stays.
+      - Behind a pooler, what another client SETs may stay in a session. A
+        search_path leads a store that opens there to other tables, and
+        .create makes them there. synchronous_commit = off makes saves that
+        a crash of the server takes back. Fix: let every client use SET LOCAL,
+        or the pooler reset its sessions (server_reset_query_always).
       - The library looks up the name of a host without a time-out. Fix: name
         the host by its address.
       - The store allocates memory, and so does libpq.
@@ -104,6 +117,7 @@ typedef struct ckpt_store_pg {
         int64_t            seed_pid;    // of the process that got the seed
         uint64_t           nonces;      // that were given so far
         char               seed[20];    // that no other store has
+        char               schema[260]; // of the tables, quoted, with a dot
         char               message[256];
     } priv;                             // not part of the API
 } ckpt_store_pg;
@@ -196,8 +210,11 @@ in the file, or define _POSIX_C_SOURCE=200809L"
 
 #define CKPT__PG_VERSION 1
 
-// The time of the server in ms since 1970.
-#define CKPT__PG_MS(time) "(extract(epoch FROM " time ")*1000)::int8"
+// The time of the server in ms since 1970. Here and below, each function and
+// operator is called with the very types that PostgreSQL has it for, or by the
+// name of its schema: else one of another schema might fit better, which
+// somebody put there.
+#define CKPT__PG_MS(time) "(extract(epoch FROM " time ")*1000::numeric)::int8"
 
 // A foreign key would cost each save a lock on another row, so there is none:
 // every statement that removes a run removes its rows in all tables. The pages
@@ -430,7 +447,9 @@ static const struct ckpt__pg_state {
     { "57014", CKPT_ERR_IO,        "execute: the statement was cancelled" }
 };
 
-// Judges a SQLSTATE, or "" when there is none.
+// Judges a SQLSTATE, or "" when there is none. CKPT_ERR_NOT_FOUND is for a
+// store that opens: of a store that is open, the code would say that there is
+// no such run, and the core would begin a new one.
 static ckpt__pg_fate ckpt__pg_judge(ckpt__pg_call *call, const char *state,
                                     bool sent)
 {
@@ -442,8 +461,15 @@ static ckpt__pg_fate ckpt__pg_judge(ckpt__pg_call *call, const char *state,
         if (strncmp(state, s->prefix, strlen(s->prefix)) == 0) {
             call->rc = s->rc;
             call->err->op = s->op;
-            // A server that is short of connections has more of them soon.
-            return strcmp(s->prefix, "53300") == 0 ? CKPT__PG_AGAIN
+            if (s->rc == CKPT_ERR_NOT_FOUND &&
+                call->pg->priv.schema[0] != '\0') {
+                call->rc = CKPT_ERR_IO;
+                call->err->op = "find the tables: they were there before";
+            }
+            // A server that is short of connections has more of them soon, and
+            // after a failover another server takes the writes.
+            return strcmp(s->prefix, "53300") == 0 ||
+                   strcmp(s->prefix, "25006") == 0 ? CKPT__PG_AGAIN
                                                    : CKPT__PG_FAILED;
         }
     }
@@ -618,24 +644,28 @@ static ckpt__pg_fate ckpt__pg_attempt(ckpt__pg_call *call, const char *sql)
     return CKPT__PG_LOST;
 }
 
-// Sleeps before the next attempt, each time longer. False: no time is left.
+// Sleeps before the next attempt, each time longer. False: little or no time is
+// left. An attempt that ran out of time would make a certain failure of the one
+// before it an unsure one.
 static bool ckpt__pg_back_off(const ckpt__pg_call *call, unsigned attempt)
 {
     const int64_t left = call->until_ms - ckpt__pg_clock_ms(CLOCK_MONOTONIC);
     const int64_t jitter = (int64_t)getpid() % 7;
-    int64_t ms = (attempt < 6 ? (int64_t)1 << attempt : 64) + jitter;
-    if (left <= 0) return false;
-    ms = ms < left ? ms : left;
+    const int64_t ms = (attempt < 6 ? (int64_t)1 << attempt : 64) + jitter;
+    if (left < 2 * ms) return false;
     struct timespec ts = { 0, (long)(ms * 1000000) };
     (void)nanosleep(&ts, NULL);
     return true;
 }
 
-// Executes a statement, as often as it takes. The statement must bear to be
-// done twice: after an answer that was lost, another attempt follows. On
-// success call->res is the result; call->lost says that an attempt before may
-// have been done.
-static ckpt_code ckpt__pg_do(ckpt__pg_call *call, const char *sql)
+static ckpt_code ckpt__pg_no_memory(ckpt__pg_call *call)
+{
+    call->err->op = "find memory";
+    return CKPT_ERR_RESOURCE;
+}
+
+// Executes a statement, as often as it takes.
+static ckpt_code ckpt__pg_repeat(ckpt__pg_call *call, const char *sql)
 {
     call->pg->priv.message[0] = '\0';
     for (unsigned attempt = 0; ; attempt++) {
@@ -645,11 +675,38 @@ static ckpt_code ckpt__pg_do(ckpt__pg_call *call, const char *sql)
         PQclear(call->res);             // of a statement whose end was lost
         call->res = NULL;
         call->lost = call->lost || fate == CKPT__PG_LOST;
+        if (fate == CKPT__PG_AGAIN && call->rc == CKPT_ERR_ACCESS) {
+            ckpt__pg_hang_up(call->pg);         // on a server that only reads
+        }
         if (fate == CKPT__PG_FAILED || call->once ||
             !ckpt__pg_back_off(call, attempt)) {
             return call->rc;
         }
     }
+}
+
+// Executes a statement, with the schema before the name of each table: so the
+// search_path of the session does not matter. The statement must bear to be
+// done twice: after an answer that was lost, another attempt follows. On
+// success call->res is the result; call->lost says that an attempt before may
+// have been done.
+static ckpt_code ckpt__pg_do(ckpt__pg_call *call, const char *sql)
+{
+    static const char prefix[] = "ckpt_";       // of tables, and nothing else
+    const char *schema = call->pg->priv.schema;
+    ckpt__pg_buf text;
+    memset(&text, 0, sizeof(text));
+    for (const char *at; (at = strstr(sql, prefix)) != NULL; ) {
+        ckpt__pg_add(&text, sql, (size_t)(at - sql));
+        ckpt__pg_add(&text, schema, strlen(schema));
+        ckpt__pg_add(&text, prefix, sizeof(prefix) - 1);
+        sql = at + sizeof(prefix) - 1;
+    }
+    ckpt__pg_add(&text, sql, strlen(sql) + 1);
+    const ckpt_code rc = text.failed ? ckpt__pg_no_memory(call)
+                                     : ckpt__pg_repeat(call, text.at);
+    ckpt__pg_free(&text);
+    return rc;
 }
 
 // Ends a call with a code.
@@ -676,7 +733,7 @@ static ckpt_code ckpt__pg_end(ckpt__pg_call *call, ckpt_code rc)
 #define CKPT__PG_SMALL     256          // bytes
 #define CKPT__PG_SEPARATOR 16           // bytes between two large pieces
 #define CKPT__PG_CHUNK_MAX (256 * 1024) // bytes
-#define CKPT__PG_ITEMS_MAX 256          // more of them are written anew
+#define CKPT__PG_ITEMS_MAX 256          // with more, all is written anew
 #define CKPT__PG_ITEM_SIZE 32           // bytes of an item in a layout
 
 typedef struct ckpt__pg_item {
@@ -880,14 +937,8 @@ static ckpt_code ckpt__pg_settle(ckpt__pg_call *call, ckpt__pg_place *p)
     return CKPT_OK;
 }
 
-static ckpt_code ckpt__pg_no_memory(ckpt__pg_call *call)
-{
-    call->err->op = "find memory";
-    return CKPT_ERR_RESOURCE;
-}
-
 // Takes the generation of a row into a list. What does not fit together has no
-// bytes, and so no range of it is ever kept.
+// items there, and so no range of it is ever kept.
 static void ckpt__pg_take_gen(ckpt__pg_work *w, const ckpt__pg_call *call,
                               int row)
 {
@@ -895,9 +946,13 @@ static void ckpt__pg_take_gen(ckpt__pg_work *w, const ckpt__pg_call *call,
     memset(&gen, 0, sizeof(gen));
     gen.epoch = ckpt__pg_col(call, row, 3);
     gen.token = ckpt__pg_col(call, row, 4);
-    (void)ckpt__pg_decode(&gen, PQgetvalue(call->res, row, 5),
-                          (size_t)PQgetlength(call->res, row, 5));
+    const bool whole = ckpt__pg_decode(
+        &gen, PQgetvalue(call->res, row, 5),
+        (size_t)PQgetlength(call->res, row, 5));
     w->gens.failed = w->gens.failed || gen.items.failed;
+    if (!whole) {
+        ckpt__pg_gen_free(&gen);
+    }
     ckpt__pg_add(&w->gens, &gen, sizeof(gen));
     if (w->gens.failed) {
         ckpt__pg_gen_free(&gen);
@@ -1420,7 +1475,7 @@ static void ckpt__pg_arg_sweep(ckpt__pg_call *call, ckpt__pg_sweep *sweep)
 // The ranges of an array.
 #define CKPT__PG_RANGES(array)                                                 \
     "(SELECT " array "[i], " array "[i + 1], " array "[i + 2] "                \
-    "FROM generate_series(1, cardinality(" array "), 3) AS i)"
+    "FROM generate_series(1, pg_catalog.cardinality(" array "), 3) AS i)"
 
 // Removes the chunks that overlap a range of one array, and none of another: a
 // range may begin or end within a chunk.
@@ -1696,9 +1751,29 @@ static ckpt__pg_item ckpt__pg_join(const ckpt__pg_item *piece, size_t n)
     return all;
 }
 
-// Decides where what was put goes.
-static void ckpt__pg_draft_pieces(ckpt__pg_draft *d, const ckpt__pg_work *w)
+// Of several items that end one stream, a later save may append only to the one
+// that reaches farthest: behind the others are its bytes.
+static void ckpt__pg_shut(const ckpt__pg_buf *items)
 {
+    ckpt__pg_item *item = ckpt__pg_items(items);
+    const size_t n = ckpt__pg_count(items);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; item[i].open && k < n; k++) {
+            item[i].open = item[k].stream != item[i].stream ||
+                item[k].from + item[k].size <= item[i].from + item[i].size;
+        }
+    }
+}
+
+// Decides where what was put goes.
+static void ckpt__pg_draft_pieces(ckpt__pg_draft *d, const ckpt__pg_place *p,
+                                  uint64_t seq)
+{
+    const ckpt__pg_work *w = p->work;
+    memset(d, 0, sizeof(*d));
+    d->gen.seq = seq;
+    d->gen.epoch = p->epoch;
+    d->gen.token = (p->run != 0 ? w->version : 0) + 1;
     const ckpt__pg_item *piece = ckpt__pg_items(&w->pieces);
     const size_t n = ckpt__pg_count(&w->pieces);
     for (size_t i = 0, taken; i < n; i += taken) {
@@ -1718,6 +1793,27 @@ static void ckpt__pg_draft_pieces(ckpt__pg_draft *d, const ckpt__pg_work *w)
             ckpt__pg_add(&d->gen.bytes, bytes, (size_t)all.size);
         }
     }
+    ckpt__pg_shut(&d->gen.items);
+}
+
+// Fetches a range of a stream that was put, and puts its bytes instead.
+static ckpt_code ckpt__pg_put_again(ckpt__pg_call *call, ckpt__pg_place *p,
+                                    const ckpt_gen *base,
+                                    const ckpt__pg_item *piece)
+{
+    const ckpt__pg_buf *window = &p->work->window;
+    uint32_t sum = 0;
+    for (uint64_t at = 0, n; at < piece->size; at += n) {
+        CKPT__PG_TRY(ckpt__pg_fetch(call, p, base, piece->stream,
+                                    piece->from + at,
+                                    piece->from + piece->size));
+        n = piece->size - at;
+        n = window->n < n ? window->n : n;
+        const uint32_t crc = ckpt_crc32c(0, window->at, (size_t)n);
+        ckpt__pg_put_bytes(p->work, window->at, (size_t)n, crc, true);
+        sum = ckpt__pg_crc_join(sum, crc, n);
+    }
+    return sum == piece->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
 
 // Fetches what was put as ranges of streams, so that all of it is written anew:
@@ -1735,18 +1831,12 @@ static ckpt_code ckpt__pg_flatten(ckpt__pg_call *call, ckpt__pg_place *p,
         if (piece->stream == 0) {
             ckpt__pg_put_bytes(w, put.at + piece->from, (size_t)piece->size,
                                piece->crc, piece->kept);
+        } else {
+            rc = ckpt__pg_put_again(call, p, base, piece);
         }
-        for (uint64_t at = 0, n; rc == CKPT_OK && piece->stream != 0 &&
-             at < piece->size; at += n) {
-            n = piece->size - at;
-            rc = ckpt__pg_fetch(call, p, base, piece->stream, piece->from + at,
-                                piece->from + piece->size);
-            n = rc == CKPT_OK && w->window.n < n ? w->window.n : n;
-            if (rc == CKPT_OK) {
-                ckpt__pg_put_bytes(w, w->window.at, (size_t)n, ckpt_crc32c(
-                    0, w->window.at, (size_t)n), true);
-            }
-        }
+    }
+    if (w->put.failed || w->pieces.failed) {
+        rc = ckpt__pg_no_memory(call);
     }
     ckpt__pg_free(&w->window);
     ckpt__pg_free(&pieces);
@@ -1767,19 +1857,19 @@ static uint64_t ckpt__pg_replaced(const ckpt__pg_work *w, uint64_t epoch)
 // Drafts the save: where its bytes go, and which chunks go with the generation
 // that it replaces.
 static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
-                                ckpt__pg_draft *d)
+                                  uint64_t seq, ckpt__pg_draft *d)
 {
     ckpt__pg_work *w = p->work;
     const ckpt__pg_gen *gens = ckpt__pg_gens(w);
     const size_t count = ckpt__pg_gen_count(w);
-    if (ckpt__pg_count(&w->pieces) > CKPT__PG_ITEMS_MAX && count > 0) {
+    ckpt__pg_draft_pieces(d, p, seq);
+    if (ckpt__pg_count(&d->gen.items) > CKPT__PG_ITEMS_MAX && count > 0) {
         const ckpt_gen base = { gens[count - 1].epoch, 0,
                                 gens[count - 1].token };
         CKPT__PG_TRY(ckpt__pg_flatten(call, p, &base));
+        ckpt__pg_draft_free(d);
+        ckpt__pg_draft_pieces(d, p, seq);
     }
-    d->gen.epoch = p->epoch;
-    d->gen.token = (p->run != 0 ? w->version : 0) + 1;
-    ckpt__pg_draft_pieces(d, w);
     d->goes = ckpt__pg_replaced(w, p->epoch);
     ckpt__pg_sweep_add(&d->sweep, &d->gen.items, true);
     for (size_t i = 0; i < count; i++) {
@@ -1918,6 +2008,12 @@ static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
     return gen != NULL && gen->seq == d->gen.seq ? CKPT_OK : CKPT_ERR_UNSURE;
 }
 
+// Whether a code says what became of a save.
+static bool ckpt__pg_is_verdict(ckpt_code rc)
+{
+    return rc == CKPT_OK || rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_EXISTS;
+}
+
 // The method publish().
 static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
                                   ckpt_error *err)
@@ -1928,28 +2024,29 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     ckpt__pg_draft d;
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "save"));
     memset(&d, 0, sizeof(d));
-    d.gen.seq = name->seq;
     ckpt__pg_read_end(w);
     ckpt_code rc = ckpt__pg_know(&call, p);
     if (rc == CKPT_OK && (w->epoch != p->epoch || !w->mine)) {
         rc = CKPT_ERR_CLAIM_LOST;
     }
-    rc = rc == CKPT_OK ? ckpt__pg_prepare(&call, p, &d) : rc;
+    rc = rc == CKPT_OK ? ckpt__pg_prepare(&call, p, name->seq, &d)
+                       : rc;
     const uint64_t token = d.gen.token;
     if (rc == CKPT_OK) {
         const bool first = p->run == 0;
         rc = ckpt__pg_send(&call, p, &d);
-        if (rc != CKPT_OK && call.lost) {
-            rc = CKPT_ERR_UNSURE;               // and no time is left to look
-        } else if (rc == CKPT_OK && ckpt__pg_rows(&call) == 0) {
+        const bool lost = call.lost;
+        if (rc == CKPT_OK && ckpt__pg_rows(&call) == 0) {
             rc = ckpt__pg_judge_save(&call, p, &d);
-            // judged by what stands, which is known now
+            // after a verdict it is known what stands
         } else if (rc == CKPT_OK) {
             p->run = first ? ckpt__pg_col(&call, 0, 0) : p->run;
             w->epoch = p->epoch;
             w->mine = true;
             ckpt__pg_stands(p, &d);
         }
+        // Of an attempt that was lost, only a verdict tells what became of it.
+        rc = lost && !ckpt__pg_is_verdict(rc) ? CKPT_ERR_UNSURE : rc;
     }
     if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_CLAIM_LOST) {
         p->doubt = p->run == 0;
@@ -2032,7 +2129,8 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
 }
 
 // Removes the whole run. Where another statement of this owner is still on its
-// way, its version is not the one that is known, so that no row of it is left.
+// way, its version is not the one that is known, so that no row of it is left:
+// but for a first save, which asks for no version (see CAVEATS).
 static ckpt_code ckpt__pg_remove_all(ckpt__pg_call *call, ckpt__pg_place *p)
 {
     ckpt__pg_arg_int(call, p->run);
@@ -2257,17 +2355,26 @@ static ckpt_code ckpt__pg_tell(ckpt_error *err, ckpt_code rc)
     return rc;
 }
 
-// Looks whether the tables are there, and of this version.
+// Looks whether the tables are there, of this version, and in which schema.
 static ckpt_code ckpt__pg_look_at_tables(ckpt__pg_call *call)
 {
     ckpt__pg_arg_int(call, 0);
-    CKPT__PG_TRY(ckpt__pg_do(call, "SELECT max(version), "
-                             "max(version) > 0 FROM ckpt_schema "
-                             "WHERE version > $1"));
-    const uint64_t version = ckpt__pg_col(call, 0, 0);
+    CKPT__PG_TRY(ckpt__pg_do(call,
+        "SELECT max(s.version), min(quote_ident(n.nspname::text)) "
+        "FROM ckpt_schema s, pg_catalog.pg_class c, pg_catalog.pg_namespace n "
+        "WHERE c.oid = s.tableoid AND n.oid = c.relnamespace "
+        "AND s.version > $1"));
+    ckpt_store_pg *pg = call->pg;
+    const size_t n = sizeof(pg->priv.schema);
+    const bool fits =
+        ckpt__pg_col(call, 0, 0) == CKPT__PG_VERSION &&
+        (size_t)PQgetlength(call->res, 0, 1) < n - 1;
+    if (fits) {
+        (void)snprintf(pg->priv.schema, n, "%s.", PQgetvalue(call->res, 0, 1));
+    }
     ckpt__pg_reset(call);
     call->err->op = "look at the tables: they are of another version";
-    return version == CKPT__PG_VERSION ? CKPT_OK : CKPT_ERR_FORMAT;
+    return fits ? CKPT_OK : CKPT_ERR_FORMAT;
 }
 
 // Makes the tables that are missing. Two that do this at once disturb each

@@ -129,6 +129,16 @@ static void place_close(place *p)
     p->pg->base.methods->close(&p->pg->base, p->bytes, false);
 }
 
+// A user who owns nothing, so that rights can be taken away.
+static void make_worker(void)
+{
+    CHECK(cluster_sql(
+        "DO $$ BEGIN CREATE ROLE worker LOGIN; "
+        "EXCEPTION WHEN duplicate_object THEN NULL; END $$; "
+        "GRANT ALL ON ckpt_run, ckpt_claim, ckpt_gen, ckpt_chunk, ckpt_gens, "
+        "ckpt_schema TO worker"));
+}
+
 static bool place_begin(place *p, ckpt_store_pg *pg, const char *id)
 {
     return CHECK_INT(place_open(p, pg, id, CKPT_HOW_NEW), CKPT_OK) &&
@@ -534,6 +544,34 @@ static void nor_does_one_to_a_pooler(void)
     cut_at_every_message(CLUSTER_POOL);
 }
 
+// The answer to a save is cut off, and the owner may not ask what became of it:
+// the save stands, so a failure would be a lie.
+static void a_save_that_may_stand_is_unsure_and_no_failure(void)
+{
+    enum { ANSWER = 6 };        // the message after those of a statement
+    place p;
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432))) {
+        return;
+    }
+    make_worker();
+    char info[700];
+    snprintf(info, sizeof(info), "%s user=worker", proxy_conninfo());
+    CHECK_INT(open_as(&t.other, info, 0), CKPT_OK);
+    if (place_begin(&p, &t.other, "a")) {
+        CHECK_INT(place_put(&p, "two"), CKPT_OK);
+        CHECK(cluster_sql("REVOKE SELECT ON ckpt_gens FROM worker"));
+        proxy_fail(PROXY_CUT, ANSWER);
+        CHECK_INT(place_publish(&p, 2), CKPT_ERR_UNSURE);
+        CHECK(cluster_sql("GRANT SELECT ON ckpt_gens TO worker"));
+        CHECK_INT(place_newest(&p), 2);
+        CHECK_INT(place_save(&p, 3, "three"), CKPT_OK);
+        place_close(&p);
+    }
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
 // The statement passes, the answer does not, and no call ever waits for ever.
 static void a_connection_that_falls_silent_is_given_up(void)
 {
@@ -680,9 +718,7 @@ static void a_save_that_the_database_refuses_changes_nothing(void)
     if (!ready()) {
         return;
     }
-    (void)cluster_sql("DROP ROLE IF EXISTS worker; CREATE ROLE worker LOGIN; "
-                      "GRANT ALL ON ckpt_run, ckpt_claim, ckpt_gen, "
-                      "ckpt_chunk, ckpt_gens, ckpt_schema TO worker");
+    make_worker();
     snprintf(info, sizeof(info), "host=%s user=worker dbname=postgres",
              cluster.dir);
     CHECK_INT(open_as(&t.other, info, 0), CKPT_OK);
@@ -696,8 +732,8 @@ static void a_save_that_the_database_refuses_changes_nothing(void)
                  "GRANT INSERT ON ckpt_chunk TO worker", CKPT_ERR_ACCESS,
                  "use the tables: the user lacks a right");
     refused_save(&p, 4, large_text(), "ALTER TABLE ckpt_chunk RENAME TO gone",
-                 "ALTER TABLE gone RENAME TO ckpt_chunk", CKPT_ERR_NOT_FOUND,
-                 "find the tables: .create makes them");
+                 "ALTER TABLE gone RENAME TO ckpt_chunk", CKPT_ERR_IO,
+                 "find the tables: they were there before");
     refused_save(&p, 5, "five", "ALTER TABLE ckpt_run RENAME version TO v",
                  "ALTER TABLE ckpt_run RENAME v TO version", CKPT_ERR_FORMAT,
                  "use the tables: they are of another kind");
@@ -705,7 +741,7 @@ static void a_save_that_the_database_refuses_changes_nothing(void)
     ckpt_store_pg_close(&t.other);
     snprintf(info, sizeof(info), "%s options='-c "
              "default_transaction_read_only=on'", cluster_conninfo());
-    CHECK_INT(open_as(&t.other, info, 0), CKPT_OK);
+    CHECK_INT(open_as(&t.other, info, 500), CKPT_OK);
     CHECK_INT(place_open(&p, &t.other, "a", CKPT_HOW_FIND), CKPT_OK);
     CHECK_INT(place_newest(&p), 5);     // it can be read
     CHECK_INT(place_claim(&p, 2), CKPT_ERR_ACCESS);
@@ -717,6 +753,169 @@ static void a_save_that_the_database_refuses_changes_nothing(void)
     CHECK_STR(p.err.op, "write: the database is read-only");
     place_close(&p);
     CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run"), 1);
+    done();
+}
+
+// Executes a statement in the session of a store, as another client of a pooler
+// does.
+static void in_session(ckpt_store_pg *pg, const char *sql)
+{
+    PGconn *conn = pg->priv.conn;
+    CHECK(PQsetnonblocking(conn, 0) == 0);
+    PGresult *res = PQexec(conn, sql);
+    CHECK(PQresultStatus(res) == PGRES_COMMAND_OK);
+    PQclear(res);
+    CHECK(PQsetnonblocking(conn, 1) == 0);
+}
+
+// So a server answers that was the primary one before a failover.
+static void a_server_that_has_become_read_only_is_left_for_another(void)
+{
+    place p;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    in_session(&t.pg, "SET default_transaction_read_only TO on");
+    CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+    in_session(&t.pg, "SET default_transaction_read_only TO on");
+    CHECK_INT(place_claim(&p, 2), CKPT_OK);
+    CHECK_INT(place_newest(&p), 2);
+    place_close(&p);
+    done();
+}
+
+// In one schema there are no tables, in the other one there are empty ones.
+static void a_search_path_that_another_client_left_does_no_harm(void)
+{
+    static const char *const paths[] = {
+        "SET search_path TO nowhere", "SET search_path TO decoy"
+    };
+    const ckpt_run_desc desc = { .id = "a" };
+    ckpt_save_desc save = { .messages = ckpt_text("[]") };
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    CHECK(cluster_sql("CREATE SCHEMA decoy"));
+    CHECK(cluster_sql("CREATE TABLE decoy.ckpt_run (LIKE ckpt_run); "
+                      "CREATE TABLE decoy.ckpt_claim (LIKE ckpt_claim); "
+                      "CREATE TABLE decoy.ckpt_gen (LIKE ckpt_gen); "
+                      "CREATE TABLE decoy.ckpt_chunk (LIKE ckpt_chunk); "
+                      "CREATE TABLE decoy.ckpt_gens (LIKE ckpt_gens)"));
+    for (unsigned i = 0; i < 2; i++) {
+        CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+        save.turn = i + 1;
+        CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+        in_session(&t.pg, paths[i]);
+        save.turn = i + 2;
+        CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+        ckpt_abandon(&t.run);
+        CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+        CHECK(t.run.resumed && t.run.turn == i + 2);
+        ckpt_abandon(&t.run);
+    }
+    CHECK(cluster_sql("DROP SCHEMA decoy CASCADE"));
+    done();
+}
+
+// Whoever may create functions in a schema of the search_path could else do
+// what the user of the store may do.
+static void what_somebody_planted_is_not_called(void)
+{
+    static char more[9000];
+    place p;
+    ckpt_life life;
+    if (!ready()) {
+        return;
+    }
+    CHECK(cluster_sql(
+        "CREATE SCHEMA planted; SET search_path TO planted; "
+        "CREATE FUNCTION cardinality(bigint[]) RETURNS int LANGUAGE plpgsql "
+        "AS $$ BEGIN RAISE 'called'; END $$; "
+        "CREATE FUNCTION quote_ident(name) RETURNS text LANGUAGE plpgsql "
+        "AS $$ BEGIN RAISE 'called'; END $$; "
+        "CREATE FUNCTION times(numeric, int) RETURNS numeric LANGUAGE plpgsql "
+        "AS $$ BEGIN RAISE 'called'; END $$; "
+        "CREATE OPERATOR * (LEFTARG = numeric, RIGHTARG = int, "
+        "FUNCTION = times); "
+        "ALTER ROLE ckpt SET search_path TO planted, public"));
+    CHECK_INT(open_as(&t.other, cluster_conninfo(), 0), CKPT_OK);
+    if (place_begin(&p, &t.other, "a")) {
+        memset(more, 'y', sizeof(more) - 1);
+        for (uint64_t seq = 2; seq < 7; seq++) {
+            CHECK_INT(place_save(&p, seq, seq % 2 == 0 ? more : "short"),
+                      CKPT_OK);
+        }
+        CHECK_INT(t.other.base.methods->alive(&t.other.base, p.bytes, 1, &life,
+                                              &p.err), CKPT_OK);
+        CHECK(life.now_ms > 0);
+        CHECK_INT(t.other.base.methods->drop(&t.other.base, p.bytes, &p.gen,
+                                             CKPT_DROP_REST, &p.err), CKPT_OK);
+        CHECK_INT(place_newest(&p), 6);
+        place_close(&p);
+    }
+    CHECK(cluster_sql("ALTER ROLE ckpt RESET search_path; "
+                      "DROP SCHEMA planted CASCADE"));
+    done();
+}
+
+// That a run is not there is an answer; that its table is not there is none.
+static void tables_that_cannot_be_seen_are_not_a_run_that_is_gone(void)
+{
+    const ckpt_code no = CKPT_ERR_IO;
+    ckpt_store *s = &t.pg.base;
+    ckpt_cursor cursor;
+    ckpt_look look;
+    ckpt_life life;
+    char buf[8], id[CKPT_ID_MAX + 1];
+    size_t got;
+    place p, more;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    const ckpt_store_methods *m = s->methods;
+    memset(&cursor, 0, sizeof(cursor));
+    CHECK(cluster_sql("ALTER TABLE ckpt_run RENAME TO gone; "
+                      "ALTER TABLE ckpt_gens RENAME TO gones"));
+    CHECK_INT(m->look(s, p.bytes, 9, &look, &p.err), no);
+    CHECK_STR(p.err.op, "find the tables: they were there before");
+    CHECK_INT(m->read(s, p.bytes, &p.gen, 0, buf, 8, &got, &p.err), no);
+    CHECK_INT(m->alive(s, p.bytes, 1, &life, &p.err), no);
+    CHECK_INT(m->beat(s, p.bytes, 7, &p.err), no);
+    CHECK_INT(place_save(&p, 2, "two"), no);
+    CHECK_INT(m->set_aside(s, p.bytes, &p.gen, &p.err), no);
+    CHECK_INT(m->drop(s, p.bytes, NULL, CKPT_DROP_ALL, &p.err), no);
+    CHECK_INT(m->list(s, CKPT_AT_RUNS, &cursor, id, &p.err), no);
+    CHECK_INT(place_open(&more, &t.pg, "a", CKPT_HOW_FIND), no);
+    CHECK(cluster_sql("ALTER TABLE gone RENAME TO ckpt_run; "
+                      "ALTER TABLE gones RENAME TO ckpt_gens"));
+    CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+    CHECK_INT(place_newest(&p), 2);
+    place_close(&p);
+    done();
+}
+
+// A server that rolls a save back each time says so with 40001. The last of the
+// attempts must have the time to hear it.
+static void a_save_that_is_rolled_back_until_the_end_is_not_unsure(void)
+{
+    place p;
+    if (!ready()) {
+        return;
+    }
+    CHECK(cluster_sql("CREATE OR REPLACE FUNCTION roll_back() "
+                      "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                      "RAISE SQLSTATE '40001'; END $$"));
+    CHECK_INT(open_as(&t.other, cluster_conninfo(), 200), CKPT_OK);
+    if (place_begin(&p, &t.other, "a")) {
+        CHECK(cluster_sql("CREATE TRIGGER t BEFORE UPDATE ON ckpt_run "
+                          "FOR EACH ROW EXECUTE FUNCTION roll_back()"));
+        for (unsigned i = 0; i < 5; i++) {
+            CHECK_INT(place_save(&p, 2, "two"), CKPT_ERR_IO);
+        }
+        CHECK(cluster_sql("DROP TRIGGER t ON ckpt_run"));
+        CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+        place_close(&p);
+    }
     done();
 }
 
@@ -965,6 +1164,38 @@ static void a_transcript_that_is_edited_for_ever_stays_in_few_pieces(void)
     done();
 }
 
+// Each effect that stands is two pieces of a save, and small ones become one
+// item of the layout.
+static void many_effects_do_not_write_the_transcript_anew(void)
+{
+    static char text[100000];
+    const char *stream = "SELECT min(stream) FROM ckpt_chunk "
+                         "WHERE octet_length(bytes) > 50000";
+    const ckpt_run_desc desc = { .id = "a" };
+    ckpt_save_desc save = { .turn = 1, .messages = { text, sizeof(text) } };
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "[\"", 2);
+    memcpy(text + sizeof(text) - 2, "\"]", 2);
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
+    const long long before = cluster_number(stream);
+    CHECK(before > 0);
+    save.append_at = t.run.messages;
+    save.messages = ckpt_text("[]");
+    for (unsigned i = 0; i < CKPT_EFFECTS_MAX; i++) {
+        char id[16];
+        ckpt_effect effect;
+        snprintf(id, sizeof(id), "call-%u", i);
+        CHECK_INT(ckpt_effect_begin(&t.run, id, &save, &effect), CKPT_OK);
+    }
+    CHECK_INT(cluster_number(stream), before);
+    ckpt_abandon(&t.run);
+    done();
+}
+
 // The core does not, but a store takes any ranges in any order.
 static void a_range_may_be_put_twice_and_followed_by_more_each_time(void)
 {
@@ -996,6 +1227,53 @@ static void a_range_may_be_put_twice_and_followed_by_more_each_time(void)
     CHECK_INT(s->methods->read(s, p.bytes, &p.gen, 0, have, sizeof(have), &got,
                                &p.err), CKPT_OK);
     CHECK(got == size && memcmp(want, have, size) == 0);
+    place_close(&p);
+    done();
+}
+
+static ckpt_code place_keep(place *p, uint64_t offset)
+{
+    const size_t n = sizeof(large) - 1;
+    const ckpt_part range = {
+        NULL, offset, n, ckpt_crc32c(0, large_text(), n)
+    };
+    return p->pg->base.methods->put(&p->pg->base, p->bytes, &p->gen, &range,
+                                    &p->err);
+}
+
+// A save appends to a range and keeps the range once more, and the next one
+// appends to that: what the first one appended lies behind it.
+static void only_the_end_of_a_stream_is_appended_to(void)
+{
+    const size_t n = sizeof(large) - 1;
+    size_t got = 0;
+    place p;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    ckpt_store *s = &t.pg.base;
+    for (unsigned first = 0; first < 2; first++) {
+        const uint64_t seq = 2 + 3 * first;
+        CHECK_INT(place_save(&p, seq, large_text()), CKPT_OK);
+        const ckpt_gen base = p.gen;
+        CHECK_INT(place_keep(&p, 0), CKPT_OK);
+        if (first == 0) {
+            CHECK_INT(place_put(&p, large_text()), CKPT_OK);
+        }
+        CHECK_INT(place_keep(&p, 0), CKPT_OK);
+        if (first == 1) {
+            CHECK_INT(place_put(&p, large_text()), CKPT_OK);
+        }
+        CHECK_INT(place_publish(&p, seq + 1), CKPT_OK);
+        CHECK(p.gen.token != base.token);
+        CHECK_INT(place_keep(&p, first == 0 ? 2 * n : 0), CKPT_OK);
+        CHECK_INT(place_put(&p, large_text()), CKPT_OK);
+        CHECK_INT(place_publish(&p, seq + 2), CKPT_OK);
+        CHECK_INT(s->methods->read(s, p.bytes, &p.gen, 0, t.buf, sizeof(t.buf),
+                                   &got, &p.err), CKPT_OK);
+        CHECK(got == 2 * n && memcmp(t.buf, large, n) == 0 &&
+              memcmp(t.buf + n, large, n) == 0);
+    }
     place_close(&p);
     done();
 }
@@ -1182,6 +1460,33 @@ static void rows_that_were_changed_are_damaged(void)
     done();
 }
 
+// Neither is a range kept of what does not fit together, though its bytes may
+// be there.
+static void no_range_of_a_damaged_generation_is_kept(void)
+{
+    static const char text[] = "a text of which the end will be cut off";
+    const ckpt_part range = { NULL, 0, 6, ckpt_crc32c(0, text, 6) };
+    ckpt_store *s = &t.pg.base;
+    place p, next;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    CHECK_INT(place_save(&p, 2, text), CKPT_OK);
+    CHECK_INT(place_open(&next, &t.pg, "a", CKPT_HOW_FIND), CKPT_OK);
+    CHECK_INT(place_claim(&next, 2), CKPT_OK);
+    CHECK_INT(s->methods->put(s, next.bytes, &p.gen, &range, &next.err),
+              CKPT_OK);
+    CHECK(cluster_sql("UPDATE ckpt_gen SET "
+                      "gen = substr(gen, 1, octet_length(gen) - 10)"));
+    CHECK_INT(place_claim(&next, 3), CKPT_OK);      // so it asks again
+    CHECK_INT(s->methods->put(s, next.bytes, &p.gen, &range, &next.err),
+              CKPT_ERR_DAMAGED);
+    CHECK_INT(place_save(&next, 3, "whole"), CKPT_OK);
+    place_close(&next);
+    place_close(&p);
+    done();
+}
+
 //--- Processes ----------------------------------------------------------------
 
 // Every method but three refuses a child. True if they do.
@@ -1276,22 +1581,31 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(of_eight_claimants_one_wins)                                             \
     X(a_connection_that_is_cut_at_any_message_loses_nothing)                   \
     X(nor_does_one_to_a_pooler)                                                \
+    X(a_save_that_may_stand_is_unsure_and_no_failure)                          \
     X(a_connection_that_falls_silent_is_given_up)                              \
     X(a_server_that_is_killed_loses_no_acknowledged_save)                      \
     X(what_is_wrong_with_a_connection_is_said)                                 \
     X(tables_of_another_version_are_left_alone)                                \
     X(a_save_that_the_database_refuses_changes_nothing)                        \
+    X(a_save_that_is_rolled_back_until_the_end_is_not_unsure)                  \
+    X(a_server_that_has_become_read_only_is_left_for_another)                  \
+    X(a_search_path_that_another_client_left_does_no_harm)                     \
+    X(what_somebody_planted_is_not_called)                                     \
+    X(tables_that_cannot_be_seen_are_not_a_run_that_is_gone)                   \
     X(a_full_disk_refuses_a_save_and_keeps_what_it_has)                        \
     X(an_id_may_have_every_byte)                                               \
     X(a_server_that_never_answers_is_given_up)                                 \
     X(the_printed_schema_is_what_the_store_makes)                              \
     X(any_saves_come_back_as_they_were)                                        \
     X(a_transcript_that_is_edited_for_ever_stays_in_few_pieces)                \
+    X(many_effects_do_not_write_the_transcript_anew)                           \
     X(a_range_may_be_put_twice_and_followed_by_more_each_time)                 \
+    X(only_the_end_of_a_stream_is_appended_to)                                 \
     X(a_save_sends_what_is_new_whatever_the_transcript)                        \
     X(a_save_is_one_statement)                                                 \
     X(a_claimant_is_told_that_an_acknowledged_save_is_missing)                 \
     X(rows_that_were_changed_are_damaged)                                      \
+    X(no_range_of_a_damaged_generation_is_kept)                                \
     X(a_child_of_fork_leaves_the_connection_alone)                             \
     X(a_run_is_resumed_when_its_owner_does_not_beat)
 
