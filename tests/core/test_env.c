@@ -64,6 +64,7 @@
     X(a_hold_that_failed_holds_nothing)                                        \
     X(a_hold_that_is_not_durable_is_saved_again)                               \
     X(a_strike_that_is_not_durable_is_saved_again)                             \
+    X(what_is_held_no_longer_is_released_without_a_save)                       \
     X(a_hold_after_a_change_that_was_unsure_is_written)                        \
     X(a_walk_of_what_is_held_may_release)                                      \
     X(a_kill_at_any_call_leaks_nothing)                                        \
@@ -1206,6 +1207,22 @@ static void a_strike_that_is_not_durable_is_saved_again(void)
         CHECK_INT(f.releases, 1);
         end(s);
     }
+}
+
+// Two describe the same copy, and the first one has struck it off.
+static void what_is_held_no_longer_is_released_without_a_save(void)
+{
+    sides    *s = begin();
+    fake      f[2] = { { 0 }, { 0 } };
+    ckpt_env  env[2];
+    CHECK_INT(fake_init(&env[0], &f[0], "e", &s->a.run, NULL), CKPT_OK);
+    CHECK_INT(fake_init(&env[1], &f[1], "e", &s->a.run, NULL), CKPT_OK);
+    CHECK_INT(ckpt_env_release(&env[0], NULL), CKPT_OK);
+    fault_plan(&s->a.fault, FAULT_PUBLISH, 0, FAULT_AFTER, CKPT_OK);
+    CHECK_INT(ckpt_env_release(&env[1], NULL), CKPT_OK);
+    CHECK_INT(s->a.fault.count, 0);
+    CHECK_INT(count_held(&s->a.run), 0);
+    end(s);
 }
 
 // What is held is counted after the record was judged again.

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT-0
 # all.sh -- every test, whatever fails, and one count at the end: "make test"
 #
-# Its parts run in two lanes at a time; what a part has printed is shown when it
-# ends, and stays in $B/all.PART.
+# Its parts run in two lanes at a time, and beside them what mostly waits for a
+# database; what a part has printed is shown when it ends, and stays in
+# $B/all.PART.
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}"
 export B
@@ -36,14 +37,14 @@ limit() {
     part form limit 290 sh tests/tools/form.sh
     part storm limit 290 "$B/storm" -e 13 recover fence kill save finish rise \
         begin
-    part pg limit 290 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} \
-        ${STB:+STB="$STB"} test-pg
+    part tool limit 290 sh tests/tool/run.sh
+    part kill limit 290 sh tests/agent/kill.sh 37
     part life limit 290 sh tests/tool/storm.sh 10
 } &
+part pg limit 290 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} \
+    ${STB:+STB="$STB"} test-pg &
 part suites limit 290 "$B/run_all"
 part protocol limit 290 sh tests/proof/spin/run.sh quick
-part tool limit 290 sh tests/tool/run.sh
-part kill limit 290 sh tests/agent/kill.sh 37
 wait
 
 passed=0 failed=0 p=0 f=0 bad=
