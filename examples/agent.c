@@ -16,6 +16,7 @@
     belongs to ckpt is the same: see "Checkpoints", "Turns" and "The run".
 
     With -v it says of each tool call when it runs and when it has ended.
+
     A run that is complete is kept as done: one more start reads nothing again.
     Remove the directory of runs to begin anew.
 

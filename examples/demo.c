@@ -70,7 +70,6 @@ typedef struct demo {
     int         kills, starts;
     call        calls[CALLS_MAX];
     int         count;                  // of calls
-    story       all;                    // the sum of all starts
 } demo;
 
 static bool fail(const char *what)
@@ -182,7 +181,6 @@ static bool clean(demo *d, const char *name)
     snprintf(runs, sizeof(runs), "%s/%s.runs", d->dir, name);
     snprintf(report, sizeof(report), "%s/%s.report", d->dir, name);
     d->kills = d->starts = d->count = 0;
-    d->all = (story){ 0 };
     return run_to_end(argv);
 }
 
@@ -260,21 +258,18 @@ static bool read_log(demo *d, const char *log, story *s)
         }
     }
     fclose(f);
-    d->all.run += s->run;
-    d->all.reused += s->reused;
-    d->all.uncertain += s->uncertain;
     return good;
 }
 
-// A row of the table, or its head.
+static void head(void)
+{
+    printf("  start   from turn   phases     calls   calls      calls\n"
+           "                       skipped      run  reused  uncertain"
+           "   end\n");
+}
+
 static void row(const demo *d, const story *s, const char *end)
 {
-    if (s == NULL) {
-        printf("  start   from turn   phases     calls   calls      calls\n"
-               "                       skipped      run  reused  uncertain"
-               "   end\n");
-        return;
-    }
     printf("  %5d %11d %9d %9d %7d %10d   %s\n", d->starts, s->turn, s->skipped,
            s->run, s->reused, s->uncertain, end);
 }
@@ -394,7 +389,7 @@ static bool play(demo *d)
     snprintf(log, sizeof(log), "%s/reference.log", d->dir);
     printf("An agent reads texts in four phases, with seven tool calls for "
            "each of them.\nFirst undisturbed:\n\n");
-    row(d, NULL, NULL);
+    head();
     d->starts = 1;
     d->reference_ms = now_ms();
     if (!run_agent(d, "reference", log, -1, &status) || status != 0 ||
@@ -414,7 +409,7 @@ static bool play(demo *d)
         }
         printf("\nThen killed (SIGKILL) at random moments, and started "
                "again:\n\n");
-        row(d, NULL, NULL);
+        head();
         if (!torment(d, scale)) {
             return false;
         }
