@@ -14,24 +14,17 @@ cd "$(dirname "$0")/../.." || exit 1
 step=${1:-1}
 mkdir -p "$B/examples" || exit 1
 work=$(cd "$B/examples" && pwd)
-passed=0 failed=0
+. tests/tools/check.sh
 
 # Two examples, and what kills them. sleep() takes no time there.
 # shellcheck disable=SC2086
-{
-    $CC -std=gnu99 -Wall $CFLAGS -o "$work/kill_at" tests/agent/kill_at.c &&
+build() {
+    $CC -std=gnu99 -Wall $CFLAGS -o "$work/kill_at" tests/agent/kill_at.c ||
+        return 1
     for name in hello tools; do
         $CC -std=c99 $CFLAGS -I. "-I$STB" -Wl,--wrap=sleep -o "$work/$name" \
-            examples/$name.c tests/tools/form/sleep.c || break
+            examples/$name.c tests/tools/form/sleep.c || return 1
     done
-} || { echo "0 passed, 1 failed"; exit 1; }
-
-say() {
-    if [ "$1" = 0 ]; then
-        passed=$((passed + 1)); echo "ok     $2"
-    else
-        failed=$((failed + 1)); echo "FAILED $2"
-    fi
 }
 
 # once PROGRAM: what must be so when the watchdog is through.
@@ -64,19 +57,21 @@ life() {
     return 1
 }
 
-for name in hello tools; do
-    life $name 0 || { say 1 "$name, undisturbed"; continue; }
+# lives PROGRAM: lives that begin with a kill at each call, or at some of them.
+lives() {
+    kills=0 lives=0 at=1
+    life "$1" 0 || { echo "undisturbed"; return 1; }
     calls=$(cat "$work/life/calls")
-    lives=0 kills=0 bad=0
-    at=1
     while [ $at -le "$calls" ]; do
-        lives=$((lives + 1))
-        life $name $at || { bad=1; echo "       $name, killed at call $at"; }
-        at=$((at + step))
+        life "$1" $at || { echo "killed at call $at"; return 1; }
+        lives=$((lives + 1)) at=$((at + step))
     done
-    [ "$kills" -ge "$lives" ] || bad=1
-    say $bad "$name: $lives lives, killed $kills times from $calls calls on"
-done
+    echo "$calls calls, $lives lives, $kills kills"
+    [ "$kills" -ge "$lives" ]
+}
+check "the examples are built" build
+check "hello: what is finished is not done again" lives hello
+check "tools: each letter is sent once" lives tools
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -2676,18 +2676,26 @@ static void a_damaged_head_does_not_change_the_order_of_generations(void)
     }
 }
 
+// The newest generation is damaged under its owner, who loads the one before
+// it, of turn 1, and goes on from there.
+static void fall_back_and_go_on(void)
+{
+    damage(newest());
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK(same(t.last.messages, "[1]"));
+    CHECK_INT(t.run.turn, 1);
+    CHECK_INT(t.last.epoch, 1);
+    CHECK_INT(append(2, "[2]", 1), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK(same(t.last.messages, "[1,2]"));
+}
+
 static void what_was_damaged_while_open_is_noticed(void)
 {
     begin();
     CHECK_INT(save(1, "[1]", NULL), CKPT_OK);
     CHECK_INT(save(2, "[1,2]", NULL), CKPT_OK);
-    damage(newest());
-    CHECK_INT(load(), CKPT_OLDER);
-    CHECK(same(t.last.messages, "[1]"));
-    CHECK_INT(t.run.turn, 1);
-    CHECK_INT(append(2, "[2]", 1), CKPT_OK);
-    CHECK_INT(load(), CKPT_OK);
-    CHECK(same(t.last.messages, "[1,2]"));
+    fall_back_and_go_on();
     begin();
     CHECK_INT(save(1, "[1]", NULL), CKPT_OK);
     damage(newest());
@@ -2706,13 +2714,7 @@ static void a_damaged_first_generation_of_a_claim_gives_way_to_the_adopted_one(
     CHECK_INT(save(1, "[1]", NULL), CKPT_OK);
     crash();
     CHECK_INT(open_run("job"), CKPT_OK);
-    damage(newest());
-    CHECK_INT(load(), CKPT_OLDER);
-    CHECK(same(t.last.messages, "[1]"));
-    CHECK_INT(t.last.epoch, 1);
-    CHECK_INT(append(2, "[2]", 1), CKPT_OK);
-    CHECK_INT(load(), CKPT_OK);
-    CHECK(same(t.last.messages, "[1,2]"));
+    fall_back_and_go_on();
     CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_OK);
 }
 
