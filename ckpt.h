@@ -534,8 +534,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_init(ckpt_ctx *ctx,
                                           const ckpt_desc *desc);
 
 // Describes the last call on this context that failed, or was refused with
-// CKPT_FINISHED. Read it at once: the next call on the context overwrites it.
-// Never NULL. For calls on a run see run.error.
+// CKPT_FINISHED. Read it at once: the next call on the context can overwrite
+// it. Never NULL. For calls on a run see run.error.
 CKPT_API const ckpt_error *ckpt_last_error(const ckpt_ctx *ctx);
 
 //--- Runs ---------------------------------------------------------------------
@@ -1096,9 +1096,9 @@ struct ckpt_env {
 // call works in it: ckpt cannot see that, and the copy would hold half a step.
 //
 // An environment that is registered with desc->janitor can be described again
-// only with the same id and run; it stays registered once. Another
-// copy in its place would never be released: CKPT_ERR_EXISTS, or
-// CKPT_ERR_RELEASING from within its release function.
+// only with the same id and run; it stays registered once. Another copy in its
+// place would never be released: CKPT_ERR_EXISTS, or CKPT_ERR_RELEASING from
+// within its release function.
 //
 // Returns CKPT_ERR_ARGUMENT (also for control characters in the id, or if the
 // janitor is full), CKPT_ERR_UTF8, CKPT_ERR_JSON or CKPT_ERR_DEPTH for the
@@ -4175,7 +4175,7 @@ static const uint32_t ckpt__list_max[] = {
 // an effect before stays: otherwise a tool that has run would be new again.
 // Entries keep their order, and a save only drops some and adds one, so in a
 // later generation the effect stood at i before, or behind. After a fall to an
-// older generation ckpt__rejudge() trusts no mark.
+// older generation that is told as a loss, ckpt__rejudge() trusts no mark.
 static void ckpt__table_put(ckpt__tables *tables, uint32_t list, uint32_t i,
                             const ckpt__entry *entry)
 {

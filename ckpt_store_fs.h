@@ -2547,9 +2547,9 @@ static bool ckpt__fs_is_prev(ckpt_store_fs *fs, const ckpt__fs_place *p,
 {
     char name[64];
     ckpt__fs_id id;
+    if (base == NULL || base->token == p->newest.token) return false;
     ckpt__fs_gen_name(name, p->epoch, true);
-    return base != NULL && base->token != p->newest.token &&
-           ckpt__fs_identify(fs, p->dir, name, &id) >= 0 &&
+    return ckpt__fs_identify(fs, p->dir, name, &id) >= 0 &&
            id.token == base->token;
 }
 

@@ -2029,8 +2029,7 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     if (rc == CKPT_OK && (w->epoch != p->epoch || !w->mine)) {
         rc = CKPT_ERR_CLAIM_LOST;
     }
-    rc = rc == CKPT_OK ? ckpt__pg_prepare(&call, p, name->seq, &d)
-                       : rc;
+    rc = rc == CKPT_OK ? ckpt__pg_prepare(&call, p, name->seq, &d) : rc;
     const uint64_t token = d.gen.token;
     if (rc == CKPT_OK) {
         const bool first = p->run == 0;
