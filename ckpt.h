@@ -291,8 +291,8 @@ CKPT_API uint32_t ckpt_version(void);
 #endif
 
 // What a context and a run keep inside, in bytes.
-#define CKPT_CTX_SIZE       4856
-#define CKPT_RUN_SIZE       (4208 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_CTX_SIZE       4864
+#define CKPT_RUN_SIZE       (4232 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -2607,7 +2607,9 @@ typedef struct ckpt__writer {
 typedef struct ckpt__place {
     ckpt_store  *store;
     uint32_t     size_max;
-    uint32_t     bad_count;         // damaged generations newer than gen
+    uint32_t     bad_count;         // damaged generations newer than gen,
+    uint32_t     bad_acked;         // and how many of them may have been
+                                    // acknowledged
     bool         by_op;             // the processor has the instruction for
                                     // sums, as ckpt_init() found
     ckpt_gen     gen;               // the generation that is read
@@ -3656,8 +3658,8 @@ CKPT__ONCE static const char *ckpt__glue(uint32_t section)
 static const char ckpt__head[] =
     "{\"ckpt\":1,\"crc\":\"-\",\"head\":\"-\",\"front\":\"-\",\"length\":#,"
     "\"epoch\":#,\"seq\":#,\"turn\":#,\"turn_max\":#,\"attempt\":#,"
-    "\"outcome\":\"?\"saved_at\":\"@\",\"once\":!,\"lost\":!,\"count\":{"
-    "\"messages\":#,\"phases\":#,\"uncertain\":#,\"held\":#},\n";
+    "\"missing\":#,\"outcome\":\"?\"saved_at\":\"@\",\"once\":!,\"lost\":!,"
+    "\"count\":{\"messages\":#,\"phases\":#,\"uncertain\":#,\"held\":#},\n";
 
 enum {
     CKPT__CRC_AT = 17, CKPT__SUM_AT = 35, CKPT__FRONT_AT = 54,  // their digits
@@ -3665,7 +3667,7 @@ enum {
     CKPT__NUMBER_WIDTH = 16,            // 2^53 has that many digits
     CKPT__OUTCOME_MAX  = 11,            // strlen("interrupted")
     CKPT__FLAG_WIDTH   = 5,             // "false", or "true "
-    CKPT__HEAD_NUMBERS = 10,
+    CKPT__HEAD_NUMBERS = 11,
     CKPT__HEAD_SIZE    = sizeof(ckpt__head) - 1 + 3 * (CKPT__SUM_WIDTH - 1) +
                          CKPT__HEAD_NUMBERS * (CKPT__NUMBER_WIDTH - 1) +
                          CKPT__OUTCOME_MAX + 1 + CKPT__TIME_SIZE - 1 +
@@ -3679,9 +3681,13 @@ typedef char ckpt__head_fits_a_sector[CKPT__HEAD_SIZE <= 512 ? 1 : -1];
 typedef struct ckpt__record {
     uint64_t      epoch, seq, turn, turn_max;
     uint32_t      length, attempt;
+    uint32_t      missing;          // effects of turns up to turn_max, and of
+                                    // one turn less than this number of higher
+                                    // ones, may be missing; 0: none is
     ckpt_outcome  outcome;
     bool          once;             // kept as done when it completes
-    bool          lost;             // kept without a whole generation
+    bool          lost;             // newer saves were lost, and it is what was
+                                    // left; if DEAD, nothing was
     bool          has_fingerprint;
     int64_t       saved_at_ms;
     uint64_t      fingerprint;      // hash of the stored text
@@ -3764,6 +3770,12 @@ static const char *ckpt__meta_text(const ckpt_meta *meta, uint32_t key)
     return text;
 }
 
+// Whether a run was kept although no generation of it was whole.
+static bool ckpt__is_empty(const ckpt__record *rec)
+{
+    return rec->lost && rec->outcome == CKPT_DEAD;
+}
+
 // Where a section of a record begins.
 static uint32_t ckpt__section_at(const ckpt__record *rec, uint32_t section)
 {
@@ -3813,7 +3825,7 @@ CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
 {
     const uint64_t numbers[CKPT__HEAD_NUMBERS] = {
         rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
-        rec->attempt, rec->section[CKPT__MESSAGES].count,
+        rec->attempt, rec->missing, rec->section[CKPT__MESSAGES].count,
         rec->section[CKPT__PHASES].count, rec->uncertain,
         rec->section[CKPT__HELD].count
     };
@@ -3940,6 +3952,7 @@ static void ckpt__head_fields(const char *p, ckpt__record *rec)
     rec->turn = *number++;
     rec->turn_max = *number++;
     rec->attempt = (uint32_t)*number++;
+    rec->missing = (uint32_t)*number++;
     rec->section[CKPT__MESSAGES].count = (uint32_t)*number++;
     rec->section[CKPT__PHASES].count = (uint32_t)*number++;
     rec->uncertain = (uint32_t)*number++;
@@ -3956,13 +3969,19 @@ CKPT__APART static ckpt_code ckpt__head_read(const char *head, char *again,
     ckpt__head_fields(head, rec);
     ckpt__head_write(again, rec, 0, by_op);
     memcpy(again + CKPT__CRC_AT, head + CKPT__CRC_AT, CKPT__SUM_WIDTH);
-    if (memcmp(again, head, CKPT__HEAD_SIZE) == 0 &&
+    const size_t behind = 9;                    // the digit of the version
+    const bool same = memcmp(again + behind, head + behind,
+                             CKPT__HEAD_SIZE - behind) == 0;
+    if (same && memcmp(again, head, behind) == 0 &&
         rec->length >= CKPT__HEAD_SIZE && rec->turn <= rec->turn_max &&
         rec->turn_max <= CKPT_TURN_MAX && rec->epoch - 1 < CKPT_TURN_MAX &&
         rec->seq - 1 < CKPT_TURN_MAX) {
         return CKPT_OK;
     }
-    return ckpt__head_is_newer(head) ? CKPT_ERR_FORMAT : CKPT_ERR_DAMAGED;
+    // The sum of a head covers the version: with the sum of our own version it
+    // is a damaged head of ours. It must not hide the generation before it.
+    return ckpt__head_is_newer(head) && !same ? CKPT_ERR_FORMAT
+                                              : CKPT_ERR_DAMAGED;
 }
 
 // Makes a text of the record, still escaped and perhaps cut off, one to show.
@@ -4833,12 +4852,16 @@ typedef struct ckpt__ctx {
 //   OVER      done      false     FINISHED         FINISHED        FINISHED
 //   OPEN      depends   depends   work             work            works
 //   LOST      depends   depends   ERR_CLAIM_LOST   ERR_CLAIM_LOST  closes it
+//   EMPTY     depends   depends   FINISHED         beats only      removes it
 //   ENDED     depends   depends   FINISHED         work            removes it
 typedef enum ckpt__stage {
     CKPT__CLOSED,                   // a zeroed run is closed, too
     CKPT__OVER,                     // closed, because it was finished before
     CKPT__OPEN,
     CKPT__LOST,                     // open, but taken over or removed
+    CKPT__EMPTY,                    // open; its generations were removed, as a
+                                    // full disk had no room for its outcome:
+                                    // a look and the removal are left
     CKPT__ENDED                     // open; its outcome stands and the look
                                     // succeeded: only the removal is left
 } ckpt__stage;
@@ -4869,13 +4892,16 @@ typedef struct ckpt__run {
     bool             older_remain;  // claims or generations of lower epochs
     uint32_t         phases_adopted;
     uint32_t         published;     // generations of this claim
+    uint32_t         attempt;       // of this claim, before it is given back
+    uint32_t         missing;       // as in the newest generation, and counted
+                                    // up as soon as saves are found missing
     uint64_t         epoch;         // of this claim
     uint64_t         seq_tried;     // of the last try to publish
     uint64_t         seq_acked;     // of the last save that returned OK
+    uint64_t         seq_missed;    // saves up to this one were found missing
     uint64_t         adopted;       // epoch of the generation adopted
     uint64_t         turn_adopted;  // its turn_max
-    uint64_t         turn_missing;  // effects below this turn may be missing,
-    uint64_t         turns_missing; // and those of so many more turns
+    uint64_t         turn_missing;  // effects below this turn may be missing
     bool             phase_again;   // an end of a phase was not acknowledged:
     uint32_t         phases_then;   // how many phases had ended before it,
     ckpt__section    phase_output;  // and its output
@@ -5110,18 +5136,15 @@ static ckpt_code ckpt__judge(ckpt__place *p, const char *id,
     return rc == CKPT_END ? worst : rc;
 }
 
-// Leaves out of p->bad what no save acknowledged. An owner that writes in place
-// leaves such a generation torn when the power fails, and whoever lost none of
-// its saves must not be told that one is missing (R1). A generation of which
-// the store knows no seq may have been acknowledged.
-static void ckpt__forgive(ckpt__place *p, uint64_t acked)
+// Counts the damaged generations that a save may have acknowledged: also those
+// of which the store knows no seq. An owner that writes in place leaves other
+// ones torn when the power fails, and whoever lost none of its saves must not
+// be told that one is missing (R1).
+static void ckpt__count_bad(ckpt__place *p, uint64_t acked)
 {
-    const unsigned n = p->bad_count;
-    p->bad_count = 0;
-    for (unsigned i = 0; i < n; i++) {
-        if (p->bad[i].seq <= acked) {
-            p->bad[p->bad_count++] = p->bad[i];
-        }
+    p->bad_acked = 0;
+    for (unsigned i = 0; i < p->bad_count; i++) {
+        p->bad_acked += p->bad[i].seq <= acked;
     }
 }
 
@@ -5134,9 +5157,10 @@ static void ckpt__count_claim(ckpt__facts *f, uint64_t epoch,
     f->died += epoch > f->epoch && life->beat_ms != 0 && !life->gave_up;
 }
 
-// Counts the claims from the epoch of the newest generation up to the highest
-// one, which p->life describes. Claimants that gave up did not crash, so there
-// may be more than CKPT_CLAIMS_MAX claims; the loop has a bound all the same.
+// Counts the claims from the highest one, which p->life describes, down to that
+// of the newest generation. Claimants that gave up did not crash, so there may
+// be more than CKPT_CLAIMS_MAX claims. The loop has a bound all the same, but
+// what the owner of the newest generation acknowledged is always read.
 CKPT__APART static ckpt_code ckpt__count_claims(ckpt__place *p)
 {
     ckpt__facts *f = &p->facts;
@@ -5146,11 +5170,13 @@ CKPT__APART static ckpt_code ckpt__count_claims(ckpt__place *p)
     f->acked = 0;
     f->died = 0;
     ckpt__count_claim(f, epoch, &p->life);
-    while (epoch > 1 && epoch > f->epoch && f->highest - epoch < most) {
-        CKPT__TRY(ckpt__store_alive(p, --epoch, &life));
+    while (epoch > 1 && epoch > f->epoch &&
+           (f->highest - epoch < most || f->epoch > 0)) {
+        epoch = f->highest - epoch < most ? epoch - 1 : f->epoch;
+        CKPT__TRY(ckpt__store_alive(p, epoch, &life));
         ckpt__count_claim(f, epoch, &life);
     }
-    ckpt__forgive(p, f->acked);
+    ckpt__count_bad(p, f->acked);
     return CKPT_OK;
 }
 
@@ -5245,7 +5271,7 @@ static ckpt_code ckpt__observe(ckpt__ctx *ctx, ckpt__place *p, const char *id,
         f->outcome = rec->outcome;
         f->attempt = rec->attempt;
         f->held = rec->section[CKPT__HELD].count > 0;
-        f->lost = rec->lost;
+        f->lost = ckpt__is_empty(rec);
     }
     return ckpt__count_claims(p);
 }
@@ -5292,6 +5318,9 @@ static ckpt__plan *ckpt__plan_begin(ckpt__run *run)
     run->next = run->record;
     run->next.epoch = run->epoch;
     run->next.outcome = CKPT_RUNNING;
+    run->next.attempt = run->attempt;
+    run->next.missing = run->missing;
+    run->next.lost = false;
     return plan;
 }
 
@@ -5362,17 +5391,23 @@ static ckpt_code ckpt__set_aside(ckpt__run *run)
     return CKPT_OK;
 }
 
-// Whether saves after run->record are missing: damaged or gone. If so, this
-// function remembers which turns may have had effects in them alone: a tool may
-// have run for an effect that no record knows. Each of those saves may have
-// been of one more turn, and the caller comes to these turns first.
+// Whether saves after run->record are missing: damaged or gone. If so, a tool
+// may have run for an effect that no record knows. Each of those saves may have
+// begun effects in one more turn, so effects are doubted in as many higher
+// turns as saves are missing; the record says so to later claimants, too. Saves
+// that were found missing before are not counted again.
 static bool ckpt__miss_effects(ckpt__run *run, uint64_t acked)
 {
-    const uint64_t seq = run->record.seq, bad = run->place.bad_count;
-    const uint64_t lost = acked > seq ? acked - seq : 0;
-    if (bad == 0 && lost == 0) return false;
-    run->turn_missing = run->record.turn_max + 1;
-    run->turns_missing += lost > bad ? lost : bad;
+    const ckpt__record *rec = &run->record;
+    const uint64_t seq = rec->seq, bad = run->place.bad_acked;
+    const uint64_t from = seq > run->seq_missed ? seq : run->seq_missed;
+    const uint64_t lost = acked > from ? acked - from : 0;
+    uint64_t n = lost > bad ? lost : bad;
+    if (n == 0) return false;
+    n += run->missing > 0 ? run->missing : 1;
+    run->missing = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+    run->turn_missing = rec->turn_max + 1;
+    run->seq_missed = acked;
     return true;
 }
 
@@ -5382,22 +5417,29 @@ static ckpt_code ckpt__rejudge(ckpt__run *run)
     const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
     run->doubts |= CKPT__DOUBT_RECORD;          // until this has succeeded
     CKPT__TRY(ckpt__judge(&run->place, run->view->id, run->epoch, &into));
-    ckpt__forgive(&run->place, run->seq_acked);
-    if (ckpt__miss_effects(run, run->seq_acked)) {
+    ckpt__count_bad(&run->place, run->seq_acked);
+    const bool missed = ckpt__miss_effects(run, run->seq_acked);
+    if (missed) {
         run->view->older = true;
         run->doubts |= CKPT__DOUBT_CALLER;
-        for (uint32_t i = 0; i < CKPT_EFFECTS_MAX; i++) {
-            run->tables.effects[i].told = CKPT__TOLD_UNKNOWN;
+    }
+    // A damaged generation was read over the tables, and its entries are not
+    // those to which the marks belong: an effect without a mark may have one.
+    for (uint32_t i = 0; i < CKPT_EFFECTS_MAX; i++) {
+        uint8_t *told = &run->tables.effects[i].told;
+        if (missed || (run->place.bad_count > 0 && *told < CKPT__TOLD)) {
+            *told = CKPT__TOLD_UNKNOWN;
         }
     }
+    run->published = run->record.epoch == run->epoch;
     run->tables.known = run->record.section[CKPT__EFFECTS].count;
     // A phase that only the missing saves had is to be done again.
     if (run->phases_adopted > run->record.section[CKPT__PHASES].count) {
         run->phases_adopted = run->record.section[CKPT__PHASES].count;
     }
     ckpt__mirror(run);
-    // Set it aside now: the next save makes the newest file its "prev", and
-    // would replace the good generation by the damaged one.
+    // Set them aside now, also those that no save acknowledged: the next save
+    // would keep a damaged one as the one before it, and drop the good one.
     CKPT__TRY(ckpt__set_aside(run));
     run->doubts &= ~(uint32_t)CKPT__DOUBT_RECORD;
     return CKPT_OK;
@@ -5468,10 +5510,13 @@ CKPT__APART static void ckpt__apply(ckpt__run *run)
         tables->phases[plan->at] = ckpt__hash_text(plan->name, CKPT__AS_TEXT);
     }
     run->record = run->next;
-    if (run->turns_missing > 0 && run->record.turn >= run->turn_missing) {
-        run->turn_missing = run->record.turn + 1;
-        run->turns_missing--;
+    if (run->record.outcome != CKPT_INTERRUPTED) {
+        run->attempt = run->record.attempt;     // not what was given back
     }
+    if (run->missing > run->record.missing && run->record.missing > 0) {
+        run->turn_missing = run->record.turn + 1;
+    }
+    run->missing = run->record.missing;
     tables->known = run->record.section[CKPT__EFFECTS].count;
     ckpt__mirror(run);
 }
@@ -5506,12 +5551,24 @@ static void ckpt__drop_older(ckpt__run *run)
     }
 }
 
+// Beats, with what was acknowledged, and tells of a failure.
+static ckpt_code ckpt__beat_told(ckpt__run *run)
+{
+    ckpt__place *p = &run->place;
+    const ckpt_code rc = ckpt__store_beat(p, run->seq_acked);
+    if (rc != CKPT_OK) {
+        (void)ckpt__fill_error(&p->error, rc);
+        ckpt__tell(run, CKPT_EVENT_BEAT_FAILED, &p->error);
+    }
+    return rc;
+}
+
 // Publishes what the plan makes of the newest generation: write, look, and
 // only then acknowledge (R4).
 static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
 {
     ckpt__place *p = &run->place;
-    CKPT_ASSERT(run->stage != CKPT__LOST && run->stage != CKPT__ENDED);
+    CKPT_ASSERT(run->stage < CKPT__LOST);
     const uint32_t crc = ckpt__compose(p, &run->plan, wall_ms);
     if (run->next.length > p->size_max || run->seq_tried >= CKPT_TURN_MAX) {
         return CKPT_ERR_TOO_LARGE;
@@ -5539,7 +5596,7 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
     // The beat tells a later claimant what was acknowledged, and so whether
     // that is missing (R1). It is best effort: no save fails by it.
     run->seq_acked = run->next.seq;
-    (void)ckpt__store_beat(p, run->seq_acked);
+    (void)ckpt__beat_told(run);
     ckpt__drop_older(run);
     memset(&p->error, 0, sizeof(p->error));
     return CKPT_OK;
@@ -5556,17 +5613,11 @@ static ckpt_code ckpt__publish_now(ckpt__run *run)
 // Beats, if the last beat is old enough.
 static ckpt_code ckpt__touch(ckpt__run *run, int64_t mono_ms)
 {
-    ckpt__place *p = &run->place;
     if (run->beat_ms >= 0 &&
         mono_ms - run->beat_ms < run->ctx->desc.beat_ms) {
         return CKPT_SKIPPED;
     }
-    const ckpt_code rc = ckpt__store_beat(p, run->seq_acked);
-    if (rc != CKPT_OK) {
-        (void)ckpt__fill_error(&p->error, rc);
-        ckpt__tell(run, CKPT_EVENT_BEAT_FAILED, &p->error);
-        return rc;
-    }
+    CKPT__TRY(ckpt__beat_told(run));
     run->view->beats++;
     run->beat_ms = mono_ms;
     ckpt__tell(run, CKPT_EVENT_BEAT, NULL);
@@ -5614,8 +5665,27 @@ static ckpt_code ckpt__save_end(ckpt__run *run, ckpt_code rc, bool *again)
     return rc;
 }
 
-// Keeps the first n messages. All of them are read and compared with their sum:
-// otherwise damaged messages would be saved again, under a good sum (R1).
+// Reads on to the end of a piece of the newest generation that begins at from,
+// and compares the piece with its sum: otherwise what was damaged on the medium
+// would be handed out, or saved again under a good sum (R1).
+static ckpt_code ckpt__read_whole(ckpt__run *run, uint32_t from,
+                                  const ckpt__section *is)
+{
+    ckpt__reader *r = &run->place.reader;
+    while (ckpt__pos(r) < from + is->size && ckpt__peek(r) >= 0) {
+        r->at++;
+    }
+    ckpt__section_end(r, NULL);
+    ckpt__store_read_end(&run->place);
+    if (r->rc != CKPT_OK && !ckpt__is_syntax(r->rc)) return r->rc;
+    if (r->all.size != is->size || r->all.crc != is->crc) {
+        run->doubts |= CKPT__DOUBT_RECORD;
+        return CKPT_ERR_DAMAGED;
+    }
+    return CKPT_OK;
+}
+
+// Keeps the first n messages. All of them are read.
 static ckpt_code ckpt__plan_first_messages(ckpt__run *run, uint32_t n)
 {
     const ckpt__section *old = &run->record.section[CKPT__MESSAGES];
@@ -5626,17 +5696,7 @@ static ckpt_code ckpt__plan_first_messages(ckpt__run *run, uint32_t n)
     ckpt__take_elements(r, n, keep);
     ckpt__section_end(r, keep);
     keep->count = n;
-    while (ckpt__pos(r) < from + old->size && ckpt__peek(r) >= 0) {
-        r->at++;
-    }
-    ckpt__section_end(r, NULL);
-    ckpt__store_read_end(&run->place);
-    if (r->rc != CKPT_OK && !ckpt__is_syntax(r->rc)) return r->rc;
-    if (r->all.size != old->size || r->all.crc != old->crc) {
-        run->doubts |= CKPT__DOUBT_RECORD;
-        return CKPT_ERR_DAMAGED;
-    }
-    return CKPT_OK;
+    return ckpt__read_whole(run, from, old);
 }
 
 // Whether the caller's messages begin with all that the newest generation has,
@@ -5780,7 +5840,7 @@ static ckpt_code ckpt__plan_value(ckpt__run *run, ckpt_bytes value)
 static ckpt_code ckpt__save_begin(ckpt__run *run, const ckpt_save_desc *desc)
 {
     CKPT__TRY(ckpt__ready(run));
-    if (run->stage == CKPT__ENDED) return CKPT_FINISHED;
+    if (run->stage > CKPT__LOST) return CKPT_FINISHED;
     if (run->doubts & CKPT__DOUBT_CALLER) return CKPT_ERR_DAMAGED;
     (void)ckpt__plan_begin(run);
     return ckpt__plan_save(run, desc);
@@ -5925,11 +5985,19 @@ static ckpt_code ckpt__make_room(ckpt__run *run, const ckpt_gen *gen)
     return ckpt__store_drop(&run->place, gen, CKPT_DROP_REST);
 }
 
-// Publishes the outcome that ends a run, also on a full disk (R8). If there is
-// no room at all, a run that is not to be kept goes without an outcome. A
-// claimant may have read the last generation before that, so a second look says
+// Removes all generations of a run that has no room for its outcome (R8). A
+// claimant may have read the last one before that, so a second look says
 // whether the run was ours to end (variant full-one-look in
-// tests/proof/spin/ckpt.pml).
+// tests/proof/spin/ckpt.pml). If a step fails, a later call goes on here:
+// nothing else is left to do.
+static ckpt_code ckpt__end_empty(ckpt__run *run)
+{
+    CKPT__TRY(ckpt__make_room(run, NULL));
+    return ckpt__lose(run, ckpt__look_mine(run));
+}
+
+// Publishes the outcome that ends a run, also on a full disk (R8). If there is
+// no room at all, a run that is not to be kept goes without an outcome.
 static ckpt_code ckpt__end(ckpt__run *run, ckpt_outcome outcome,
                            ckpt_code (*publish)(ckpt__run *run))
 {
@@ -5940,10 +6008,9 @@ static ckpt_code ckpt__end(ckpt__run *run, ckpt_outcome outcome,
         rc = publish(run);
     }
     if (rc != CKPT_ERR_NO_SPACE || ckpt__is_kept(outcome)) return rc;
-    CKPT__TRY(ckpt__make_room(run, NULL));
-    CKPT__TRY(ckpt__lose(run, ckpt__look_mine(run)));
     run->record.outcome = outcome;
-    return CKPT_OK;
+    run->stage = CKPT__EMPTY;
+    return ckpt__end_empty(run);
 }
 
 // Plans to adopt a run: its newest generation again, under our own epoch, with
@@ -5953,14 +6020,25 @@ static void ckpt__plan_adopt(ckpt__run *run, uint32_t attempt,
 {
     const uint64_t seq = run->record.seq, acked = run->place.facts.acked;
     run->view->resumed = true;
-    run->view->older = ckpt__miss_effects(run, acked);
+    run->missing = run->record.missing;
+    if (run->missing > 0) {
+        run->turn_missing = run->record.turn_max + 1;
+    }
+    // A claimant that crashed right after it adopted has told nobody.
+    run->view->older = ckpt__miss_effects(run, acked) || run->record.lost;
     run->older_remain = true;
     run->adopted = run->record.epoch;
     run->seq_tried = acked > seq ? acked : seq;
     run->turn_adopted = run->record.turn_max;
-    // An owner that crashed left no reason; clear the one of an earlier exit.
-    ckpt__plan_begin(run)->set_reason = run->record.outcome == CKPT_RUNNING;
+    // An owner that crashed left no reason; clear the one of an earlier exit. A
+    // full record has no room for a null in place of a shorter reason.
+    ckpt__plan *plan = ckpt__plan_begin(run);
+    plan->set_reason = run->record.outcome == CKPT_RUNNING;
+    if (run->record.section[CKPT__REASON].size < 4) {
+        plan->reason = ckpt_text("");
+    }
     run->next.attempt = attempt;
+    run->next.lost = run->view->older;
     run->next.outcome = outcome;
 }
 
@@ -5979,7 +6057,7 @@ static ckpt_code ckpt__adopt(ckpt__run *run, uint32_t attempt,
         ckpt__drop_older(run);
         rc = ckpt__publish_now(run);
     }
-    if (rc == CKPT_OK) {
+    if (rc == CKPT_OK && run->place.bad_acked > 0) {
         // What cannot be set aside now is removed with the older ones.
         (void)ckpt__set_aside(run);
     }
@@ -6063,7 +6141,8 @@ static ckpt_code ckpt__take_half_removed(ckpt__run *run, uint32_t purpose)
     const ckpt_outcome outcome = run->record.outcome;
     const ckpt_code rc = ckpt__end_and_remove(run, outcome);
     if (outcome == CKPT_COMPLETED &&            // its work is done in any case
-        (rc == CKPT_OK || !(purpose & CKPT__FOR_BEGIN))) {
+        (rc == CKPT_OK ||
+         !(purpose & (CKPT__FOR_BEGIN | CKPT__FOR_FALLBACK)))) {
         return CKPT_FINISHED;
     }
     return rc == CKPT_OK ? CKPT_ERR_NOT_FOUND : rc;
@@ -6075,7 +6154,7 @@ static ckpt_code ckpt__take_to_retry(ckpt__run *run)
 {
     const ckpt__record *rec = &run->record;
     if (rec->outcome == CKPT_DONE) return CKPT_FINISHED;
-    if (rec->lost) return CKPT_ERR_DAMAGED;
+    if (ckpt__is_empty(rec)) return CKPT_ERR_DAMAGED;
     if (rec->outcome != CKPT_DEAD &&
         run->place.facts.died <= CKPT_CLAIMS_MAX &&
         !ckpt__is_exhausted(rec->attempt, run->ctx->desc.resume_max)) {
@@ -6291,10 +6370,7 @@ static ckpt_code ckpt__finish_publish(ckpt__run *run, ckpt_outcome outcome,
         return CKPT_ERR_HELD;
     }
     plan->now->outcome = outcome;
-    if (run->record.outcome != CKPT_INTERRUPTED) {      // given back once
-        plan->now->attempt = ckpt__next_attempt(plan->now->attempt, false,
-                                                outcome);
-    }
+    plan->now->attempt = ckpt__next_attempt(plan->now->attempt, false, outcome);
     ckpt__plan_reason(plan, reason);
     if (!ckpt__is_end(outcome)) return ckpt__save_planned(run);
     CKPT__TRY(ckpt__end(run, outcome, ckpt__save_planned));
@@ -6333,6 +6409,10 @@ static ckpt_code ckpt__finish(ckpt__run *run, ckpt_outcome outcome,
     }
     outcome = ckpt__outcome_of(run, outcome, desc->keep);
     if (damaged) return ckpt__finish_damaged(run, outcome, desc->reason);
+    if (run->stage == CKPT__EMPTY) {
+        CKPT__TRY(ckpt__end_empty(run));
+        run->stage = CKPT__ENDED;
+    }
     if (run->stage != CKPT__ENDED) {
         CKPT__TRY(ckpt__finish_save(run, outcome, desc));
     }
@@ -6358,23 +6438,30 @@ static bool ckpt__entry_may_be(ckpt__run *run, uint32_t list, uint32_t i,
     return e->key == key && (turn == UINT64_MAX ? !e->ended : e->turn == turn);
 }
 
-// Takes entry i of a list from the generation in the store into run->found.
+// Takes entry i of a list from the generation in the store into run->found. An
+// entry has a sum of its own. Of a phase neither that nor the size is known:
+// all phases before it are taken, and all behind it are summed.
 static ckpt_code ckpt__entry_take(ckpt__run *run, uint32_t list, uint32_t i)
 {
     ckpt__reader *r = &run->place.reader;
-    uint32_t at = ckpt__section_at(&run->record, list);
-    CKPT_ASSERT(i < run->record.section[list].count);
-    for (uint32_t k = 0; k < i && list != CKPT__PHASES; k++) {
-        at += ckpt__entries(&run->tables, list)[k].size + 1;    // and a comma
+    ckpt__section is = run->record.section[list];
+    uint32_t at = ckpt__section_at(&run->record, list), k = 0;
+    CKPT_ASSERT(i < is.count);
+    if (list != CKPT__PHASES) {
+        const ckpt__entry *e = ckpt__entries(&run->tables, list);
+        for (; k < i; k++) {
+            at += e[k].size + 1;                // and a comma
+        }
+        is.size = e[i].size;
+        is.crc = e[i].crc;
     }
     ckpt__reader_store(r, &run->place, at);
-    for (uint32_t k = list == CKPT__PHASES ? 0 : i; k < i; k++) {
-        ckpt__take_entry(r, list, &run->found);     // sizes are not known
+    for (; k < i; k++) {
+        ckpt__take_entry(r, list, &run->found);
         ckpt__take_byte(r, ',');
     }
     ckpt__take_entry(r, list, &run->found);
-    ckpt__store_read_end(&run->place);
-    return ckpt__is_syntax(r->rc) ? CKPT_ERR_DAMAGED : r->rc;
+    return ckpt__read_whole(run, at, &is);
 }
 
 // Reads the name of entry i of a list into the window, still escaped. It fits:
@@ -6769,7 +6856,7 @@ static bool ckpt__phase(ckpt__run *run, const char *name)
     for (uint32_t i = 0; i < n; i++) {
         bool same = run->tables.phases[i] == key &&
                     ckpt__bit(run->skippable, i);
-        if (same) {
+        if (same && !(run->doubts & CKPT__DOUBT_RECORD)) {
             // If the text cannot be read, the hash decides: a phase that was
             // complete must not be done twice because a disk failed.
             (void)ckpt__entry_compare(run, CKPT__PHASES, i, name, &same);
@@ -6779,6 +6866,7 @@ static bool ckpt__phase(ckpt__run *run, const char *name)
             return false;
         }
     }
+    run->phase_again = false;                   // the next end is of this one
     return true;
 }
 
@@ -6947,6 +7035,9 @@ static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *given,
                               "own id";
         return CKPT_ERR_EXISTS;
     }
+    if (strcmp(run->end_id, id) == 0) {
+        run->end_again = false;                 // the caller did not repeat it
+    }
     if (*stands) {
         ckpt__effect_fill(e, effect);
         return CKPT_OK;
@@ -6955,8 +7046,8 @@ static ckpt_code ckpt__plan_effect(ckpt__run *run, const char *given,
     if (!again) {
         ckpt__plan_entry(run, CKPT__EFFECTS, at, CKPT__WRITE, id);
     }
-    if (strcmp(run->end_id, id) == 0) {
-        run->end_again = false;                 // the caller did not repeat it
+    if (run->missing > 0 && save->turn >= run->turn_missing) {
+        run->next.missing = run->missing - 1;   // one more turn has effects
     }
     return CKPT_OK;
 }
@@ -7115,7 +7206,8 @@ static ckpt_code ckpt__note(ckpt__run *run, ckpt_note_info *note,
     ckpt__note_number(w, " (attempt ", note->attempt);
     ckpt__note_number(w, "). Phases complete: ", note->phases);
     ckpt__json_text(w, ".");
-    if (rec->section[CKPT__REASON].count > 0) {
+    if (rec->section[CKPT__REASON].count > 0 &&
+        rec->section[CKPT__REASON].size > 2) {
         CKPT__TRY(ckpt__note_reason(run, w));
     }
     CKPT__TRY(ckpt__note_effects(run, w, note));
@@ -7252,8 +7344,15 @@ CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
         memset(env, 0, sizeof(*env));
     }
     CKPT__TRY(ckpt__env_check(env, desc, birth, known));
+    if (j != NULL && !known) {
+        j->envs[j->count++] = env;              // an event may register others
+    }
     if (run != NULL) {
-        CKPT__TRY(ckpt__hold(ckpt__run_of(run), desc));
+        const ckpt_code rc = ckpt__hold(ckpt__run_of(run), desc);
+        if (rc != CKPT_OK && !known) {
+            ckpt__janitor_remove(j, env);
+        }
+        CKPT__TRY(rc);
     }
     memmove(env->id, desc->id, strlen(desc->id) + 1);   // may be env->id
     memcpy(env->priv.birth, birth, strlen(birth) + 1);
@@ -7264,9 +7363,6 @@ CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
     env->priv.desc.id = NULL;
     env->priv.open = true;
     env->priv.released = env->priv.struck = false;
-    if (j != NULL && !known) {
-        j->envs[j->count++] = env;
-    }
     return CKPT_OK;
 }
 
@@ -7303,6 +7399,9 @@ static ckpt_code ckpt__env_is_ours(const ckpt_env *env)
     }
     CKPT__TRY(ckpt__enter(run));
     ckpt_code rc = ckpt__ready(run);
+    if (rc == CKPT_OK && run->stage > CKPT__LOST) {
+        rc = CKPT_FINISHED;                     // nothing can be struck off it
+    }
     if (rc == CKPT_OK) {
         rc = ckpt__lose(run, ckpt__look_mine(run));
     }
@@ -7454,7 +7553,8 @@ static void ckpt__info_record(ckpt_run_info *info, const ckpt__record *rec)
     info->size = rec->length;
     info->attempt = rec->attempt;
     info->once = rec->once;
-    info->lost = rec->lost;
+    info->lost = ckpt__is_empty(rec);
+    info->older = rec->lost && !info->lost;
     memcpy(info->birth, rec->birth, sizeof(info->birth));
     info->messages = rec->section[CKPT__MESSAGES].count;
     info->phases = rec->section[CKPT__PHASES].count;
@@ -7500,7 +7600,7 @@ static ckpt_code ckpt__describe(ckpt__ctx *ctx, ckpt_run_info *info)
     info->state = ckpt__classify(f, &ctx->desc, &info->wait_ms);
     if (f->judged == CKPT_OK) {
         ckpt__info_record(info, &ctx->record);
-        info->older = p->bad_count > 0 || f->acked > ctx->record.seq;
+        info->older |= p->bad_acked > 0 || f->acked > ctx->record.seq;
     } else {
         info->error = p->error;
         (void)ckpt__fill_error(&info->error, f->judged);
@@ -7766,15 +7866,15 @@ CKPT_API void ckpt_cursor_close(ckpt_ctx *view, ckpt_cursor *cursor)
 }
 
 // Resumes a claimed run, or hands it to the fallback, a bounded number of
-// times. A damaged run cannot be adopted, so the claims that its hand-outs left
-// are counted instead.
+// times. A damaged run cannot be adopted, so the claimants that did not give up
+// since its newest generation are counted instead.
 CKPT__APART static ckpt_code ckpt__recover_one(ckpt__run *run,
                                                const ckpt_recover_desc *desc,
                                                ckpt_recover_info *info)
 {
     const bool damaged = run->handed == CKPT__HANDED_DAMAGED;
     const int32_t max = desc->fallback_max != 0 ? desc->fallback_max : 3;
-    const uint64_t times = damaged ? run->epoch - run->place.newest :
+    const uint64_t times = damaged ? run->place.facts.died + UINT64_C(1) :
         ckpt__fallback_count(run->record.attempt, run->ctx->desc.resume_max);
     ckpt_finish_desc finish;
     ckpt_outcome outcome = CKPT_FAILED;

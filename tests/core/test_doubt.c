@@ -59,7 +59,22 @@
     X(a_beat_in_a_fenced_store_says_who_lost)                                  \
     X(a_load_in_a_fenced_store_says_who_lost)                                  \
     X(a_name_that_changes_between_two_reads_hangs_nobody)                      \
-    X(a_fenced_store_says_who_lost_after_an_unsure_save)
+    X(a_fenced_store_says_who_lost_after_an_unsure_save)                       \
+    X(a_phase_that_is_done_again_ends_again)                                   \
+    X(an_end_is_of_the_effect_that_was_asked_for_last)                         \
+    X(an_attempt_that_was_given_back_unsurely_still_counts)                    \
+    X(an_attempt_counts_though_its_record_was_damaged)                         \
+    X(what_was_acknowledged_is_read_behind_any_number_of_claims)               \
+    X(claimants_that_gave_up_do_not_use_up_the_fallback)                       \
+    X(a_removal_that_failed_is_no_finished_run_for_a_recovery)                 \
+    X(a_record_that_is_full_can_be_adopted_and_removed)                        \
+    X(a_torn_save_does_not_push_out_the_good_one)                              \
+    X(after_a_damaged_adopt_two_generations_stand_again)                       \
+    X(an_end_without_room_goes_on_after_a_look_that_failed)                    \
+    X(a_damaged_value_is_not_handed_out)                                       \
+    X(a_phase_is_looked_up_though_nobody_knows_which_record_stands)            \
+    X(a_run_that_has_ended_releases_nothing)                                   \
+    X(an_event_may_register_an_environment)
 TEST_SUITE(doubt, LIST)
 
 //--- What is written ----------------------------------------------------------
@@ -1140,4 +1155,334 @@ static void a_fenced_store_says_who_lost_after_an_unsure_save(void)
     CHECK_INT(save_text(&t.run2, 3, "[3]"), CKPT_OK);
     CHECK_INT(save(4), CKPT_ERR_CLAIM_LOST);
     CHECK_INT(save(5), CKPT_ERR_CLAIM_LOST);
+}
+
+//--- What comes after a fault -------------------------------------------------
+
+static void a_phase_that_is_done_again_ends_again(void)
+{
+    begin();
+    CHECK(ckpt_phase(&t.run, "step"));
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_NOT_DURABLE);
+    CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("1"), NULL),
+              CKPT_ERR_NOT_DURABLE);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK(ckpt_phase(&t.run, "step"));
+    CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("1"), NULL), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.phases, 2);
+}
+
+// The caller did not repeat the end, but came back to another effect.
+static void an_end_is_of_the_effect_that_was_asked_for_last(void)
+{
+    begin();
+    CHECK_INT(begin_effect_of(2, "pay"), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(begin_effect_of(3, "pay"), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_NOT_DURABLE);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("1")),
+              CKPT_ERR_NOT_DURABLE);
+    CHECK_INT(begin_effect_of(2, "pay"), CKPT_OK);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("2")), CKPT_OK);
+    CHECK(effect_is(2, "pay", CKPT_EFFECT_ENDED));
+    CHECK(effect_is(3, "pay", CKPT_EFFECT_ENDED));
+}
+
+// A run of attempt 2 whose interruption stands, and may be lost.
+static void begin_given_back(void)
+{
+    begin_crashed();
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(t.run.attempt, 2);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_NOT_DURABLE);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL),
+              CKPT_ERR_NOT_DURABLE);
+}
+
+static void an_attempt_that_was_given_back_unsurely_still_counts(void)
+{
+    begin_given_back();
+    CHECK_INT(ckpt_finish(&t.run, CKPT_RETRY, NULL), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.attempt, 2);
+    begin_given_back();
+    CHECK_INT(save(1), CKPT_OK);
+    CHECK_INT(t.run.attempt, 2);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.attempt, 1);
+}
+
+static void an_attempt_counts_though_its_record_was_damaged(void)
+{
+    begin_crashed();
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    damage();
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(save(1), CKPT_OK);
+    CHECK_INT(t.run.attempt, 1);
+    ckpt_abandon(&t.run);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.attempt, 1);
+}
+
+// Claims of epochs from 2 on, whose claimants lived and gave up.
+static void add_given_up(uint64_t n)
+{
+    for (uint64_t epoch = 2; epoch < 2 + n; epoch++) {
+        add_claim(epoch, NULL);
+        job()->claims->gave_up = true;
+    }
+}
+
+static void what_was_acknowledged_is_read_behind_any_number_of_claims(void)
+{
+    begin_crashed();
+    mem_gen_remove(&t.world, &job()->gens);
+    add_given_up(200);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK(t.info.older);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(load(), CKPT_OLDER);
+}
+
+static void claimants_that_gave_up_do_not_use_up_the_fallback(void)
+{
+    ckpt_recover_info info;
+    begin_crashed();
+    damage_all();
+    add_given_up(9);
+    CHECK_INT(recover(fallen, 0, &info), CKPT_OK);
+    CHECK_INT(t.fallbacks, 1);
+    CHECK_INT(info.dead_letters, 0);
+}
+
+static void a_removal_that_failed_is_no_finished_run_for_a_recovery(void)
+{
+    ckpt_recover_info info;
+    begin();
+    fault_plan(&t.fault, FAULT_DROP, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
+    ckpt_abandon(&t.run);
+    for (int failed = 1; failed >= 0; failed--) {
+        fault_plan_for_ever(&t.fault, FAULT_DROP, (unsigned)failed,
+                            FAULT_BEFORE, CKPT_ERR_IO);
+        CHECK_INT(recover(NULL, 0, &info), CKPT_OK);
+        CHECK_INT(info.failed, failed);
+        CHECK_INT(info.finished, !failed);
+    }
+    CHECK(job() == NULL);
+}
+
+// Its reason is the shortest there is, shorter than null.
+static void a_record_that_is_full_can_be_adopted_and_removed(void)
+{
+    static char big[SIZE];
+    ckpt_note_info note;
+    for (int i = 0; i < 2; i++) {
+        const ckpt_finish_desc f = { i == 0 ? "" : "x", NULL, false };
+        begin();
+        CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, &f), CKPT_OK);
+        CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+        CHECK_INT(save_text(&t.run, 3, "[\"\"]"), CKPT_OK);
+        const size_t n = SIZE - (size_t)t.run.checkpoint_size;
+        memset(big, 'x', n + 4);
+        memcpy(big, "[\"", 2);
+        memcpy(big + 2 + n, "\"]", 3);
+        CHECK_INT(save_text(&t.run, 3, big), CKPT_OK);
+        CHECK_INT(t.run.checkpoint_size, SIZE);
+        ckpt_abandon(&t.run);
+        CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+        CHECK_INT(t.run.turn, 3);
+        CHECK_INT(ckpt_note(&t.run, &note, t.buf, sizeof(t.buf)), CKPT_OK);
+        CHECK(strstr(t.buf, "Why it was left") == NULL);
+        ckpt_abandon(&t.run);
+        CHECK_INT(ckpt_remove(&t.ctx, &t.run, "job"), CKPT_OK);
+    }
+}
+
+// The next save makes the newest file the one before it.
+static void a_torn_save_does_not_push_out_the_good_one(void)
+{
+    begin();
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(save(3), CKPT_ERR_UNSURE);
+    damage();
+    CHECK_INT(save(4), CKPT_OK);
+    CHECK(!t.run.older);
+    damage();
+    ckpt_abandon(&t.run);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK(t.info.older && t.info.turn == 2);
+}
+
+static void after_a_damaged_adopt_two_generations_stand_again(void)
+{
+    begin_crashed();
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    damage();
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(save(3), CKPT_OK);
+    damage();
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 2);
+}
+
+// Nothing but its claims stands any more, so nothing can be published.
+static void fail_the_next_look(void)
+{
+    fault_plan(&t.fault, FAULT_LOOK, 1, FAULT_BEFORE, CKPT_ERR_IO);
+}
+
+static void an_end_without_room_goes_on_after_a_look_that_failed(void)
+{
+    for (int i = 0; i < 3; i++) {
+        begin();
+        t.world.capacity = 1;
+        race(FAULT_DROP, 2, fail_the_next_look);
+        CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
+        CHECK(job()->gens == NULL);
+        CHECK_INT(save(3), CKPT_FINISHED);
+        t.world.capacity = i == 0 ? 1 : 0;
+        if (i == 2) {
+            add_claim(2, &t.other);
+        }
+        CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL),
+                  i == 2 ? CKPT_ERR_CLAIM_LOST : CKPT_OK);
+        CHECK(!t.run.open && (job() == NULL) == (i < 2));
+    }
+}
+
+static void a_damaged_value_is_not_handed_out(void)
+{
+    ckpt_effect effect;
+    size_t size;
+    for (int phase = 0; phase < 2; phase++) {
+        begin();
+        CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("\"good\""), NULL),
+                  CKPT_OK);
+        CHECK_INT(ckpt_phase_end(&t.run, "next", ckpt_text("\"last\""), NULL),
+                  CKPT_OK);
+        CHECK_INT(begin_effect_of(2, "pay"), CKPT_OK);
+        CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("\"paid\"")),
+                  CKPT_OK);
+        memset(&effect, 0, sizeof(effect));
+        effect.turn = 2;
+        memcpy(effect.id, "pay", 4);
+        *find_text(newest(), phase ? "good" : "paid") ^= 1;
+        CHECK_INT(phase ? ckpt_phase_output(&t.run, "step", t.buf, 64, &size)
+                        : ckpt_effect_result(&t.run, &effect, t.buf, 64, &size),
+                  CKPT_ERR_DAMAGED);
+        CHECK_INT(load(), CKPT_OLDER);          // and it is told what is left
+        CHECK_INT(ckpt_phase_output(&t.run, "step", t.buf, 64, &size), CKPT_OK);
+        CHECK(size == 6 && memcmp(t.buf, "\"good\"", 6) == 0);
+    }
+}
+
+static void a_phase_is_looked_up_though_nobody_knows_which_record_stands(void)
+{
+    begin();
+    CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("1"), NULL), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(save(3), CKPT_ERR_UNSURE);
+    fault_plan_for_ever(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(save(3), CKPT_ERR_IO);
+    CHECK(!ckpt_phase(&t.run, "step"));
+    CHECK(ckpt_phase(&t.run, "step"));
+    fault_none(&t.fault);
+    CHECK_INT(save(3), CKPT_OK);
+}
+
+static int restores(void *user, const ckpt_env *env, void *out)
+{
+    (void)user, (void)env, (void)out;
+    return 0;
+}
+
+static int releases(void *user, const ckpt_env *env)
+{
+    (void)user, (void)env;
+    t.seen++;
+    return 0;
+}
+
+// Its record lists the environment for ever, and nothing can be struck off it.
+static void a_run_that_has_ended_releases_nothing(void)
+{
+    ckpt_finish_desc f;
+    ckpt_env_desc d;
+    memset(&f, 0, sizeof(f));
+    memset(&d, 0, sizeof(d));
+    begin();
+    d.id = "world";
+    d.restore = restores;
+    d.release = releases;
+    d.run = &t.run;
+    f.keep = true;
+    CHECK_INT(ckpt_env_init(&t.env, &d), CKPT_OK);
+    fault_plan(&t.fault, FAULT_DROP, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_FAILED, &f), CKPT_ERR_IO);
+    CHECK_INT(ckpt_env_release(&t.env, NULL), CKPT_FINISHED);
+    CHECK_INT(t.seen, 0);
+    CHECK(!ckpt_env_released(&t.env));
+    CHECK_INT(ckpt_finish(&t.run, CKPT_FAILED, &f), CKPT_OK);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.held, 1);
+}
+
+static ckpt_env others[2];
+static ckpt_code told_in_event;
+
+static void register_another(void *user, const ckpt_event *event)
+{
+    ckpt_env_desc d;
+    memset(&d, 0, sizeof(d));
+    d.id = "other";
+    d.restore = restores;
+    d.janitor = (ckpt_janitor *)user;
+    if (event->kind == CKPT_EVENT_SAVED) {
+        told_in_event = ckpt_env_init(&others[1], &d);
+    }
+}
+
+// The janitor has room for one, and it is taken before the event.
+static void an_event_may_register_an_environment(void)
+{
+    ckpt_env *envs[2] = { NULL, NULL };
+    ckpt_janitor janitor;
+    ckpt_env_desc d;
+    ckpt_desc desc;
+    for (int i = 0; i < 2; i++) {
+        setup();
+        memset(&desc, 0, sizeof(desc));
+        desc.store = &t.fault.base;
+        desc.event = register_another;
+        desc.event_user = &janitor;
+        CHECK_INT(ckpt_init(&t.ctx, &desc), CKPT_OK);
+        ckpt_janitor_init(&janitor, envs, 1, NULL, NULL);
+        CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+        memset(&d, 0, sizeof(d));
+        d.id = "world";
+        d.restore = restores;
+        d.run = &t.run;
+        d.janitor = &janitor;
+        told_in_event = CKPT_OK;
+        if (i == 1) {
+            fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_IO);
+            CHECK_INT(ckpt_env_init(&others[0], &d), CKPT_ERR_IO);
+            CHECK_INT(janitor.count, 0);        // and the place is free again
+        }
+        CHECK_INT(ckpt_env_init(&others[0], &d), CKPT_OK);
+        CHECK_INT(told_in_event, CKPT_ERR_ARGUMENT);
+        CHECK(janitor.count == 1 && envs[0] == &others[0] && envs[1] == NULL);
+        CHECK_INT(ckpt_janitor_sweep(&janitor, NULL), 0);
+        ckpt_abandon(&t.run);
+    }
 }

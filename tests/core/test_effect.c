@@ -22,7 +22,11 @@
     X(an_effect_that_a_missing_save_may_have_begun_is_uncertain)               \
     X(an_effect_of_this_claim_is_uncertain_after_a_loss)                       \
     X(what_each_missing_save_may_have_begun_is_uncertain)                      \
-    X(an_effect_that_was_settled_is_begun_anew_after_a_loss)
+    X(an_effect_that_was_settled_is_begun_anew_after_a_loss)                   \
+    X(what_is_missing_is_told_to_every_later_claimant)                         \
+    X(saves_without_effects_use_up_no_doubt)                                   \
+    X(a_loss_is_counted_once)                                                  \
+    X(an_effect_is_not_new_because_a_torn_save_was_read_over_it)
 TEST_SUITE(effect, LIST)
 
 // FNV-1a of 64 bits is the same for both, and 0 for the third.
@@ -443,4 +447,73 @@ static void an_effect_that_was_settled_is_begun_anew_after_a_loss(void)
     CHECK_INT(told(3, "mail"), CKPT_EFFECT_UNCERTAIN);
     CHECK_INT(told(3, "pay"), CKPT_EFFECT_NEW);
     CHECK_INT(told(3, "pay"), CKPT_ERR_EXISTS);
+}
+
+// Whoever claims the run goes on from an older save, and knows of the missing
+// one only what its record says.
+static void what_is_missing_is_told_to_every_later_claimant(void)
+{
+    lose_the_begin(0);
+    for (int i = 0; i < 2; i++) {               // and tells nobody
+        crash_and_resume();
+        CHECK(t.run.older);
+        CHECK_INT(load(), CKPT_OLDER);
+        CHECK_INT(ckpt_verify(&t.ctx2, "job", &t.info), CKPT_ERR_DAMAGED);
+        CHECK(t.info.older && !t.info.lost);
+    }
+    CHECK_INT(told(3, "mail"), CKPT_EFFECT_UNCERTAIN);
+    CHECK_INT(load(), CKPT_OK);                 // a save has followed
+    crash_and_resume();
+    CHECK(!t.run.older);
+    CHECK_INT(told(3, "pay"), CKPT_EFFECT_UNCERTAIN);
+    crash_and_resume();
+    CHECK_INT(told(4, "pay"), CKPT_EFFECT_NEW);
+    crash_and_resume();
+    CHECK_INT(told(3, "call"), CKPT_EFFECT_NEW);
+}
+
+// A throttled agent saves some turns without effects, and not others.
+static void saves_without_effects_use_up_no_doubt(void)
+{
+    for (int crashes = 0; crashes < 2; crashes++) {
+        lose_the_begin(0);
+        for (uint64_t turn = 3; turn < 7; turn++) {
+            CHECK_INT(save(turn), CKPT_OK);
+        }
+        if (crashes) {
+            crash_and_resume();
+        }
+        CHECK_INT(told(8, "pay"), CKPT_EFFECT_UNCERTAIN);
+        CHECK_INT(told(9, "pay"), CKPT_EFFECT_NEW);
+    }
+}
+
+static void a_loss_is_counted_once(void)
+{
+    lose_the_begin(1);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(told(3, "pay"), CKPT_ERR_UNSURE);
+    CHECK_INT(told(3, "pay"), CKPT_EFFECT_UNCERTAIN);   // not ERR_DAMAGED
+    CHECK_INT(told(4, "pay"), CKPT_EFFECT_NEW);
+}
+
+// The torn save dropped the first effect, and so its second one was read into
+// the place of the first one.
+static void an_effect_is_not_new_because_a_torn_save_was_read_over_it(void)
+{
+    ckpt_save_desc s;
+    ckpt_effect e;
+    begin();
+    CHECK_INT(told(2, "mail"), CKPT_EFFECT_NEW);
+    CHECK_INT(end("mail", "1"), CKPT_OK);
+    CHECK_INT(told(2, "pay"), CKPT_EFFECT_NEW);
+    memset(&s, 0, sizeof(s));
+    s.turn = 3;
+    s.messages = ckpt_text("[1]");
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_effect_begin(&t.run, "call", &s, &e), CKPT_ERR_UNSURE);
+    newest()->bytes[newest()->size - 2] ^= 1;
+    CHECK_INT(told(2, "pay"), CKPT_EFFECT_UNCERTAIN);
+    CHECK(!t.run.older);                        // nobody was told of that save
+    CHECK_INT(told(3, "call"), CKPT_EFFECT_NEW);
 }

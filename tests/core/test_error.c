@@ -344,7 +344,7 @@ static void damage_says_where(void)
 static void a_higher_format_says_so(void)
 {
     begin_crashed();
-    find_text(newest(), "\"ckpt\":1")[7] = '2';
+    memcpy(find_text(newest(), "1,\"crc\""), "2,\"sum\"", 7);
     ctx_says(open_run(&t.ctx, &t.run), CKPT_ERR_FORMAT, "read a checkpoint");
 }
 

@@ -1426,8 +1426,9 @@ static bool make_damaged(const char *id, kind k)
                truncate(path_of(id, "checkpoint.1.prev.json"), 0) == 0;
     }
     if (k == NEWER) {
-        return left && patch(newest, "\"ckpt\":", "2") &&
-               patch(path_of(id, "checkpoint.1.prev.json"), "\"ckpt\":", "2");
+        return left && patch(newest, "\"ckpt\":", "2,\"sum") &&
+               patch(path_of(id, "checkpoint.1.prev.json"), "\"ckpt\":",
+                     "2,\"sum");
     }
     return left && (k == OLDER ? patch(newest, "\"run\":\"", "?") : spoil(id));
 }

@@ -352,6 +352,13 @@ static unsigned char *find_bytes(mem_gen *gen, const char *text)
     return NULL;
 }
 
+// Makes a generation one of a higher format. Another format has another head; a
+// head that differs in the number alone is a damaged one of ours.
+static void make_newer(mem_gen *gen)
+{
+    memcpy(find_bytes(gen, "\"ckpt\":1,\"crc\""), "\"ckpt\":2,\"sum\"", 14);
+}
+
 // Damages a generation right behind its head. The second time repairs it.
 static void damage(mem_gen *gen)
 {
@@ -1403,7 +1410,7 @@ static void a_save_whose_beat_fails_is_saved(void)
         fault_plan(&t.fault, FAULT_BEAT, at, FAULT_BEFORE, CKPT_ERR_IO);
         CHECK_INT(save(1, "[1]", NULL), CKPT_OK);
         CHECK_INT(t.fault.hits, 1);
-        CHECK_INT(t.events[CKPT_EVENT_BEAT_FAILED], at == 2);
+        CHECK_INT(t.events[CKPT_EVENT_BEAT_FAILED], 1);
         CHECK_INT(t.run.saves, 1);
         CHECK_INT(t.run.failed, 0);
         CHECK_INT(load(), CKPT_OK);
@@ -4223,7 +4230,7 @@ static void nothing_is_lost_for_an_error_or_a_newer_format(void)
             damage(newest()->next);             // cannot be judged
         }
         if (i == 2) {
-            find_bytes(newest(), "\"ckpt\":1")[7] = '2';
+            make_newer(newest());
         } else {
             fault_plan_for_ever(&t.fault, FAULT_READ, 1, FAULT_BEFORE,
                                 CKPT_ERR_IO);
@@ -4468,7 +4475,7 @@ static void verify_has_a_code_for_what_it_cannot_judge(void)
     CHECK_INT(info.state, CKPT_STATE_FOREIGN);
     begin();
     crash();
-    find_bytes(newest(), "\"ckpt\":1")[7] = '2';
+    make_newer(newest());
     CHECK_INT(verify(&info), CKPT_ERR_FORMAT);
     CHECK_INT(info.state, CKPT_STATE_NEWER);
     begin();

@@ -16,7 +16,7 @@
 
 #define FILE_1    "/runs/r-job/checkpoint.1.json"
 #define FILE_PREV "/runs/r-job/checkpoint.1.prev.json"
-#define HEAD_SIZE 423
+#define HEAD_SIZE 450
 #define LENGTH_AT 73                    // where its length stands
 #define CRC_AT    17                    // and the digits of its sums
 #define SUM_AT    35

@@ -160,8 +160,9 @@ static void make_all(const char *dir)
     finish("older", false, CKPT_INTERRUPTED, NULL);
     patch(path(dir, "older", "checkpoint.1.json"), 600, "XXXX");
     finish("newer", false, CKPT_INTERRUPTED, NULL);
-    patch(path(dir, "newer", "checkpoint.1.json"), 0, "{\"ckpt\":9");
-    patch(path(dir, "newer", "checkpoint.1.prev.json"), 0, "{\"ckpt\":9");
+    patch(path(dir, "newer", "checkpoint.1.json"), 0, "{\"ckpt\":9,\"sum");
+    patch(path(dir, "newer", "checkpoint.1.prev.json"), 0,
+          "{\"ckpt\":9,\"sum");
     finish("original", false, CKPT_INTERRUPTED, NULL);
     snprintf(other, sizeof(other), "%s", path(dir, "foreign", ""));
     need(rename(path(dir, "original", ""), other) == 0, "foreign");
