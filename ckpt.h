@@ -112,6 +112,7 @@
         can be resumed:
 
             rc = ckpt_finish(&run, CKPT_COMPLETED, NULL);
+            ckpt_store_fs_close(&fs);
 
     WORDS
     =====
@@ -201,7 +202,9 @@
     =======
     There is no global state. A ckpt_ctx belongs to one thread at a time, and
     so does a ckpt_run, but the two need not be the same thread: a run only
-    reads its context. A janitor shared between threads needs a lock of yours.
+    reads its context. A ckpt_env belongs to the thread of its run. A janitor
+    shared between threads needs a lock of yours. Whether a store may be used
+    by several threads, its own header says.
     The event callback is called in the thread that made the call, before that
     call is over: the callback must not call on the same run.
     A signal handler must call nothing of this file. It sets a flag, and your
@@ -268,7 +271,8 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_ID_MAX         120     // bytes of a run id
 #define CKPT_NAME_MAX       120     // bytes of a phase name, effect or env id
 #define CKPT_REASON_MAX     500     // bytes of a reason; longer ones are cut
-#define CKPT_DEPTH_MAX      128     // nesting of the caller's JSON
+#define CKPT_DEPTH_MAX      128     // nesting of the caller's JSON; of
+                                    // messages, of each one
 #define CKPT_NONCE_MAX      32      // bytes of a nonce: a-z and 0-9
 #define CKPT_CLAIMS_MAX     32      // claimants in a row that may crash before
                                     // their first save
@@ -291,8 +295,8 @@ CKPT_API uint32_t ckpt_version(void);
 #endif
 
 // What a context and a run keep inside, in bytes.
-#define CKPT_CTX_SIZE       4864
-#define CKPT_RUN_SIZE       (4232 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_CTX_SIZE       4856
+#define CKPT_RUN_SIZE       (4200 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -581,7 +585,8 @@ struct ckpt_run {
     bool       resumed;             // claimed after an interruption
     bool       older;               // the newest generation is damaged or
                                     // missing: it goes on from an older one.
-                                    // False again after the next save
+                                    // False again after the next save, which
+                                    // may be that of a later claim
     bool       fingerprint_differs; // resumed under another fingerprint
     bool       durable;             // false: degraded, see ckpt_execute()
     uint64_t   checkpoint_size;     // bytes that ckpt_load() needs
@@ -616,7 +621,8 @@ struct ckpt_run {
 // - CKPT_ERR_ARGUMENT: the id is out of its range
 // - CKPT_ERR_UTF8: metadata is not UTF-8
 // - CKPT_ERR_EXISTS: other processes begin and finish it again and again
-// - any other error is one of the store
+// - any other error is one of the store. An attempt may have been counted all
+//   the same, if the error came after the claim
 CKPT_API CKPT_CHECKED ckpt_code ckpt_open(ckpt_ctx *ctx, ckpt_run *run,
                                           const ckpt_run_desc *desc);
 
@@ -722,8 +728,9 @@ typedef struct ckpt_finish_desc {
 // that is not to be kept even if the outcome cannot be written.
 //
 // Returns CKPT_FINISHED, and closes the run, if it was finished before, or if
-// an earlier call wrote a different outcome and failed to remove the run (the
-// next ckpt_open or ckpt_sweep removes it); CKPT_ERR_HELD if a run that is
+// an earlier call wrote a different outcome and failed to remove the run (that
+// outcome stands, and the next ckpt_open or ckpt_sweep removes a run that is
+// not to be kept); CKPT_ERR_HELD if a run that is
 // completed or failed still holds environment checkpoints: release them first
 // (a run that is kept as FAILED may hold some); CKPT_ERR_ARGUMENT for another
 // outcome; otherwise as ckpt_save. After CKPT_ERR_CLAIM_LOST and
@@ -750,7 +757,7 @@ CKPT_API bool ckpt_phase(ckpt_run *run, const char *name);
 // this claim or an earlier one completed it.
 //
 // Returns CKPT_ERR_NOT_FOUND; CKPT_ERR_BUFFER with *size set to what is
-// needed; or an error of the store.
+// needed; CKPT_ERR_DAMAGED as a save does; or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_phase_output(ckpt_run *run,
                                                   const char *name, void *buf,
                                                   size_t cap, size_t *size);
@@ -790,9 +797,9 @@ typedef struct ckpt_effect {
 // After CKPT_OLDER nobody knows which effects the missing saves had begun. If n
 // saves are missing, an effect that the run does not have is recorded as begun,
 // and is UNCERTAIN: in the turns up to the highest that is left, and in the
-// next n higher ones that are saved, whatever their numbers. If the tool did
-// not run, settle the effect with ckpt_effect_end() and begin it again, before
-// any other one.
+// next n higher turns in which effects begin, whatever their numbers, under
+// this claim and later ones. If the tool did not run, settle the effect with
+// ckpt_effect_end() and begin it again, before any other one.
 //
 // An id is any text without control characters. Of one that is longer than
 // CKPT_NAME_MAX the run keeps the beginning and a hash of the whole, as
@@ -823,14 +830,16 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_end(ckpt_run *run, const char *id,
 // Copies the result of an ended effect into buf.
 //
 // Returns CKPT_ERR_NOT_FOUND if it has not ended or the run has forgotten it,
-// CKPT_ERR_BUFFER with *size set to what is needed, or an error of the store.
+// CKPT_ERR_BUFFER with *size set to what is needed, CKPT_ERR_DAMAGED as a save
+// does, or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_result(ckpt_run *run,
                                                    const ckpt_effect *effect,
                                                    void *buf, size_t cap,
                                                    size_t *size);
 
 // Walks the effects of a run, for a caller that resumes it. Zero-initialize
-// *effect before the first call.
+// *effect before the first call. Between two calls settle only the effect that
+// the last call gave, or begin the walk anew: it may pass one over otherwise.
 //
 // Returns CKPT_END after the last; or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_next(ckpt_run *run,
@@ -868,10 +877,12 @@ typedef ckpt_outcome ckpt_work_fn(ckpt_run *run, void *user,
 //
 // If the store has no such run and cannot make it (I/O, space, permission,
 // resources), work is called without checkpoints: run->durable is false,
-// saves succeed and keep nothing, and CKPT_EVENT_DEGRADED says why.
+// saves succeed and keep nothing, no call notices a fork(), and
+// CKPT_EVENT_DEGRADED says why.
 //
 // Returns as ckpt_open if the work was not done (CKPT_FINISHED for a DONE run,
-// CKPT_ERR_FAILED for a FAILED one), else as ckpt_finish.
+// CKPT_ERR_FAILED for a FAILED one), CKPT_OK if work itself has finished or
+// abandoned the run, else as ckpt_finish.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
                                              const ckpt_run_desc *desc,
                                              ckpt_work_fn *work, void *user);
@@ -955,7 +966,8 @@ CKPT_API void ckpt_cursor_close(ckpt_ctx *ctx, ckpt_cursor *cursor);
 // is claimed for it. A damaged run has nothing to load: run->seq is 0. Returns
 // how to leave the run: CKPT_FAILED keeps it as FAILED unless finish->keep is
 // set to false, CKPT_COMPLETED removes it (or keeps it as DONE), CKPT_RETRY
-// tries again later. finish->reason comes filled in, and says why there is a
+// tries again later, and any other value too, but is not counted.
+// finish->reason comes filled in, and says why there is a
 // fallback: "no resume attempt was left" or "no checkpoint of it is whole".
 typedef ckpt_work_fn ckpt_fallback_fn;
 
@@ -965,7 +977,8 @@ typedef struct ckpt_recover_desc {
     void             *user;
     int32_t           fallback_max; // times a run is handed to the fallback
                                     // before the run is kept as FAILED
-                                    // (default: 3)
+                                    // (default: 3); the attempts above
+                                    // resume_max count as such times
 } ckpt_recover_desc;
 
 typedef struct ckpt_recover_info {
@@ -1122,8 +1135,9 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_env_restore(ckpt_env *env, void *out,
 // the janitor and off its run. Idempotent: a second release is CKPT_OK.
 //
 // Returns CKPT_ERR_RELEASING when called from within the function or at the
-// same time; CKPT_ERR_CLOSED if its run is not open any more (the run still
-// holds it); CKPT_ERR_IO if the function failed (*failure says how): it stays
+// same time; CKPT_ERR_CLOSED if its run is not open any more, and CKPT_FINISHED
+// if an end of the run is written already (the run still holds it);
+// CKPT_ERR_IO if the function failed (*failure says how): it stays
 // registered, and restore still works; otherwise as ckpt_save. If
 // ckpt_env_released() is true after an error, only the run still lists it. In
 // each case the release can be repeated.
@@ -1140,8 +1154,10 @@ typedef struct ckpt_held {
 } ckpt_held;
 
 // Walks the environment checkpoints that a run holds. Zero-initialize *held.
-// After a resume, those that the run holds exist or were about to be made. Any
-// other copy that was made for this run was released, and may be deleted.
+// After a resume, those that the run holds exist, were about to be made, or had
+// just been released. Any other copy that was made for this run was released,
+// and may be deleted. Between two calls release only the one that the last call
+// gave, or begin the walk anew: it may pass one over otherwise.
 //
 // Returns CKPT_END after the last; or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held);
@@ -1150,7 +1166,7 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_held_next(ckpt_run *run, ckpt_held *held);
 // white space around it.
 //
 // Returns CKPT_ERR_NOT_FOUND, CKPT_ERR_BUFFER with *size set to what is
-// needed, or an error of the store.
+// needed, CKPT_ERR_DAMAGED as a save does, or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_held_timestep(ckpt_run *run,
                                                    const char *id, void *buf,
                                                    size_t cap, size_t *size);
@@ -1165,7 +1181,9 @@ CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
 
 // Releases all registered checkpoints, newest first. A failure does not stop
 // the sweep: an event with the id reports it. In the end the registry is empty
-// and all checkpoints are marked released, also those that failed.
+// and all checkpoints are marked released, also those that failed. A child of
+// fork() must not sweep: it would release under its parent's hands what belongs
+// to no run. So it leaves by _exit(), if the sweep is registered with atexit().
 //
 // Returns the number of failed releases; *count (may be NULL) is the number of
 // all.
@@ -1508,8 +1526,8 @@ struct ckpt_store {
 };
 
 // Returns the store that keeps nothing and always succeeds, for runs that need
-// not survive. Within the process a phase that ended is skipped, and an effect
-// is begun once; results and outputs cannot be read back, and no run is found.
+// not survive. Within the process an effect is begun once. A phase is never
+// skipped, results and outputs cannot be read back, and no run is found.
 CKPT_API ckpt_store ckpt_store_none(void);
 
 #ifdef __cplusplus
@@ -1549,7 +1567,8 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //   R1   A load returns one whole save of that run, never one older than the
 //        last acknowledged save. If that save is damaged or missing, the load
 //        says CKPT_OLDER and returns the newest whole save before it, or fails
-//        and says why. A power cut can erase the beat that names that save.
+//        and says why. The beat names that save: a power cut can erase it, and
+//        a beat that fails is an event.
 //   R2   OK means durable, as far as the store promises. After a failed fsync
 //        the same descriptor is never fsynced again.
 //   R3   Only the process that holds a claim writes. All others are observers:
@@ -1575,7 +1594,7 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //        beat: the owner is gone after a lease; after two beats, if no process
 //        seems to have its number; after ten leases, if it holds its lock and
 //        another process seems to have its number. A beat in the future has no
-//        age: it must stand unchanged for a lease. A wrong verdict costs double
+//        age: it must stand unchanged for as long. A wrong verdict costs double
 //        work, never a saved state (R4).
 //   R8   A run ends in three steps: a save with its outcome, a look, and the
 //        removal of all that could bring it back. A full disk cannot stop the
@@ -2400,7 +2419,9 @@ static bool ckpt__is_gone(const ckpt__facts *f, const ckpt_desc *desc)
     switch (f->verdict) {
     case CKPT_LIFE_LIVE: return false;
     case CKPT_LIFE_GONE: return true;
-    case CKPT_LIFE_REUSED: return f->age_ms / 10 > desc->lease_ms;
+    case CKPT_LIFE_REUSED:
+        return f->age_ms / 10 > desc->lease_ms ||
+               f->unchanged_ms / 10 >= desc->lease_ms;
     case CKPT_LIFE_ABSENT:
         if (f->age_ms / 2 > desc->beat_ms) return true;
         break;
@@ -3685,16 +3706,16 @@ typedef struct ckpt__record {
                                     // one turn less than this number of higher
                                     // ones, may be missing; 0: none is
     ckpt_outcome  outcome;
-    bool          once;             // kept as done when it completes
-    bool          lost;             // newer saves were lost, and it is what was
-                                    // left; if DEAD, nothing was
-    bool          has_fingerprint;
     int64_t       saved_at_ms;
     uint64_t      fingerprint;      // hash of the stored text
     ckpt__section section[CKPT__SECTIONS];
     uint32_t      uncertain;        // effects begun and not ended
     uint32_t      front;            // sum of the body up to the prompt
     char          birth[CKPT_NONCE_MAX + 1];
+    bool          once;             // kept as done when it completes
+    bool          lost;             // newer saves were lost, and it is what was
+                                    // left; if DEAD, nothing was
+    bool          has_fingerprint;
 } ckpt__record;
 
 // An entry of the lists that a run keeps: effects and held environments.
@@ -4890,6 +4911,9 @@ typedef struct ckpt__run {
     uint32_t         doubts;
     volatile bool    busy;          // a call on the run is not over
     bool             older_remain;  // claims or generations of lower epochs
+    bool             missed;        // what is missing up to seq_acked is told
+    bool             phase_again;   // an end of a phase was not acknowledged
+    bool             end_again;     // likewise, the end of an effect
     uint32_t         phases_adopted;
     uint32_t         published;     // generations of this claim
     uint32_t         attempt;       // of this claim, before it is given back
@@ -4898,16 +4922,13 @@ typedef struct ckpt__run {
     uint64_t         epoch;         // of this claim
     uint64_t         seq_tried;     // of the last try to publish
     uint64_t         seq_acked;     // of the last save that returned OK
-    uint64_t         seq_missed;    // saves up to this one were found missing
     uint64_t         adopted;       // epoch of the generation adopted
     uint64_t         turn_adopted;  // its turn_max
     uint64_t         turn_missing;  // effects below this turn may be missing
-    bool             phase_again;   // an end of a phase was not acknowledged:
-    uint32_t         phases_then;   // how many phases had ended before it,
-    ckpt__section    phase_output;  // and its output
-    bool             end_again;     // likewise, the end of an effect:
-    uint64_t         end_turn;      // its turn,
-    char             end_id[CKPT_NAME_MAX + 1];     // and its id
+    uint32_t         phases_then;   // how many phases had ended before that
+    uint32_t         phase_crc;     // one, and the sum of its output
+    uint64_t         end_turn;      // the turn of that effect, and its id
+    char             end_id[CKPT_NAME_MAX + 1];
     int64_t          saved_ms;      // on the monotonic clock; -1: never in
     int64_t          beat_ms;       // this claim
     ckpt_store       none;          // where a degraded run is kept: nowhere
@@ -5400,14 +5421,13 @@ static bool ckpt__miss_effects(ckpt__run *run, uint64_t acked)
 {
     const ckpt__record *rec = &run->record;
     const uint64_t seq = rec->seq, bad = run->place.bad_acked;
-    const uint64_t from = seq > run->seq_missed ? seq : run->seq_missed;
-    const uint64_t lost = acked > from ? acked - from : 0;
+    const uint64_t lost = acked > seq && !run->missed ? acked - seq : 0;
     uint64_t n = lost > bad ? lost : bad;
     if (n == 0) return false;
     n += run->missing > 0 ? run->missing : 1;
     run->missing = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
     run->turn_missing = rec->turn_max + 1;
-    run->seq_missed = acked;
+    run->missed = true;
     return true;
 }
 
@@ -5596,6 +5616,7 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
     // The beat tells a later claimant what was acknowledged, and so whether
     // that is missing (R1). It is best effort: no save fails by it.
     run->seq_acked = run->next.seq;
+    run->missed = false;
     (void)ckpt__beat_told(run);
     ckpt__drop_older(run);
     memset(&p->error, 0, sizeof(p->error));
@@ -5892,7 +5913,8 @@ static ckpt_code ckpt__make_claim(ckpt__run *run, uint64_t epoch)
 // Ends a call that was to open a run. On success the run is open. If its work
 // is finished, the run is closed and remembers that. Otherwise it is zeroed,
 // and the context has the error. A run that was replaced meanwhile is BUSY: the
-// caller asks again, and finds the new one.
+// caller asks again, and finds the new one. A claim that is lost at once is one
+// that another claimant has made first, or above ours.
 static ckpt_code ckpt__open_result(ckpt__ctx *ctx, ckpt__run *run,
                                    ckpt_code rc)
 {
@@ -5903,6 +5925,7 @@ static ckpt_code ckpt__open_result(ckpt__ctx *ctx, ckpt__run *run,
         return rc;
     }
     rc = rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc;
+    rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
     ctx->place.error = run->place.error;
     memcpy(ctx->id, view->id, sizeof(ctx->id));
     memset(view, 0, sizeof(*view));
@@ -6271,8 +6294,7 @@ static ckpt_code ckpt__take(ckpt__ctx *ctx, ckpt__run *run, const char *id,
     if (rc != CKPT_OK) {
         ckpt__store_close(p, claimed);
     }
-    // Another claimant has claimed first, or above us.
-    return rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
+    return rc;
 }
 
 // Takes a run over to hand it out to the caller.
@@ -6587,7 +6609,7 @@ CKPT_API ckpt_code ckpt_start(ckpt_ctx *ctx_view, ckpt_run *view,
         break;
     case CKPT_ERR_LIVE: case CKPT_ERR_BUSY: case CKPT_ERR_EXHAUSTED:
     case CKPT_ERR_DAMAGED: case CKPT_ERR_FORMAT: case CKPT_ERR_FOREIGN:
-    case CKPT_ERR_TOO_LARGE:
+    case CKPT_ERR_TOO_LARGE: case CKPT_ERR_CLAIM_LOST:
         rc = CKPT_ERR_EXISTS;
         break;
     default:
@@ -6899,7 +6921,7 @@ static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
     // stands, that is only saved once more. Else the phase would stand twice,
     // and the next one of that name be skipped although it was never done.
     bool again = run->phase_again && n == run->phases_then + 1 &&
-                 now->crc == run->phase_output.crc;
+                 now->crc == run->phase_crc;
     if (again) {
         CKPT__TRY(ckpt__entry_compare(run, CKPT__PHASES, n - 1, name, &again));
     }
@@ -6907,7 +6929,7 @@ static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
     if (n == CKPT_PHASES_MAX) return CKPT_ERR_PHASES;
     ckpt__plan_entry(run, CKPT__PHASES, n, CKPT__WRITE, name);
     run->phase_again = true;
-    run->phase_output = *now;
+    run->phase_crc = now->crc;
     run->phases_then = n;
     run->next.attempt = 0;                      // progress (R6)
     return CKPT_OK;

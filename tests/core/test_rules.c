@@ -42,6 +42,7 @@
     X(claimants_that_gave_up_neither_delay_nor_exhaust_a_run)                  \
     X(no_wait_is_negative)                                                     \
     X(a_jump_of_the_clock_decides_nothing_at_once)                             \
+    X(a_future_beat_of_a_used_number_must_stand_for_ten_leases)                \
     X(each_state_refuses_an_opening_with_its_own_code)                         \
     X(a_kept_run_that_is_not_taken_says_so_to_each_in_its_way)                 \
     X(what_may_be_claimed_depends_on_what_for)                                 \
@@ -729,6 +730,24 @@ static void a_jump_of_the_clock_decides_nothing_at_once(void)
         { OK, CKPT_RUNNING, 1, 1, 0, 0, UNKNOWN, -1, false, S(BUSY) }
     };
     CHECK_INT(CLASSIFY(cases), 60000);          // a lease, for the last
+}
+
+// Another process seems to have the number of who holds the lock.
+static void a_future_beat_of_a_used_number_must_stand_for_ten_leases(void)
+{
+    const ckpt_desc d = defaults();
+    for (int i = 0; i < 2; i++) {
+        ckpt__facts f;
+        int64_t wait_ms;
+        memset(&f, 0, sizeof(f));
+        f.outcome = CKPT_RUNNING;
+        f.verdict = CKPT_LIFE_REUSED;
+        f.epoch = f.highest = 1;
+        f.age_ms = -1;
+        f.unchanged_ms = 10 * d.lease_ms - 1 + i;
+        CHECK_INT(ckpt__classify(&f, &d, &wait_ms),
+                  i == 0 ? CKPT_STATE_BUSY : CKPT_STATE_INTERRUPTED);
+    }
 }
 
 static void each_state_refuses_an_opening_with_its_own_code(void)
