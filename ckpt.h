@@ -1770,6 +1770,8 @@ static uint32_t ckpt__crc_mul(uint32_t a, uint32_t b)
     return product;
 }
 
+#if !CKPT_SMALL
+
 // x^(8 * 2^i): what 2^i bytes behind a text do to its sum.
 static const uint32_t ckpt__crc_power[32] = {
     0x00800000U, 0x00008000U, 0x82f63b78U, 0x6ea2d55cU, 0x18b8ea18U,
@@ -1780,6 +1782,8 @@ static const uint32_t ckpt__crc_power[32] = {
     0xe94ca9bcU, 0x05b74f3fU, 0xa51e1f42U, 0x40000000U, 0x20000000U,
     0x08000000U, 0x00800000U
 };
+
+#endif
 
 #ifdef CKPT__CRC_OP
 
@@ -1847,10 +1851,19 @@ CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
 }
 
 // The CRC of A followed by B, from their CRCs and n, the length of B: the CRC
-// of A is multiplied by x^(8n). For the low bits of n zeros are summed, which
-// is the same and costs less, above all by the instruction.
+// of A is multiplied by x^(8n). For speed, the low bits of n are done by summing
+// zeros, which is the same and costs less, above all by the instruction.
 static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n, bool by_op)
 {
+#if CKPT_SMALL
+    (void)by_op;
+    for (uint32_t power = 0x00800000U; n != 0; n >>= 1) {       // x^8, squared
+        if (n & 1) {
+            a = ckpt__crc_mul(power, a);
+        }
+        power = ckpt__crc_mul(power, power);
+    }
+#else
 #ifdef CKPT__CRC_OP
     enum { CKPT__LOW_BITS = 8 };
 #else
@@ -1860,13 +1873,13 @@ static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n, bool by_op)
     if (a == 0) return b;
     a = ~ckpt__crc(by_op, ~a, zeros, n % sizeof(zeros));
     n /= sizeof(zeros);
-    const uint32_t *power = ckpt__crc_power + CKPT__LOW_BITS;
-    for (; n != 0; power++) {
+    for (const uint32_t *power = ckpt__crc_power + CKPT__LOW_BITS; n != 0;
+         n >>= 1, power++) {
         if (n & 1) {
             a = ckpt__crc_mul(*power, a);
         }
-        n >>= 1;
     }
+#endif
     return a ^ b;
 }
 
