@@ -2291,28 +2291,48 @@ enum {
     CKPT__TIME_SIZE = 24                    // 2026-11-21T03:14:15.926Z
 };
 
+// The calendar counts days from 1 March of the year 0, and its years begin in
+// March, so that a leap day is the last day of its year.
+#define CKPT__DAYS_TO_1970 719468U
+
+// The days before a year.
+CKPT__ONCE static uint32_t ckpt__year_at(uint32_t year)
+{
+    return 365 * year + year / 4 - year / 100 + year / 400;
+}
+
+// The days of a year before one of its months; March is 0.
+static uint32_t ckpt__month_at(uint32_t month)
+{
+    return (153 * month + 2) / 5;
+}
+
+// How many digits each number of a time has, and what stands behind it.
+static const char ckpt__time_digits[] = "4222223";
+
 // Writes a time as RFC 3339 in UTC: CKPT__TIME_SIZE characters and a NUL. A
-// time outside the years 1970 to 9999 becomes the nearest one inside. The
-// calendar is that of Hinnant, "chrono-Compatible Low-Level Date Algorithms":
-// years begin in March.
+// time outside the years 1970 to 9999 becomes the nearest one inside.
 static void ckpt__time_write(char *out, int64_t ms)
 {
-    ms = ms < 0 ? 0 : ms;
-    ms = ms > CKPT__TIME_MAX ? CKPT__TIME_MAX : ms;
+    if ((uint64_t)ms > CKPT__TIME_MAX) {
+        ms = ms < 0 ? 0 : CKPT__TIME_MAX;
+    }
     const uint32_t in_day = (uint32_t)(ms % CKPT__DAY_MS);
-    const uint32_t z = (uint32_t)(ms / CKPT__DAY_MS) + 719468;
-    const uint32_t era = z / 146097, doe = z % 146097;
-    const uint32_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    const uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    const uint32_t mp = (5 * doy + 2) / 153;
-    const uint32_t month = mp < 10 ? mp + 3 : mp - 9;
+    uint32_t day = (uint32_t)(ms / CKPT__DAY_MS) + CKPT__DAYS_TO_1970;
+    uint32_t year = day / 365;                  // or a little less
+    while (ckpt__year_at(year) > day) {
+        year--;
+    }
+    day -= ckpt__year_at(year);
+    const uint32_t month = (5 * day + 2) / 153, late = month >= 10;
     const uint32_t fields[7] = {
-        yoe + era * 400 + (month <= 2), month, doy - (153 * mp + 2) / 5 + 1,
+        year + late, month + 3 - 12 * late, day - ckpt__month_at(month) + 1,
         in_day / 3600000, in_day / 60000 % 60, in_day / 1000 % 60,
         in_day % 1000
     };
     for (size_t i = 0; i < 7; i++) {
-        out += ckpt__number(out, fields[i], (size_t)("4222223"[i] - '0'), '0');
+        out += ckpt__number(out, fields[i],
+                            (size_t)(ckpt__time_digits[i] - '0'), '0');
         *out++ = "--T::.Z"[i];
     }
     *out = '\0';
@@ -2333,17 +2353,17 @@ static uint32_t ckpt__digits(const char *p, size_t n)
 // are unsigned, so that an overflow is no error.
 static int64_t ckpt__time_read(const char *p)
 {
-    const uint32_t year = ckpt__digits(p, 4), month = ckpt__digits(p + 5, 2);
-    const uint32_t day = ckpt__digits(p + 8, 2), hour = ckpt__digits(p + 11, 2);
-    const uint32_t min = ckpt__digits(p + 14, 2), s = ckpt__digits(p + 17, 2);
-    const uint32_t ms = ckpt__digits(p + 20, 3);
-    const uint32_t y = year - (month <= 2), yoe = y % 400;
-    const uint32_t mp = month > 2 ? month - 3 : month + 9;
-    const uint32_t doe = yoe * 365 + yoe / 4 - yoe / 100 +
-                         (153 * mp + 2) / 5 + day - 1;
-    const uint32_t days = y / 400 * 146097 + doe - 719468;
-    const uint32_t in_day = hour * 3600000 + min * 60000 + s * 1000 + ms;
-    return (int64_t)days * CKPT__DAY_MS + in_day;
+    uint32_t fields[7];
+    for (size_t i = 0; i < 7; i++) {
+        const size_t n = (size_t)(ckpt__time_digits[i] - '0');
+        fields[i] = ckpt__digits(p, n);
+        p += n + 1;
+    }
+    const uint32_t early = fields[1] <= 2;
+    const uint32_t day = ckpt__year_at(fields[0] - early) + fields[2] - 1 +
+                         ckpt__month_at(fields[1] + 12 * early - 3);
+    return (int64_t)(day - CKPT__DAYS_TO_1970) * CKPT__DAY_MS +
+           ((fields[3] * 60 + fields[4]) * 60 + fields[5]) * 1000 + fields[6];
 }
 
 //--- Rules --------------------------------------------------------------------
@@ -3656,24 +3676,24 @@ CKPT__ONCE static const char *ckpt__glue(uint32_t section)
 }
 
 // What stands in the head. A sign stands for a field of a fixed width: for the
-// digits of a sum (-), a number (#), the outcome with its quote and comma (?),
-// the time (@), true or false (!).
+// digits of a sum (-), a number of 32 bits (#) or of 64 (=), the outcome with
+// its quote and comma (?), the time (@), true or false (!).
 //
 // A new field has a sign here, a member in ckpt__record, its place in
-// ckpt__head_write() and ckpt__head_fields(), and its width in CKPT__HEAD_SIZE;
-// a number counts in CKPT__HEAD_NUMBERS, too. A plan sets the field;
+// ckpt__head_members, and its width in CKPT__HEAD_SIZE; a number counts in
+// CKPT__HEAD_NUMBERS, too. A plan sets the field;
 // ckpt__mirror(), ckpt__checkpoint() and ckpt__info_record() show it in structs
 // that grow at their ends, and CKPT_RUN_SIZE grows with the record.
 // ckpt__head_read() refuses any other head, so that a format which was released
 // needs a template of its own.
 static const char ckpt__head[] =
     "{\"ckpt\":1,\"crc\":\"-\",\"head\":\"-\",\"front\":\"-\",\"length\":#,"
-    "\"epoch\":#,\"seq\":#,\"turn\":#,\"turn_max\":#,\"attempt\":#,"
+    "\"epoch\":=,\"seq\":=,\"turn\":=,\"turn_max\":=,\"attempt\":#,"
     "\"outcome\":\"?\"saved_at\":\"@\",\"once\":!,\"lost\":!,\"count\":{"
     "\"messages\":#,\"phases\":#,\"uncertain\":#,\"held\":#},\n";
 
 enum {
-    CKPT__CRC_AT = 17, CKPT__SUM_AT = 35, CKPT__FRONT_AT = 54,  // their digits
+    CKPT__CRC_AT = 17, CKPT__SUM_AT = 35,       // the digits of these sums
     CKPT__SUM_WIDTH    = 8,
     CKPT__NUMBER_WIDTH = 16,            // 2^53 has that many digits
     CKPT__OUTCOME_MAX  = 11,            // strlen("interrupted")
@@ -3703,6 +3723,22 @@ typedef struct ckpt__record {
     uint32_t      front;            // sum of the body up to the prompt
     char          birth[CKPT_NONCE_MAX + 1];
 } ckpt__record;
+
+// The members that the fields of the head are, by their offsets. The two sums
+// that cover the head are none, and so are written over.
+static const uint8_t ckpt__head_members[] = {
+    offsetof(ckpt__record, front), offsetof(ckpt__record, front),
+    offsetof(ckpt__record, front), offsetof(ckpt__record, length),
+    offsetof(ckpt__record, epoch), offsetof(ckpt__record, seq),
+    offsetof(ckpt__record, turn), offsetof(ckpt__record, turn_max),
+    offsetof(ckpt__record, attempt), offsetof(ckpt__record, outcome),
+    offsetof(ckpt__record, saved_at_ms), offsetof(ckpt__record, once),
+    offsetof(ckpt__record, lost),
+    offsetof(ckpt__record, section[CKPT__MESSAGES].count),
+    offsetof(ckpt__record, section[CKPT__PHASES].count),
+    offsetof(ckpt__record, uncertain),
+    offsetof(ckpt__record, section[CKPT__HELD].count)
+};
 
 // An entry of the lists that a run keeps: effects and held environments.
 typedef struct ckpt__entry {
@@ -3787,6 +3823,16 @@ static uint32_t ckpt__section_at(const ckpt__record *rec, uint32_t section)
     return at + (uint32_t)strlen(ckpt__glue(section));
 }
 
+// Reads an outcome. Other text gives CKPT_REMOVED: ckpt__head_read() finds it.
+static ckpt_outcome ckpt__outcome_read(const char *p)
+{
+    for (int i = CKPT_RUNNING; i < CKPT_REMOVED; i++) {
+        const char *text = ckpt__outcome_text((ckpt_outcome)i);
+        if (strncmp(p, text, strlen(text)) == 0) return (ckpt_outcome)i;
+    }
+    return CKPT_REMOVED;
+}
+
 // Writes an outcome, its quote and comma, and blanks up to the next member.
 static void ckpt__outcome_write(char *out, ckpt_outcome outcome)
 {
@@ -3819,50 +3865,61 @@ CKPT__ONCE static uint32_t ckpt__record_sum(bool by_op, uint32_t body,
                      CKPT__HEAD_SIZE - CKPT__CRC_AT - 8);
 }
 
-// Writes the head of a record whose body sums up to crc. by_op: as in
-// ckpt__crc().
-CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
-                                         uint32_t crc, bool by_op)
+CKPT__ONCE static uint64_t ckpt__number_read(const char *p)
 {
-    const uint64_t numbers[CKPT__HEAD_NUMBERS] = {
-        rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
-        rec->attempt, rec->section[CKPT__MESSAGES].count,
-        rec->section[CKPT__PHASES].count, rec->uncertain,
-        rec->section[CKPT__HELD].count
-    };
-    const uint64_t *number = numbers;
-    bool flag = rec->once;
-    char *p = head;
-    for (const char *field = ckpt__head; ; field++) {
-        const size_t n = strcspn(field, "-#?@!");
-        memcpy(p, field, n);
-        p += n;
-        field += n;
-        if (*field == '\0') break;
+    return (uint64_t)ckpt__digits(p, 8) * 100000000 + ckpt__digits(p + 8, 8);
+}
+
+// Writes the fields of a record into a head, and what stands around them. With
+// take, each is read there before, unchecked, and put into the record.
+CKPT__ONCE static void ckpt__head_fields(char *p, ckpt__record *rec, bool take)
+{
+    const uint8_t *at = ckpt__head_members;
+    for (const char *field = ckpt__head; *field != '\0'; field++) {
+        void *member = (char *)rec + *at++;
         switch (*field) {
         case '-':
+            if (take) *(uint32_t *)member = ckpt__hex(p, CKPT__SUM_WIDTH);
+            ckpt__hex8(p, *(uint32_t *)member);
             p += CKPT__SUM_WIDTH;
             break;
         case '#':
-            p += ckpt__number(p, *number++, CKPT__NUMBER_WIDTH, ' ');
+            if (take) *(uint32_t *)member = (uint32_t)ckpt__number_read(p);
+            p += ckpt__number(p, *(uint32_t *)member, CKPT__NUMBER_WIDTH, ' ');
+            break;
+        case '=':
+            if (take) *(uint64_t *)member = ckpt__number_read(p);
+            p += ckpt__number(p, *(uint64_t *)member, CKPT__NUMBER_WIDTH, ' ');
             break;
         case '?':
-            ckpt__outcome_write(p, rec->outcome);
+            if (take) *(ckpt_outcome *)member = ckpt__outcome_read(p);
+            ckpt__outcome_write(p, *(ckpt_outcome *)member);
             p += CKPT__OUTCOME_MAX + 2;
             break;
         case '@':
-            ckpt__time_write(p, rec->saved_at_ms);  // its NUL is overwritten
-            p += CKPT__TIME_SIZE;
+            if (take) *(int64_t *)member = ckpt__time_read(p);
+            ckpt__time_write(p, *(int64_t *)member);
+            p += CKPT__TIME_SIZE;               // its NUL is overwritten
+            break;
+        case '!':
+            if (take) *(bool *)member = *p == 't';
+            memcpy(p, *(bool *)member ? "true " : "false", CKPT__FLAG_WIDTH);
+            p += CKPT__FLAG_WIDTH;
             break;
         default:
-            memcpy(p, flag ? "true " : "false", CKPT__FLAG_WIDTH);
-            p += CKPT__FLAG_WIDTH;
-            flag = rec->lost;
+            *p++ = *field;
+            at--;                               // no field
             break;
         }
     }
-    CKPT_ASSERT(p == head + CKPT__HEAD_SIZE);
-    ckpt__hex8(head + CKPT__FRONT_AT, rec->front);
+}
+
+// Writes the head of a record whose body sums up to crc. take: as above; by_op:
+// as in ckpt__crc().
+CKPT__APART static void ckpt__head_write(char *head, ckpt__record *rec,
+                                         bool take, uint32_t crc, bool by_op)
+{
+    ckpt__head_fields(head, rec, take);
     ckpt__hex8(head + CKPT__SUM_AT, ckpt__head_sum(by_op, head));
     ckpt__hex8(head + CKPT__CRC_AT, ckpt__record_sum(by_op, crc, head));
 }
@@ -3888,16 +3945,6 @@ typedef struct ckpt__into {
     ckpt_run_info *info;                    // or NULL: gets the short texts
 } ckpt__into;
 
-// Reads an outcome. Other text gives CKPT_REMOVED: ckpt__head_read() finds it.
-static ckpt_outcome ckpt__outcome_read(const char *p)
-{
-    for (int i = CKPT_RUNNING; i < CKPT_REMOVED; i++) {
-        const char *text = ckpt__outcome_text((ckpt_outcome)i);
-        if (strncmp(p, text, strlen(text)) == 0) return (ckpt_outcome)i;
-    }
-    return CKPT_REMOVED;
-}
-
 // Whether a head says a higher format version than ours.
 static bool ckpt__head_is_newer(const char *head)
 {
@@ -3910,55 +3957,6 @@ static bool ckpt__head_is_newer(const char *head)
            version > CKPT_FORMAT_VERSION && head[i] == ',';
 }
 
-// Reads the fields of a head into a record, unchecked.
-static void ckpt__head_fields(const char *p, ckpt__record *rec)
-{
-    uint64_t numbers[CKPT__HEAD_NUMBERS], *number = numbers;
-    const char *sum = p;
-    bool *flag = &rec->once;
-    for (const char *field = ckpt__head; *field != '\0'; field++) {
-        switch (*field) {
-        case '-':
-            sum = p;
-            p += CKPT__SUM_WIDTH;
-            break;
-        case '#':
-            *number++ = (uint64_t)ckpt__digits(p, 8) * 100000000 +
-                        ckpt__digits(p + 8, 8);
-            p += CKPT__NUMBER_WIDTH;
-            break;
-        case '?':
-            rec->outcome = ckpt__outcome_read(p);
-            p += CKPT__OUTCOME_MAX + 2;
-            break;
-        case '@':
-            rec->saved_at_ms = ckpt__time_read(p);
-            p += CKPT__TIME_SIZE;
-            break;
-        case '!':
-            *flag = *p == 't';
-            p += CKPT__FLAG_WIDTH;
-            flag = &rec->lost;
-            break;
-        default:
-            p++;
-            break;
-        }
-    }
-    rec->front = ckpt__hex(sum, CKPT__SUM_WIDTH);   // the last of the three
-    number = numbers;
-    rec->length = (uint32_t)*number++;
-    rec->epoch = *number++;
-    rec->seq = *number++;
-    rec->turn = *number++;
-    rec->turn_max = *number++;
-    rec->attempt = (uint32_t)*number++;
-    rec->section[CKPT__MESSAGES].count = (uint32_t)*number++;
-    rec->section[CKPT__PHASES].count = (uint32_t)*number++;
-    rec->uncertain = (uint32_t)*number++;
-    rec->section[CKPT__HELD].count = (uint32_t)*number++;
-}
-
 // Reads a head of CKPT__HEAD_SIZE bytes, and writes it once more, into again,
 // from what was read: if any byte differs, the head is damaged (R13). The sum
 // of the record is not known yet, so its digits are copied. CKPT_ERR_FORMAT: a
@@ -3966,8 +3964,8 @@ static void ckpt__head_fields(const char *p, ckpt__record *rec)
 CKPT__APART static ckpt_code ckpt__head_read(const char *head, char *again,
                                              ckpt__record *rec, bool by_op)
 {
-    ckpt__head_fields(head, rec);
-    ckpt__head_write(again, rec, 0, by_op);
+    memcpy(again, head, CKPT__HEAD_SIZE);
+    ckpt__head_write(again, rec, true, 0, by_op);
     memcpy(again + CKPT__CRC_AT, head + CKPT__CRC_AT, CKPT__SUM_WIDTH);
     if (memcmp(again, head, CKPT__HEAD_SIZE) == 0 &&
         rec->length >= CKPT__HEAD_SIZE && rec->turn <= rec->turn_max &&
@@ -4811,7 +4809,7 @@ static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
 {
     ckpt__writer *w = ckpt__writer_begin(place, false);
     CKPT_ASSERT(plan->now->seq > plan->old->seq);
-    ckpt__head_write(place->head, plan->now, crc, place->by_op);
+    ckpt__head_write(place->head, plan->now, false, crc, place->by_op);
     ckpt__emit_bytes(w, place->head, CKPT__HEAD_SIZE);
     ckpt__emit_body(w, plan);
     ckpt__emit_text(w, "\n");
