@@ -2965,6 +2965,16 @@ static void ckpt__string_byte(ckpt__string *s, uint8_t c)
     }
 }
 
+// Takes the next byte of a string, if right, and says whether it did.
+static bool ckpt__take_part(ckpt__reader *r, ckpt__string *s, bool right,
+                            ckpt_code rc)
+{
+    ckpt__need(r, right, rc);
+    if (r->rc != CKPT_OK) return false;
+    ckpt__string_byte(s, *r->at++);
+    return true;
+}
+
 static bool ckpt__is_hex(int c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
@@ -2974,13 +2984,11 @@ static bool ckpt__is_hex(int c)
 CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
 {
     const int c = ckpt__peek(r);
-    ckpt__need(r, c > 0 && strchr("\"\\/bfnrtu", c) != NULL, CKPT_ERR_JSON);
-    if (r->rc != CKPT_OK) return;
-    ckpt__string_byte(s, *r->at++);
-    for (int i = 0; c == 'u' && i < 4; i++) {
-        ckpt__need(r, ckpt__is_hex(ckpt__peek(r)), CKPT_ERR_JSON);
-        if (r->rc != CKPT_OK) return;
-        ckpt__string_byte(s, *r->at++);
+    bool right = c > 0 && strchr("\"\\/bfnrtu", c) != NULL;
+    right = ckpt__take_part(r, s, right, CKPT_ERR_JSON) && c == 'u';
+    for (int i = 0; right && i < 4; i++) {
+        right = ckpt__take_part(r, s, ckpt__is_hex(ckpt__peek(r)),
+                                CKPT_ERR_JSON);
     }
 }
 
@@ -3049,10 +3057,8 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
         } else {
             ckpt__need(r, c < 0x80 || ckpt__utf8_lead((unsigned)c, &more, &low,
                                                       &high), CKPT_ERR_UTF8);
-            ckpt__need(r, c >= 0x20, CKPT_ERR_JSON);
         }
-        if (r->rc != CKPT_OK) return;
-        ckpt__string_byte(s, *r->at++);
+        if (!ckpt__take_part(r, s, c >= 0x20, CKPT_ERR_JSON)) return;
         if (c == '\\') {
             ckpt__take_escape(r, s);
         }
