@@ -1835,7 +1835,8 @@ static bool ckpt__crc_has_op(void)
 }
 
 // Continues a sum; by the instruction, if by_op.
-static uint32_t ckpt__crc(bool by_op, uint32_t crc, const void *bytes, size_t n)
+CKPT__ONCE static uint32_t ckpt__crc(bool by_op, uint32_t crc,
+                                     const void *bytes, size_t n)
 {
     const uint8_t *p = (const uint8_t *)bytes;
 #ifdef CKPT__CRC_OP
@@ -4193,8 +4194,8 @@ static const uint32_t ckpt__list_max[] = {
 // Entries keep their order, and a save only drops some and adds one, so in a
 // later generation the effect stood at i before, or behind. After a fall to an
 // older generation that is told as a loss, ckpt__rejudge() trusts no mark.
-static void ckpt__table_put(ckpt__tables *tables, uint32_t list, uint32_t i,
-                            const ckpt__entry *entry)
+CKPT__ONCE static void ckpt__table_put(ckpt__tables *tables, uint32_t list,
+                                       uint32_t i, const ckpt__entry *entry)
 {
     ckpt__entry *e = ckpt__entries(tables, list);
     uint8_t told = CKPT__TOLD_NOTHING;
@@ -4949,7 +4950,7 @@ static void ckpt__tell(const ckpt__run *run, ckpt_event_kind kind,
 }
 
 // Ends a call on a run.
-static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
+CKPT__ONCE static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
 {
     if (rc == CKPT_ERR_STALE) {
         // Another file stands in place of ours: another owner's, or a copy.
@@ -4965,7 +4966,7 @@ static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
 // Begins a public call on a run. A signal handler or a callback that calls in
 // the middle of a save would replace its plan, and the save would go on to
 // publish a mixture under a good sum.
-static ckpt_code ckpt__enter(ckpt__run *run)
+CKPT__ONCE static ckpt_code ckpt__enter(ckpt__run *run)
 {
     if (run->busy) return CKPT_ERR_REENTERED;
     run->busy = true;
