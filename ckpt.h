@@ -3815,9 +3815,8 @@ static const uint8_t ckpt__meta_at[CKPT__META_COUNT] = {
 
 static const char *ckpt__meta_text(const ckpt_meta *meta, uint32_t key)
 {
-    const char *text;
-    memcpy(&text, (const char *)meta + ckpt__meta_at[key], sizeof(text));
-    return text;
+    const void *member = (const char *)meta + ckpt__meta_at[key];
+    return *(const char *const *)member;
 }
 
 // Where a section of a record begins.
@@ -4200,8 +4199,9 @@ CKPT__ONCE static void ckpt__table_put(ckpt__tables *tables, uint32_t list,
     ckpt__entry *e = ckpt__entries(tables, list);
     uint8_t told = CKPT__TOLD_NOTHING;
     for (uint32_t k = i; list == CKPT__EFFECTS && k < tables->known; k++) {
-        if (e[k].key == entry->key && e[k].turn == entry->turn &&
-            e[k].epoch == entry->epoch && e[k].told > told) {
+        const bool same = memcmp(&e[k], entry,
+                                 offsetof(ckpt__entry, size)) == 0;
+        if (same && e[k].told > told) {
             told = e[k].told;
         }
     }
