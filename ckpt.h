@@ -3717,17 +3717,17 @@ typedef char ckpt__head_fits_a_sector[CKPT__HEAD_SIZE <= 512 ? 1 : -1];
 
 // What the head and the sections of one generation say.
 typedef struct ckpt__record {
-    uint64_t      epoch, seq, turn, turn_max;
-    uint32_t      length, attempt;
     ckpt_outcome  outcome;
     bool          once;             // kept as done when it completes
     bool          lost;             // kept without a whole generation
     bool          has_fingerprint;
-    int64_t       saved_at_ms;
-    uint64_t      fingerprint;      // hash of the stored text
-    ckpt__section section[CKPT__SECTIONS];
+    uint32_t      length, attempt;
     uint32_t      uncertain;        // effects begun and not ended
     uint32_t      front;            // sum of the body up to the prompt
+    ckpt__section section[CKPT__SECTIONS];
+    uint64_t      epoch, seq, turn, turn_max;
+    int64_t       saved_at_ms;
+    uint64_t      fingerprint;      // hash of the stored text
     char          birth[CKPT_NONCE_MAX + 1];
 } ckpt__record;
 
@@ -3934,13 +3934,14 @@ CKPT__APART static void ckpt__head_write(char *head, ckpt__record *rec,
 
 // What a reader of a record found besides the record itself.
 typedef struct ckpt__found {
-    ckpt__span   meta[CKPT__META_COUNT], reason, birth;
-    uint32_t     at[CKPT__SECTIONS];        // where each begins
-    uint64_t     agent, task;               // hashes of agent_id and task_id
-    bool         ours;                      // its id is that of the run read
     ckpt__string string;                    // the last string
     ckpt__entry  entry;                     // the last entry,
     ckpt__span   value;                     // and its value
+    uint64_t     agent, task;               // hashes of agent_id and task_id
+    ckpt__span   reason, birth;
+    bool         ours;                      // its id is that of the run read
+    uint32_t     at[CKPT__SECTIONS];        // where each begins
+    ckpt__span   meta[CKPT__META_COUNT];
 } ckpt__found;
 
 // Where a reader of a record puts what it reads.
