@@ -4546,13 +4546,19 @@ static void ckpt__emit_number(ckpt__writer *w, const char *label,
 }
 
 // Emits a label, and a quoted text.
-static void ckpt__emit_string(ckpt__writer *w, const char *label,
-                              ckpt_bytes text)
+static void ckpt__emit_quoted(ckpt__writer *w, const char *label,
+                              ckpt_bytes text, ckpt__escape_mode mode)
 {
     ckpt__emit_text(w, label);
     ckpt__emit_text(w, "\"");
-    ckpt__emit_escaped(w, text, CKPT__AS_TEXT);
+    ckpt__emit_escaped(w, text, mode);
     ckpt__emit_text(w, "\"");
+}
+
+static void ckpt__emit_string(ckpt__writer *w, const char *label,
+                              const char *text)
+{
+    ckpt__emit_quoted(w, label, ckpt_text(text), CKPT__AS_TEXT);
 }
 
 // Ends a section of what is emitted.
@@ -4573,7 +4579,7 @@ static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *meta)
         if (i == CKPT__META_prompt) {
             ckpt__emit_text(w, "\":");          // its text is a section
         } else {
-            ckpt__emit_string(w, "\":", ckpt_text(text));
+            ckpt__emit_string(w, "\":", text);
         }
         comma = ",\"";
     }
@@ -4587,13 +4593,6 @@ static void ckpt__emit_value(ckpt__writer *w, const char *label,
     ckpt__emit(w, plan->value.ptr, &plan->value_now);
 }
 
-// Emits a label, and the name of the entry that changes.
-static void ckpt__emit_name(ckpt__writer *w, const char *label,
-                            const ckpt__plan *plan)
-{
-    ckpt__emit_string(w, label, ckpt_text(plan->name));
-}
-
 // Emits an effect that ends (old), or one that begins, which has no value.
 static void ckpt__emit_effect(ckpt__writer *w, const ckpt__plan *plan,
                               const ckpt__entry *old)
@@ -4601,7 +4600,7 @@ static void ckpt__emit_effect(ckpt__writer *w, const ckpt__plan *plan,
     const ckpt__record *now = plan->now;
     ckpt__emit_number(w, "{\"turn\":", old != NULL ? old->turn : now->turn);
     ckpt__emit_number(w, ",\"epoch\":", old != NULL ? old->epoch : now->epoch);
-    ckpt__emit_name(w, ",\"id\":", plan);
+    ckpt__emit_string(w, ",\"id\":", plan->name);
     ckpt__emit_value(w, old != NULL ? ",\"state\":\"ended\",\"result\":"
                                     : ",\"state\":\"begun\"", plan);
 }
@@ -4609,7 +4608,7 @@ static void ckpt__emit_effect(ckpt__writer *w, const ckpt__plan *plan,
 static void ckpt__emit_held(ckpt__writer *w, const ckpt__plan *plan)
 {
     const uint64_t steps = (uint64_t)plan->steps;
-    ckpt__emit_name(w, "{\"id\":", plan);
+    ckpt__emit_string(w, "{\"id\":", plan->name);
     if (plan->steps < 0) {
         ckpt__emit_number(w, ",\"steps\":-", 0 - steps);
     } else {
@@ -4627,7 +4626,7 @@ static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
     ckpt__section before, entry;
     ckpt__emit_section_end(w, &before);
     if (plan->list == CKPT__PHASES) {
-        ckpt__emit_name(w, "{\"name\":", plan);
+        ckpt__emit_string(w, "{\"name\":", plan->name);
         ckpt__emit_value(w, ",\"output\":", plan);
     } else if (plan->list == CKPT__EFFECTS) {
         ckpt__emit_effect(w, plan, old);
@@ -4696,7 +4695,7 @@ static uint32_t ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
 {
     ckpt__emit_base(w, &plan->old->section[CKPT__REASON], false);
     if (plan->reason.ptr != NULL) {
-        ckpt__emit_string(w, "", plan->reason);
+        ckpt__emit_quoted(w, "", plan->reason, CKPT__AS_TEXT);
         return 1;
     }
     ckpt__emit_text(w, "null");
@@ -4711,13 +4710,12 @@ static void ckpt__emit_begin(ckpt__writer *w, const ckpt__plan *plan,
     ckpt__emit_base(w, &plan->old->section[i], true);
     if (meta == NULL) return;
     if (i == CKPT__RUN) {
-        ckpt__emit_text(w, "\"");
-        ckpt__emit_escaped(w, ckpt_text(plan->id), CKPT__AS_ID);
-        ckpt__emit_string(w, "\",\"birth\":", ckpt_text(plan->now->birth));
+        ckpt__emit_quoted(w, "", ckpt_text(plan->id), CKPT__AS_ID);
+        ckpt__emit_string(w, ",\"birth\":", plan->now->birth);
     } else if (i == CKPT__META) {
         ckpt__emit_meta(w, meta);
     } else if (meta->prompt != NULL) {
-        ckpt__emit_string(w, "", ckpt_text(meta->prompt));
+        ckpt__emit_string(w, "", meta->prompt);
     }
 }
 
