@@ -4881,9 +4881,11 @@ typedef struct ckpt__run {
     const ckpt__ctx *ctx;
     ckpt__stage      stage;
     ckpt__handed     handed;
-    uint32_t         doubts;
     volatile bool    busy;          // a call on the run is not over
     bool             older_remain;  // claims or generations of lower epochs
+    bool             phase_again;   // an end of a phase was not acknowledged
+    bool             end_again;     // nor was an end of an effect
+    uint32_t         doubts;
     uint32_t         phases_adopted;
     uint32_t         published;     // generations of this claim
     uint64_t         epoch;         // of this claim
@@ -4893,11 +4895,9 @@ typedef struct ckpt__run {
     uint64_t         turn_adopted;  // its turn_max
     uint64_t         turn_missing;  // effects below this turn may be missing,
     uint64_t         turns_missing; // and those of so many more turns
-    bool             phase_again;   // an end of a phase was not acknowledged:
-    uint32_t         phases_then;   // how many phases had ended before it,
+    uint32_t         phases_then;   // how many had ended before that phase,
     ckpt__section    phase_output;  // and its output
-    bool             end_again;     // likewise, the end of an effect:
-    uint64_t         end_turn;      // its turn,
+    uint64_t         end_turn;      // the turn of that effect,
     char             end_id[CKPT_NAME_MAX + 1];     // and its id
     int64_t          saved_ms;      // on the monotonic clock; -1: never in
     int64_t          beat_ms;       // this claim
