@@ -2170,7 +2170,7 @@ static char ckpt__escape_letter(uint8_t c)
 static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
                            size_t n, ckpt__escape_mode mode)
 {
-    static const char hex[] = "0123456789abcdef";
+    const char *hex = "0123456789abcdef";
     const uint8_t *p = (const uint8_t *)bytes;
     const size_t taken = ckpt__utf8_size(p, n);
     const char letter = ckpt__escape_letter(*p);
@@ -2458,7 +2458,7 @@ CKPT__ONCE static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
 static int64_t ckpt__patience(uint32_t n, int64_t age_ms)
 {
     if (n <= 3 || age_ms < 0) return 0;
-    const int64_t wait = n >= 15 ? 3600000 : INT64_C(1000) << (n - 3);
+    const int64_t wait = n >= 15 ? 3600000 : 1000 << (n - 3);
     return age_ms >= wait ? 0 : wait - age_ms;
 }
 
@@ -2966,6 +2966,9 @@ static void ckpt__string_byte(ckpt__string *s, uint8_t c)
     }
 }
 
+// What may stand behind a backslash.
+static const char ckpt__escapes[] = "\"\\/bfnrtu";
+
 // Takes the next byte of a string, if right, and says whether it did.
 static bool ckpt__take_part(ckpt__reader *r, ckpt__string *s, bool right,
                             ckpt_code rc)
@@ -2985,7 +2988,7 @@ static bool ckpt__is_hex(int c)
 CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
 {
     const int c = ckpt__peek(r);
-    bool right = c > 0 && strchr("\"\\/bfnrtu", c) != NULL;
+    bool right = c > 0 && strchr(ckpt__escapes, c) != NULL;
     right = ckpt__take_part(r, s, right, CKPT_ERR_JSON) && c == 'u';
     for (int i = 0; right && i < 4; i++) {
         right = ckpt__take_part(r, s, ckpt__is_hex(ckpt__peek(r)),
@@ -3225,8 +3228,9 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
 
 // Decodes the \u escape at p, or the pair of a character beyond 16 bits. The
 // text is valid, but may be cut off at end. Returns the length of the escape, 0
-// if it is cut off. A lone surrogate sets *c to UINT32_MAX.
-static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
+// if it is cut off. A lone surrogate becomes U+FFFD and sets *lone.
+static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c,
+                               bool *lone)
 {
     if (end - p < 6) return 0;
     *c = ckpt__hex(p + 2, 4);
@@ -3238,7 +3242,8 @@ static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
             return 12;
         }
     }
-    *c = UINT32_MAX;
+    *c = 0xfffd;
+    *lone = true;
     return 6;
 }
 
@@ -3247,7 +3252,7 @@ static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
 // A lone surrogate becomes U+FFFD and sets *lone.
 static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
 {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    static const char to[] = "\"\\/\b\f\n\r\t";
     const char *end = p + n;
     size_t len = 0;
     while (p < end) {
@@ -3258,13 +3263,12 @@ static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
             break;                              // cut off
         } else if (*p == '\\' && p[1] == 'u') {
             uint32_t c = 0;
-            taken = ckpt__unescape_u(p, end, &c);
+            taken = ckpt__unescape_u(p, end, &c, lone);
             if (taken == 0) break;              // cut off
-            *lone |= c == UINT32_MAX;
-            size = ckpt__utf8_write(utf8, c == UINT32_MAX ? 0xfffd : c);
+            size = ckpt__utf8_write(utf8, c);
         } else if (*p == '\\') {
-            const char *known = strchr(from, p[1]);
-            utf8[0] = known != NULL ? to[known - from] : p[1];
+            const char *known = strchr(ckpt__escapes, p[1]);
+            utf8[0] = known != NULL ? to[known - ckpt__escapes] : p[1];
             taken = 2;
         }
         if (out != NULL) {
@@ -3487,7 +3491,7 @@ static bool ckpt__same_text(const char *raw, size_t n, const char *text)
         uint32_t c;
         size_t taken = *raw == '\\' ? 2 : 1;
         if (taken == 2 && raw[1] == 'u') {
-            taken = ckpt__unescape_u(raw, end, &c);
+            taken = ckpt__unescape_u(raw, end, &c, &lone);
         }
         // Bytes of a store can change after they were found to be valid.
         if (taken == 0) return false;
@@ -4045,16 +4049,12 @@ CKPT__APART static void ckpt__take_run(ckpt__reader *r, const char *id,
     ckpt__need(r, ckpt__is_nonce(birth, s.at.size), CKPT_ERR_DAMAGED);
 }
 
-// The number of the metadata key that s names, from number next on.
-// CKPT__META_COUNT: the key is unknown, or out of order.
-static uint32_t ckpt__meta_find(const ckpt__string *s, uint32_t next)
+// The number of a metadata key, from number next on. CKPT__META_COUNT: the key
+// is unknown, or out of order.
+static uint32_t ckpt__meta_find(const char *key, uint32_t next)
 {
-    for (; next < CKPT__META_COUNT; next++) {
-        const char *key = ckpt__meta_key(next);
-        if (strlen(key) == s->at.size &&
-            memcmp(key, s->buf, s->at.size) == 0) {
-            break;
-        }
+    while (next < CKPT__META_COUNT && strcmp(ckpt__meta_key(next), key) != 0) {
+        next++;
     }
     return next;
 }
@@ -4065,17 +4065,18 @@ CKPT__APART static void ckpt__take_meta(ckpt__reader *r,
 {
     ckpt__found *f = into->found;
     ckpt__string name, *s = &f->string;
-    char text[16];                              // longer than any key
+    char text[16];                              // cut off, it is no key
     for (uint32_t key = 0; r->rc == CKPT_OK && ckpt__peek(r) != '}'; key++) {
         if (key > 0) {
             ckpt__take_byte(r, ',');
         }
         memset(&name, 0, sizeof(name));
         name.buf = text;
-        name.cap = sizeof(text);
+        name.cap = sizeof(text) - 1;
         ckpt__take_string(r, &name);
+        text[name.len] = '\0';
         ckpt__take_byte(r, ':');
-        key = ckpt__meta_find(&name, key);
+        key = ckpt__meta_find(text, key);
         ckpt__need(r, key < CKPT__META_COUNT, CKPT_ERR_DAMAGED);
         if (r->rc != CKPT_OK) return;
         f->meta[key].from = ckpt__pos(r);
