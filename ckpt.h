@@ -3392,14 +3392,20 @@ CKPT_API void ckpt_json_string(ckpt_json *w, ckpt_bytes text)
     ckpt__json_quoted(w, text);
 }
 
+// Adds a text, and a number behind it.
+static void ckpt__json_number(ckpt_json *w, const char *text, uint64_t value)
+{
+    char number[20];
+    ckpt__json_text(w, text);
+    ckpt__json_put(w, number, ckpt__number(number, value, 1, '0'));
+}
+
 CKPT_API void ckpt_json_int(ckpt_json *w, int64_t value)
 {
-    char text[32];
+    const char *minus = value < 0 ? "-" : "";
     const uint64_t u = (uint64_t)value;
     ckpt__json_value(w);
-    text[0] = '-';
-    const size_t n = ckpt__number(text + 1, value < 0 ? 0 - u : u, 1, '0');
-    ckpt__json_put(w, text + (value >= 0), n + (value < 0));
+    ckpt__json_number(w, minus, value < 0 ? 0 - u : u);
 }
 
 CKPT_API void ckpt_json_bool(ckpt_json *w, bool value)
@@ -7077,13 +7083,6 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
 // The note consists of text that needs no escapes, the reason as it is escaped
 // in the record, and ids that are escaped here.
 
-static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
-{
-    char number[20];
-    ckpt__json_text(w, text);
-    ckpt__json_put(w, number, ckpt__number(number, value, 1, '0'));
-}
-
 // Adds the reason as it stands in the record, without its quotes.
 CKPT__APART static ckpt_code ckpt__note_reason(ckpt__run *run, ckpt_json *w)
 {
@@ -7109,7 +7108,7 @@ CKPT__APART static ckpt_code ckpt__note_effects(ckpt__run *run, ckpt_json *w,
         if (e->ended || e->epoch >= run->epoch) continue;
         note->uncertain++;
         CKPT__TRY(ckpt__entry_name(run, CKPT__EFFECTS, i, id));
-        ckpt__note_number(w, " Of turn ", e->turn);
+        ckpt__json_number(w, " Of turn ", e->turn);
         ckpt__json_text(w, ", the call ");
         ckpt__json_piece(w, ckpt_text(id));
         ckpt__json_text(w, " was begun and may have run; check before you "
@@ -7128,10 +7127,10 @@ static ckpt_code ckpt__note(ckpt__run *run, ckpt_note_info *note,
     note->turn = rec->turn;
     note->attempt = rec->attempt;
     note->phases = rec->section[CKPT__PHASES].count;
-    ckpt__note_number(w, "{\"role\":\"system\",\"content\":\"This run was "
+    ckpt__json_number(w, "{\"role\":\"system\",\"content\":\"This run was "
                       "interrupted and is resumed from turn ", note->turn);
-    ckpt__note_number(w, " (attempt ", note->attempt);
-    ckpt__note_number(w, "). Phases complete: ", note->phases);
+    ckpt__json_number(w, " (attempt ", note->attempt);
+    ckpt__json_number(w, "). Phases complete: ", note->phases);
     ckpt__json_text(w, ".");
     if (rec->section[CKPT__REASON].count > 0) {
         CKPT__TRY(ckpt__note_reason(run, w));
