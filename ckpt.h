@@ -3946,7 +3946,8 @@ CKPT__APART static void ckpt__head_write(char *head, ckpt__record *rec,
 typedef struct ckpt__found {
     ckpt__string string;                    // the last string
     ckpt__entry  entry;                     // the last entry,
-    ckpt__span   value;                     // and its value
+    ckpt__span   value;                     // and its value. Behind it stands
+                                            // what is kept for longer
     uint64_t     agent, task;               // hashes of agent_id and task_id
     ckpt__span   reason, birth;
     bool         ours;                      // its id is that of the run read
@@ -4178,9 +4179,7 @@ static void ckpt__take_held(ckpt__reader *r, ckpt__found *f)
 // Takes one entry: f->string is its name.
 static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__found *f)
 {
-    memset(&f->string, 0, sizeof(f->string));
-    memset(&f->entry, 0, sizeof(f->entry));
-    memset(&f->value, 0, sizeof(f->value));
+    memset(f, 0, offsetof(ckpt__found, agent));     // of the last entry
     switch (list) {
     case CKPT__PHASES:  ckpt__take_phase(r, f); break;
     case CKPT__EFFECTS: ckpt__take_effect(r, f); break;
@@ -4365,11 +4364,10 @@ static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
     rec->uncertain = 0;
     ckpt__take_body(r, id, into);
     ckpt__hex8(crc, ckpt__record_sum(p->by_op, r->all.crc, p->head));
-    ckpt__need(r, memcmp(crc, p->head + CKPT__CRC_AT, 8) == 0,
-               CKPT_ERR_DAMAGED);
-    ckpt__need(r, ckpt__pos(r) == rec->length, CKPT_ERR_DAMAGED);
     ckpt__counts(rec, found);
-    ckpt__need(r, memcmp(told, found, sizeof(told)) == 0, CKPT_ERR_DAMAGED);
+    ckpt__need(r, ckpt__pos(r) == rec->length &&
+                  memcmp(crc, p->head + CKPT__CRC_AT, 8) == 0 &&
+                  memcmp(told, found, sizeof(told)) == 0, CKPT_ERR_DAMAGED);
     // Room to grow in place. A run may have been larger, under a larger
     // size_max, and no store makes more room than a record can be long.
     while (ckpt__pos(r) < 2 * CKPT_SIZE_MAX && ckpt__is_space(ckpt__peek(r))) {
