@@ -2165,12 +2165,19 @@ static char ckpt__escape_letter(uint8_t c)
     return c >= '\b' && c <= '\r' ? "btn\0fr"[c - '\b'] : '\0';
 }
 
+// Writes the last n hexadecimal digits of a value.
+static void ckpt__hex_write(char *out, size_t n, uint32_t value)
+{
+    for (; n > 0; value >>= 4) {
+        out[--n] = "0123456789abcdef"[value & 15];
+    }
+}
+
 // Escapes the first character of bytes for a JSON string into out; *size is its
 // length there. Returns the length of the character in bytes.
 static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
                            size_t n, ckpt__escape_mode mode)
 {
-    const char *hex = "0123456789abcdef";
     const uint8_t *p = (const uint8_t *)bytes;
     const size_t taken = ckpt__utf8_size(p, n);
     const char letter = ckpt__escape_letter(*p);
@@ -2179,14 +2186,12 @@ static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
         out[1] = letter;
         *size = 2;
     } else if (*p < 0x20) {
-        memcpy(out, "\\u00", 4);
-        out[4] = hex[*p >> 4];
-        out[5] = hex[*p & 15];
+        memcpy(out, "\\u", 2);
+        ckpt__hex_write(out + 2, 4, *p);
         *size = 6;
     } else if (mode == CKPT__AS_ID && (taken == 0 || *p == '%')) {
         out[0] = '%';
-        out[1] = hex[*p >> 4];
-        out[2] = hex[*p & 15];
+        ckpt__hex_write(out + 1, 2, *p);
         *size = 3;
     } else if (taken == 0) {
         memcpy(out, "\xef\xbf\xbd", 3);     // U+FFFD
@@ -2196,13 +2201,6 @@ static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
         *size = taken;
     }
     return taken != 0 ? taken : 1;
-}
-
-static void ckpt__hex8(char out[8], uint32_t value)
-{
-    for (int i = 7; i >= 0; i--, value >>= 4) {
-        out[i] = "0123456789abcdef"[value & 15];
-    }
 }
 
 // The value of n hexadecimal digits.
@@ -3896,7 +3894,7 @@ CKPT__ONCE static void ckpt__head_fields(char *p, ckpt__record *rec, bool take)
         switch (*field) {
         case '-':
             if (take) *(uint32_t *)member = ckpt__hex(p, CKPT__SUM_WIDTH);
-            ckpt__hex8(p, *(uint32_t *)member);
+            ckpt__hex_write(p, CKPT__SUM_WIDTH, *(uint32_t *)member);
             p += CKPT__SUM_WIDTH;
             break;
         case '#':
@@ -3936,8 +3934,10 @@ CKPT__APART static void ckpt__head_write(char *head, ckpt__record *rec,
                                          bool take, uint32_t crc, bool by_op)
 {
     ckpt__head_fields(head, rec, take);
-    ckpt__hex8(head + CKPT__SUM_AT, ckpt__head_sum(by_op, head));
-    ckpt__hex8(head + CKPT__CRC_AT, ckpt__record_sum(by_op, crc, head));
+    ckpt__hex_write(head + CKPT__SUM_AT, CKPT__SUM_WIDTH,
+                    ckpt__head_sum(by_op, head));
+    ckpt__hex_write(head + CKPT__CRC_AT, CKPT__SUM_WIDTH,
+                    ckpt__record_sum(by_op, crc, head));
 }
 
 //--- The record, read ---------------------------------------------------------
@@ -4357,13 +4357,14 @@ static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
     ckpt__reader *r = &p->reader;
     ckpt__record *rec = into->rec;
     uint32_t told[4], found[4];
-    char crc[8];
+    char crc[CKPT__SUM_WIDTH];
     CKPT__TRY(ckpt__take_head(p, rec));
     ckpt__counts(rec, told);
     rec->section[CKPT__PHASES].count = rec->section[CKPT__HELD].count = 0;
     rec->uncertain = 0;
     ckpt__take_body(r, id, into);
-    ckpt__hex8(crc, ckpt__record_sum(p->by_op, r->all.crc, p->head));
+    ckpt__hex_write(crc, CKPT__SUM_WIDTH,
+                    ckpt__record_sum(p->by_op, r->all.crc, p->head));
     ckpt__counts(rec, found);
     ckpt__need(r, ckpt__pos(r) == rec->length &&
                   memcmp(crc, p->head + CKPT__CRC_AT, 8) == 0 &&
