@@ -1945,35 +1945,39 @@ CKPT_API ckpt_bytes ckpt_text(const char *text)
     return bytes;
 }
 
-// Tells what may follow c in UTF-8 (RFC 3629 section 4): how many bytes, and
-// the range of the first of them. False: c begins no sequence of several bytes.
-CKPT__ONCE static bool ckpt__utf8_lead(unsigned c, unsigned *more,
-                                       unsigned *low, unsigned *high)
+// Goes on by one byte in UTF-8 (RFC 3629 section 4). A state says what must
+// follow: how many bytes (bits 16 and up), and the range of the next of them
+// (its lowest and highest value in eight bits each); 0: a character is whole.
+// Returns the next state, UINT32_MAX if c cannot stand there.
+CKPT__ONCE static uint32_t ckpt__utf8_next(uint32_t state, uint32_t c)
 {
-    *low = 0x80;
-    *high = 0xbf;
-    if (c < 0xc2 || c > 0xf4) return false;
-    *more = 1U + (c >= 0xe0) + (c >= 0xf0);
-    if (c == 0xe0) *low = 0xa0;         // no overlong forms
-    if (c == 0xed) *high = 0x9f;        // no surrogates
-    if (c == 0xf0) *low = 0x90;
-    if (c == 0xf4) *high = 0x8f;        // nothing above U+10FFFF
-    return true;
+    uint32_t low = 0x80, high = 0xbf, more = state >> 16;
+    if (state == 0 && c < 0x80) return 0;
+    if (state == 0) {
+        if (c < 0xc2 || c > 0xf4) return UINT32_MAX;
+        more = 1U + (c >= 0xe0) + (c >= 0xf0);
+        if (c == 0xe0) low = 0xa0;      // no overlong forms
+        if (c == 0xed) high = 0x9f;     // no surrogates
+        if (c == 0xf0) low = 0x90;
+        if (c == 0xf4) high = 0x8f;     // nothing above U+10FFFF
+    } else {
+        if (c < (state >> 8 & 255) || c > (state & 255)) return UINT32_MAX;
+        if (--more == 0) return 0;
+    }
+    return more << 16 | low << 8 | high;
 }
 
 // The length of the UTF-8 sequence that the n > 0 bytes at p begin with, 0 if
 // there is none.
 static size_t ckpt__utf8_size(const uint8_t *p, size_t n)
 {
-    unsigned more, low, high;
+    uint32_t state = 0;
     CKPT_ASSERT(n > 0);
-    if (*p < 0x80) return 1;
-    if (!ckpt__utf8_lead(*p, &more, &low, &high) || n <= more) return 0;
-    if (p[1] < low || p[1] > high) return 0;
-    for (unsigned i = 2; i <= more; i++) {
-        if ((p[i] & 0xc0) != 0x80) return 0;
+    for (size_t i = 0; i < n && state != UINT32_MAX; i++) {
+        state = ckpt__utf8_next(state, p[i]);
+        if (state == 0) return i + 1;
     }
-    return more + 1;
+    return 0;
 }
 
 #if CKPT_SMALL
@@ -2418,7 +2422,7 @@ static bool ckpt__is_end(ckpt_outcome outcome)
 
 // Whether the owner of the highest claim let the run go, however fresh its
 // last beat.
-static bool ckpt__is_let_go(const ckpt__facts *f)
+CKPT__ONCE static bool ckpt__is_let_go(const ckpt__facts *f)
 {
     return f->judged == CKPT_OK && f->epoch == f->highest &&
            (f->outcome == CKPT_INTERRUPTED || f->outcome == CKPT_RETRY);
@@ -2850,8 +2854,8 @@ CKPT__APART static bool ckpt__fill(ckpt__reader *r)
 {
     ckpt__place *p = r->place;
     size_t got;
-    if (p == NULL || r->rc != CKPT_OK) return false;
-    CKPT_ASSERT(r->at == r->end);
+    if (p == NULL) return false;
+    CKPT_ASSERT(r->rc == CKPT_OK && r->at == r->end);
     ckpt__section_read(r);
     r->offset += (uint32_t)(r->end - r->start);
     r->start = r->at = r->end = r->mark = p->window;
@@ -2863,8 +2867,8 @@ CKPT__APART static bool ckpt__fill(ckpt__reader *r)
 // The next byte without taking it, -1 at the end or after an error.
 static int ckpt__peek(ckpt__reader *r)
 {
-    if (r->at == r->end && !ckpt__fill(r)) return -1;
-    return r->rc == CKPT_OK ? *r->at : -1;
+    if (r->rc != CKPT_OK || (r->at == r->end && !ckpt__fill(r))) return -1;
+    return *r->at;
 }
 
 // Makes rc the error of the reader, unless right. The first error stays.
@@ -3037,7 +3041,7 @@ static void ckpt__take_clean(ckpt__reader *r)
 // errors. A lone surrogate escape is none: the grammar allows it.
 static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
 {
-    unsigned more = 0, low = 0, high = 0;       // of a character begun
+    uint32_t utf8 = 0;                          // the state of a character
     ckpt__take_byte(r, '"');
     if (s != NULL) {
         s->hash = CKPT__HASH_EMPTY;
@@ -3045,27 +3049,19 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
         s->len = 0;
     }
     for (;;) {
-        if (s == NULL && more == 0 && r->rc == CKPT_OK) {
+        if (s == NULL && utf8 == 0 && r->rc == CKPT_OK) {
             ckpt__take_clean(r);
         }
         const int c = ckpt__peek(r);
         if (c == '"') break;
-        if (more > 0) {
-            ckpt__need(r, c >= (int)low && c <= (int)high,
-                       c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
-            more--;
-            low = 0x80;
-            high = 0xbf;
-        } else {
-            ckpt__need(r, c < 0x80 || ckpt__utf8_lead((unsigned)c, &more, &low,
-                                                      &high), CKPT_ERR_UTF8);
-        }
+        utf8 = c < 0 ? 0 : ckpt__utf8_next(utf8, (uint32_t)c);
+        ckpt__need(r, utf8 != UINT32_MAX, CKPT_ERR_UTF8);
         if (!ckpt__take_part(r, s, c >= 0x20, CKPT_ERR_JSON)) return;
         if (c == '\\') {
             ckpt__take_escape(r, s);
         }
     }
-    ckpt__need(r, more == 0, CKPT_ERR_UTF8);
+    ckpt__need(r, utf8 == 0, CKPT_ERR_UTF8);
     if (s != NULL) {
         s->at.size = ckpt__pos(r) - s->at.from;
     }
