@@ -2880,7 +2880,7 @@ static void ckpt__need(ckpt__reader *r, bool right, ckpt_code rc)
 }
 
 // Whether a code says that the text is wrong, and not that reading it failed.
-static bool ckpt__is_syntax(ckpt_code rc)
+CKPT__ONCE static bool ckpt__is_syntax(ckpt_code rc)
 {
     return rc == CKPT_ERR_JSON || rc == CKPT_ERR_UTF8 || rc == CKPT_ERR_DEPTH;
 }
