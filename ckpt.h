@@ -1789,6 +1789,8 @@ static uint32_t ckpt__crc_mul(uint32_t a, uint32_t b)
     return product;
 }
 
+#if !CKPT_SMALL
+
 // x^(8 * 2^i): what 2^i bytes behind a text do to its sum.
 static const uint32_t ckpt__crc_power[32] = {
     0x00800000U, 0x00008000U, 0x82f63b78U, 0x6ea2d55cU, 0x18b8ea18U,
@@ -1799,6 +1801,8 @@ static const uint32_t ckpt__crc_power[32] = {
     0xe94ca9bcU, 0x05b74f3fU, 0xa51e1f42U, 0x40000000U, 0x20000000U,
     0x08000000U, 0x00800000U
 };
+
+#endif
 
 #ifdef CKPT__CRC_OP
 
@@ -1850,7 +1854,8 @@ static bool ckpt__crc_has_op(void)
 }
 
 // Continues a sum; by the instruction, if by_op.
-static uint32_t ckpt__crc(bool by_op, uint32_t crc, const void *bytes, size_t n)
+CKPT__ONCE static uint32_t ckpt__crc(bool by_op, uint32_t crc,
+                                     const void *bytes, size_t n)
 {
     const uint8_t *p = (const uint8_t *)bytes;
 #ifdef CKPT__CRC_OP
@@ -1866,10 +1871,19 @@ CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
 }
 
 // The CRC of A followed by B, from their CRCs and n, the length of B: the CRC
-// of A is multiplied by x^(8n). For the low bits of n zeros are summed, which
-// is the same and costs less, above all by the instruction.
+// of A is multiplied by x^(8n). For speed, the low bits of n are done by summing
+// zeros, which is the same and costs less, above all by the instruction.
 static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n, bool by_op)
 {
+#if CKPT_SMALL
+    (void)by_op;
+    for (uint32_t power = 0x00800000U; n != 0; n >>= 1) {       // x^8, squared
+        if (n & 1) {
+            a = ckpt__crc_mul(power, a);
+        }
+        power = ckpt__crc_mul(power, power);
+    }
+#else
 #ifdef CKPT__CRC_OP
     enum { CKPT__LOW_BITS = 8 };
 #else
@@ -1879,13 +1893,13 @@ static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n, bool by_op)
     if (a == 0) return b;
     a = ~ckpt__crc(by_op, ~a, zeros, n % sizeof(zeros));
     n /= sizeof(zeros);
-    const uint32_t *power = ckpt__crc_power + CKPT__LOW_BITS;
-    for (; n != 0; power++) {
+    for (const uint32_t *power = ckpt__crc_power + CKPT__LOW_BITS; n != 0;
+         n >>= 1, power++) {
         if (n & 1) {
             a = ckpt__crc_mul(*power, a);
         }
-        n >>= 1;
     }
+#endif
     return a ^ b;
 }
 
@@ -1950,35 +1964,39 @@ CKPT_API ckpt_bytes ckpt_text(const char *text)
     return bytes;
 }
 
-// Tells what may follow c in UTF-8 (RFC 3629 section 4): how many bytes, and
-// the range of the first of them. False: c begins no sequence of several bytes.
-CKPT__ONCE static bool ckpt__utf8_lead(unsigned c, unsigned *more,
-                                       unsigned *low, unsigned *high)
+// Goes on by one byte in UTF-8 (RFC 3629 section 4). A state says what must
+// follow: how many bytes (bits 16 and up), and the range of the next of them
+// (its lowest and highest value in eight bits each); 0: a character is whole.
+// Returns the next state, UINT32_MAX if c cannot stand there.
+CKPT__ONCE static uint32_t ckpt__utf8_next(uint32_t state, uint32_t c)
 {
-    *low = 0x80;
-    *high = 0xbf;
-    if (c < 0xc2 || c > 0xf4) return false;
-    *more = 1U + (c >= 0xe0) + (c >= 0xf0);
-    if (c == 0xe0) *low = 0xa0;         // no overlong forms
-    if (c == 0xed) *high = 0x9f;        // no surrogates
-    if (c == 0xf0) *low = 0x90;
-    if (c == 0xf4) *high = 0x8f;        // nothing above U+10FFFF
-    return true;
+    uint32_t low = 0x80, high = 0xbf, more = state >> 16;
+    if (state == 0 && c < 0x80) return 0;
+    if (state == 0) {
+        if (c < 0xc2 || c > 0xf4) return UINT32_MAX;
+        more = 1U + (c >= 0xe0) + (c >= 0xf0);
+        if (c == 0xe0) low = 0xa0;      // no overlong forms
+        if (c == 0xed) high = 0x9f;     // no surrogates
+        if (c == 0xf0) low = 0x90;
+        if (c == 0xf4) high = 0x8f;     // nothing above U+10FFFF
+    } else {
+        if (c < (state >> 8 & 255) || c > (state & 255)) return UINT32_MAX;
+        if (--more == 0) return 0;
+    }
+    return more << 16 | low << 8 | high;
 }
 
 // The length of the UTF-8 sequence that the n > 0 bytes at p begin with, 0 if
 // there is none.
 static size_t ckpt__utf8_size(const uint8_t *p, size_t n)
 {
-    unsigned more, low, high;
+    uint32_t state = 0;
     CKPT_ASSERT(n > 0);
-    if (*p < 0x80) return 1;
-    if (!ckpt__utf8_lead(*p, &more, &low, &high) || n <= more) return 0;
-    if (p[1] < low || p[1] > high) return 0;
-    for (unsigned i = 2; i <= more; i++) {
-        if ((p[i] & 0xc0) != 0x80) return 0;
+    for (size_t i = 0; i < n && state != UINT32_MAX; i++) {
+        state = ckpt__utf8_next(state, p[i]);
+        if (state == 0) return i + 1;
     }
-    return more + 1;
+    return 0;
 }
 
 #if CKPT_SMALL
@@ -2170,12 +2188,19 @@ static char ckpt__escape_letter(uint8_t c)
     return c >= '\b' && c <= '\r' ? "btn\0fr"[c - '\b'] : '\0';
 }
 
+// Writes the last n hexadecimal digits of a value.
+static void ckpt__hex_write(char *out, size_t n, uint32_t value)
+{
+    for (; n > 0; value >>= 4) {
+        out[--n] = "0123456789abcdef"[value & 15];
+    }
+}
+
 // Escapes the first character of bytes for a JSON string into out; *size is its
 // length there. Returns the length of the character in bytes.
 static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
                            size_t n, ckpt__escape_mode mode)
 {
-    static const char hex[] = "0123456789abcdef";
     const uint8_t *p = (const uint8_t *)bytes;
     const size_t taken = ckpt__utf8_size(p, n);
     const char letter = ckpt__escape_letter(*p);
@@ -2184,14 +2209,12 @@ static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
         out[1] = letter;
         *size = 2;
     } else if (*p < 0x20) {
-        memcpy(out, "\\u00", 4);
-        out[4] = hex[*p >> 4];
-        out[5] = hex[*p & 15];
+        memcpy(out, "\\u", 2);
+        ckpt__hex_write(out + 2, 4, *p);
         *size = 6;
     } else if (mode == CKPT__AS_ID && (taken == 0 || *p == '%')) {
         out[0] = '%';
-        out[1] = hex[*p >> 4];
-        out[2] = hex[*p & 15];
+        ckpt__hex_write(out + 1, 2, *p);
         *size = 3;
     } else if (taken == 0) {
         memcpy(out, "\xef\xbf\xbd", 3);     // U+FFFD
@@ -2201,13 +2224,6 @@ static size_t ckpt__escape(char out[8], size_t *size, const void *bytes,
         *size = taken;
     }
     return taken != 0 ? taken : 1;
-}
-
-static void ckpt__hex8(char out[8], uint32_t value)
-{
-    for (int i = 7; i >= 0; i--, value >>= 4) {
-        out[i] = "0123456789abcdef"[value & 15];
-    }
 }
 
 // The value of n hexadecimal digits.
@@ -2297,28 +2313,48 @@ enum {
     CKPT__TIME_SIZE = 24                    // 2026-11-21T03:14:15.926Z
 };
 
+// The calendar counts days from 1 March of the year 0, and its years begin in
+// March, so that a leap day is the last day of its year.
+#define CKPT__DAYS_TO_1970 719468U
+
+// The days before a year.
+CKPT__ONCE static uint32_t ckpt__year_at(uint32_t year)
+{
+    return 365 * year + year / 4 - year / 100 + year / 400;
+}
+
+// The days of a year before one of its months; March is 0.
+static uint32_t ckpt__month_at(uint32_t month)
+{
+    return (153 * month + 2) / 5;
+}
+
+// How many digits each number of a time has, and what stands behind it.
+static const char ckpt__time_digits[] = "4222223";
+
 // Writes a time as RFC 3339 in UTC: CKPT__TIME_SIZE characters and a NUL. A
-// time outside the years 1970 to 9999 becomes the nearest one inside. The
-// calendar is that of Hinnant, "chrono-Compatible Low-Level Date Algorithms":
-// years begin in March.
+// time outside the years 1970 to 9999 becomes the nearest one inside.
 static void ckpt__time_write(char *out, int64_t ms)
 {
-    ms = ms < 0 ? 0 : ms;
-    ms = ms > CKPT__TIME_MAX ? CKPT__TIME_MAX : ms;
+    if ((uint64_t)ms > CKPT__TIME_MAX) {
+        ms = ms < 0 ? 0 : CKPT__TIME_MAX;
+    }
     const uint32_t in_day = (uint32_t)(ms % CKPT__DAY_MS);
-    const uint32_t z = (uint32_t)(ms / CKPT__DAY_MS) + 719468;
-    const uint32_t era = z / 146097, doe = z % 146097;
-    const uint32_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    const uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    const uint32_t mp = (5 * doy + 2) / 153;
-    const uint32_t month = mp < 10 ? mp + 3 : mp - 9;
+    uint32_t day = (uint32_t)(ms / CKPT__DAY_MS) + CKPT__DAYS_TO_1970;
+    uint32_t year = day / 365;                  // or a little less
+    while (ckpt__year_at(year) > day) {
+        year--;
+    }
+    day -= ckpt__year_at(year);
+    const uint32_t month = (5 * day + 2) / 153, late = month >= 10;
     const uint32_t fields[7] = {
-        yoe + era * 400 + (month <= 2), month, doy - (153 * mp + 2) / 5 + 1,
+        year + late, month + 3 - 12 * late, day - ckpt__month_at(month) + 1,
         in_day / 3600000, in_day / 60000 % 60, in_day / 1000 % 60,
         in_day % 1000
     };
     for (size_t i = 0; i < 7; i++) {
-        out += ckpt__number(out, fields[i], (size_t)("4222223"[i] - '0'), '0');
+        out += ckpt__number(out, fields[i],
+                            (size_t)(ckpt__time_digits[i] - '0'), '0');
         *out++ = "--T::.Z"[i];
     }
     *out = '\0';
@@ -2339,17 +2375,17 @@ static uint32_t ckpt__digits(const char *p, size_t n)
 // are unsigned, so that an overflow is no error.
 static int64_t ckpt__time_read(const char *p)
 {
-    const uint32_t year = ckpt__digits(p, 4), month = ckpt__digits(p + 5, 2);
-    const uint32_t day = ckpt__digits(p + 8, 2), hour = ckpt__digits(p + 11, 2);
-    const uint32_t min = ckpt__digits(p + 14, 2), s = ckpt__digits(p + 17, 2);
-    const uint32_t ms = ckpt__digits(p + 20, 3);
-    const uint32_t y = year - (month <= 2), yoe = y % 400;
-    const uint32_t mp = month > 2 ? month - 3 : month + 9;
-    const uint32_t doe = yoe * 365 + yoe / 4 - yoe / 100 +
-                         (153 * mp + 2) / 5 + day - 1;
-    const uint32_t days = y / 400 * 146097 + doe - 719468;
-    const uint32_t in_day = hour * 3600000 + min * 60000 + s * 1000 + ms;
-    return (int64_t)days * CKPT__DAY_MS + in_day;
+    uint32_t fields[7];
+    for (size_t i = 0; i < 7; i++) {
+        const size_t n = (size_t)(ckpt__time_digits[i] - '0');
+        fields[i] = ckpt__digits(p, n);
+        p += n + 1;
+    }
+    const uint32_t early = fields[1] <= 2;
+    const uint32_t day = ckpt__year_at(fields[0] - early) + fields[2] - 1 +
+                         ckpt__month_at(fields[1] + 12 * early - 3);
+    return (int64_t)(day - CKPT__DAYS_TO_1970) * CKPT__DAY_MS +
+           ((fields[3] * 60 + fields[4]) * 60 + fields[5]) * 1000 + fields[6];
 }
 
 //--- Rules --------------------------------------------------------------------
@@ -2405,7 +2441,7 @@ static bool ckpt__is_end(ckpt_outcome outcome)
 
 // Whether the owner of the highest claim let the run go, however fresh its
 // last beat.
-static bool ckpt__is_let_go(const ckpt__facts *f)
+CKPT__ONCE static bool ckpt__is_let_go(const ckpt__facts *f)
 {
     return f->judged == CKPT_OK && f->epoch == f->highest &&
            (f->outcome == CKPT_INTERRUPTED || f->outcome == CKPT_RETRY);
@@ -2445,7 +2481,7 @@ CKPT__ONCE static bool ckpt__is_exhausted(uint32_t attempt, int32_t resume_max)
 static int64_t ckpt__patience(uint32_t n, int64_t age_ms)
 {
     if (n <= 3 || age_ms < 0) return 0;
-    const int64_t wait = n >= 15 ? 3600000 : INT64_C(1000) << (n - 3);
+    const int64_t wait = n >= 15 ? 3600000 : 1000 << (n - 3);
     return age_ms >= wait ? 0 : wait - age_ms;
 }
 
@@ -2841,8 +2877,8 @@ CKPT__APART static bool ckpt__fill(ckpt__reader *r)
 {
     ckpt__place *p = r->place;
     size_t got;
-    if (p == NULL || r->rc != CKPT_OK) return false;
-    CKPT_ASSERT(r->at == r->end);
+    if (p == NULL) return false;
+    CKPT_ASSERT(r->rc == CKPT_OK && r->at == r->end);
     ckpt__section_read(r);
     r->offset += (uint32_t)(r->end - r->start);
     r->start = r->at = r->end = r->mark = p->window;
@@ -2854,8 +2890,8 @@ CKPT__APART static bool ckpt__fill(ckpt__reader *r)
 // The next byte without taking it, -1 at the end or after an error.
 static int ckpt__peek(ckpt__reader *r)
 {
-    if (r->at == r->end && !ckpt__fill(r)) return -1;
-    return r->rc == CKPT_OK ? *r->at : -1;
+    if (r->rc != CKPT_OK || (r->at == r->end && !ckpt__fill(r))) return -1;
+    return *r->at;
 }
 
 // Makes rc the error of the reader, unless right. The first error stays.
@@ -2867,7 +2903,7 @@ static void ckpt__need(ckpt__reader *r, bool right, ckpt_code rc)
 }
 
 // Whether a code says that the text is wrong, and not that reading it failed.
-static bool ckpt__is_syntax(ckpt_code rc)
+CKPT__ONCE static bool ckpt__is_syntax(ckpt_code rc)
 {
     return rc == CKPT_ERR_JSON || rc == CKPT_ERR_UTF8 || rc == CKPT_ERR_DEPTH;
 }
@@ -2955,6 +2991,19 @@ static void ckpt__string_byte(ckpt__string *s, uint8_t c)
     }
 }
 
+// What may stand behind a backslash.
+static const char ckpt__escapes[] = "\"\\/bfnrtu";
+
+// Takes the next byte of a string, if right, and says whether it did.
+static bool ckpt__take_part(ckpt__reader *r, ckpt__string *s, bool right,
+                            ckpt_code rc)
+{
+    ckpt__need(r, right, rc);
+    if (r->rc != CKPT_OK) return false;
+    ckpt__string_byte(s, *r->at++);
+    return true;
+}
+
 static bool ckpt__is_hex(int c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
@@ -2964,13 +3013,11 @@ static bool ckpt__is_hex(int c)
 CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
 {
     const int c = ckpt__peek(r);
-    ckpt__need(r, c > 0 && strchr("\"\\/bfnrtu", c) != NULL, CKPT_ERR_JSON);
-    if (r->rc != CKPT_OK) return;
-    ckpt__string_byte(s, *r->at++);
-    for (int i = 0; c == 'u' && i < 4; i++) {
-        ckpt__need(r, ckpt__is_hex(ckpt__peek(r)), CKPT_ERR_JSON);
-        if (r->rc != CKPT_OK) return;
-        ckpt__string_byte(s, *r->at++);
+    bool right = c > 0 && strchr(ckpt__escapes, c) != NULL;
+    right = ckpt__take_part(r, s, right, CKPT_ERR_JSON) && c == 'u';
+    for (int i = 0; right && i < 4; i++) {
+        right = ckpt__take_part(r, s, ckpt__is_hex(ckpt__peek(r)),
+                                CKPT_ERR_JSON);
     }
 }
 
@@ -3017,7 +3064,7 @@ static void ckpt__take_clean(ckpt__reader *r)
 // errors. A lone surrogate escape is none: the grammar allows it.
 static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
 {
-    unsigned more = 0, low = 0, high = 0;       // of a character begun
+    uint32_t utf8 = 0;                          // the state of a character
     ckpt__take_byte(r, '"');
     if (s != NULL) {
         s->hash = CKPT__HASH_EMPTY;
@@ -3025,29 +3072,19 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
         s->len = 0;
     }
     for (;;) {
-        if (s == NULL && more == 0 && r->rc == CKPT_OK) {
+        if (s == NULL && utf8 == 0 && r->rc == CKPT_OK) {
             ckpt__take_clean(r);
         }
         const int c = ckpt__peek(r);
         if (c == '"') break;
-        if (more > 0) {
-            ckpt__need(r, c >= (int)low && c <= (int)high,
-                       c < 0 ? CKPT_ERR_JSON : CKPT_ERR_UTF8);
-            more--;
-            low = 0x80;
-            high = 0xbf;
-        } else {
-            ckpt__need(r, c < 0x80 || ckpt__utf8_lead((unsigned)c, &more, &low,
-                                                      &high), CKPT_ERR_UTF8);
-            ckpt__need(r, c >= 0x20, CKPT_ERR_JSON);
-        }
-        if (r->rc != CKPT_OK) return;
-        ckpt__string_byte(s, *r->at++);
+        utf8 = c < 0 ? 0 : ckpt__utf8_next(utf8, (uint32_t)c);
+        ckpt__need(r, utf8 != UINT32_MAX, CKPT_ERR_UTF8);
+        if (!ckpt__take_part(r, s, c >= 0x20, CKPT_ERR_JSON)) return;
         if (c == '\\') {
             ckpt__take_escape(r, s);
         }
     }
-    ckpt__need(r, more == 0, CKPT_ERR_UTF8);
+    ckpt__need(r, utf8 == 0, CKPT_ERR_UTF8);
     if (s != NULL) {
         s->at.size = ckpt__pos(r) - s->at.from;
     }
@@ -3208,8 +3245,9 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
 
 // Decodes the \u escape at p, or the pair of a character beyond 16 bits. The
 // text is valid, but may be cut off at end. Returns the length of the escape, 0
-// if it is cut off. A lone surrogate sets *c to UINT32_MAX.
-static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
+// if it is cut off. A lone surrogate becomes U+FFFD and sets *lone.
+static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c,
+                               bool *lone)
 {
     if (end - p < 6) return 0;
     *c = ckpt__hex(p + 2, 4);
@@ -3221,7 +3259,8 @@ static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
             return 12;
         }
     }
-    *c = UINT32_MAX;
+    *c = 0xfffd;
+    *lone = true;
     return 6;
 }
 
@@ -3230,7 +3269,7 @@ static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c)
 // A lone surrogate becomes U+FFFD and sets *lone.
 static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
 {
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    static const char to[] = "\"\\/\b\f\n\r\t";
     const char *end = p + n;
     size_t len = 0;
     while (p < end) {
@@ -3241,13 +3280,12 @@ static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
             break;                              // cut off
         } else if (*p == '\\' && p[1] == 'u') {
             uint32_t c = 0;
-            taken = ckpt__unescape_u(p, end, &c);
+            taken = ckpt__unescape_u(p, end, &c, lone);
             if (taken == 0) break;              // cut off
-            *lone |= c == UINT32_MAX;
-            size = ckpt__utf8_write(utf8, c == UINT32_MAX ? 0xfffd : c);
+            size = ckpt__utf8_write(utf8, c);
         } else if (*p == '\\') {
-            const char *known = strchr(from, p[1]);
-            utf8[0] = known != NULL ? to[known - from] : p[1];
+            const char *known = strchr(ckpt__escapes, p[1]);
+            utf8[0] = known != NULL ? to[known - ckpt__escapes] : p[1];
             taken = 2;
         }
         if (out != NULL) {
@@ -3371,14 +3409,20 @@ CKPT_API void ckpt_json_string(ckpt_json *w, ckpt_bytes text)
     ckpt__json_quoted(w, text);
 }
 
+// Adds a text, and a number behind it.
+static void ckpt__json_number(ckpt_json *w, const char *text, uint64_t value)
+{
+    char number[20];
+    ckpt__json_text(w, text);
+    ckpt__json_put(w, number, ckpt__number(number, value, 1, '0'));
+}
+
 CKPT_API void ckpt_json_int(ckpt_json *w, int64_t value)
 {
-    char text[32];
+    const char *minus = value < 0 ? "-" : "";
     const uint64_t u = (uint64_t)value;
     ckpt__json_value(w);
-    text[0] = '-';
-    const size_t n = ckpt__number(text + 1, value < 0 ? 0 - u : u, 1, '0');
-    ckpt__json_put(w, text + (value >= 0), n + (value < 0));
+    ckpt__json_number(w, minus, value < 0 ? 0 - u : u);
 }
 
 CKPT_API void ckpt_json_bool(ckpt_json *w, bool value)
@@ -3470,7 +3514,7 @@ static bool ckpt__same_text(const char *raw, size_t n, const char *text)
         uint32_t c;
         size_t taken = *raw == '\\' ? 2 : 1;
         if (taken == 2 && raw[1] == 'u') {
-            taken = ckpt__unescape_u(raw, end, &c);
+            taken = ckpt__unescape_u(raw, end, &c, &lone);
         }
         // Bytes of a store can change after they were found to be valid.
         if (taken == 0) return false;
@@ -3666,24 +3710,24 @@ CKPT__ONCE static const char *ckpt__glue(uint32_t section)
 }
 
 // What stands in the head. A sign stands for a field of a fixed width: for the
-// digits of a sum (-), a number (#), the outcome with its quote and comma (?),
-// the time (@), true or false (!).
+// digits of a sum (-), a number of 32 bits (#) or of 64 (=), the outcome with
+// its quote and comma (?), the time (@), true or false (!).
 //
 // A new field has a sign here, a member in ckpt__record, its place in
-// ckpt__head_write() and ckpt__head_fields(), and its width in CKPT__HEAD_SIZE;
-// a number counts in CKPT__HEAD_NUMBERS, too. A plan sets the field;
+// ckpt__head_members, and its width in CKPT__HEAD_SIZE; a number counts in
+// CKPT__HEAD_NUMBERS, too. A plan sets the field;
 // ckpt__mirror(), ckpt__checkpoint() and ckpt__info_record() show it in structs
 // that grow at their ends, and CKPT_RUN_SIZE grows with the record.
 // ckpt__head_read() refuses any other head, so that a format which was released
 // needs a template of its own.
 static const char ckpt__head[] =
     "{\"ckpt\":1,\"crc\":\"-\",\"head\":\"-\",\"front\":\"-\",\"length\":#,"
-    "\"epoch\":#,\"seq\":#,\"turn\":#,\"turn_max\":#,\"attempt\":#,"
+    "\"epoch\":=,\"seq\":=,\"turn\":=,\"turn_max\":=,\"attempt\":#,"
     "\"missing\":#,\"outcome\":\"?\"saved_at\":\"@\",\"once\":!,\"lost\":!,"
     "\"count\":{\"messages\":#,\"phases\":#,\"uncertain\":#,\"held\":#},\n";
 
 enum {
-    CKPT__CRC_AT = 17, CKPT__SUM_AT = 35, CKPT__FRONT_AT = 54,  // their digits
+    CKPT__CRC_AT = 17, CKPT__SUM_AT = 35,       // the digits of these sums
     CKPT__SUM_WIDTH    = 8,
     CKPT__NUMBER_WIDTH = 16,            // 2^53 has that many digits
     CKPT__OUTCOME_MAX  = 11,            // strlen("interrupted")
@@ -3700,23 +3744,39 @@ typedef char ckpt__head_fits_a_sector[CKPT__HEAD_SIZE <= 512 ? 1 : -1];
 
 // What the head and the sections of one generation say.
 typedef struct ckpt__record {
-    uint64_t      epoch, seq, turn, turn_max;
-    uint32_t      length, attempt;
-    uint32_t      missing;          // effects of turns up to turn_max, and of
-                                    // one turn less than this number of higher
-                                    // ones, may be missing; 0: none is
     ckpt_outcome  outcome;
-    int64_t       saved_at_ms;
-    uint64_t      fingerprint;      // hash of the stored text
-    ckpt__section section[CKPT__SECTIONS];
-    uint32_t      uncertain;        // effects begun and not ended
-    uint32_t      front;            // sum of the body up to the prompt
-    char          birth[CKPT_NONCE_MAX + 1];
     bool          once;             // kept as done when it completes
     bool          lost;             // newer saves were lost, and it is what was
                                     // left; if DEAD, nothing was
     bool          has_fingerprint;
+    uint32_t      length, attempt;
+    uint32_t      missing;          // effects of turns up to turn_max, and of
+                                    // one turn less than this number of higher
+                                    // ones, may be missing; 0: none is
+    uint32_t      uncertain;        // effects begun and not ended
+    uint32_t      front;            // sum of the body up to the prompt
+    ckpt__section section[CKPT__SECTIONS];
+    uint64_t      epoch, seq, turn, turn_max;
+    int64_t       saved_at_ms;
+    uint64_t      fingerprint;      // hash of the stored text
+    char          birth[CKPT_NONCE_MAX + 1];
 } ckpt__record;
+
+// The members that the fields of the head are, by their offsets. The two sums
+// that cover the head are none, and so are written over.
+static const uint8_t ckpt__head_members[] = {
+    offsetof(ckpt__record, front), offsetof(ckpt__record, front),
+    offsetof(ckpt__record, front), offsetof(ckpt__record, length),
+    offsetof(ckpt__record, epoch), offsetof(ckpt__record, seq),
+    offsetof(ckpt__record, turn), offsetof(ckpt__record, turn_max),
+    offsetof(ckpt__record, attempt), offsetof(ckpt__record, missing),
+    offsetof(ckpt__record, outcome), offsetof(ckpt__record, saved_at_ms),
+    offsetof(ckpt__record, once), offsetof(ckpt__record, lost),
+    offsetof(ckpt__record, section[CKPT__MESSAGES].count),
+    offsetof(ckpt__record, section[CKPT__PHASES].count),
+    offsetof(ckpt__record, uncertain),
+    offsetof(ckpt__record, section[CKPT__HELD].count)
+};
 
 // An entry of the lists that a run keeps: effects and held environments.
 typedef struct ckpt__entry {
@@ -3786,9 +3846,8 @@ static const uint8_t ckpt__meta_at[CKPT__META_COUNT] = {
 
 static const char *ckpt__meta_text(const ckpt_meta *meta, uint32_t key)
 {
-    const char *text;
-    memcpy(&text, (const char *)meta + ckpt__meta_at[key], sizeof(text));
-    return text;
+    const void *member = (const char *)meta + ckpt__meta_at[key];
+    return *(const char *const *)member;
 }
 
 // Whether a run was kept although no generation of it was whole.
@@ -3805,6 +3864,16 @@ static uint32_t ckpt__section_at(const ckpt__record *rec, uint32_t section)
         at += (uint32_t)strlen(ckpt__glue(i)) + rec->section[i].size;
     }
     return at + (uint32_t)strlen(ckpt__glue(section));
+}
+
+// Reads an outcome. Other text gives CKPT_REMOVED: ckpt__head_read() finds it.
+static ckpt_outcome ckpt__outcome_read(const char *p)
+{
+    for (int i = CKPT_RUNNING; i < CKPT_REMOVED; i++) {
+        const char *text = ckpt__outcome_text((ckpt_outcome)i);
+        if (strncmp(p, text, strlen(text)) == 0) return (ckpt_outcome)i;
+    }
+    return CKPT_REMOVED;
 }
 
 // Writes an outcome, its quote and comma, and blanks up to the next member.
@@ -3839,65 +3908,80 @@ CKPT__ONCE static uint32_t ckpt__record_sum(bool by_op, uint32_t body,
                      CKPT__HEAD_SIZE - CKPT__CRC_AT - 8);
 }
 
-// Writes the head of a record whose body sums up to crc. by_op: as in
-// ckpt__crc().
-CKPT__APART static void ckpt__head_write(char *head, const ckpt__record *rec,
-                                         uint32_t crc, bool by_op)
+CKPT__ONCE static uint64_t ckpt__number_read(const char *p)
 {
-    const uint64_t numbers[CKPT__HEAD_NUMBERS] = {
-        rec->length, rec->epoch, rec->seq, rec->turn, rec->turn_max,
-        rec->attempt, rec->missing, rec->section[CKPT__MESSAGES].count,
-        rec->section[CKPT__PHASES].count, rec->uncertain,
-        rec->section[CKPT__HELD].count
-    };
-    const uint64_t *number = numbers;
-    bool flag = rec->once;
-    char *p = head;
-    for (const char *field = ckpt__head; ; field++) {
-        const size_t n = strcspn(field, "-#?@!");
-        memcpy(p, field, n);
-        p += n;
-        field += n;
-        if (*field == '\0') break;
+    return (uint64_t)ckpt__digits(p, 8) * 100000000 + ckpt__digits(p + 8, 8);
+}
+
+// Writes the fields of a record into a head, and what stands around them. With
+// take, each is read there before, unchecked, and put into the record.
+CKPT__ONCE static void ckpt__head_fields(char *p, ckpt__record *rec, bool take)
+{
+    const uint8_t *at = ckpt__head_members;
+    for (const char *field = ckpt__head; *field != '\0'; field++) {
+        void *member = (char *)rec + *at++;
         switch (*field) {
         case '-':
+            if (take) *(uint32_t *)member = ckpt__hex(p, CKPT__SUM_WIDTH);
+            ckpt__hex_write(p, CKPT__SUM_WIDTH, *(uint32_t *)member);
             p += CKPT__SUM_WIDTH;
             break;
         case '#':
-            p += ckpt__number(p, *number++, CKPT__NUMBER_WIDTH, ' ');
+            if (take) *(uint32_t *)member = (uint32_t)ckpt__number_read(p);
+            p += ckpt__number(p, *(uint32_t *)member, CKPT__NUMBER_WIDTH, ' ');
+            break;
+        case '=':
+            if (take) *(uint64_t *)member = ckpt__number_read(p);
+            p += ckpt__number(p, *(uint64_t *)member, CKPT__NUMBER_WIDTH, ' ');
             break;
         case '?':
-            ckpt__outcome_write(p, rec->outcome);
+            if (take) *(ckpt_outcome *)member = ckpt__outcome_read(p);
+            ckpt__outcome_write(p, *(ckpt_outcome *)member);
             p += CKPT__OUTCOME_MAX + 2;
             break;
         case '@':
-            ckpt__time_write(p, rec->saved_at_ms);  // its NUL is overwritten
-            p += CKPT__TIME_SIZE;
+            if (take) *(int64_t *)member = ckpt__time_read(p);
+            ckpt__time_write(p, *(int64_t *)member);
+            p += CKPT__TIME_SIZE;               // its NUL is overwritten
+            break;
+        case '!':
+            if (take) *(bool *)member = *p == 't';
+            memcpy(p, *(bool *)member ? "true " : "false", CKPT__FLAG_WIDTH);
+            p += CKPT__FLAG_WIDTH;
             break;
         default:
-            memcpy(p, flag ? "true " : "false", CKPT__FLAG_WIDTH);
-            p += CKPT__FLAG_WIDTH;
-            flag = rec->lost;
+            *p++ = *field;
+            at--;                               // no field
             break;
         }
     }
-    CKPT_ASSERT(p == head + CKPT__HEAD_SIZE);
-    ckpt__hex8(head + CKPT__FRONT_AT, rec->front);
-    ckpt__hex8(head + CKPT__SUM_AT, ckpt__head_sum(by_op, head));
-    ckpt__hex8(head + CKPT__CRC_AT, ckpt__record_sum(by_op, crc, head));
+}
+
+// Writes the head of a record whose body sums up to crc. take: as above; by_op:
+// as in ckpt__crc().
+CKPT__APART static void ckpt__head_write(char *head, ckpt__record *rec,
+                                         bool take, uint32_t crc, bool by_op)
+{
+    ckpt__head_fields(head, rec, take);
+    ckpt__hex_write(head + CKPT__SUM_AT, CKPT__SUM_WIDTH,
+                    ckpt__head_sum(by_op, head));
+    ckpt__hex_write(head + CKPT__CRC_AT, CKPT__SUM_WIDTH,
+                    ckpt__record_sum(by_op, crc, head));
 }
 
 //--- The record, read ---------------------------------------------------------
 
 // What a reader of a record found besides the record itself.
 typedef struct ckpt__found {
-    ckpt__span   meta[CKPT__META_COUNT], reason, birth;
-    uint32_t     at[CKPT__SECTIONS];        // where each begins
-    uint64_t     agent, task;               // hashes of agent_id and task_id
-    bool         ours;                      // its id is that of the run read
     ckpt__string string;                    // the last string
     ckpt__entry  entry;                     // the last entry,
-    ckpt__span   value;                     // and its value
+    ckpt__span   value;                     // and its value. Behind it stands
+                                            // what is kept for longer
+    uint64_t     agent, task;               // hashes of agent_id and task_id
+    ckpt__span   reason, birth;
+    bool         ours;                      // its id is that of the run read
+    uint32_t     at[CKPT__SECTIONS];        // where each begins
+    ckpt__span   meta[CKPT__META_COUNT];
 } ckpt__found;
 
 // Where a reader of a record puts what it reads.
@@ -3907,16 +3991,6 @@ typedef struct ckpt__into {
     ckpt__tables  *tables;                  // or NULL
     ckpt_run_info *info;                    // or NULL: gets the short texts
 } ckpt__into;
-
-// Reads an outcome. Other text gives CKPT_REMOVED: ckpt__head_read() finds it.
-static ckpt_outcome ckpt__outcome_read(const char *p)
-{
-    for (int i = CKPT_RUNNING; i < CKPT_REMOVED; i++) {
-        const char *text = ckpt__outcome_text((ckpt_outcome)i);
-        if (strncmp(p, text, strlen(text)) == 0) return (ckpt_outcome)i;
-    }
-    return CKPT_REMOVED;
-}
 
 // Whether a head says a higher format version than ours.
 static bool ckpt__head_is_newer(const char *head)
@@ -3930,56 +4004,6 @@ static bool ckpt__head_is_newer(const char *head)
            version > CKPT_FORMAT_VERSION && head[i] == ',';
 }
 
-// Reads the fields of a head into a record, unchecked.
-static void ckpt__head_fields(const char *p, ckpt__record *rec)
-{
-    uint64_t numbers[CKPT__HEAD_NUMBERS], *number = numbers;
-    const char *sum = p;
-    bool *flag = &rec->once;
-    for (const char *field = ckpt__head; *field != '\0'; field++) {
-        switch (*field) {
-        case '-':
-            sum = p;
-            p += CKPT__SUM_WIDTH;
-            break;
-        case '#':
-            *number++ = (uint64_t)ckpt__digits(p, 8) * 100000000 +
-                        ckpt__digits(p + 8, 8);
-            p += CKPT__NUMBER_WIDTH;
-            break;
-        case '?':
-            rec->outcome = ckpt__outcome_read(p);
-            p += CKPT__OUTCOME_MAX + 2;
-            break;
-        case '@':
-            rec->saved_at_ms = ckpt__time_read(p);
-            p += CKPT__TIME_SIZE;
-            break;
-        case '!':
-            *flag = *p == 't';
-            p += CKPT__FLAG_WIDTH;
-            flag = &rec->lost;
-            break;
-        default:
-            p++;
-            break;
-        }
-    }
-    rec->front = ckpt__hex(sum, CKPT__SUM_WIDTH);   // the last of the three
-    number = numbers;
-    rec->length = (uint32_t)*number++;
-    rec->epoch = *number++;
-    rec->seq = *number++;
-    rec->turn = *number++;
-    rec->turn_max = *number++;
-    rec->attempt = (uint32_t)*number++;
-    rec->missing = (uint32_t)*number++;
-    rec->section[CKPT__MESSAGES].count = (uint32_t)*number++;
-    rec->section[CKPT__PHASES].count = (uint32_t)*number++;
-    rec->uncertain = (uint32_t)*number++;
-    rec->section[CKPT__HELD].count = (uint32_t)*number++;
-}
-
 // Reads a head of CKPT__HEAD_SIZE bytes, and writes it once more, into again,
 // from what was read: if any byte differs, the head is damaged (R13). The sum
 // of the record is not known yet, so its digits are copied. CKPT_ERR_FORMAT: a
@@ -3987,8 +4011,8 @@ static void ckpt__head_fields(const char *p, ckpt__record *rec)
 CKPT__APART static ckpt_code ckpt__head_read(const char *head, char *again,
                                              ckpt__record *rec, bool by_op)
 {
-    ckpt__head_fields(head, rec);
-    ckpt__head_write(again, rec, 0, by_op);
+    memcpy(again, head, CKPT__HEAD_SIZE);
+    ckpt__head_write(again, rec, true, 0, by_op);
     memcpy(again + CKPT__CRC_AT, head + CKPT__CRC_AT, CKPT__SUM_WIDTH);
     const size_t behind = 9;                    // the digit of the version
     const bool same = memcmp(again + behind, head + behind,
@@ -4067,16 +4091,12 @@ CKPT__APART static void ckpt__take_run(ckpt__reader *r, const char *id,
     ckpt__need(r, ckpt__is_nonce(birth, s.at.size), CKPT_ERR_DAMAGED);
 }
 
-// The number of the metadata key that s names, from number next on.
-// CKPT__META_COUNT: the key is unknown, or out of order.
-static uint32_t ckpt__meta_find(const ckpt__string *s, uint32_t next)
+// The number of a metadata key, from number next on. CKPT__META_COUNT: the key
+// is unknown, or out of order.
+static uint32_t ckpt__meta_find(const char *key, uint32_t next)
 {
-    for (; next < CKPT__META_COUNT; next++) {
-        const char *key = ckpt__meta_key(next);
-        if (strlen(key) == s->at.size &&
-            memcmp(key, s->buf, s->at.size) == 0) {
-            break;
-        }
+    while (next < CKPT__META_COUNT && strcmp(ckpt__meta_key(next), key) != 0) {
+        next++;
     }
     return next;
 }
@@ -4087,17 +4107,18 @@ CKPT__APART static void ckpt__take_meta(ckpt__reader *r,
 {
     ckpt__found *f = into->found;
     ckpt__string name, *s = &f->string;
-    char text[16];                              // longer than any key
+    char text[16];                              // cut off, it is no key
     for (uint32_t key = 0; r->rc == CKPT_OK && ckpt__peek(r) != '}'; key++) {
         if (key > 0) {
             ckpt__take_byte(r, ',');
         }
         memset(&name, 0, sizeof(name));
         name.buf = text;
-        name.cap = sizeof(text);
+        name.cap = sizeof(text) - 1;
         ckpt__take_string(r, &name);
+        text[name.len] = '\0';
         ckpt__take_byte(r, ':');
-        key = ckpt__meta_find(&name, key);
+        key = ckpt__meta_find(text, key);
         ckpt__need(r, key < CKPT__META_COUNT, CKPT_ERR_DAMAGED);
         if (r->rc != CKPT_OK) return;
         f->meta[key].from = ckpt__pos(r);
@@ -4193,9 +4214,7 @@ static void ckpt__take_held(ckpt__reader *r, ckpt__found *f)
 // Takes one entry: f->string is its name.
 static void ckpt__take_entry(ckpt__reader *r, uint32_t list, ckpt__found *f)
 {
-    memset(&f->string, 0, sizeof(f->string));
-    memset(&f->entry, 0, sizeof(f->entry));
-    memset(&f->value, 0, sizeof(f->value));
+    memset(f, 0, offsetof(ckpt__found, agent));     // of the last entry
     switch (list) {
     case CKPT__PHASES:  ckpt__take_phase(r, f); break;
     case CKPT__EFFECTS: ckpt__take_effect(r, f); break;
@@ -4216,14 +4235,15 @@ static const uint32_t ckpt__list_max[] = {
 // Entries keep their order, and a save only drops some and adds one, so in a
 // later generation the effect stood at i before, or behind. After a fall to an
 // older generation that is told as a loss, ckpt__rejudge() trusts no mark.
-static void ckpt__table_put(ckpt__tables *tables, uint32_t list, uint32_t i,
-                            const ckpt__entry *entry)
+CKPT__ONCE static void ckpt__table_put(ckpt__tables *tables, uint32_t list,
+                                       uint32_t i, const ckpt__entry *entry)
 {
     ckpt__entry *e = ckpt__entries(tables, list);
     uint8_t told = CKPT__TOLD_NOTHING;
     for (uint32_t k = i; list == CKPT__EFFECTS && k < tables->known; k++) {
-        if (e[k].key == entry->key && e[k].turn == entry->turn &&
-            e[k].epoch == entry->epoch && e[k].told > told) {
+        const bool same = memcmp(&e[k], entry,
+                                 offsetof(ckpt__entry, size)) == 0;
+        if (same && e[k].told > told) {
             told = e[k].told;
         }
     }
@@ -4372,18 +4392,18 @@ static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
     ckpt__reader *r = &p->reader;
     ckpt__record *rec = into->rec;
     uint32_t told[4], found[4];
-    char crc[8];
+    char crc[CKPT__SUM_WIDTH];
     CKPT__TRY(ckpt__take_head(p, rec));
     ckpt__counts(rec, told);
     rec->section[CKPT__PHASES].count = rec->section[CKPT__HELD].count = 0;
     rec->uncertain = 0;
     ckpt__take_body(r, id, into);
-    ckpt__hex8(crc, ckpt__record_sum(p->by_op, r->all.crc, p->head));
-    ckpt__need(r, memcmp(crc, p->head + CKPT__CRC_AT, 8) == 0,
-               CKPT_ERR_DAMAGED);
-    ckpt__need(r, ckpt__pos(r) == rec->length, CKPT_ERR_DAMAGED);
+    ckpt__hex_write(crc, CKPT__SUM_WIDTH,
+                    ckpt__record_sum(p->by_op, r->all.crc, p->head));
     ckpt__counts(rec, found);
-    ckpt__need(r, memcmp(told, found, sizeof(told)) == 0, CKPT_ERR_DAMAGED);
+    ckpt__need(r, ckpt__pos(r) == rec->length &&
+                  memcmp(crc, p->head + CKPT__CRC_AT, 8) == 0 &&
+                  memcmp(told, found, sizeof(told)) == 0, CKPT_ERR_DAMAGED);
     // Room to grow in place. A run may have been larger, under a larger
     // size_max, and no store makes more room than a record can be long.
     while (ckpt__pos(r) < 2 * CKPT_SIZE_MAX && ckpt__is_space(ckpt__peek(r))) {
@@ -4567,13 +4587,19 @@ static void ckpt__emit_number(ckpt__writer *w, const char *label,
 }
 
 // Emits a label, and a quoted text.
-static void ckpt__emit_string(ckpt__writer *w, const char *label,
-                              ckpt_bytes text)
+static void ckpt__emit_quoted(ckpt__writer *w, const char *label,
+                              ckpt_bytes text, ckpt__escape_mode mode)
 {
     ckpt__emit_text(w, label);
     ckpt__emit_text(w, "\"");
-    ckpt__emit_escaped(w, text, CKPT__AS_TEXT);
+    ckpt__emit_escaped(w, text, mode);
     ckpt__emit_text(w, "\"");
+}
+
+static void ckpt__emit_string(ckpt__writer *w, const char *label,
+                              const char *text)
+{
+    ckpt__emit_quoted(w, label, ckpt_text(text), CKPT__AS_TEXT);
 }
 
 // Ends a section of what is emitted.
@@ -4594,7 +4620,7 @@ static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *meta)
         if (i == CKPT__META_prompt) {
             ckpt__emit_text(w, "\":");          // its text is a section
         } else {
-            ckpt__emit_string(w, "\":", ckpt_text(text));
+            ckpt__emit_string(w, "\":", text);
         }
         comma = ",\"";
     }
@@ -4608,13 +4634,6 @@ static void ckpt__emit_value(ckpt__writer *w, const char *label,
     ckpt__emit(w, plan->value.ptr, &plan->value_now);
 }
 
-// Emits a label, and the name of the entry that changes.
-static void ckpt__emit_name(ckpt__writer *w, const char *label,
-                            const ckpt__plan *plan)
-{
-    ckpt__emit_string(w, label, ckpt_text(plan->name));
-}
-
 // Emits an effect that ends (old), or one that begins, which has no value.
 static void ckpt__emit_effect(ckpt__writer *w, const ckpt__plan *plan,
                               const ckpt__entry *old)
@@ -4622,7 +4641,7 @@ static void ckpt__emit_effect(ckpt__writer *w, const ckpt__plan *plan,
     const ckpt__record *now = plan->now;
     ckpt__emit_number(w, "{\"turn\":", old != NULL ? old->turn : now->turn);
     ckpt__emit_number(w, ",\"epoch\":", old != NULL ? old->epoch : now->epoch);
-    ckpt__emit_name(w, ",\"id\":", plan);
+    ckpt__emit_string(w, ",\"id\":", plan->name);
     ckpt__emit_value(w, old != NULL ? ",\"state\":\"ended\",\"result\":"
                                     : ",\"state\":\"begun\"", plan);
 }
@@ -4630,7 +4649,7 @@ static void ckpt__emit_effect(ckpt__writer *w, const ckpt__plan *plan,
 static void ckpt__emit_held(ckpt__writer *w, const ckpt__plan *plan)
 {
     const uint64_t steps = (uint64_t)plan->steps;
-    ckpt__emit_name(w, "{\"id\":", plan);
+    ckpt__emit_string(w, "{\"id\":", plan->name);
     if (plan->steps < 0) {
         ckpt__emit_number(w, ",\"steps\":-", 0 - steps);
     } else {
@@ -4648,7 +4667,7 @@ static void ckpt__emit_entry(ckpt__writer *w, ckpt__plan *plan,
     ckpt__section before, entry;
     ckpt__emit_section_end(w, &before);
     if (plan->list == CKPT__PHASES) {
-        ckpt__emit_name(w, "{\"name\":", plan);
+        ckpt__emit_string(w, "{\"name\":", plan->name);
         ckpt__emit_value(w, ",\"output\":", plan);
     } else if (plan->list == CKPT__EFFECTS) {
         ckpt__emit_effect(w, plan, old);
@@ -4717,7 +4736,7 @@ static uint32_t ckpt__emit_reason(ckpt__writer *w, const ckpt__plan *plan)
 {
     ckpt__emit_base(w, &plan->old->section[CKPT__REASON], false);
     if (plan->reason.ptr != NULL) {
-        ckpt__emit_string(w, "", plan->reason);
+        ckpt__emit_quoted(w, "", plan->reason, CKPT__AS_TEXT);
         return 1;
     }
     ckpt__emit_text(w, "null");
@@ -4732,13 +4751,12 @@ static void ckpt__emit_begin(ckpt__writer *w, const ckpt__plan *plan,
     ckpt__emit_base(w, &plan->old->section[i], true);
     if (meta == NULL) return;
     if (i == CKPT__RUN) {
-        ckpt__emit_text(w, "\"");
-        ckpt__emit_escaped(w, ckpt_text(plan->id), CKPT__AS_ID);
-        ckpt__emit_string(w, "\",\"birth\":", ckpt_text(plan->now->birth));
+        ckpt__emit_quoted(w, "", ckpt_text(plan->id), CKPT__AS_ID);
+        ckpt__emit_string(w, ",\"birth\":", plan->now->birth);
     } else if (i == CKPT__META) {
         ckpt__emit_meta(w, meta);
     } else if (meta->prompt != NULL) {
-        ckpt__emit_string(w, "", ckpt_text(meta->prompt));
+        ckpt__emit_string(w, "", meta->prompt);
     }
 }
 
@@ -4838,7 +4856,7 @@ static ckpt_code ckpt__record_write(ckpt__place *place, ckpt__plan *plan,
 {
     ckpt__writer *w = ckpt__writer_begin(place, false);
     CKPT_ASSERT(plan->now->seq > plan->old->seq);
-    ckpt__head_write(place->head, plan->now, crc, place->by_op);
+    ckpt__head_write(place->head, plan->now, false, crc, place->by_op);
     ckpt__emit_bytes(w, place->head, CKPT__HEAD_SIZE);
     ckpt__emit_body(w, plan);
     ckpt__emit_text(w, "\n");
@@ -4908,12 +4926,12 @@ typedef struct ckpt__run {
     const ckpt__ctx *ctx;
     ckpt__stage      stage;
     ckpt__handed     handed;
-    uint32_t         doubts;
     volatile bool    busy;          // a call on the run is not over
     bool             older_remain;  // claims or generations of lower epochs
     bool             missed;        // what is missing up to seq_acked is told
     bool             phase_again;   // an end of a phase was not acknowledged
-    bool             end_again;     // likewise, the end of an effect
+    bool             end_again;     // nor was an end of an effect
+    uint32_t         doubts;
     uint32_t         phases_adopted;
     uint32_t         published;     // generations of this claim
     uint32_t         attempt;       // of this claim, before it is given back
@@ -4979,7 +4997,7 @@ static void ckpt__tell(const ckpt__run *run, ckpt_event_kind kind,
 }
 
 // Ends a call on a run.
-static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
+CKPT__ONCE static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
 {
     if (rc == CKPT_ERR_STALE) {
         // Another file stands in place of ours: another owner's, or a copy.
@@ -4995,7 +5013,7 @@ static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
 // Begins a public call on a run. A signal handler or a callback that calls in
 // the middle of a save would replace its plan, and the save would go on to
 // publish a mixture under a good sum.
-static ckpt_code ckpt__enter(ckpt__run *run)
+CKPT__ONCE static ckpt_code ckpt__enter(ckpt__run *run)
 {
     if (run->busy) return CKPT_ERR_REENTERED;
     run->busy = true;
@@ -7172,13 +7190,6 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
 // The note consists of text that needs no escapes, the reason as it is escaped
 // in the record, and ids that are escaped here.
 
-static void ckpt__note_number(ckpt_json *w, const char *text, uint64_t value)
-{
-    char number[20];
-    ckpt__json_text(w, text);
-    ckpt__json_put(w, number, ckpt__number(number, value, 1, '0'));
-}
-
 // Adds the reason as it stands in the record, without its quotes.
 CKPT__APART static ckpt_code ckpt__note_reason(ckpt__run *run, ckpt_json *w)
 {
@@ -7204,7 +7215,7 @@ CKPT__APART static ckpt_code ckpt__note_effects(ckpt__run *run, ckpt_json *w,
         if (e->ended || e->epoch >= run->epoch) continue;
         note->uncertain++;
         CKPT__TRY(ckpt__entry_name(run, CKPT__EFFECTS, i, id));
-        ckpt__note_number(w, " Of turn ", e->turn);
+        ckpt__json_number(w, " Of turn ", e->turn);
         ckpt__json_text(w, ", the call ");
         ckpt__json_piece(w, ckpt_text(id));
         ckpt__json_text(w, " was begun and may have run; check before you "
@@ -7223,10 +7234,10 @@ static ckpt_code ckpt__note(ckpt__run *run, ckpt_note_info *note,
     note->turn = rec->turn;
     note->attempt = rec->attempt;
     note->phases = rec->section[CKPT__PHASES].count;
-    ckpt__note_number(w, "{\"role\":\"system\",\"content\":\"This run was "
+    ckpt__json_number(w, "{\"role\":\"system\",\"content\":\"This run was "
                       "interrupted and is resumed from turn ", note->turn);
-    ckpt__note_number(w, " (attempt ", note->attempt);
-    ckpt__note_number(w, "). Phases complete: ", note->phases);
+    ckpt__json_number(w, " (attempt ", note->attempt);
+    ckpt__json_number(w, "). Phases complete: ", note->phases);
     ckpt__json_text(w, ".");
     if (rec->section[CKPT__REASON].count > 0 &&
         rec->section[CKPT__REASON].size > 2) {
