@@ -295,8 +295,8 @@ CKPT_API uint32_t ckpt_version(void);
 #endif
 
 // What a context and a run keep inside, in bytes.
-#define CKPT_CTX_SIZE       4856
-#define CKPT_RUN_SIZE       (4200 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_CTX_SIZE       4888
+#define CKPT_RUN_SIZE       (4184 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -348,7 +348,8 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_RELEASED,    -31, "the environment was released")                    \
     X(ERR_RELEASING,   -32, "the environment is being released")               \
     X(ERR_UNSUITABLE,  -33, "file system unsuitable (see op); use a local one")\
-    X(ERR_REENTERED,   -34, "a call on that run is not over; abandon the run")
+    X(ERR_REENTERED,   -34, "a call on that run is not over; abandon the run") \
+    X(ERR_NOT_LOADED,  -35, "it was never loaded; load it, or set .anew")
 
 typedef enum ckpt_code {
 #define CKPT_X(name, value, message) CKPT_##name = value,
@@ -369,7 +370,17 @@ typedef struct ckpt_error {
     const char *msg;        // what happened, and what to do about it; NULL
                             // only if nothing was filled in yet
     int64_t     wait_ms;    // ERR_BUSY: try again after this, if not 0
+    const char *id;         // of the run that it is about, or NULL
+    const char *owner;      // ERR_LIVE, ERR_BUSY: who claimed that run, or
+                            // NULL. Both texts lie in the context or in the
+                            // run that was called, until the next call on it
 } ckpt_error;
+
+// Writes an error as one line of text into buf, and returns buf: which run,
+// what was being done, what happened, and what to do about it. The text is cut
+// to cap bytes with its NUL. 640 hold an id, and an owner, of plain characters.
+CKPT_API const char *ckpt_error_text(const ckpt_error *error, char *buf,
+                                     size_t cap);
 
 // Returns the message of a code from CKPT_CODE_MAP, or "unknown code".
 CKPT_API const char *ckpt_code_message(ckpt_code code);
@@ -495,6 +506,9 @@ typedef enum ckpt_run_state {
     CKPT_STATE_DONE        = 1 << 11,   // completed and kept: a receipt
     CKPT_STATE_ALL         = (1 << 12) - 1
 } ckpt_run_state;
+
+// Returns the name of a state, such as "interrupted"; "" for what is none.
+CKPT_API const char *ckpt_state_name(ckpt_run_state state);
 
 // Facts about a run. Bounded: long strings are cut.
 typedef struct ckpt_run_info {
@@ -683,6 +697,8 @@ typedef struct ckpt_save_desc {
     uint64_t   append_at;           // 0 unless there are messages
     ckpt_bytes state;               // JSON object
     bool       force;               // write even if throttled
+    bool       anew;                // also write messages or state over what a
+                                    // resume found, and nobody has loaded
 } ckpt_save_desc;
 
 // Tells whether ckpt_save would write now; if not, the caller need not encode
@@ -700,7 +716,10 @@ CKPT_API bool ckpt_due(ckpt_run *run, uint64_t turn);
 // CKPT_ERR_UNSURE, CKPT_ERR_NOT_DURABLE, CKPT_ERR_CLAIM_LOST, CKPT_ERR_DAMAGED.
 // Any other error leaves the old checkpoint intact: CKPT_ERR_JSON,
 // CKPT_ERR_UTF8 and CKPT_ERR_DEPTH with the position in the caller's JSON,
-// CKPT_ERR_GAP if append_at is beyond the saved messages, CKPT_ERR_TOO_LARGE,
+// CKPT_ERR_GAP if append_at is beyond the saved messages,
+// CKPT_ERR_NOT_LOADED if it gives messages or state to a resumed run that has
+// some, and that this claim has not loaded: the caller would write over, or
+// append to, what the caller has not seen (see .anew), CKPT_ERR_TOO_LARGE,
 // CKPT_ERR_ARGUMENT for a turn out of its range or an append_at without
 // messages, CKPT_ERR_FORKED, CKPT_ERR_CLOSED, CKPT_ERR_REENTERED (see THREADS),
 // or an error of the store. CKPT_FINISHED (> 0) if the run has ended.
@@ -2934,7 +2953,7 @@ static ckpt_code ckpt__copy_out(ckpt__place *p, uint32_t from, uint32_t size,
                                 void *buf, size_t cap)
 {
     size_t got;
-    if (size > cap) return CKPT_ERR_BUFFER;
+    if (size > cap || buf == NULL) return CKPT_ERR_BUFFER;
     const ckpt_code rc = ckpt__store_read(p, from, buf, size, &got);
     ckpt__store_read_end(p);
     return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
@@ -3679,6 +3698,49 @@ static ckpt_code ckpt__fill_error(ckpt_error *error, ckpt_code rc)
         error->op = ckpt__code_op(rc);
     }
     return rc;
+}
+
+CKPT_API const char *ckpt_error_text(const ckpt_error *error, char *buf,
+                                     size_t cap)
+{
+    ckpt_json w;
+    if (cap == 0) return buf;
+    memset(buf, 0, cap);                        // what is cut ends there
+    ckpt_json_init(&w, buf, cap - 1);
+    w.replace = true;
+    if (error->id != NULL) {
+        ckpt__json_text(&w, "run ");
+        ckpt__json_quoted(&w, ckpt_text(error->id));
+        ckpt__json_text(&w, ": ");
+    }
+    if (error->op != NULL && *error->op != '\0') {
+        ckpt__json_text(&w, error->op);
+        ckpt__json_text(&w, ": ");
+    }
+    ckpt__json_text(&w, ckpt_code_message(error->code));
+    if (error->owner != NULL) {
+        ckpt__json_text(&w, "; claimed by ");
+        ckpt__json_quoted(&w, ckpt_text(error->owner));
+    }
+    if (error->pos > 0) ckpt__json_number(&w, "; at byte ", error->pos);
+    if (error->sys > 0) {
+        ckpt__json_number(&w, "; errno ", (uint64_t)error->sys);
+    }
+    if (error->wait_ms > 0) {
+        ckpt__json_number(&w, "; wait_ms ", (uint64_t)error->wait_ms);
+    }
+    return buf;
+}
+
+CKPT_API const char *ckpt_state_name(ckpt_run_state state)
+{
+    uint32_t i = 0;
+    while (i < 12 && (uint32_t)state != 1U << i) {
+        i++;
+    }
+    return ckpt__nth("live\0stalled\0interrupted\0exhausted\0finished\0"
+                     "damaged\0newer\0unreadable\0foreign\0busy\0failed\0"
+                     "done\0", i);
 }
 
 //--- The record: its form -----------------------------------------------------
@@ -4929,6 +4991,7 @@ typedef struct ckpt__run {
     volatile bool    busy;          // a call on the run is not over
     bool             older_remain;  // claims or generations of lower epochs
     bool             missed;        // what is missing up to seq_acked is told
+    bool             unread;        // what the resume found was not loaded yet
     bool             phase_again;   // an end of a phase was not acknowledged
     bool             end_again;     // nor was an end of an effect
     uint32_t         doubts;
@@ -4950,7 +5013,6 @@ typedef struct ckpt__run {
     int64_t          saved_ms;      // on the monotonic clock; -1: never in
     int64_t          beat_ms;       // this claim
     ckpt_store       none;          // where a degraded run is kept: nowhere
-    ckpt_error       said;          // what the store said before the last look
     uint8_t          skippable[(CKPT_PHASES_MAX + 7) / 8];
     ckpt__record     record;        // the newest generation
     ckpt__record     next;          // the one that is being written
@@ -4967,11 +5029,13 @@ typedef char ckpt__run_fits[sizeof(ckpt__run) <= CKPT_RUN_SIZE ? 1 : -1];
 
 static ckpt__ctx *ckpt__ctx_of(ckpt_ctx *view)
 {
-    return (ckpt__ctx *)(void *)view->inside.bytes;
+    return (ckpt__ctx *)(void *)view;           // its only member
 }
 
+// NULL, which ckpt__enter() refuses, gives NULL.
 CKPT__ONCE static ckpt__run *ckpt__run_of(ckpt_run *view)
 {
+    if (view == NULL) return NULL;
     ckpt__run *run = (ckpt__run *)(void *)view->inside.bytes;
     run->view = view;
     return run;
@@ -5005,6 +5069,7 @@ CKPT__ONCE static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
     }
     if (rc < 0 || rc == CKPT_FINISHED) {
         run->view->error = run->place.error;
+        run->view->error.id = run->view->id;
         (void)ckpt__fill_error(&run->view->error, rc);
     }
     return rc;
@@ -5015,14 +5080,17 @@ CKPT__ONCE static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
 // publish a mixture under a good sum.
 CKPT__ONCE static ckpt_code ckpt__enter(ckpt__run *run)
 {
+    if (run == NULL) return CKPT_ERR_ARGUMENT;
     if (run->busy) return CKPT_ERR_REENTERED;
     run->busy = true;
     return CKPT_OK;
 }
 
-// Ends a call on a context.
+// Ends a call on a context. ctx->id is the run that the call was about, "" if
+// it was about none.
 CKPT__ONCE static ckpt_code ckpt__ctx_result(ckpt__ctx *ctx, ckpt_code rc)
 {
+    ctx->place.error.id = ctx->id[0] != '\0' ? ctx->id : NULL;
     return ckpt__fill_error(&ctx->place.error, rc);
 }
 
@@ -5031,7 +5099,27 @@ CKPT__ONCE static ckpt_code ckpt__refuse(ckpt__ctx *ctx, const char *op)
 {
     memset(&ctx->place.error, 0, sizeof(ctx->place.error));
     ctx->place.error.op = op;
+    ctx->id[0] = '\0';
     return ckpt__ctx_result(ctx, CKPT_ERR_ARGUMENT);
+}
+
+// Begins a public call on a context. Refuses arguments that are missing, a
+// context that was never initialized, and a run that is open: the call would
+// forget the claim of that run. A run that was never zeroed names no context.
+// view is NULL for a call that uses no run.
+CKPT__ONCE static ckpt_code ckpt__admit(ckpt__ctx *ctx, ckpt_run *view,
+                                        bool present)
+{
+    if (ctx == NULL) return CKPT_ERR_ARGUMENT;
+    if (ctx->desc.store == NULL) {
+        return ckpt__refuse(ctx, "use a context that was never initialized");
+    }
+    if (!present) return ckpt__refuse(ctx, "read an argument that is NULL");
+    const ckpt__run *run = ckpt__run_of(view);
+    if (run != NULL && run->ctx == ctx && ckpt__is_open(run)) {
+        return ckpt__refuse(ctx, "use a run that is open: finish it first");
+    }
+    return CKPT_OK;
 }
 
 // Gives an option its default for 0, and 0 for CKPT_OFF.
@@ -5079,6 +5167,7 @@ static const char *ckpt__wrong_option(const ckpt_desc *d)
 CKPT_API ckpt_code ckpt_init(ckpt_ctx *view, const ckpt_desc *desc)
 {
     ckpt__ctx *ctx = ckpt__ctx_of(view);
+    if (ctx == NULL || desc == NULL) return CKPT_ERR_ARGUMENT;
     ckpt_desc d = ckpt_desc_defaults(desc);
     memset(view, 0, sizeof(*view));
     const char *wrong = ckpt__wrong_option(&d);
@@ -5619,13 +5708,13 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
     } else if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_DAMAGED) {
         run->doubts |= CKPT__DOUBT_RECORD;      // judge before the next save
     }
-    run->said = p->error;                       // the look overwrites p->error
+    const ckpt_error said = p->error;           // the look overwrites it
     const ckpt_code fence = ckpt__fence(run);
     if (fence == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_CLAIM_LOST) {
         return ckpt__lose(run, CKPT_ERR_CLAIM_LOST);
     }
     if (rc != CKPT_OK) {
-        p->error = run->said;
+        p->error = said;
         return rc;
     }
     if (fence != CKPT_OK) {
@@ -5836,6 +5925,11 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
     if (d->turn > CKPT_TURN_MAX) return CKPT_ERR_ARGUMENT;
     err->op = "read .append_at";
     if (d->append_at > 0 && d->messages.ptr == NULL) return CKPT_ERR_ARGUMENT;
+    err->op = "save over what was not loaded";
+    if (run->unread && !d->anew &&
+        (d->messages.ptr != NULL || d->state.ptr != NULL)) {
+        return CKPT_ERR_NOT_LOADED;
+    }
     plan->now->turn = d->turn;
     plan->drop_ended = d->messages.ptr != NULL || d->state.ptr != NULL;
     plan->now->attempt = ckpt__next_attempt(plan->now->attempt,
@@ -5946,6 +6040,11 @@ static ckpt_code ckpt__open_result(ckpt__ctx *ctx, ckpt__run *run,
     rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
     ctx->place.error = run->place.error;
     memcpy(ctx->id, view->id, sizeof(ctx->id));
+    if ((rc == CKPT_ERR_LIVE || rc == CKPT_ERR_BUSY) &&
+        run->place.life.owner[0] != '\0') {
+        ctx->place.life = run->place.life;
+        ctx->place.error.owner = ctx->place.life.owner;
+    }
     memset(view, 0, sizeof(*view));
     if (rc == CKPT_FINISHED) {
         memcpy(view->id, ctx->id, sizeof(view->id));
@@ -6129,9 +6228,9 @@ static ckpt_code ckpt__judge_claimed(ckpt__run *run, ckpt_code *judged)
         *judged = ckpt__judge(p, run->view->id, run->epoch, &into);
         if (*judged != CKPT_ERR_STALE) break;
     }
-    run->said = p->error;
+    const ckpt_error said = p->error;
     CKPT__TRY(ckpt__conclude(run, *judged));
-    p->error = run->said;
+    p->error = said;
     return CKPT_OK;
 }
 
@@ -6218,6 +6317,8 @@ static ckpt_code ckpt__take_to_work(ckpt__run *run, uint32_t purpose)
     }
     CKPT__TRY(ckpt__adopt(run, attempt + (attempt + 1 > 0), CKPT_RUNNING));
     memset(run->skippable, 0xff, sizeof(run->skippable));
+    run->unread = run->record.section[CKPT__MESSAGES].count > 0 ||
+                  run->record.section[CKPT__STATE].size > 2;
     run->phases_adopted = run->record.section[CKPT__PHASES].count;
     return CKPT_OK;
 }
@@ -6584,6 +6685,7 @@ static ckpt_code ckpt__value_told(ckpt__run *run, uint32_t list,
                                   const char *name, uint64_t turn, void *buf,
                                   size_t cap, size_t *size)
 {
+    if (name == NULL || size == NULL) return CKPT_ERR_ARGUMENT;
     CKPT__TRY(ckpt__enter(run));
     return ckpt__leave(run, ckpt__run_result(run,
         ckpt__entry_value(run, list, name, turn, buf, cap, size)));
@@ -6619,6 +6721,7 @@ CKPT_API ckpt_code ckpt_start(ckpt_ctx *ctx_view, ckpt_run *view,
 {
     ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
     ckpt__run *run = ckpt__run_of(view);
+    CKPT__TRY(ckpt__admit(ctx, view, view != NULL && desc != NULL));
     // This removes a half removed run. Any other run of that id is in the way.
     ckpt_code rc = ckpt__take(ctx, run, desc->id, CKPT__FOR_BEGIN);
     switch (rc) {
@@ -6648,6 +6751,7 @@ CKPT_API ckpt_code ckpt_resume(ckpt_ctx *ctx_view, ckpt_run *view,
 {
     ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
     ckpt__run *run = ckpt__run_of(view);
+    CKPT__TRY(ckpt__admit(ctx, view, view != NULL && desc != NULL));
     return ckpt__open_result(ctx, run, ckpt__resume(ctx, run, desc));
 }
 
@@ -6674,6 +6778,7 @@ CKPT_API ckpt_code ckpt_open(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
     ckpt__run *run = ckpt__run_of(view);
     bool found;
+    CKPT__TRY(ckpt__admit(ctx, view, view != NULL && desc != NULL));
     return ckpt__open_result(ctx, run, ckpt__open(ctx, run, desc, &found));
 }
 
@@ -6776,6 +6881,7 @@ static ckpt_code ckpt__load_told(ckpt__run *run, ckpt_checkpoint *out,
     }
     ckpt__tell(run, CKPT_EVENT_LOADED, NULL);
     run->doubts &= ~(uint32_t)CKPT__DOUBT_CALLER;
+    run->unread = false;
     return run->view->older ? CKPT_OLDER : CKPT_OK;
 }
 
@@ -6783,6 +6889,7 @@ CKPT_API ckpt_code ckpt_load(ckpt_run *view, ckpt_checkpoint *out, void *buf,
                              size_t cap)
 {
     ckpt__run *run = ckpt__run_of(view);
+    if (out == NULL) return CKPT_ERR_ARGUMENT;
     memset(out, 0, sizeof(*out));
     CKPT__TRY(ckpt__enter(run));
     return ckpt__leave(run, ckpt__load_told(run, out, buf, cap));
@@ -6819,6 +6926,7 @@ static ckpt_code ckpt__save(ckpt__run *run, const ckpt_save_desc *desc)
 CKPT_API ckpt_code ckpt_save(ckpt_run *view, const ckpt_save_desc *desc)
 {
     ckpt__run *run = ckpt__run_of(view);
+    if (desc == NULL) return CKPT_ERR_ARGUMENT;
     CKPT__TRY(ckpt__enter(run));
     return ckpt__leave(run, ckpt__save(run, desc));
 }
@@ -6879,6 +6987,7 @@ CKPT_API ckpt_code ckpt_finish(ckpt_run *view, ckpt_outcome outcome,
 CKPT_API void ckpt_abandon(ckpt_run *view)
 {
     ckpt__run *run = ckpt__run_of(view);
+    if (run == NULL) return;
     if (ckpt__is_open(run)) {
         ckpt__close(run);
     }
@@ -6913,7 +7022,8 @@ static bool ckpt__phase(ckpt__run *run, const char *name)
 CKPT_API bool ckpt_phase(ckpt_run *view, const char *name)
 {
     ckpt__run *run = ckpt__run_of(view);
-    if (ckpt__enter(run) != CKPT_OK) return true;   // its end says so
+    // The end of the phase says what was wrong.
+    if (name == NULL || ckpt__enter(run) != CKPT_OK) return true;
     const bool due = ckpt__phase(run, name);
     (void)ckpt__leave(run, CKPT_OK);
     return due;
@@ -7117,6 +7227,7 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
                                      ckpt_effect *effect)
 {
     ckpt__run *run = ckpt__run_of(view);
+    if (effect == NULL) return CKPT_ERR_ARGUMENT;
     effect->state = CKPT_EFFECT_UNCERTAIN;      // until it is known better
     effect->turn = 0;
     effect->result_size = 0;
@@ -7168,6 +7279,7 @@ CKPT_API ckpt_code ckpt_effect_end(ckpt_run *view, const char *id,
 CKPT_API ckpt_code ckpt_effect_result(ckpt_run *view, const ckpt_effect *effect,
                                       void *buf, size_t cap, size_t *size)
 {
+    if (effect == NULL) return CKPT_ERR_ARGUMENT;
     return ckpt__value_told(ckpt__run_of(view), CKPT__EFFECTS, effect->id,
                             effect->turn, buf, cap, size);
 }
@@ -7176,6 +7288,7 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
 {
     ckpt__run *run = ckpt__run_of(view);
     ckpt__entry e;
+    if (effect == NULL) return CKPT_ERR_ARGUMENT;
     CKPT__TRY(ckpt__enter(run));
     const ckpt_code rc = ckpt__entry_next(run, CKPT__EFFECTS, &effect->at,
                                           effect->id, effect->turn, &e);
@@ -7253,6 +7366,7 @@ CKPT_API ckpt_code ckpt_note(ckpt_run *view, ckpt_note_info *note, void *buf,
 {
     ckpt__run *run = ckpt__run_of(view);
     ckpt_json w;
+    if (note == NULL) return CKPT_ERR_ARGUMENT;
     memset(note, 0, sizeof(*note));
     ckpt_json_init(&w, buf, cap);
     CKPT__TRY(ckpt__enter(run));
@@ -7367,6 +7481,7 @@ static ckpt_code ckpt__env_check(const ckpt_env *env, const ckpt_env_desc *desc,
 
 CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
 {
+    if (env == NULL || desc == NULL) return CKPT_ERR_ARGUMENT;
     ckpt_janitor *j = desc->janitor;
     ckpt_run *run = desc->run;
     const char *birth = run != NULL ? run->birth : "";
@@ -7401,14 +7516,14 @@ CKPT_API ckpt_code ckpt_env_init(ckpt_env *env, const ckpt_env_desc *desc)
 
 CKPT_API bool ckpt_env_released(const ckpt_env *env)
 {
-    return !env->priv.open || env->priv.released;
+    return env == NULL || !env->priv.open || env->priv.released;
 }
 
 CKPT_API ckpt_code ckpt_env_restore(ckpt_env *env, void *out,
                                     ckpt_bytes *timestep, int *failure)
 {
-    const ckpt_env_desc *desc = &env->priv.desc;
     if (ckpt_env_released(env)) return CKPT_ERR_RELEASED;
+    const ckpt_env_desc *desc = &env->priv.desc;
     if (env->priv.releasing) return CKPT_ERR_RELEASING;
     const int failed = desc->restore(desc->user, env, out);
     if (failure != NULL) {
@@ -7443,8 +7558,9 @@ static ckpt_code ckpt__env_is_ours(const ckpt_env *env)
 
 CKPT_API ckpt_code ckpt_env_release(ckpt_env *env, int *failure)
 {
-    const ckpt_env_desc *desc = &env->priv.desc;
     int ignored;
+    if (env == NULL) return CKPT_ERR_ARGUMENT;
+    const ckpt_env_desc *desc = &env->priv.desc;
     failure = failure != NULL ? failure : &ignored;
     *failure = 0;
     if (!env->priv.open || (env->priv.released && env->priv.struck)) {
@@ -7473,6 +7589,7 @@ CKPT_API ckpt_code ckpt_held_next(ckpt_run *view, ckpt_held *held)
 {
     ckpt__run *run = ckpt__run_of(view);
     ckpt__entry e;
+    if (held == NULL) return CKPT_ERR_ARGUMENT;
     CKPT__TRY(ckpt__enter(run));
     const ckpt_code rc = ckpt__entry_next(run, CKPT__HELD, &held->at, held->id,
                                           0, &e);
@@ -7562,6 +7679,8 @@ CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt_finish_desc finish;
     ckpt_outcome outcome;
     bool found;
+    CKPT__TRY(ckpt__admit(ctx, view, view != NULL && desc != NULL &&
+                                     work != NULL));
     ckpt_code rc = ckpt__open(ctx, run, desc, &found);
     if (!found && (rc == CKPT_ERR_IO || rc == CKPT_ERR_NO_SPACE ||
                    rc == CKPT_ERR_ACCESS || rc == CKPT_ERR_RESOURCE)) {
@@ -7645,6 +7764,7 @@ CKPT_API ckpt_code ckpt_query(ckpt_ctx *view, const char *id,
                               ckpt_run_info *info)
 {
     ckpt__ctx *ctx = ckpt__ctx_of(view);
+    CKPT__TRY(ckpt__admit(ctx, NULL, info != NULL));
     if (!ckpt__keep_id(ctx, id)) return ckpt__refuse(ctx, "read the run id");
     return ckpt__ctx_result(ctx, ckpt__describe(ctx, info));
 }
@@ -7691,6 +7811,7 @@ CKPT_API ckpt_code ckpt_verify(ckpt_ctx *view, const char *id,
 {
     ckpt__ctx *ctx = ckpt__ctx_of(view);
     ckpt_code rc = CKPT_ERR_STALE;
+    CKPT__TRY(ckpt__admit(ctx, NULL, true));
     info = info != NULL ? info : &ctx->info;
     const bool is_id = ckpt__keep_id(ctx, id);
     memset(info, 0, sizeof(*info));
@@ -7713,6 +7834,9 @@ static bool ckpt__list_next(ckpt__ctx *ctx, ckpt_where where,
     memset(&ctx->place.error, 0, sizeof(ctx->place.error));
     *rc = ckpt__store_list(ctx->desc.store, where, cursor, ctx->id,
                            &ctx->place.error);
+    if (*rc != CKPT_OK) {
+        ctx->id[0] = '\0';                      // the failure is of no run
+    }
     return *rc == CKPT_OK;
 }
 
@@ -7748,8 +7872,10 @@ static ckpt_code ckpt__scan(ckpt__ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
 CKPT_API ckpt_code ckpt_scan(ckpt_ctx *view, uint32_t states, ckpt_scan_fn *fn,
                              void *user)
 {
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
     states = states != 0 ? states : (uint32_t)CKPT_STATE_ALL;
-    return ckpt__scan(ckpt__ctx_of(view), states, fn, user);
+    CKPT__TRY(ckpt__admit(ctx, NULL, fn != NULL));
+    return ckpt__scan(ctx, states, fn, user);
 }
 
 // Runs that have not ended.
@@ -7798,6 +7924,7 @@ CKPT_API ckpt_code ckpt_latest(ckpt_ctx *view, const char *agent_id,
 {
     ckpt__ctx *ctx = ckpt__ctx_of(view);
     ckpt__latest l;
+    CKPT__TRY(ckpt__admit(ctx, NULL, info != NULL));
     memset(&l, 0, sizeof(l));
     memset(info, 0, sizeof(*info));
     l.is = &ctx->found;
@@ -7844,6 +7971,7 @@ CKPT_API ckpt_code ckpt_stale(ckpt_ctx *view, int64_t age_ms,
 {
     ckpt__ctx *ctx = ckpt__ctx_of(view);
     ckpt__stale s = { age_ms, infos, cap, 0 };
+    CKPT__TRY(ckpt__admit(ctx, NULL, count != NULL));
     *count = 0;
     if (age_ms < 0) return ckpt__refuse(ctx, "read the age");
     if (cap > 0 && infos == NULL) return ckpt__refuse(ctx, "read infos");
@@ -7878,6 +8006,7 @@ CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt__ctx *ctx = ckpt__ctx_of(ctx_view);
     ckpt__run *run = ckpt__run_of(view);
     ckpt_code rc;
+    CKPT__TRY(ckpt__admit(ctx, view, view != NULL && cursor != NULL));
     while (ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, &rc)) {
         run->view = view;
         rc = ckpt__take_run_over(ctx, run, ctx->id, NULL, 0);
@@ -7962,6 +8091,8 @@ CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt_recover_info ignored;
     ckpt_cursor cursor;
     ckpt_code rc;
+    CKPT__TRY(ckpt__admit(ctx, view, view != NULL && desc != NULL &&
+                                     desc->resume != NULL));
     info = info != NULL ? info : &ignored;
     memset(info, 0, sizeof(*info));
     memset(&cursor, 0, sizeof(cursor));
@@ -7976,6 +8107,7 @@ static ckpt_code ckpt__use(ckpt__ctx *ctx, ckpt_run *view, const char *id,
                            uint32_t purpose)
 {
     ckpt__run *run = ckpt__run_of(view);
+    CKPT__TRY(ckpt__admit(ctx, view, view != NULL));
     ckpt_code rc = ckpt__take(ctx, run, id, purpose);
     rc = ckpt__open_result(ctx, run, rc);
     ckpt_abandon(view);
@@ -8032,6 +8164,7 @@ CKPT_API ckpt_code ckpt_prune(ckpt_ctx *view, ckpt_run *run,
     uint32_t ignored;
     bool more = true;
     memset(&cursor, 0, sizeof(cursor));
+    CKPT__TRY(ckpt__admit(ctx, run, run != NULL && desc != NULL));
     if (desc->age_ms < 1) return ckpt__refuse(ctx, "read .age_ms");
     if (desc->states & ~allowed) return ckpt__refuse(ctx, "read .states");
     count = count != NULL ? count : &ignored;
@@ -8069,6 +8202,7 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt_cursor cursor;
     ckpt_code rc;
     uint32_t ignored;
+    CKPT__TRY(ckpt__admit(ctx, view, view != NULL));
     count = count != NULL ? count : &ignored;
     *count = 0;
     memset(&cursor, 0, sizeof(cursor));

@@ -166,10 +166,12 @@ static void values_beyond_size_max_are_refused_before_they_are_read(void)
     huge.ptr = "{";
     huge.len = SIZE + 1;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 3;
     s.state = huge;
     CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_TOO_LARGE);
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 3;
     s.messages = huge;
     CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_TOO_LARGE);
@@ -286,6 +288,7 @@ static ckpt_code begin_effect(const char *id)
     ckpt_save_desc s;
     ckpt_effect effect;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 2;
     return ckpt_effect_begin(&t.run, id, &s, &effect);
 }
@@ -366,6 +369,7 @@ static ckpt_outcome work_without(ckpt_run *run, void *user,
     ckpt_effect effect;
     (void)user, (void)finish;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 1;
     CHECK(!run->durable);
     CHECK_INT(ckpt_effect_begin(run, "pay", &s, &effect), CKPT_OK);
@@ -429,6 +433,7 @@ static ckpt_code cut_at(uint64_t at)
 {
     ckpt_save_desc s;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 3;
     s.messages = ckpt_text("[\"new\"]");
     s.append_at = at;
@@ -555,6 +560,7 @@ static void a_run_that_is_sure_reads_nothing_to_save(void)
     fault_plan(&t.fault, FAULT_READ, 0, FAULT_BEFORE, CKPT_OK);
     ckpt_save_desc s;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 4;
     s.messages = ckpt_text("[\"more\"]");
     s.append_at = t.run.messages;
@@ -667,6 +673,7 @@ static void an_effect_that_ended_is_not_begun_again(void)
     ckpt_save_desc s;
     ckpt_effect effect;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 2;
     begin();
     fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
@@ -683,6 +690,7 @@ static void an_effect_of_an_earlier_claim_is_never_new(void)
     ckpt_save_desc s;
     ckpt_effect effect;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 2;
     begin();
     CHECK_INT(begin_effect("pay"), CKPT_OK);
@@ -735,6 +743,7 @@ static ckpt_code begin_effect_of(uint64_t turn, const char *id)
     ckpt_save_desc s;
     ckpt_effect effect;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = turn;
     return ckpt_effect_begin(&t.run, id, &s, &effect);
 }
@@ -951,6 +960,7 @@ static void an_error_is_of_its_own_call(void)
 {
     ckpt_save_desc s;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 3;
     s.messages = ckpt_text("[1");
     begin();
@@ -1122,6 +1132,7 @@ static void a_name_that_changes_between_two_reads_hangs_nobody(void)
     setup();
     ckpt_store_methods methods = *t.fault.base.methods;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
     CHECK_INT(ckpt_effect_begin(&t.run, "xxxxxx", &s, &e), CKPT_OK);
     methods.read = read_another_name;
@@ -1378,6 +1389,9 @@ static void a_damaged_value_is_not_handed_out(void)
         CHECK_INT(phase ? ckpt_phase_output(&t.run, "step", t.buf, 64, &size)
                         : ckpt_effect_result(&t.run, &effect, t.buf, 64, &size),
                   CKPT_ERR_DAMAGED);
+        fault_plan(&t.fault, FAULT_PUT, 0, FAULT_BEFORE, CKPT_OK);
+        CHECK_INT(save(9), CKPT_ERR_DAMAGED);   // nothing is built on it
+        CHECK_INT(t.fault.count, 0);
         CHECK_INT(load(), CKPT_OLDER);          // and it is told what is left
         CHECK_INT(ckpt_phase_output(&t.run, "step", t.buf, 64, &size), CKPT_OK);
         CHECK(size == 6 && memcmp(t.buf, "\"good\"", 6) == 0);

@@ -38,6 +38,7 @@ static ckpt_code begin_of(uint64_t turn, const char *id, ckpt_effect *effect)
 {
     ckpt_save_desc s;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = turn;
     return ckpt_effect_begin(&t.run, id, &s, effect);
 }
@@ -508,6 +509,7 @@ static void an_effect_is_not_new_because_a_torn_save_was_read_over_it(void)
     CHECK_INT(end("mail", "1"), CKPT_OK);
     CHECK_INT(told(2, "pay"), CKPT_EFFECT_NEW);
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 3;
     s.messages = ckpt_text("[1]");
     fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);

@@ -33,7 +33,15 @@
     X(environments_that_are_held_say_so)                                       \
     X(an_environment_that_is_not_released_says_so)                             \
     X(what_succeeds_says_nothing)                                              \
-    X(an_error_of_a_context_is_of_its_own_call)
+    X(an_error_of_a_context_is_of_its_own_call)                                \
+    X(an_error_is_one_line_of_text)                                            \
+    X(a_live_run_says_who_claimed_it)                                          \
+    X(a_text_that_has_no_room_is_cut)                                          \
+    X(every_state_has_a_name)                                                  \
+    X(what_is_missing_is_refused_and_nothing_crashes)                          \
+    X(a_context_that_was_never_initialized_is_refused)                         \
+    X(a_run_that_is_open_is_not_opened_again)                                  \
+    X(what_was_not_loaded_is_not_written_over)
 TEST_SUITE(error, LIST)
 
 static void says(const ckpt_error *e, ckpt_code code, const char *op)
@@ -68,6 +76,7 @@ static ckpt_code begin_effect(const char *id)
     ckpt_save_desc s;
     ckpt_effect effect;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 3;
     return ckpt_effect_begin(&t.run, id, &s, &effect);
 }
@@ -176,6 +185,7 @@ static void an_argument_that_is_wrong_is_named(void)
     ctx_says(ckpt_prune(&t.ctx, &t.run2, &prune, NULL), CKPT_ERR_ARGUMENT,
              "read .states");
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = CKPT_TURN_MAX + 1;
     run_says(ckpt_save(&t.run, &s), CKPT_ERR_ARGUMENT, "read .turn");
     s.turn = 3;
@@ -193,6 +203,7 @@ static void wrong_json_says_whose_it_is_and_where(void)
     ckpt_save_desc s;
     begin();
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 3;
     s.messages = ckpt_text("[1,]");
     run_says(ckpt_save(&t.run, &s), CKPT_ERR_JSON, "read .messages");
@@ -213,6 +224,7 @@ static void a_gap_says_so(void)
     ckpt_save_desc s;
     begin();
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 3;
     s.messages = ckpt_text("[1]");
     s.append_at = 2;
@@ -533,4 +545,225 @@ static void an_error_of_a_context_is_of_its_own_call(void)
     fault_plan(&t.fault, FAULT_LIST, 1, FAULT_BEFORE, CKPT_ERR_IO);
     ctx_says(ckpt_scan(&t.ctx, 0, any, NULL), CKPT_ERR_IO, "injected fault");
     CHECK_INT(ckpt_last_error(&t.ctx)->wait_ms, 0);
+}
+
+//--- In words -----------------------------------------------------------------
+
+static bool reads(const ckpt_error *error, const char *text)
+{
+    char buf[640];
+    return CHECK_STR(ckpt_error_text(error, buf, sizeof(buf)), text);
+}
+
+static void an_error_is_one_line_of_text(void)
+{
+    ckpt_error made;
+    begin();
+    CHECK_INT(save_text(&t.run, 3, "[1"), CKPT_ERR_JSON);
+    reads(&t.run.error, "run \"job\": read .messages: wrong JSON; messages are "
+                        "[], state {}, text \"\"; at byte 2");
+    CHECK_INT(ckpt_query(&t.ctx, "no\n\xff", &t.info), CKPT_ERR_NOT_FOUND);
+    reads(ckpt_last_error(&t.ctx), "run \"no\\n\xef\xbf\xbd\": open run: "
+                                   "there is nothing of that name");
+    memset(&made, 0, sizeof(made));
+    reads(&made, "success");
+    made.code = CKPT_ERR_NO_SPACE;
+    made.sys = 28;
+    made.op = "write a checkpoint";
+    reads(&made, "write a checkpoint: no space left, or a limit; make room, "
+                 "try again; errno 28");
+    fault_plan(&t.fault, FAULT_LIST, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_prune(&t.ctx, &t.run2, &(ckpt_prune_desc){ .age_ms = 1 },
+                         NULL), CKPT_ERR_IO);
+    CHECK(ckpt_last_error(&t.ctx)->id == NULL);     // it is of no run
+}
+
+static void a_live_run_says_who_claimed_it(void)
+{
+    const ckpt_error *said = ckpt_last_error(&t.ctx2);
+    ckpt_desc d;
+    begin();
+    ckpt_abandon(&t.run);
+    memset(&d, 0, sizeof(d));
+    d.store = &t.fault.base;
+    d.owner = "worker \"3\"";
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(resume(&t.ctx2, &t.run2), CKPT_ERR_LIVE);
+    CHECK(said->owner != NULL && strstr(said->owner, "worker \"3\"") != NULL);
+    reads(said, "run \"job\": claim the run: another process has it; force "
+                "only if it hangs; claimed by \"worker \\\"3\\\"\"");
+    ckpt_abandon(&t.run);
+    add_claim(3, NULL);
+    add_claim(4, NULL);
+    add_claim(5, NULL);
+    add_claim(6, NULL);
+    CHECK_INT(resume(&t.ctx2, &t.run2), CKPT_ERR_BUSY);
+    reads(said, "run \"job\": claim the run: it is changing or in doubt; try "
+                "again later; wait_ms 2000");
+}
+
+static void a_text_that_has_no_room_is_cut(void)
+{
+    char buf[640], cut[640];
+    begin();
+    CHECK_INT(save_text(&t.run, 3, "[1"), CKPT_ERR_JSON);
+    const size_t n = strlen(ckpt_error_text(&t.run.error, buf, sizeof(buf)));
+    CHECK(ckpt_error_text(&t.run.error, cut, 0) == cut);
+    for (size_t cap = 1; cap <= n + 1; cap++) {
+        memset(cut, 'x', sizeof(cut));
+        const size_t k = strlen(ckpt_error_text(&t.run.error, cut, cap));
+        CHECK(k < cap && memcmp(cut, buf, k) == 0 && cut[cap] == 'x');
+        CHECK(cap <= n || k == n);
+    }
+}
+
+static void every_state_has_a_name(void)
+{
+    static const char *const names[] = {
+        "live", "stalled", "interrupted", "exhausted", "finished", "damaged",
+        "newer", "unreadable", "foreign", "busy", "failed", "done"
+    };
+    for (unsigned i = 0; i < 12; i++) {
+        CHECK_STR(ckpt_state_name((ckpt_run_state)(1 << i)), names[i]);
+    }
+    CHECK_INT(CKPT_STATE_ALL, (1 << 12) - 1);
+    CHECK_STR(ckpt_state_name((ckpt_run_state)0), "");
+    CHECK_STR(ckpt_state_name(CKPT_STATE_ALL), "");
+    CHECK_STR(ckpt_state_name((ckpt_run_state)(1 << 12)), "");
+}
+
+static void what_is_missing_is_refused_and_nothing_crashes(void)
+{
+    const ckpt_run_desc none = named(NULL), job_desc = named("job");
+    ckpt_recover_desc r;
+    ckpt_cursor cursor;
+    ckpt_effect call;
+    ckpt_held held;
+    size_t n;
+    begin();
+    memset(&r, 0, sizeof(r));
+    memset(&cursor, 0, sizeof(cursor));
+    memset(&call, 0, sizeof(call));
+    memset(&held, 0, sizeof(held));
+#define REFUSED(call) CHECK_INT(call, CKPT_ERR_ARGUMENT)
+    REFUSED(ckpt_init(NULL, NULL));
+    REFUSED(ckpt_init(&t.ctx2, NULL));
+    REFUSED(ckpt_open(NULL, &t.run2, &job_desc));
+    REFUSED(ckpt_open(&t.ctx, NULL, &job_desc));
+    REFUSED(ckpt_open(&t.ctx, &t.run2, NULL));
+    REFUSED(ckpt_open(&t.ctx, &t.run2, &none));
+    REFUSED(ckpt_start(&t.ctx, &t.run2, NULL));
+    REFUSED(ckpt_resume(&t.ctx, &t.run2, NULL));
+    REFUSED(ckpt_execute(&t.ctx, &t.run2, &job_desc, NULL, NULL));
+    REFUSED(ckpt_load(NULL, &t.last, t.buf, 9));
+    REFUSED(ckpt_load(&t.run, NULL, t.buf, 9));
+    CHECK_INT(ckpt_load(&t.run, &t.last, NULL, 9999), CKPT_ERR_BUFFER);
+    CHECK(!ckpt_due(NULL, 1) && ckpt_phase(NULL, "a"));
+    CHECK(ckpt_phase(&t.run, NULL));
+    REFUSED(ckpt_save(&t.run, NULL));
+    REFUSED(ckpt_save(NULL, NULL));
+    REFUSED(ckpt_beat(NULL));
+    REFUSED(ckpt_finish(NULL, CKPT_COMPLETED, NULL));
+    ckpt_abandon(NULL);
+    REFUSED(ckpt_phase_output(&t.run, NULL, t.buf, 9, &n));
+    REFUSED(ckpt_phase_output(&t.run, "a", t.buf, 9, NULL));
+    REFUSED(ckpt_phase_end(&t.run, NULL, ckpt_text("1"), NULL));
+    REFUSED(ckpt_effect_begin(&t.run, "a", NULL, &call));
+    REFUSED(ckpt_effect_begin(&t.run, NULL, NULL, NULL));
+    REFUSED(ckpt_effect_end(&t.run, NULL, ckpt_text("1")));
+    REFUSED(ckpt_effect_end(NULL, "a", ckpt_text("1")));
+    REFUSED(ckpt_effect_result(&t.run, NULL, t.buf, 9, &n));
+    REFUSED(ckpt_effect_result(&t.run, &call, t.buf, 9, NULL));
+    REFUSED(ckpt_effect_next(&t.run, NULL));
+    REFUSED(ckpt_note(&t.run, NULL, t.buf, 9));
+    REFUSED(ckpt_query(&t.ctx, NULL, &t.info));
+    REFUSED(ckpt_query(&t.ctx, "job", NULL));
+    REFUSED(ckpt_scan(&t.ctx, 0, NULL, NULL));
+    REFUSED(ckpt_verify(&t.ctx, NULL, NULL));
+    REFUSED(ckpt_latest(&t.ctx, "a", "b", NULL));
+    REFUSED(ckpt_stale(&t.ctx, 1, NULL, 0, NULL));
+    REFUSED(ckpt_resume_next(&t.ctx, &t.run2, NULL));
+    REFUSED(ckpt_recover(&t.ctx, &t.run2, NULL, NULL));
+    REFUSED(ckpt_recover(&t.ctx, &t.run2, &r, NULL));   // no function
+    REFUSED(ckpt_remove(&t.ctx, &t.run2, NULL));
+    REFUSED(ckpt_remove(&t.ctx, NULL, "job"));
+    REFUSED(ckpt_retry(&t.ctx, NULL, "job"));
+    REFUSED(ckpt_prune(&t.ctx, &t.run2, NULL, NULL));
+    REFUSED(ckpt_sweep(&t.ctx, NULL, NULL));
+    REFUSED(ckpt_env_init(NULL, NULL));
+    REFUSED(ckpt_env_release(NULL, NULL));
+    CHECK(ckpt_env_released(NULL));
+    CHECK_INT(ckpt_env_restore(NULL, NULL, NULL, NULL), CKPT_ERR_RELEASED);
+    REFUSED(ckpt_held_next(&t.run, NULL));
+    REFUSED(ckpt_held_timestep(&t.run, NULL, t.buf, 9, &n));
+#undef REFUSED
+    CHECK_INT(save(3), CKPT_OK);                // and the run is as it was
+}
+
+static void a_context_that_was_never_initialized_is_refused(void)
+{
+    static ckpt_ctx zeroed;
+    const ckpt_run_desc d = named("job");
+    setup();
+    CHECK_INT(ckpt_open(&zeroed, &t.run, &d), CKPT_ERR_ARGUMENT);
+    CHECK_STR(ckpt_last_error(&zeroed)->op,
+              "use a context that was never initialized");
+    CHECK_INT(ckpt_query(&zeroed, "job", &t.info), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt_sweep(&zeroed, &t.run, NULL), CKPT_ERR_ARGUMENT);
+}
+
+static void a_run_that_is_open_is_not_opened_again(void)
+{
+    const ckpt_run_desc d = named("other");
+    begin();
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &d), CKPT_ERR_ARGUMENT);
+    CHECK_STR(ckpt_last_error(&t.ctx)->op,
+              "use a run that is open: finish it first");
+    CHECK_INT(recover(NULL, 0, NULL), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt_remove(&t.ctx, &t.run, "other"), CKPT_ERR_ARGUMENT);
+    CHECK_INT(save(3), CKPT_OK);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &d), CKPT_OK);
+    memset(&t.run2, 0xa5, sizeof(t.run2));      // what was never zeroed is new
+    CHECK_INT(open_run(&t.ctx, &t.run2), CKPT_OK);
+}
+
+// That is how transcripts are lost: a program that forgets to load begins with
+// an empty one, and saves it.
+static void what_was_not_loaded_is_not_written_over(void)
+{
+    const ckpt_finish_desc nothing = { NULL, NULL, false };
+    ckpt_save_desc s;
+    ckpt_effect call;
+    begin_crashed();
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    memset(&s, 0, sizeof(s));
+    s.turn = 3;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);  // neither messages nor state
+    s.messages = ckpt_text("[1]");
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);
+    says(&t.run.error, CKPT_ERR_NOT_LOADED, "save over what was not loaded");
+    s.append_at = 1;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);
+    CHECK_INT(ckpt_effect_begin(&t.run, "a", &s, &call), CKPT_ERR_NOT_LOADED);
+    CHECK_INT(ckpt_phase_end(&t.run, "a", ckpt_text("1"), &s),
+              CKPT_ERR_NOT_LOADED);
+    memset(&s, 0, sizeof(s));
+    s.state = ckpt_text("{}");
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);
+    CHECK_INT(ckpt_load(&t.run, &t.last, t.buf, 9), CKPT_ERR_BUFFER);
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);
+    s.anew = true;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
+    s.anew = false;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);  // the messages
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, &nothing), CKPT_OK);
+    setup();                                    // there is nothing to load
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
 }

@@ -42,6 +42,7 @@ static ckpt_code save_from(uint64_t turn, const char *json, size_t len,
 {
     ckpt_save_desc save;
     memset(&save, 0, sizeof(save));
+    save.anew = true;
     save.turn = turn;
     save.messages.ptr = json;
     save.messages.len = len;

@@ -1182,6 +1182,7 @@ static void call_in(void)
     memset(&effect, 0, sizeof(effect));
     memset(&held, 0, sizeof(held));
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     memset(&e, 0, sizeof(e));
     s.turn = 99;
     s.force = true;

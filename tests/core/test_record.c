@@ -223,6 +223,7 @@ static ckpt_code save(uint64_t turn, const char *messages, const char *state)
 {
     ckpt_save_desc s;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = turn;
     s.messages = ckpt_text(messages);
     s.state = ckpt_text(state);
@@ -540,6 +541,7 @@ static void every_head_is_the_first_line_and_fits_a_sector(void)
     CHECK_INT(ckpt_phase_end(&t.job, "plan", ckpt_text("1"), NULL), CKPT_OK);
     check_head(1, "\"running\"");
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = CKPT_TURN_MAX;
     CHECK_INT(ckpt_effect_begin(&t.job, "call", &s, &effect), CKPT_OK);
     check_head(1, "\"running\"");

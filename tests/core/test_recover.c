@@ -231,7 +231,7 @@ static ckpt_code save(uint64_t turn)
     snprintf(state, sizeof(state), "{\"turn\":%" PRIu64 "}", turn);
     return ckpt_save(&t.run, &(ckpt_save_desc){
         .turn = turn, .messages = ckpt_text("[{\"role\":\"user\"}]"),
-        .state = ckpt_text(state) });
+        .state = ckpt_text(state), .anew = true });
 }
 
 static ckpt_code load(void)
@@ -633,6 +633,7 @@ static void retry_brings_a_dead_letter_back_with_its_attempts(void)
 
 static void retry_gives_an_exhausted_run_its_attempts_back(void)
 {
+    static ckpt_run other;
     if (!begin_by(CKPT_STORE_FS_AUTO, 1)) {
         return;
     }
@@ -645,7 +646,7 @@ static void retry_gives_an_exhausted_run_its_attempts_back(void)
     CHECK_INT(state_of("a"), CKPT_STATE_INTERRUPTED);
     CHECK_INT(resume("a"), CKPT_OK);
     CHECK_INT(t.run.attempt, 1);
-    CHECK_INT(ckpt_retry(&t.ctx, &t.run, "a"), CKPT_ERR_EXISTS);
+    CHECK_INT(ckpt_retry(&t.ctx, &other, "a"), CKPT_ERR_EXISTS);
     end();
 }
 
@@ -821,7 +822,7 @@ static ckpt_outcome no_fallback(ckpt_run *run, void *user,
 static ckpt_outcome fail_to_finish(ckpt_run *run, void *user,
                                    ckpt_finish_desc *finish)
 {
-    static const ckpt_save_desc bad = { .turn = 2,
+    static const ckpt_save_desc bad = { .anew = true, .turn = 2,
                                         .state = { "nonsense", 8 } };
     (void)run;
     ++*(int *)user;
@@ -1146,7 +1147,8 @@ static int tool_agent(void *arg)
     }
     for (int i = 0; i < TOOLS; i++) {
         ckpt_effect e;
-        const ckpt_save_desc desc = { .turn = 1, .messages = ckpt_text(
+        const ckpt_save_desc desc = { .anew = true, .turn = 1,
+            .messages = ckpt_text(
             "[{\"calls\":[\"call_0\",\"call_1\",\"call_2\",\"call_3\"]}]") };
         snprintf(id, sizeof(id), "call_%d", i);
         snprintf(result, sizeof(result), "\"done %d\"", i);
@@ -1212,7 +1214,8 @@ static void the_note_is_data_and_never_in_the_transcript(void)
     CHECK_INT(ckpt_note(&t.run, &note, buf, sizeof(buf)), CKPT_ERR_NOT_FOUND);
     CHECK_INT(ckpt_phase_end(&t.run, "plan", ckpt_text("1"), NULL), CKPT_OK);
     CHECK_INT(ckpt_effect_begin(&t.run, "call_9", &(ckpt_save_desc){
-        .turn = 5, .messages = ckpt_text("[\"call_9\"]") }, &e), CKPT_OK);
+        .anew = true, .turn = 5, .messages = ckpt_text("[\"call_9\"]") }, &e),
+              CKPT_OK);
     CHECK_INT(ckpt_finish(&t.run, CKPT_RETRY, &(ckpt_finish_desc){
         .reason = "the \"model\" is down" }), CKPT_OK);
     CHECK_INT(resume("a"), CKPT_OK);
@@ -2136,7 +2139,8 @@ static int call_everything(void *arg)
     char buf[2048];
     size_t size;
     int n = 0;
-    const ckpt_save_desc desc = { .turn = 2, .messages = ckpt_text("[]") };
+    const ckpt_save_desc desc = { .anew = true, .turn = 2,
+                                  .messages = ckpt_text("[]") };
     const ckpt_save_desc forced = { .turn = 2, .force = true };
     (void)arg;
     memset(&held, 0, sizeof(held));
@@ -2162,7 +2166,8 @@ static int call_everything(void *arg)
 static void every_call_of_a_forked_child_is_refused(void)
 {
     ckpt_effect e;
-    const ckpt_save_desc desc = { .turn = 1, .messages = ckpt_text("[]") };
+    const ckpt_save_desc desc = { .anew = true, .turn = 1,
+                                  .messages = ckpt_text("[]") };
     if (!begin()) {
         return;
     }

@@ -500,6 +500,7 @@ static void setup_memory(void)
     memset(&mem, 0, sizeof(mem));
     memset(&d, 0, sizeof(d));
     memset(&save, 0, sizeof(save));
+    save.anew = true;
     mem_world_init(&mem.world);
     store_mem_init(&owner, &mem.world);
     d.store = &owner.base;
@@ -1462,7 +1463,8 @@ static void every_code_has_a_value_of_its_own_and_a_sentence(void)
         { CKPT_ERR_RELEASED, -31, "was released" },
         { CKPT_ERR_RELEASING, -32, "being released" },
         { CKPT_ERR_UNSUITABLE, -33, "file system" },
-        { CKPT_ERR_REENTERED, -34, "not over" }
+        { CKPT_ERR_REENTERED, -34, "not over" },
+        { CKPT_ERR_NOT_LOADED, -35, "never loaded" }
     };
     size_t count = 0;
 #define CKPT_X(name, value, message) count++;

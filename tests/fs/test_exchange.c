@@ -216,6 +216,7 @@ static ckpt_code save(uint64_t turn, char fill, size_t size)
 {
     ckpt_save_desc s;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = turn;
     s.messages = message(fill, size);
     return ckpt_save(&t.run, &s);
@@ -225,6 +226,7 @@ static ckpt_code append(uint64_t turn, size_t size)
 {
     ckpt_save_desc s;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = turn;
     s.messages = message('m', size);
     s.append_at = t.run.messages;
@@ -659,6 +661,7 @@ static void show_and_claim(void)
     ckpt_save_desc s;
     memset(&d, 0, sizeof(d));
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     d.id = ID;
     d.force = true;
     s.turn = 7;
@@ -675,6 +678,7 @@ static void who_removes_a_leftover_touches_no_higher_claim(void)
     ckpt_save_desc s;
     ckpt_error err;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 8;
     begin(1000);
     CHECK_INT(open_store(&claimant.fs, other(), CKPT_STORE_FS_BY_TYPE,
@@ -769,6 +773,7 @@ static ckpt_code save_whole(uint64_t turn, ckpt_bytes messages)
 {
     ckpt_save_desc s;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = turn;
     s.messages = messages;
     return ckpt_save(&t.run, &s);
@@ -1366,6 +1371,7 @@ static void messages_that_are_cut_off_in_place_are_gone(void)
     CHECK_INT(append(3, 1000), CKPT_OK);
     CHECK_INT(append(4, 1000), CKPT_OK);
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = 5;
     s.messages = ckpt_text("[\"instead\"]");
     s.append_at = 1;                            // less than both files share

@@ -193,7 +193,7 @@ static ckpt_code save_n(unsigned n)
     char state[64];
     snprintf(state, sizeof(state), "{\"n\":%u}", n);
     return ckpt_save(&t.run, &(ckpt_save_desc){
-        .turn = n, .state = ckpt_text(state) });
+        .anew = true, .turn = n, .state = ckpt_text(state) });
 }
 
 static ckpt_code start(const char *id)

@@ -390,7 +390,7 @@ static ckpt_code save(uint64_t n)
     char state[32];
     snprintf(state, sizeof(state), "{\"n\":%u}", (unsigned)n);
     return ckpt_save(&t.run, &(ckpt_save_desc){
-        .turn = n, .state = ckpt_text(state) });
+        .anew = true, .turn = n, .state = ckpt_text(state) });
 }
 
 static ckpt_code complete(void)
@@ -850,11 +850,11 @@ static void a_checkpoint_that_was_touched_or_copied_is_still_the_same(void)
 {
     if (begin(2)) {
         CHECK_INT(start(), CKPT_OK);
-        CHECK_INT(ckpt_save(&t.run, &(ckpt_save_desc){ .turn = 1,
+        CHECK_INT(ckpt_save(&t.run, &(ckpt_save_desc){ .anew = true, .turn = 1,
             .messages = ckpt_text("[1]"), .state = ckpt_text("{\"n\":1}") }),
                   CKPT_OK);
         age("r-job/checkpoint.1.json", 100);
-        CHECK_INT(ckpt_save(&t.run, &(ckpt_save_desc){ .turn = 2,
+        CHECK_INT(ckpt_save(&t.run, &(ckpt_save_desc){ .anew = true, .turn = 2,
             .messages = ckpt_text("[2]"), .append_at = 1,
             .state = ckpt_text("{\"n\":2}") }), CKPT_OK);
         CHECK(holds(&t.run, 2));
@@ -862,7 +862,7 @@ static void a_checkpoint_that_was_touched_or_copied_is_still_the_same(void)
         snprintf(command, sizeof(command), "cd '%s/r-job' && cp "
                  "checkpoint.1.json c && mv c checkpoint.1.json", t.runs);
         CHECK_INT(system(command), 0);
-        CHECK_INT(ckpt_save(&t.run, &(ckpt_save_desc){ .turn = 3,
+        CHECK_INT(ckpt_save(&t.run, &(ckpt_save_desc){ .anew = true, .turn = 3,
             .messages = ckpt_text("[3]"), .append_at = 2,
             .state = ckpt_text("{\"n\":3}") }), CKPT_OK);
         CHECK(holds(&t.run, 3));

@@ -735,6 +735,7 @@ static void check_over(void)
     ckpt_save_desc save;
     size_t size;
     memset(&save, 0, sizeof(save));
+    save.anew = true;
     FUZZ_CHECK(!w.run.open && strcmp(w.run.id, "job") == 0);
     FUZZ_CHECK(!ckpt_phase(&w.run, "a") && !ckpt_due(&w.run, 7));
     FUZZ_CHECK(ckpt_save(&w.run, &save) == CKPT_FINISHED);
@@ -1134,6 +1135,7 @@ static void check_end(unsigned how)
     ckpt_finish_desc finish;
     memset(&x, 0, sizeof(x));
     memset(&save, 0, sizeof(save));
+    save.anew = true;
     memset(&finish, 0, sizeof(finish));
     if (how & 1) {
         crash(how >> 1);

@@ -52,6 +52,7 @@ static void fill_run(ckpt_run *run)
     ckpt_env env;
     ckpt_env_desc held;
     memset(&save, 0, sizeof(save));
+    save.anew = true;
     memset(&held, 0, sizeof(held));
     save.turn = 7;
     save.messages = ckpt_text("[{\"role\":\"user\"},\"a\\u00e9\",3]");
@@ -346,6 +347,7 @@ static void check_append(ckpt_run *run, const content *before)
     ckpt_save_desc save;
     content after;
     memset(&save, 0, sizeof(save));
+    save.anew = true;
     save.turn = run->turn;
     save.force = true;
     save.append_at = run->messages;
@@ -377,6 +379,7 @@ static void check_adopted(ckpt_run *run, const sim_blob *b)
     }
     walk(run);
     memset(&save, 0, sizeof(save));
+    save.anew = true;
     save.turn = run->turn;
     save.force = true;
     if (ckpt_save(run, &save) == CKPT_OK) {

@@ -417,6 +417,7 @@ static ckpt_save_desc job_save(const job *j, uint64_t turn, char *message,
     // large ones become chunks, small ones do not
     ckpt_save_desc save;
     memset(&save, 0, sizeof(save));
+    save.anew = true;
     memset(message, 'x', size);
     memcpy(message, "[\"", 2);
     const size_t n = turn % 2 == 0 ? size : 40;
@@ -436,6 +437,7 @@ static void job_turn(job *j, uint64_t turn)
     ckpt_code rc;
     ckpt_save_desc none;
     memset(&none, 0, sizeof(none));
+    none.anew = true;
     none.turn = turn;
     snprintf(id, sizeof(id), "call-%u", (unsigned)turn);
     do {
@@ -1093,7 +1095,7 @@ static void any_saves_come_back_as_they_were(void)
         memcpy(out + 1 + model_size - from, "]", 1);
         ckpt_save_desc save = {
             .turn = i, .append_at = keep, .messages = { out, model_size - from
-                                                             + 2 }
+                                                             + 2 }, .anew = true
         };
         if (dice(2) == 0) {
             const size_t n = 20 + dice(sizeof(state) - 20);
@@ -1117,7 +1119,7 @@ static void any_saves_come_back_as_they_were(void)
     CHECK(model_is(&t.run));
     for (unsigned i = 0; i < 3; i++) {
         const ckpt_save_desc save = {
-            .turn = 10000 + i, .messages = ckpt_text("[]"),
+            .anew = true, .turn = 10000 + i, .messages = ckpt_text("[]"),
             .state = ckpt_text("{}")
         };
         CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
@@ -1150,7 +1152,8 @@ static void a_transcript_that_is_edited_for_ever_stays_in_few_pieces(void)
         memcpy(out + 1, model + from, n);
         memcpy(out + 1 + n, "]", 1);
         const ckpt_save_desc save = {
-            .turn = i, .append_at = keep, .messages = { out, n + 2 }
+            .anew = true, .turn = i, .append_at = keep,
+            .messages = { out, n + 2 }
         };
         if (!CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK)) {
             break;
@@ -1172,7 +1175,8 @@ static void many_effects_do_not_write_the_transcript_anew(void)
     const char *stream = "SELECT min(stream) FROM ckpt_chunk "
                          "WHERE octet_length(bytes) > 50000";
     const ckpt_run_desc desc = { .id = "a" };
-    ckpt_save_desc save = { .turn = 1, .messages = { text, sizeof(text) } };
+    ckpt_save_desc save = { .anew = true, .turn = 1,
+                            .messages = { text, sizeof(text) } };
     if (!ready() || !init_as(&t.ctx, &t.pg)) {
         return;
     }
@@ -1402,7 +1406,8 @@ static void a_claimant_is_told_that_an_acknowledged_save_is_missing(void)
         memcpy(text, "[\"", 2);
         memcpy(text + sizeof(text) - 2, "\"]", 2);
         CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
-        ckpt_save_desc save = { .turn = 1, .messages = ckpt_text("[1]") };
+        ckpt_save_desc save = { .anew = true, .turn = 1,
+                                .messages = ckpt_text("[1]") };
         CHECK_INT(ckpt_save(&t.run, &save), CKPT_OK);
         save.turn = 2;
         save.messages.ptr = text;

@@ -27,7 +27,7 @@ static bool begin(ckpt_run *run, const char *id, bool once)
 {
     const ckpt_run_desc desc = { .id = id, .once = once };
     const ckpt_save_desc save = {
-        .turn = 2, .messages = ckpt_text("[{\"said\":\"hello\"}]")
+        .anew = true, .turn = 2, .messages = ckpt_text("[{\"said\":\"hello\"}]")
     };
     return CHECK_INT(ckpt_open(&u.ctx, run, &desc), CKPT_OK) &&
            CHECK_INT(ckpt_save(run, &save), CKPT_OK);

@@ -55,7 +55,7 @@ static ckpt_code open_job(void)
 static ckpt_code save(uint64_t turn)
 {
     return ckpt_save(&run, &(ckpt_save_desc){
-        .turn = turn, .messages = ckpt_text("[\"saved\"]") });
+        .anew = true, .turn = turn, .messages = ckpt_text("[\"saved\"]") });
 }
 
 static bool make(const char *path)

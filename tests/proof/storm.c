@@ -174,7 +174,7 @@ static ckpt_code save_n(kit *k, uint64_t turn, uint64_t n)
     snprintf(message, sizeof(message), "[{\"n\":%" PRIu64 "}]", n);
     snprintf(state, sizeof(state), "{\"n\":%" PRIu64 "}", n);
     return ckpt_save(&k->run, &(ckpt_save_desc){
-        .turn = turn, .messages = ckpt_text(message),
+        .anew = true, .turn = turn, .messages = ckpt_text(message),
         .append_at = k->run.messages < MESSAGES ? k->run.messages : 0,
         .state = ckpt_text(state) });
 }
@@ -1241,7 +1241,7 @@ static const ckpt_save_desc *life_step(life_save *s, const life_owner *o,
              n, o->k->run.birth);
     s->desc = (ckpt_save_desc){
         .turn = n, .messages = ckpt_text(s->message), .append_at = n - 1,
-        .state = ckpt_text(s->state), .force = true };
+        .state = ckpt_text(s->state), .force = true, .anew = true };
     return &s->desc;
 }
 
@@ -1322,7 +1322,8 @@ static bool life_effect(life_owner *o, uint32_t n)
         again = false;
         if (!life_owns(o, "ckpt_effect_begin", ckpt_effect_begin(
                 &o->k->run, name, &(ckpt_save_desc){
-                    .turn = n, .state = ckpt_text(state) }, &effect))) {
+                    .anew = true, .turn = n, .state = ckpt_text(state) },
+                &effect))) {
             return false;
         }
         switch (effect.state) {

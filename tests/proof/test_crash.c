@@ -157,7 +157,8 @@ static ckpt_bytes content(uint64_t turn, int part)
 static ckpt_save_desc save_of(uint64_t turn)
 {
     ckpt_save_desc save = { .turn = turn, .messages = content(turn, 0),
-                            .state = content(turn, 1), .force = true };
+                            .state = content(turn, 1), .force = true,
+                            .anew = true };
     if (t.append) {
         save.messages = added(turn, turn);
         save.append_at = turn - 1;

@@ -106,7 +106,8 @@ static ckpt_save_desc save_of(uint64_t turn)
     memset(messages + n, c, 700);
     memcpy(messages + n + 700, "\"]", 3);
     snprintf(state, sizeof(state), "{\"turn\":%llu}", (unsigned long long)turn);
-    return (ckpt_save_desc){ .turn = turn, .messages = ckpt_text(messages),
+    return (ckpt_save_desc){ .anew = true, .turn = turn,
+                             .messages = ckpt_text(messages),
                              .state = ckpt_text(state), .force = true };
 }
 

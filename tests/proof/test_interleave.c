@@ -203,7 +203,7 @@ static void save(owner *o)
     const uint64_t turn = o->run.turn | UINT64_C(1) << o->me;
     fill(o, turn);
     o->saved = ckpt_save(&o->run, &(ckpt_save_desc){
-        .turn = turn, .messages = ckpt_text(o->messages),
+        .anew = true, .turn = turn, .messages = ckpt_text(o->messages),
         .state = ckpt_text(o->state) });
 }
 
@@ -395,7 +395,7 @@ static long long look(sim_disk *disk)
     }
     if (turn >= 0) {
         fill(&o, o.seen | 512);
-        const ckpt_save_desc next = { .turn = o.seen | 512,
+        const ckpt_save_desc next = { .anew = true, .turn = o.seen | 512,
                                       .messages = ckpt_text(o.messages),
                                       .state = ckpt_text(o.state) };
         turn = ckpt_save(&o.run, &next) != CKPT_OK ? NOT_WHOLE : turn;

@@ -131,6 +131,7 @@ TEST_FN ckpt_code save_text(ckpt_run *run, uint64_t turn, const char *messages)
 {
     ckpt_save_desc s;
     memset(&s, 0, sizeof(s));
+    s.anew = true;
     s.turn = turn;
     s.messages = ckpt_text(messages);
     return ckpt_save(run, &s);

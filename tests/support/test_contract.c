@@ -421,7 +421,7 @@ static ckpt_code small_begin(small_user *u, ckpt_checkpoint *last)
 static ckpt_code small_save(uint64_t turn)
 {
     const ckpt_save_desc save = {
-        .turn = turn, .messages = ckpt_text("[\"a\",\"b\"]")
+        .anew = true, .turn = turn, .messages = ckpt_text("[\"a\",\"b\"]")
     };
     return ckpt_save(&life.run, &save);
 }
@@ -611,7 +611,8 @@ static void a_checkpoint_is_too_large_before_the_memory_is_full(void)
         memset(state, 'x', n);
         memcpy(state, "{\"x\":\"", 6);
         memcpy(state + n - 2, "\"}", 2);
-        const ckpt_save_desc save = { .turn = n, .state = { state, n } };
+        const ckpt_save_desc save = { .anew = true, .turn = n,
+                                      .state = { state, n } };
         rc = ckpt_save(&life.run, &save);
         saved += rc == CKPT_OK;
     }

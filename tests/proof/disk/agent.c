@@ -140,7 +140,7 @@ static ckpt_bytes text_of(unsigned n, bool state, char *out, size_t cap)
 static ckpt_save_desc save_of(unsigned n)
 {
     return (ckpt_save_desc){
-        .turn = n, .append_at = a.append_at,
+        .anew = true, .turn = n, .append_at = a.append_at,
         .messages = text_of(n, false, a.message, sizeof(a.message)),
         .state = text_of(n, true, a.state, sizeof(a.state)) };
 }

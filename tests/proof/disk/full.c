@@ -59,7 +59,7 @@ static ckpt_bytes state_of(unsigned n)
 
 static ckpt_code save(unsigned n)
 {
-    return ckpt_save(&f.run, &(ckpt_save_desc){ .turn = n,
+    return ckpt_save(&f.run, &(ckpt_save_desc){ .anew = true, .turn = n,
                                                 .state = state_of(n) });
 }
 
@@ -123,7 +123,7 @@ static void while_full(void)
     ckpt_code rc = ckpt_open(&f.ctx, &f.other, &(ckpt_run_desc){
         .id = "other" });
     if (rc == CKPT_OK) {                // there was room for its claim
-        rc = ckpt_save(&f.other, &(ckpt_save_desc){ .turn = 1,
+        rc = ckpt_save(&f.other, &(ckpt_save_desc){ .anew = true, .turn = 1,
                                                     .state = state_of(1) });
         e = &f.other.error;
     }

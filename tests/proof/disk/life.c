@@ -337,7 +337,8 @@ static ckpt_code append(char who, uint64_t n)
     char text[620];
     snprintf(text, sizeof(text), "[%s]", message(who, n));
     return ckpt_save(&l.run, &(ckpt_save_desc){
-        .turn = n, .append_at = n - 1, .messages = ckpt_text(text) });
+        .anew = true, .turn = n, .append_at = n - 1,
+        .messages = ckpt_text(text) });
 }
 
 // Loads: the number of messages, if they are those of the first owner up to
@@ -615,7 +616,7 @@ static void owner_of_many(unsigned number)
         snprintf(text, sizeof(text), "[%s]", message('a', 1));
         if (rc == CKPT_OK) {
             rc = ckpt_save(&runs[i], &(ckpt_save_desc){
-                .turn = 1, .messages = ckpt_text(text) });
+                .anew = true, .turn = 1, .messages = ckpt_text(text) });
         }
         if (rc == CKPT_OK && i % 2 == 1) {
             rc = ckpt_finish(&runs[i], CKPT_INTERRUPTED, NULL);
