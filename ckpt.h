@@ -1852,8 +1852,8 @@ CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
 }
 
 // The CRC of A followed by B, from their CRCs and n, the length of B: the CRC
-// of A is multiplied by x^(8n). For speed, the low bits of n are done by summing
-// zeros, which is the same and costs less, above all by the instruction.
+// of A is multiplied by x^(8n). Code for speed sums zeros for the low bits of n,
+// which is the same and costs less, above all by the instruction.
 static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n, bool by_op)
 {
 #if CKPT_SMALL
@@ -2262,11 +2262,9 @@ static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
 {
     uint64_t hash = CKPT__HASH_EMPTY;
     char out[8];
-    for (size_t left = strlen(text), size; left > 0; ) {
-        const size_t taken = ckpt__escape(out, &size, text, left, mode);
+    for (size_t size; *text != '\0'; ) {
+        text += ckpt__escape(out, &size, text, strlen(text), mode);
         hash = ckpt__hash(hash, out, size);
-        text += taken;
-        left -= taken;
     }
     return hash;
 }
@@ -2327,7 +2325,8 @@ static void ckpt__time_write(char *out, int64_t ms)
         year--;
     }
     day -= ckpt__year_at(year);
-    const uint32_t month = (5 * day + 2) / 153, late = month >= 10;
+    const uint32_t month = (5 * day + 2) / 153;
+    const uint32_t late = month / 10;           // 1: January or February
     const uint32_t fields[7] = {
         year + late, month + 3 - 12 * late, day - ckpt__month_at(month) + 1,
         in_day / 3600000, in_day / 60000 % 60, in_day / 1000 % 60,
