@@ -2640,6 +2640,7 @@ typedef struct ckpt__writer {
 // A run as it stands in the store, and the scratch space for reading and
 // writing it: here, because the stack is limited (R10).
 typedef struct ckpt__place {
+    ckpt_error   error;
     ckpt_store  *store;
     uint32_t     size_max;
     uint32_t     bad_count;         // damaged generations newer than gen
@@ -2647,7 +2648,6 @@ typedef struct ckpt__place {
                                     // sums, as ckpt_init() found
     ckpt_gen     gen;               // the generation that is read
     uint64_t     newest;            // epoch of the newest, even a damaged one
-    ckpt_error   error;
     ckpt_life    life;              // of the owner of the highest claim
     ckpt__facts  facts;
     ckpt__reader reader;
@@ -7083,10 +7083,10 @@ CKPT__APART static ckpt_code ckpt__note_reason(ckpt__run *run, ckpt_json *w)
     const ckpt__record *rec = &run->record;
     const uint32_t size = rec->section[CKPT__REASON].size - 2;
     ckpt__json_text(w, " Why it was left: ");
-    const size_t room = w->len < w->cap ? w->cap - w->len : 0;
+    const size_t at = w->len < w->cap ? w->len : w->cap;
     CKPT__TRY(ckpt__copy_out(&run->place,
                              ckpt__section_at(rec, CKPT__REASON) + 1, size,
-                             w->buf + (room > 0 ? w->len : 0), room));
+                             w->buf + at, w->cap - at));
     w->len += size;
     ckpt__json_text(w, ".");
     return CKPT_OK;
