@@ -3770,11 +3770,11 @@ enum {
 
 // All entries of a record.
 typedef struct ckpt__tables {
-    uint64_t    phases[CKPT_PHASES_MAX];    // hashes of their names
-    ckpt__entry effects[CKPT_EFFECTS_MAX];
-    ckpt__entry held[CKPT_HELD_MAX];
     uint32_t    known;              // effects that stood in it when this claim
                                     // last knew which generation stands
+    ckpt__entry effects[CKPT_EFFECTS_MAX];
+    ckpt__entry held[CKPT_HELD_MAX];
+    uint64_t    phases[CKPT_PHASES_MAX];    // hashes of their names
 } ckpt__tables;
 
 static ckpt__entry *ckpt__entries(ckpt__tables *tables, uint32_t list)
