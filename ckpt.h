@@ -4887,6 +4887,7 @@ typedef struct ckpt__run {
     bool             phase_again;   // an end of a phase was not acknowledged
     bool             end_again;     // nor was an end of an effect
     uint32_t         doubts;
+    ckpt__record     record;        // the newest generation
     uint32_t         phases_adopted;
     uint32_t         published;     // generations of this claim
     uint64_t         epoch;         // of this claim
@@ -4905,8 +4906,7 @@ typedef struct ckpt__run {
     ckpt_store       none;          // where a degraded run is kept: nowhere
     ckpt_error       said;          // what the store said before the last look
     uint8_t          skippable[(CKPT_PHASES_MAX + 7) / 8];
-    ckpt__record     record;        // the newest generation
-    ckpt__record     next;          // the one that is being written
+    ckpt__record     next;          // the record that is being written
     ckpt__plan       plan;
     ckpt__found      found;
     ckpt__place      place;
