@@ -2642,6 +2642,7 @@ typedef struct ckpt__writer {
 typedef struct ckpt__place {
     ckpt_error   error;
     ckpt_store  *store;
+    ckpt__reader reader;
     uint32_t     size_max;
     uint32_t     bad_count;         // damaged generations newer than gen
     bool         by_op;             // the processor has the instruction for
@@ -2650,7 +2651,6 @@ typedef struct ckpt__place {
     uint64_t     newest;            // epoch of the newest, even a damaged one
     ckpt_life    life;              // of the owner of the highest claim
     ckpt__facts  facts;
-    ckpt__reader reader;
     ckpt__writer writer;
     ckpt_look    look;              // what the last look saw
     ckpt_gen     bad[CKPT_LOOK_MAX / 2];
