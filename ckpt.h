@@ -1852,8 +1852,8 @@ CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
 }
 
 // The CRC of A followed by B, from their CRCs and n, the length of B: the CRC
-// of A is multiplied by x^(8n). Code for speed sums zeros for the low bits of n,
-// which is the same and costs less, above all by the instruction.
+// of A is multiplied by x^(8n). Code for speed sums zeros for the low bits of
+// n, which is the same and costs less, above all by the instruction.
 static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n, bool by_op)
 {
 #if CKPT_SMALL
