@@ -2289,14 +2289,12 @@ static ckpt_code ckpt__name_check(const char *name, size_t max,
 
 enum {
     CKPT__DAY_MS = 86400000,
-    CKPT__TIME_SIZE = 24                    // 2026-11-21T03:14:15.926Z
+    CKPT__TIME_SIZE = 24,                   // 2026-11-21T03:14:15.926Z
+    CKPT__DAYS_TO_1970 = 719468             // from 1 March of the year 0
 };
 
-// The calendar counts days from 1 March of the year 0, and its years begin in
-// March, so that a leap day is the last day of its year.
-#define CKPT__DAYS_TO_1970 719468U
-
-// The days before a year.
+// The days before a year. The calendar counts them from 1 March of the year 0,
+// and its years begin in March, so that a leap day is the last of its year.
 CKPT__ONCE static uint32_t ckpt__year_at(uint32_t year)
 {
     return 365 * year + year / 4 - year / 100 + year / 400;
