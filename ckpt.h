@@ -1890,8 +1890,8 @@ CKPT_API uint32_t ckpt_crc32c(uint32_t crc, const void *bytes, size_t n)
 }
 
 // The CRC of A followed by B, from their CRCs and n, the length of B: the CRC
-// of A is multiplied by x^(8n). For speed, the low bits of n are done by summing
-// zeros, which is the same and costs less, above all by the instruction.
+// of A is multiplied by x^(8n). Code for speed sums zeros for the low bits of
+// n, which is the same and costs less, above all by the instruction.
 static uint32_t ckpt__crc_join(uint32_t a, uint32_t b, uint32_t n, bool by_op)
 {
 #if CKPT_SMALL
@@ -2300,11 +2300,9 @@ static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
 {
     uint64_t hash = CKPT__HASH_EMPTY;
     char out[8];
-    for (size_t left = strlen(text), size; left > 0; ) {
-        const size_t taken = ckpt__escape(out, &size, text, left, mode);
+    for (size_t size; *text != '\0'; ) {
+        text += ckpt__escape(out, &size, text, strlen(text), mode);
         hash = ckpt__hash(hash, out, size);
-        text += taken;
-        left -= taken;
     }
     return hash;
 }
@@ -2329,14 +2327,12 @@ static ckpt_code ckpt__name_check(const char *name, size_t max,
 
 enum {
     CKPT__DAY_MS = 86400000,
-    CKPT__TIME_SIZE = 24                    // 2026-11-21T03:14:15.926Z
+    CKPT__TIME_SIZE = 24,                   // 2026-11-21T03:14:15.926Z
+    CKPT__DAYS_TO_1970 = 719468             // from 1 March of the year 0
 };
 
-// The calendar counts days from 1 March of the year 0, and its years begin in
-// March, so that a leap day is the last day of its year.
-#define CKPT__DAYS_TO_1970 719468U
-
-// The days before a year.
+// The days before a year. The calendar counts them from 1 March of the year 0,
+// and its years begin in March, so that a leap day is the last of its year.
 CKPT__ONCE static uint32_t ckpt__year_at(uint32_t year)
 {
     return 365 * year + year / 4 - year / 100 + year / 400;
@@ -2365,7 +2361,8 @@ static void ckpt__time_write(char *out, int64_t ms)
         year--;
     }
     day -= ckpt__year_at(year);
-    const uint32_t month = (5 * day + 2) / 153, late = month >= 10;
+    const uint32_t month = (5 * day + 2) / 153;
+    const uint32_t late = month / 10;           // 1: January or February
     const uint32_t fields[7] = {
         year + late, month + 3 - 12 * late, day - ckpt__month_at(month) + 1,
         in_day / 3600000, in_day / 60000 % 60, in_day / 1000 % 60,
@@ -2681,7 +2678,9 @@ typedef struct ckpt__writer {
 // A run as it stands in the store, and the scratch space for reading and
 // writing it: here, because the stack is limited (R10).
 typedef struct ckpt__place {
+    ckpt_error   error;
     ckpt_store  *store;
+    ckpt__reader reader;
     uint32_t     size_max;
     uint32_t     bad_count;         // damaged generations newer than gen,
     uint32_t     bad_acked;         // and how many of them may have been
@@ -2690,10 +2689,8 @@ typedef struct ckpt__place {
                                     // sums, as ckpt_init() found
     ckpt_gen     gen;               // the generation that is read
     uint64_t     newest;            // epoch of the newest, even a damaged one
-    ckpt_error   error;
     ckpt_life    life;              // of the owner of the highest claim
     ckpt__facts  facts;
-    ckpt__reader reader;
     ckpt__writer writer;
     ckpt_look    look;              // what the last look saw
     ckpt_gen     bad[CKPT_LOOK_MAX / 2];
@@ -3860,11 +3857,11 @@ enum {
 
 // All entries of a record.
 typedef struct ckpt__tables {
-    uint64_t    phases[CKPT_PHASES_MAX];    // hashes of their names
-    ckpt__entry effects[CKPT_EFFECTS_MAX];
-    ckpt__entry held[CKPT_HELD_MAX];
     uint32_t    known;              // effects that stood in it when this claim
                                     // last knew which generation stands
+    ckpt__entry effects[CKPT_EFFECTS_MAX];
+    ckpt__entry held[CKPT_HELD_MAX];
+    uint64_t    phases[CKPT_PHASES_MAX];    // hashes of their names
 } ckpt__tables;
 
 static ckpt__entry *ckpt__entries(ckpt__tables *tables, uint32_t list)
@@ -4995,6 +4992,7 @@ typedef struct ckpt__run {
     bool             phase_again;   // an end of a phase was not acknowledged
     bool             end_again;     // nor was an end of an effect
     uint32_t         doubts;
+    ckpt__record     record;        // the newest generation
     uint32_t         phases_adopted;
     uint32_t         published;     // generations of this claim
     uint32_t         attempt;       // of this claim, before it is given back
@@ -5014,8 +5012,7 @@ typedef struct ckpt__run {
     int64_t          beat_ms;       // this claim
     ckpt_store       none;          // where a degraded run is kept: nowhere
     uint8_t          skippable[(CKPT_PHASES_MAX + 7) / 8];
-    ckpt__record     record;        // the newest generation
-    ckpt__record     next;          // the one that is being written
+    ckpt__record     next;          // the record that is being written
     ckpt__plan       plan;
     ckpt__found      found;
     ckpt__place      place;
@@ -7309,10 +7306,10 @@ CKPT__APART static ckpt_code ckpt__note_reason(ckpt__run *run, ckpt_json *w)
     const ckpt__record *rec = &run->record;
     const uint32_t size = rec->section[CKPT__REASON].size - 2;
     ckpt__json_text(w, " Why it was left: ");
-    const size_t room = w->len < w->cap ? w->cap - w->len : 0;
+    const size_t at = w->len < w->cap ? w->len : w->cap;
     CKPT__TRY(ckpt__copy_out(&run->place,
                              ckpt__section_at(rec, CKPT__REASON) + 1, size,
-                             w->buf + (room > 0 ? w->len : 0), room));
+                             w->buf + at, w->cap - at));
     w->len += size;
     ckpt__json_text(w, ".");
     return CKPT_OK;
