@@ -41,8 +41,11 @@
 
     A save is one statement and one flush. It succeeds only while the owner's
     epoch is the highest and the version is the one that the owner saw last: so
-    a late owner cannot write, and a save that is sent twice stands once. The
-    first save of a run makes its row, if no run of that id is there.
+    a late owner cannot write, and a save that is sent twice stands once. Before
+    the first save of a run, another statement makes its row, with epoch 0: that
+    is no run yet. The save then fills that very row, so that it is done once,
+    and not at all after the run has gone: a number is never given again. Where
+    no save follows, ckpt_sweep() removes the row.
 
     CAVEATS
     =======
@@ -57,11 +60,6 @@
         server's clock. A slow owner can be taken for dead. It then gets
         CKPT_ERR_CLAIM_LOST; work is done twice, but nothing saved is lost.
         Fix: raise .lease_ms.
-      - The server may execute the first save of a run late, after its answer
-        was lost, another attempt has made the run, and the run was completed
-        and removed. Then the run is there again, as it was when it began, and
-        whoever opens it does the work once more. Fix: begin such a run with
-        .once, so that its row stays.
       - Behind a pooler, what another client SETs may stay in a session. A
         search_path leads a store that opens there to other tables, and
         .create makes them there. synchronous_commit = off makes saves that
@@ -840,6 +838,7 @@ typedef struct ckpt__pg_work {
     uint64_t     epoch;         // the highest; 0: the run was removed
     bool         mine;          // the claim is there
     uint64_t     beaten;        // the seq that a save has just beaten with
+    uint64_t     row;           // of a run that is not shown yet
     ckpt__pg_buf gens;          // of all epochs, by token
     ckpt__pg_buf pieces, put;   // what was put: ranges of streams, and bytes
     ckpt__pg_gen reading;       // token 0: none
@@ -1894,9 +1893,9 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
     "prev_token = token, prev = gen, token = version + 1, gen = $4 "           \
     "WHERE run = $1 AND epoch = $2 AND version = $3 RETURNING run"
 #define CKPT__PG_FIRST                                                         \
-    "INSERT INTO ckpt_run (id, epoch, version, acked, beat_at, token, gen, "   \
-    "prev_token, prev) VALUES ($1, $2, $3 + 1, $5, clock_timestamp(), "        \
-    "$3 + 1, $4, 0, '') ON CONFLICT (id) DO NOTHING RETURNING run, epoch"
+    "UPDATE ckpt_run SET epoch = $2, version = $3 + 1, acked = $5, "           \
+    "beat_at = clock_timestamp(), token = $3 + 1, gen = $4 "                   \
+    "WHERE run = $1 AND epoch = 0 RETURNING run, epoch"
 #define CKPT__PG_CHUNKS                                                        \
     "INSERT INTO ckpt_chunk SELECT mine.run, c.s, c.a, c.b "                   \
     "FROM mine, unnest($6, $7, $8) AS c(s, a, b)"
@@ -1936,6 +1935,28 @@ static void ckpt__pg_arg_chunks(ckpt__pg_call *call, ckpt__pg_draft *d,
     ckpt__pg_arg_array(call, CKPT__PG_BYTEAS, &d->bytes);
 }
 
+// Makes the row that the first save fills. Whoever begins a run of that id
+// meanwhile gets the same row, and one of them fills it. A statement that made a
+// row of its own could be done late, and bring back a run that was removed. The
+// number must be durable before it is used: a server that crashes could give it
+// again, and a late save would fill another row.
+static ckpt_code ckpt__pg_make_row(ckpt__pg_call *call, ckpt__pg_place *p)
+{
+    ckpt__pg_arg(call, CKPT__PG_BYTEA, p->id, strlen(p->id));
+    ckpt_code rc = ckpt__pg_do(call,
+        "INSERT INTO ckpt_run AS r (id, epoch, version, acked, beat_at, token, "
+        "gen, prev_token, prev) VALUES ($1, 0, 0, 0, clock_timestamp(), 0, '', "
+        "0, '') ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp() "
+        "WHERE r.epoch = 0 RETURNING r.run");
+    if (rc == CKPT_OK && ckpt__pg_rows(call) > 0) {
+        p->work->row = ckpt__pg_col(call, 0, 0);
+    } else if (rc == CKPT_OK) {
+        rc = CKPT_ERR_EXISTS;
+    }
+    ckpt__pg_reset(call);               // a row that was made late is no save
+    return rc;
+}
+
 // Sends a draft.
 static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
                                ckpt__pg_draft *d)
@@ -1945,10 +1966,9 @@ static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
     // Several chunks go with the text of a sweep, which then removes nothing.
     const bool sweeps = d->sweep.gone.count > 0 || chunks > 1;
     if (first) {
-        ckpt__pg_arg(call, CKPT__PG_BYTEA, p->id, strlen(p->id));
-    } else {
-        ckpt__pg_arg_int(call, p->run);
+        CKPT__PG_TRY(ckpt__pg_make_row(call, p));
     }
+    ckpt__pg_arg_int(call, first ? p->work->row : p->run);
     ckpt__pg_arg_int(call, p->epoch);
     ckpt__pg_arg_int(call, d->gen.token - 1);
     ckpt__pg_arg(call, CKPT__PG_BYTEA, d->row.at, d->row.n);
@@ -1990,8 +2010,8 @@ static void ckpt__pg_stands(ckpt__pg_place *p, ckpt__pg_draft *d)
 }
 
 // Finds out what became of a save that found neither its epoch nor its version:
-// the run was removed or claimed, or a statement whose answer was lost was done
-// late, perhaps that of this save.
+// the run was begun by somebody else, removed or claimed, or a statement whose
+// answer was lost was done late, perhaps that of this save.
 static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
                                      const ckpt__pg_draft *d)
 {
@@ -2035,7 +2055,8 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
         const bool first = p->run == 0;
         rc = ckpt__pg_send(&call, p, &d);
         const bool lost = call.lost;
-        if (rc == CKPT_OK && ckpt__pg_rows(&call) == 0) {
+        if (rc == CKPT_ERR_EXISTS ||
+            (rc == CKPT_OK && ckpt__pg_rows(&call) == 0)) {
             rc = ckpt__pg_judge_save(&call, p, &d);
             // after a verdict it is known what stands
         } else if (rc == CKPT_OK) {
@@ -2128,8 +2149,7 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
 }
 
 // Removes the whole run. Where another statement of this owner is still on its
-// way, its version is not the one that is known, so that no row of it is left:
-// but for a first save, which asks for no version (see CAVEATS).
+// way, its version is not the one that is known, so that no row of it is left.
 static ckpt_code ckpt__pg_remove_all(ckpt__pg_call *call, ckpt__pg_place *p)
 {
     ckpt__pg_arg_int(call, p->run);
@@ -2206,8 +2226,7 @@ static ckpt_code ckpt__pg_set_aside(ckpt_store *s, void *place,
 
 // The table of methods, and how a user opens and closes the store.
 
-// The method open(). A new run is made by its first publish, so there are no
-// leftovers.
+// The method open(). A leftover is a row that no first save has filled.
 static ckpt_code ckpt__pg_open(ckpt_store *s, void *place, const char *id,
                                ckpt_how how, ckpt_error *err)
 {
@@ -2216,12 +2235,12 @@ static ckpt_code ckpt__pg_open(ckpt_store *s, void *place, const char *id,
     ckpt__pg_begin(&call, ckpt__pg_of(s), err, "open a run");
     memset(p, 0, sizeof(*p));
     p->pid = (int64_t)getpid();
-    if (how == CKPT_HOW_LEFTOVER) return CKPT_ERR_NOT_FOUND;
     (void)snprintf(p->id, sizeof(p->id), "%s", id);
-    if (how == CKPT_HOW_FIND) {
+    if (how != CKPT_HOW_NEW) {
         ckpt__pg_arg(&call, CKPT__PG_BYTEA, p->id, strlen(p->id));
-        CKPT__PG_TRY(ckpt__pg_do(&call,
-            "SELECT run FROM ckpt_run WHERE id = $1"));
+        ckpt__pg_arg_int(&call, how == CKPT_HOW_LEFTOVER);
+        CKPT__PG_TRY(ckpt__pg_do(&call, "SELECT run FROM ckpt_run "
+                                 "WHERE id = $1 AND (epoch = 0) = ($2 = 1)"));
         const bool found = ckpt__pg_rows(&call) > 0;
         p->run = found ? ckpt__pg_col(&call, 0, 0) : 0;
         ckpt__pg_reset(&call);
@@ -2280,13 +2299,16 @@ static void ckpt__pg_end_list(ckpt_cursor *cursor)
 }
 
 // Gets the page of ids behind the last one that was given.
-static ckpt_code ckpt__pg_turn_page(ckpt__pg_call *call, ckpt__pg_page *page)
+static ckpt_code ckpt__pg_turn_page(ckpt__pg_call *call, ckpt__pg_page *page,
+                                    ckpt_where where)
 {
     const int rows = page->res != NULL ? PQntuples(page->res) : 0;
     const char *last = rows > 0 ? PQgetvalue(page->res, rows - 1, 0) : "";
     const int n = rows > 0 ? PQgetlength(page->res, rows - 1, 0) : 0;
     ckpt__pg_arg(call, CKPT__PG_BYTEA, last, (size_t)n);
+    ckpt__pg_arg_int(call, where == CKPT_AT_LEFTOVERS);
     CKPT__PG_TRY(ckpt__pg_do(call, "SELECT id FROM ckpt_run WHERE id > $1 "
+                             "AND (epoch = 0) = ($2 = 1) "
                              "ORDER BY id LIMIT " CKPT__PG_PAGE));
     PQclear(page->res);
     page->res = call->res;
@@ -2302,7 +2324,7 @@ static ckpt_code ckpt__pg_list(ckpt_store *s, ckpt_where where,
     ckpt__pg_page *page = (ckpt__pg_page *)cursor->priv;
     ckpt__pg_call call;
     ckpt__pg_begin(&call, ckpt__pg_of(s), err, "list the runs");
-    if (id == NULL || cursor->stage == 2 || where != CKPT_AT_RUNS) {
+    if (id == NULL || cursor->stage == 2) {
         ckpt__pg_end_list(cursor);
         return CKPT_END;
     }
@@ -2313,7 +2335,7 @@ static ckpt_code ckpt__pg_list(ckpt_store *s, ckpt_where where,
         cursor->stage = 1;
     }
     if (page->res == NULL || page->row == PQntuples(page->res)) {
-        const ckpt_code rc = ckpt__pg_turn_page(&call, page);
+        const ckpt_code rc = ckpt__pg_turn_page(&call, page, where);
         if (rc != CKPT_OK || PQntuples(page->res) == 0) {
             ckpt__pg_end_list(cursor);
             return rc != CKPT_OK ? rc : CKPT_END;

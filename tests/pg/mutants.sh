@@ -53,6 +53,8 @@ mutant "a save that does not ask for its epoch" contract_pg. \
     -e '/prev = gen, token = version/,/RETURNING/s/ AND epoch = \$2 AND version/ AND $2 > 0 AND version/' \
     -e 's/w->epoch != p->epoch || !w->mine/false/' \
     -e 's/ AND version = \$3 RETURNING run"$/ AND $3 >= 0 RETURNING run"/'
+mutant "a first save that fills the row of somebody else" pg.a_first_save \
+    -e 's/^    "WHERE run = \$1 AND epoch = 0 RETURNING run, epoch"$/    "WHERE epoch = $1 * 0 RETURNING run, epoch"/'
 mutant "a save that does not say that it is acknowledged" pg.a_claimant_is \
     -e 's/"acked = greatest(acked, \$5), " /"acked = acked + 0 * $5, " /'
 mutant "a beat after each save" pg.a_save_is_one \

@@ -572,6 +572,61 @@ static void a_save_that_may_stand_is_unsure_and_no_failure(void)
     done();
 }
 
+static ckpt_code place_drop(place *p, const ckpt_gen *gen, ckpt_extent extent)
+{
+    return p->pg->base.methods->drop(&p->pg->base, p->bytes, gen, extent,
+                                     &p->err);
+}
+
+// Something on the way keeps a message of the first save, and whatever follows,
+// until the run has been finished and another process is about to begin one of
+// that id. What that leaves is no run, and a sweep takes it away. Where only the
+// end of a statement is late, the server holds the row: then the save fails, and
+// nothing is finished.
+static void a_first_save_that_comes_late_brings_no_finished_run_back(void)
+{
+    static ckpt_run run;
+    unsigned late = 0;
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432)) ||
+        !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    CHECK_INT(open_as(&t.other, proxy_conninfo(), 500), CKPT_OK);
+    for (unsigned long at = 1; at < 24; at++) {
+        uint32_t count = 9;
+        place p;
+        CHECK_INT(place_open(&p, &t.other, "a", CKPT_HOW_NEW), CKPT_OK);
+        CHECK_INT(place_claim(&p, 1), CKPT_OK);
+        proxy_fail(PROXY_LATE, at);
+        const ckpt_code rc = place_save(&p, 1, "one");
+        CHECK(rc == CKPT_OK || at == 5 || at == 16);
+        if (rc == CKPT_OK) {
+            CHECK_INT(place_drop(&p, &p.gen, CKPT_DROP_ALL), CKPT_OK);
+            CHECK(cluster_sql("INSERT INTO ckpt_run (id, epoch, version, acked,"
+                              " beat_at, token, gen, prev_token, prev) VALUES "
+                              "('a', 0, 0, 0, now(), 0, '', 0, '')"));
+        }
+        late += proxy_deliver();
+        if (rc == CKPT_ERR_UNSURE) {
+            CHECK_INT(place_newest(&p), 1);
+            CHECK_INT(place_drop(&p, &p.gen, CKPT_DROP_ALL), CKPT_OK);
+        }
+        place_close(&p);
+        CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run "
+                                 "WHERE epoch > 0"), 0);
+        CHECK_INT(place_open(&p, &t.pg, "a", CKPT_HOW_FIND),
+                  CKPT_ERR_NOT_FOUND);
+        const long long left = cluster_number("SELECT count(*) FROM ckpt_run");
+        CHECK_INT(ckpt_sweep(&t.ctx, &run, &count), CKPT_OK);
+        CHECK_INT(count, left);
+        CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run"), 0);
+    }
+    CHECK(late >= 11);
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
 // The statement passes, the answer does not, and no call ever waits for ever.
 static void a_connection_that_falls_silent_is_given_up(void)
 {
@@ -1582,6 +1637,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_connection_that_is_cut_at_any_message_loses_nothing)                   \
     X(nor_does_one_to_a_pooler)                                                \
     X(a_save_that_may_stand_is_unsure_and_no_failure)                          \
+    X(a_first_save_that_comes_late_brings_no_finished_run_back)                \
     X(a_connection_that_falls_silent_is_given_up)                              \
     X(a_server_that_is_killed_loses_no_acknowledged_save)                      \
     X(what_is_wrong_with_a_connection_is_said)                                 \
