@@ -745,6 +745,7 @@ typedef struct ckpt__pg_item {
 typedef struct ckpt__pg_gen {
     uint64_t     epoch, token, seq;
     ckpt__pg_buf items, bytes;
+    unsigned     trust;     // saves before its chunks are counted again
 } ckpt__pg_gen;
 
 static ckpt__pg_item *ckpt__pg_items(const ckpt__pg_buf *items)
@@ -1597,6 +1598,40 @@ static ckpt_code ckpt__pg_put_item(ckpt__pg_call *call, ckpt__pg_place *p,
     return CKPT_OK;
 }
 
+// Counts the bytes that the streams of a generation have: a range that is kept
+// unread may have lost its chunks. To count the chunks of a long transcript
+// takes longer than to save, so only one save of many asks for it, and each one
+// that follows a claim or a doubt.
+static ckpt_code ckpt__pg_count_bytes(ckpt__pg_call *call,
+                                      const ckpt__pg_place *p,
+                                      ckpt__pg_gen *gen)
+{
+    const ckpt__pg_item *item = ckpt__pg_items(&gen->items);
+    ckpt__pg_array ranges;
+    uint64_t size = 0;
+    memset(&ranges, 0, sizeof(ranges));
+    for (size_t i = 0; i < ckpt__pg_count(&gen->items); i++, item++) {
+        if (item->stream == 0) continue;
+        ckpt__pg_range(&ranges, item);
+        size += item->size;
+    }
+    ckpt__pg_arg_int(call, p->run);
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &ranges);
+    ckpt_code rc = ranges.buf.failed ? ckpt__pg_no_memory(call) :
+        ckpt__pg_do(call,
+            "SELECT sum(least(c.at + octet_length(c.bytes), k.b) - "
+            "greatest(c.at, k.a))::int8 FROM ckpt_chunk c, "
+            CKPT__PG_RANGES("$2") " AS k(s, a, b) WHERE c.run = $1 "
+            "AND c.stream = k.s AND c.at > k.a - 262144 AND c.at < k.b "
+            "AND c.at + octet_length(c.bytes) > k.a");
+    ckpt__pg_free(&ranges.buf);
+    rc = rc == CKPT_OK && ckpt__pg_col(call, 0, 0) != size ? CKPT_ERR_DAMAGED
+                                                           : rc;
+    ckpt__pg_reset(call);
+    gen->trust = rc == CKPT_OK ? 64 : 0;
+    return rc;
+}
+
 // Puts a range of a base: whole ranges of streams stay where they are, and what
 // the row had is known.
 static ckpt_code ckpt__pg_put_range(ckpt__pg_call *call, ckpt__pg_place *p,
@@ -1605,8 +1640,7 @@ static ckpt_code ckpt__pg_put_range(ckpt__pg_call *call, ckpt__pg_place *p,
     uint64_t at = 0, inlined = 0, left = part->size;
     uint32_t sum = 0;
     CKPT__PG_TRY(ckpt__pg_know(call, p));
-    const ckpt__pg_gen *gen = ckpt__pg_find_gen(p->work, base->epoch,
-                                                base->token);
+    ckpt__pg_gen *gen = ckpt__pg_find_gen(p->work, base->epoch, base->token);
     if (gen == NULL) return CKPT_ERR_STALE;
     for (size_t i = 0; left > 0 && i < ckpt__pg_count(&gen->items); i++) {
         const ckpt__pg_item *item = &ckpt__pg_items(&gen->items)[i];
@@ -1614,6 +1648,9 @@ static ckpt_code ckpt__pg_put_range(ckpt__pg_call *call, ckpt__pg_place *p,
         if (from < item->size) {
             const uint64_t n = item->size - from < left ? item->size - from
                                                         : left;
+            if (item->stream != 0 && gen->trust == 0) {
+                CKPT__PG_TRY(ckpt__pg_count_bytes(call, p, gen));
+            }
             CKPT__PG_TRY(ckpt__pg_put_item(call, p, base, item,
                                            gen->bytes.at + inlined, from,
                                            from + n, part->crc, &sum));
@@ -1869,6 +1906,8 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
         ckpt__pg_draft_free(d);
         ckpt__pg_draft_pieces(d, p, seq);
     }
+    d->gen.trust = count > 0 && gens[count - 1].trust > 0 ?
+                   gens[count - 1].trust - 1 : 0;
     d->goes = ckpt__pg_replaced(w, p->epoch);
     ckpt__pg_sweep_add(&d->sweep, &d->gen.items, true);
     for (size_t i = 0; i < count; i++) {
@@ -1887,15 +1926,11 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
 // owner that only looked at the row would write although it has lost the run.
 // Nothing can fence off a save that stands, so it counts as acknowledged: if it
 // is missing later, that is told.
-#define CKPT__PG_SAVE                                                          \
+#define CKPT__PG_SAVE(epoch)                                                   \
     "UPDATE ckpt_run SET version = version + 1, beat_at = clock_timestamp(), " \
-    "acked = greatest(acked, $5), "                                            \
+    "acked = greatest(acked, $5), epoch = $2, "                                \
     "prev_token = token, prev = gen, token = version + 1, gen = $4 "           \
-    "WHERE run = $1 AND epoch = $2 AND version = $3 RETURNING run"
-#define CKPT__PG_FIRST                                                         \
-    "UPDATE ckpt_run SET epoch = $2, version = $3 + 1, acked = $5, "           \
-    "beat_at = clock_timestamp(), token = $3 + 1, gen = $4 "                   \
-    "WHERE run = $1 AND epoch = 0 RETURNING run, epoch"
+    "WHERE run = $1 AND epoch = " epoch " AND version = $3 RETURNING run"
 #define CKPT__PG_CHUNKS                                                        \
     "INSERT INTO ckpt_chunk SELECT mine.run, c.s, c.a, c.b "                   \
     "FROM mine, unnest($6, $7, $8) AS c(s, a, b)"
@@ -1903,18 +1938,18 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
 static const char *ckpt__pg_save_text(bool first, uint32_t chunks, bool sweeps)
 {
     if (first) {
-        return "WITH mine AS (" CKPT__PG_FIRST "), "
-               "made AS (INSERT INTO ckpt_claim SELECT run, epoch, $9, $10, "
+        return "WITH mine AS (" CKPT__PG_SAVE("0") "), "
+               "made AS (INSERT INTO ckpt_claim SELECT run, $2, $9, $10, "
                "0, 0, clock_timestamp() FROM mine), "
                "new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
     if (sweeps) {
-        return "WITH mine AS (" CKPT__PG_SAVE "), "
+        return "WITH mine AS (" CKPT__PG_SAVE("$2") "), "
                CKPT__PG_SWEEP("$9", "$10")
                ", new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
-    if (chunks == 0) return CKPT__PG_SAVE;
-    return "WITH mine AS (" CKPT__PG_SAVE ") INSERT INTO ckpt_chunk "
+    if (chunks == 0) return CKPT__PG_SAVE("$2");
+    return "WITH mine AS (" CKPT__PG_SAVE("$2") ") INSERT INTO ckpt_chunk "
            "SELECT run, $6, $7, $8 FROM mine RETURNING run";
 }
 
@@ -2028,12 +2063,6 @@ static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
     return gen != NULL && gen->seq == d->gen.seq ? CKPT_OK : CKPT_ERR_UNSURE;
 }
 
-// Whether a code says what became of a save.
-static bool ckpt__pg_is_verdict(ckpt_code rc)
-{
-    return rc == CKPT_OK || rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_EXISTS;
-}
-
 // The method publish().
 static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
                                   ckpt_error *err)
@@ -2066,7 +2095,8 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
             ckpt__pg_stands(p, &d);
         }
         // Of an attempt that was lost, only a verdict tells what became of it.
-        rc = lost && !ckpt__pg_is_verdict(rc) ? CKPT_ERR_UNSURE : rc;
+        rc = lost && rc != CKPT_OK && rc != CKPT_ERR_CLAIM_LOST &&
+             rc != CKPT_ERR_EXISTS ? CKPT_ERR_UNSURE : rc;
     }
     if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_CLAIM_LOST) {
         p->doubt = p->run == 0;
@@ -2473,7 +2503,6 @@ CKPT_API const char *ckpt_store_pg_message(const ckpt_store_pg *pg)
 #undef CKPT__PG_ARGS_MAX
 #undef CKPT__PG_CHUNKS
 #undef CKPT__PG_CHUNK_MAX
-#undef CKPT__PG_FIRST
 #undef CKPT__PG_ITEMS_MAX
 #undef CKPT__PG_ITEM_SIZE
 #undef CKPT__PG_LARGE

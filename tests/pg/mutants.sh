@@ -46,17 +46,19 @@ mutant() {
 }
 
 mutant "a fence that only looks" a_claimant_waits \
-    -e 's/"UPDATE ckpt_run SET version = version + 1, beat_at = clock_timestamp(), " \\/"SELECT run FROM ckpt_run WHERE run = $1 AND epoch = $2 " \\/' \
-    -e '/^    "prev_token = token, prev = gen, token = version + 1, gen = \$4 " *\\$/d' \
-    -e 's/^    "WHERE run = \$1 AND epoch = \$2 AND version = \$3 RETURNING run"$/    "AND version = $3 AND length($4) >= 0"/'
+    -e 's/CKPT__PG_SAVE("\$2")/"SELECT run FROM ckpt_run WHERE run = $1 AND epoch = $2 AND version = $3 AND length($4) + $5 > 0"/'
 mutant "a save that does not ask for its epoch" contract_pg. \
-    -e '/prev = gen, token = version/,/RETURNING/s/ AND epoch = \$2 AND version/ AND $2 > 0 AND version/' \
+    -e '/prev = gen, token = version/,/RETURNING/s/ AND epoch = " epoch " AND version/ AND $2 > 0 AND version/' \
     -e 's/w->epoch != p->epoch || !w->mine/false/' \
     -e 's/ AND version = \$3 RETURNING run"$/ AND $3 >= 0 RETURNING run"/'
 mutant "a first save that fills the row of somebody else" pg.a_first_save \
-    -e 's/^    "WHERE run = \$1 AND epoch = 0 RETURNING run, epoch"$/    "WHERE epoch = $1 * 0 RETURNING run, epoch"/'
+    -e 's/^    "WHERE run = \$1 AND epoch = " epoch " AND version = \$3 RETURNING run"$/    "WHERE (run = $1 OR epoch = 0) AND epoch = " epoch " AND version = $3 RETURNING run"/'
+mutant "a range is kept, and its chunks may be gone" _kept_ \
+    -e 's/item->stream != 0 && gen->trust == 0/false/'
+mutant "chunks are counted once and never again" _kept_ \
+    -e 's/gens\[count - 1\].trust - 1 : 0;/gens[count - 1].trust : 0;/'
 mutant "a save that does not say that it is acknowledged" pg.a_claimant_is \
-    -e 's/"acked = greatest(acked, \$5), " /"acked = acked + 0 * $5, " /'
+    -e 's/"acked = greatest(acked, \$5), epoch/"acked = acked + 0 * $5, epoch/'
 mutant "a beat after each save" pg.a_save_is_one \
     -e 's/if (beaten) return CKPT_OK;/(void)beaten;/'
 mutant "no beat but that of a save" pg.a_save_is_one \

@@ -1542,6 +1542,62 @@ static void no_range_of_a_damaged_generation_is_kept(void)
     done();
 }
 
+// Ranges that a save keeps are not read, so their chunks are counted: when an
+// owner keeps them first, and from time to time.
+static void a_range_whose_chunks_are_gone_is_not_kept(void)
+{
+    static const char *const harms[] = {
+        "DELETE FROM ckpt_chunk", "UPDATE ckpt_chunk SET at = at + 1",
+        "UPDATE ckpt_chunk SET bytes = substr(bytes, 1, 3000)"
+    };
+    place p, next;
+    if (!ready()) {
+        return;
+    }
+    for (unsigned i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
+        CHECK(place_begin(&p, &t.pg, "a"));
+        CHECK_INT(place_save(&p, 2, large_text()), CKPT_OK);
+        CHECK_INT(place_open(&next, &t.pg, "a", CKPT_HOW_FIND), CKPT_OK);
+        CHECK_INT(place_claim(&next, 2), CKPT_OK);
+        next.gen = p.gen;
+        CHECK(cluster_sql(harms[i]));
+        CHECK_INT(place_keep(&next, 0), CKPT_ERR_DAMAGED);
+        place_close(&next);
+        place_close(&p);
+        CHECK(cluster_empty());
+    }
+    done();
+}
+
+static void nor_is_it_kept_for_long_by_an_owner_that_goes_on(void)
+{
+    static char text[5000];
+    const ckpt_run_desc desc = { .id = "a" };
+    ckpt_checkpoint last;
+    ckpt_code rc = CKPT_OK;
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "[\"", 2);
+    memcpy(text + sizeof(text) - 2, "\"]", 2);
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    ckpt_save_desc save = { .messages = { text, sizeof(text) } };
+    for (unsigned i = 0; i < 200 && rc == CKPT_OK; i++) {
+        if (i == 9) {
+            CHECK(cluster_sql("DELETE FROM ckpt_chunk"));
+        }
+        save.append_at = t.run.messages;
+        rc = ckpt_save(&t.run, &save);
+        CHECK(rc == CKPT_OK || i > 9);
+        save.messages = ckpt_text("[7]");
+    }
+    CHECK_INT(rc, CKPT_ERR_DAMAGED);
+    CHECK(ckpt_load(&t.run, &last, t.buf, sizeof(t.buf)) < 0);
+    ckpt_abandon(&t.run);
+    done();
+}
+
 //--- Processes ----------------------------------------------------------------
 
 // Every method but three refuses a child. True if they do.
@@ -1662,6 +1718,8 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_claimant_is_told_that_an_acknowledged_save_is_missing)                 \
     X(rows_that_were_changed_are_damaged)                                      \
     X(no_range_of_a_damaged_generation_is_kept)                                \
+    X(a_range_whose_chunks_are_gone_is_not_kept)                               \
+    X(nor_is_it_kept_for_long_by_an_owner_that_goes_on)                        \
     X(a_child_of_fork_leaves_the_connection_alone)                             \
     X(a_run_is_resumed_when_its_owner_does_not_beat)
 
