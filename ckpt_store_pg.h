@@ -851,11 +851,12 @@ typedef struct ckpt__pg_place {
     int64_t        pid;         // of the process that opened it
     uint64_t       run;         // its number; 0: it was not shown yet
     uint64_t       epoch;       // of the claim it holds, or 0
+    uint64_t       trying;      // of a claim that it may hold, or 0
     ckpt__pg_work *work;
     bool           doubt;       // not shown, as far as anybody knows
     bool           removed;
     char           id[CKPT_ID_MAX + 1];
-    char           nonce[CKPT_NONCE_MAX + 1];
+    char           nonce[CKPT_NONCE_MAX + 1];   // of the claim made last
     char           owner[160];
 } ckpt__pg_place;
 
@@ -1239,7 +1240,8 @@ static ckpt_code ckpt__pg_whose(ckpt__pg_call *call, const ckpt__pg_place *p,
 
 // The method claim(). The row of the run tells the beat of the highest epoch
 // and has its generations. What it told of the epoch before moves to the rows
-// of that claim and of its generations.
+// of that claim and of its generations. A claim whose answer was lost may stand:
+// the next call for that epoch finds it by its nonce, and close() gives it up.
 static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner,
                                 char nonce[CKPT_NONCE_MAX + 1], ckpt_error *err)
@@ -1249,7 +1251,10 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "claim a run"));
     (void)snprintf(p->owner, sizeof(p->owner), "%s", owner);
     CKPT__PG_TRY(ckpt__pg_draw(&call));
-    ckpt__pg_nonce(call.pg, nonce);
+    if (p->trying != epoch) {
+        ckpt__pg_nonce(call.pg, p->nonce);
+    }
+    memcpy(nonce, p->nonce, sizeof(p->nonce));
     if (p->run != 0) {
         ckpt__pg_arg_int(&call, p->run);
         ckpt__pg_arg_int(&call, epoch);
@@ -1274,11 +1279,12 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
         if (rc == CKPT_OK && ckpt__pg_rows(&call) == 0) {
             rc = ckpt__pg_whose(&call, p, epoch, nonce);
         }
+        p->trying = rc != CKPT_OK && rc != CKPT_ERR_CLAIM_LOST &&
+                    rc != CKPT_ERR_STALE ? epoch : 0;
         ckpt__pg_end(&call, rc);
         if (rc != CKPT_OK) return rc;
     }
     p->epoch = epoch;
-    memcpy(p->nonce, nonce, sizeof(p->nonce));
     p->work->beaten = 0;
     ckpt__pg_forget(p->work);
     ckpt__pg_unput(p->work);
@@ -2289,15 +2295,16 @@ static void ckpt__pg_close(ckpt_store *s, void *place, bool gave_up)
     ckpt_error err;
     memset(&err, 0, sizeof(err));
     if (ckpt__pg_enter(&call, s, p, &err, "let go") == CKPT_OK &&
-        p->epoch != 0 && p->run != 0 && !p->removed) {
+        p->epoch + p->trying != 0 && p->run != 0 && !p->removed) {
         call.once = true;
         ckpt__pg_arg_int(&call, p->run);
         ckpt__pg_arg_int(&call, p->epoch);
-        ckpt__pg_arg_int(&call, gave_up ? 2 : 1);
+        ckpt__pg_arg_int(&call, gave_up || p->trying != 0 ? 2 : 1);
+        ckpt__pg_arg(&call, CKPT__PG_BYTEA, p->nonce, strlen(p->nonce));
         (void)ckpt__pg_do(&call,
             "UPDATE ckpt_claim SET state = $3 FROM (SELECT "
             "set_config('synchronous_commit', 'off', true)) AS lax "
-            "WHERE run = $1 AND epoch = $2");
+            "WHERE run = $1 AND (epoch = $2 OR nonce = $4)");
         ckpt__pg_reset(&call);
     }
     ckpt__pg_forget(p->work);

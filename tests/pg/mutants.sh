@@ -57,6 +57,10 @@ mutant "a range is kept, and its chunks may be gone" _kept_ \
     -e 's/item->stream != 0 && gen->trust == 0/false/'
 mutant "chunks are counted once and never again" _kept_ \
     -e 's/gens\[count - 1\].trust - 1 : 0;/gens[count - 1].trust : 0;/'
+mutant "a claim whose answer was lost is made again under another name" pg.a_claim_w \
+    -e 's/if (p->trying != epoch) {/{/'
+mutant "a claim whose answer was lost is kept when its place is closed" pg.a_claim_w \
+    -e 's/ OR nonce = \$4)"/ AND $4 IS NOT NULL)"/'
 mutant "a save that does not say that it is acknowledged" pg.a_claimant_is \
     -e 's/"acked = greatest(acked, \$5), epoch/"acked = acked + 0 * $5, epoch/'
 mutant "a beat after each save" pg.a_save_is_one \

@@ -544,11 +544,12 @@ static void nor_does_one_to_a_pooler(void)
     cut_at_every_message(CLUSTER_POOL);
 }
 
+enum { ANSWER = 6 };            // the message after those of a statement
+
 // The answer to a save is cut off, and the owner may not ask what became of it:
 // the save stands, so a failure would be a lie.
 static void a_save_that_may_stand_is_unsure_and_no_failure(void)
 {
-    enum { ANSWER = 6 };        // the message after those of a statement
     place p;
     if (!ready() || !CHECK(proxy_start(cluster.dir, 5432))) {
         return;
@@ -622,6 +623,60 @@ static void a_first_save_that_comes_late_brings_no_finished_run_back(void)
         CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run"), 0);
     }
     CHECK(late >= 11);
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
+// Claims a run, and does not hear that it has it.
+static bool claim_unheard(place *p, uint64_t epoch)
+{
+    const bool open = CHECK_INT(place_open(p, &t.other, "a", CKPT_HOW_FIND),
+                                CKPT_OK);
+    proxy_fail(PROXY_MUTE, ANSWER);
+    return CHECK_INT(place_claim(p, epoch), CKPT_ERR_IO) && open &&
+           CHECK_INT(cluster_number("SELECT max(epoch) FROM ckpt_run"),
+                     (long long)epoch);
+}
+
+// A claimant that was not told has the claim: it makes it again and owns it, or
+// it ends, and nobody waits for its lease.
+static void a_claim_whose_answer_was_lost_is_owned_or_given_up(void)
+{
+    const ckpt_run_desc desc = { .id = "a" };
+    place p, owner;
+    ckpt_life life;
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432)) ||
+        !CHECK_INT(open_as(&t.other, proxy_conninfo(), 300), CKPT_OK) ||
+        !place_begin(&owner, &t.pg, "a")) {
+        return;
+    }
+    place_close(&owner);
+    if (claim_unheard(&p, 2)) {
+        CHECK_INT(place_claim(&p, 2), CKPT_OK);
+        CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+        place_close(&p);
+    }
+    if (claim_unheard(&p, 3)) {
+        CHECK_INT(place_open(&owner, &t.pg, "a", CKPT_HOW_FIND), CKPT_OK);
+        place_close(&p);
+        CHECK_INT(t.pg.base.methods->alive(&t.pg.base, owner.bytes, 3, &life,
+                                           &owner.err), CKPT_OK);
+        CHECK_INT(life.verdict, CKPT_LIFE_GONE);
+        CHECK(life.gave_up);
+        place_close(&owner);
+    }
+    // with the usual lease, which is a minute
+    CHECK(cluster_empty());
+    CHECK_INT(ckpt_init(&t.ctx, &(ckpt_desc){ .store = &t.pg.base }), CKPT_OK);
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    ckpt_abandon(&t.run);
+    if (claim_unheard(&p, 2)) {
+        place_close(&p);
+        CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+        CHECK(t.run.resumed && t.run.epoch == 3);
+        ckpt_abandon(&t.run);
+    }
     ckpt_store_pg_close(&t.other);
     proxy_stop();
     done();
@@ -1694,6 +1749,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(nor_does_one_to_a_pooler)                                                \
     X(a_save_that_may_stand_is_unsure_and_no_failure)                          \
     X(a_first_save_that_comes_late_brings_no_finished_run_back)                \
+    X(a_claim_whose_answer_was_lost_is_owned_or_given_up)                      \
     X(a_connection_that_falls_silent_is_given_up)                              \
     X(a_server_that_is_killed_loses_no_acknowledged_save)                      \
     X(what_is_wrong_with_a_connection_is_said)                                 \
