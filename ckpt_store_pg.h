@@ -53,7 +53,8 @@
         with fsync=off, or a replica that is promoted without the last commits
         (asynchronous replication), forgets acknowledged saves. Fix: do not
         promote such a replica, or set synchronous_commit and
-        synchronous_standby_names.
+        synchronous_standby_names. Where the wait for a standby is cancelled,
+        the save is CKPT_ERR_NOT_DURABLE.
       - Beats are committed asynchronously. A crash of the server may take the
         last second of them back.
       - A claimant recognizes a dead owner by the age of its beat, on the
@@ -112,6 +113,7 @@ typedef struct ckpt_store_pg {
         char              *conninfo;    // NULL: closed
         int64_t            pid;         // of the process that connected
         int32_t            timeout_ms;
+        bool               local;       // no standby has the last save
         int64_t            seed_pid;    // of the process that got the seed
         uint64_t           nonces;      // that were given so far
         char               seed[20];    // that no other store has
@@ -533,9 +535,15 @@ static void ckpt__pg_find_state(const char *text, char state[6])
     }
 }
 
-static void ckpt__pg_be_quiet(void *arg, const char *message)
+// Takes a notice of the server. One that comes from the wait for a standby says
+// that the wait was cancelled: the statement was done on this server alone. Its
+// text is of any language, and its SQLSTATE is that of any warning.
+static void ckpt__pg_notice(void *arg, const PGresult *res)
 {
-    (void)arg, (void)message;
+    const char *from = PQresultErrorField(res, PG_DIAG_SOURCE_FUNCTION);
+    if (from != NULL && strcmp(from, "SyncRepWaitForLSN") == 0) {
+        ((ckpt_store_pg *)arg)->priv.local = true;
+    }
 }
 
 // Connects, unless there is a connection that works.
@@ -556,7 +564,7 @@ static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call)
         return CKPT__PG_FAILED;
     }
     (void)PQsetErrorVerbosity(pg->priv.conn, PQERRORS_VERBOSE);
-    (void)PQsetNoticeProcessor(pg->priv.conn, ckpt__pg_be_quiet, NULL);
+    (void)PQsetNoticeReceiver(pg->priv.conn, ckpt__pg_notice, pg);
     bool in_time = true;
     while (PQstatus(pg->priv.conn) != CONNECTION_BAD && in_time &&
            status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
@@ -2052,7 +2060,9 @@ static void ckpt__pg_stands(ckpt__pg_place *p, ckpt__pg_draft *d)
 
 // Finds out what became of a save that found neither its epoch nor its version:
 // the run was begun by somebody else, removed or claimed, or a statement whose
-// answer was lost was done late, perhaps that of this save.
+// answer was lost was done late, perhaps that of this save. What stands may still
+// wait for a standby: a commit that follows does not return before both are
+// there.
 static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
                                      const ckpt__pg_draft *d)
 {
@@ -2066,7 +2076,14 @@ static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
     const ckpt__pg_work *w = p->work;
     if (w->epoch != p->epoch || !w->mine) return CKPT_ERR_CLAIM_LOST;
     const ckpt__pg_gen *gen = ckpt__pg_find_gen(w, p->epoch, d->gen.token);
-    return gen != NULL && gen->seq == d->gen.seq ? CKPT_OK : CKPT_ERR_UNSURE;
+    if (gen == NULL || gen->seq != d->gen.seq) return CKPT_ERR_UNSURE;
+    call->pg->priv.local = false;
+    ckpt__pg_arg_int(call, p->run);
+    ckpt__pg_arg_int(call, p->epoch);
+    CKPT__PG_TRY(ckpt__pg_do(call,
+        "UPDATE ckpt_run SET beat_at = clock_timestamp() "
+        "WHERE run = $1 AND epoch = $2 RETURNING run"));
+    return ckpt__pg_rows(call) > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
 }
 
 // The method publish().
@@ -2088,6 +2105,7 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     const uint64_t token = d.gen.token;
     if (rc == CKPT_OK) {
         const bool first = p->run == 0;
+        call.pg->priv.local = false;
         rc = ckpt__pg_send(&call, p, &d);
         const bool lost = call.lost;
         if (rc == CKPT_ERR_EXISTS ||
@@ -2110,6 +2128,10 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     }
     name->token = rc == CKPT_OK ? token : name->token;
     w->beaten = rc == CKPT_OK ? name->seq : 0;
+    if (rc == CKPT_OK && call.pg->priv.local) {
+        err->op = "save: no standby has it";
+        rc = CKPT_ERR_NOT_DURABLE;
+    }
     ckpt__pg_unput(w);
     ckpt__pg_draft_free(&d);
     return ckpt__pg_end(&call, rc);

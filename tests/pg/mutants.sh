@@ -61,6 +61,10 @@ mutant "a claim whose answer was lost is made again under another name" pg.a_cla
     -e 's/if (p->trying != epoch) {/{/'
 mutant "a claim whose answer was lost is kept when its place is closed" pg.a_claim_w \
     -e 's/ OR nonce = \$4)"/ AND $4 IS NOT NULL)"/'
+mutant "a save that no standby has is durable" standby \
+    -e 's/(ckpt_store_pg \*)arg)->priv.local = true/(ckpt_store_pg *)arg)->priv.local = false/'
+mutant "a save that is found is durable" standby \
+    -e 's/if (gen == NULL || gen->seq != d->gen.seq) return CKPT_ERR_UNSURE;/return gen == NULL || gen->seq != d->gen.seq ? CKPT_ERR_UNSURE : CKPT_OK;/'
 mutant "a save that does not say that it is acknowledged" pg.a_claimant_is \
     -e 's/"acked = greatest(acked, \$5), epoch/"acked = acked + 0 * $5, epoch/'
 mutant "a beat after each save" pg.a_save_is_one \
@@ -71,7 +75,7 @@ long=yes        # at every message, not at some
 mutant "a save that does not ask for its version" pg.a_connection_that_is_cut \
     -e '/prev = gen, token = version/,/RETURNING/s/ AND version = \$3/ AND $3 >= 0/'
 mutant "a save that is lost and not looked for" pg.a_connection_that_is_cut \
-    -e 's/gen->seq == d->gen.seq ? CKPT_OK : CKPT_ERR_UNSURE/gen->seq == d->gen.seq ? CKPT_ERR_UNSURE : CKPT_ERR_UNSURE/'
+    -e 's/if (gen == NULL || gen->seq != d->gen.seq) return/return/'
 long=
 mutant "a claim that does not ask whether it is higher" contract_pg. \
     -e 's/"WHERE run = \$1 AND epoch < \$2 FOR UPDATE), "/"WHERE run = $1 AND $2 > 0 FOR UPDATE), "/'

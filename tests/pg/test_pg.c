@@ -747,6 +747,97 @@ static void a_server_that_is_killed_loses_no_acknowledged_save(void)
     done();
 }
 
+// Waits until a save waits for a standby. False: it has ended before.
+static bool waits_for_standby(deed *save)
+{
+    while (cluster_number("SELECT count(*) FROM pg_stat_activity "
+                          "WHERE wait_event = 'SyncRep'") == 0) {
+        if (pthread_tryjoin_np(save->thread, NULL) == 0) {
+            return false;
+        }
+        cluster_sleep_ms(1);
+    }
+    return true;
+}
+
+static bool set_standby(const char *name)
+{
+    char sql[100];
+    snprintf(sql, sizeof(sql), "ALTER SYSTEM SET synchronous_standby_names "
+             "TO '%s'", name);
+    return cluster_sql(sql) && cluster_sql("SELECT pg_reload_conf()");
+}
+
+// Begins a save that waits for a standby which never comes.
+static bool save_for_standby(deed *save, place *p, uint64_t *seq)
+{
+    bool waits = false;
+    while (!waits && *seq < 1000) {     // the server hears of it a bit later
+        memset(save, 0, sizeof(*save));
+        save->what = deed_publish;
+        save->p = p;
+        save->n = ++*seq;
+        CHECK_INT(place_put(p, "more"), CKPT_OK);
+        deed_begin(save);
+        waits = waits_for_standby(save);
+    }
+    return CHECK(waits);
+}
+
+static void a_save_that_no_standby_has_is_not_durable(void)
+{
+    static const char cancel[] =
+        "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity "
+        "WHERE wait_event = 'SyncRep'";
+    uint64_t seq = 1;
+    deed save;
+    place p;
+    if (!ready() || !place_begin(&p, &t.pg, "a") ||
+        !CHECK(set_standby("nobody"))) {
+        return;
+    }
+    for (unsigned i = 0; i < 2 && save_for_standby(&save, &p, &seq); i++) {
+        CHECK_INT(cluster_number(cancel), 1);
+        deed_end(&save);
+        CHECK_INT(save.rc, CKPT_ERR_NOT_DURABLE);
+        CHECK_STR(p.err.op, "save: no standby has it");
+        CHECK_INT(place_newest(&p), seq);
+    }
+    CHECK(set_standby(""));
+    CHECK_INT(place_save(&p, seq + 1, "on"), CKPT_OK);
+    place_close(&p);
+    done();
+}
+
+// It is seen, and so it stands; but its answer was lost, and with that the word
+// that a standby has it.
+static void a_save_that_is_found_waits_for_the_standby(void)
+{
+    static const char end[] =
+        "SELECT count(pg_terminate_backend(pid, 9999)) FROM pg_stat_activity "
+        "WHERE wait_event = 'SyncRep'";
+    uint64_t seq = 1;
+    deed save;
+    place p;
+    if (!ready() || !place_begin(&p, &t.pg, "a") ||
+        !CHECK(set_standby("nobody"))) {
+        return;
+    }
+    bool waits = save_for_standby(&save, &p, &seq);
+    if (waits) {
+        CHECK_INT(cluster_number(end), 1);
+        waits = CHECK(waits_for_standby(&save));
+    }
+    CHECK(set_standby(""));
+    if (waits) {
+        deed_end(&save);
+        CHECK_INT(save.rc, CKPT_OK);
+        CHECK_INT(place_newest(&p), seq);
+    }
+    place_close(&p);
+    done();
+}
+
 //--- What is refused ----------------------------------------------------------
 
 static void refused(const char *conninfo, ckpt_code rc, const char *op)
@@ -1752,6 +1843,8 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_claim_whose_answer_was_lost_is_owned_or_given_up)                      \
     X(a_connection_that_falls_silent_is_given_up)                              \
     X(a_server_that_is_killed_loses_no_acknowledged_save)                      \
+    X(a_save_that_no_standby_has_is_not_durable)                               \
+    X(a_save_that_is_found_waits_for_the_standby)                              \
     X(what_is_wrong_with_a_connection_is_said)                                 \
     X(tables_of_another_version_are_left_alone)                                \
     X(a_save_that_the_database_refuses_changes_nothing)                        \
