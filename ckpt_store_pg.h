@@ -61,6 +61,11 @@
         server's clock. A slow owner can be taken for dead. It then gets
         CKPT_ERR_CLAIM_LOST; work is done twice, but nothing saved is lost.
         Fix: raise .lease_ms.
+      - While owners do not reach the database, they cannot beat. Of the time
+        in which the server was down, the store knows. A network that failed,
+        or a standby that took over late, looks to it as if those owners were
+        dead. Fix: raise .lease_ms above the time that an outage or a failover
+        takes.
       - Behind a pooler, what another client SETs may stay in a session. A
         search_path leads a store that opens there to other tables, and
         .create makes them there. synchronous_commit = off makes saves that
@@ -1300,7 +1305,10 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
 }
 
 // The method alive(). Nothing proves that an owner lives; that it has let go of
-// the run proves that it does not.
+// the run proves that it does not. Nobody could beat before the server started:
+// else, after an outage, all owners would look dead to the first that comes
+// back. For what is a day old the start of the server counts no longer, so that
+// old runs get old.
 static ckpt_code ckpt__pg_alive(ckpt_store *s, void *place, uint64_t epoch,
                                 ckpt_life *life, ckpt_error *err)
 {
@@ -1315,8 +1323,10 @@ static ckpt_code ckpt__pg_alive(ckpt_store *s, void *place, uint64_t epoch,
         ", l.acked, l.state, l.owner FROM (SELECT 1) one LEFT JOIN "
         "(SELECT c.state, c.owner, "
         "CASE WHEN c.epoch = r.epoch THEN r.acked ELSE c.acked END AS acked, "
-        "CASE WHEN c.epoch = r.epoch THEN r.beat_at ELSE c.beat_at END "
-        "AS beat_at FROM ckpt_claim c JOIN ckpt_run r ON r.run = c.run "
+        "CASE WHEN c.epoch = r.epoch THEN greatest(r.beat_at, "
+        "CASE WHEN c.state = 0 AND pg_postmaster_start_time() > "
+        "clock_timestamp() - interval '1 day' THEN pg_postmaster_start_time() "
+        "END) ELSE c.beat_at END AS beat_at FROM ckpt_claim c JOIN ckpt_run r ON r.run = c.run "
         "WHERE c.run = $1 AND c.epoch = $2) l ON true"));
     life->now_ms = (int64_t)ckpt__pg_col(&call, 0, 0);
     life->verdict = CKPT_LIFE_GONE;

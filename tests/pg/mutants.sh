@@ -65,6 +65,8 @@ mutant "a save that no standby has is durable" standby \
     -e 's/(ckpt_store_pg \*)arg)->priv.local = true/(ckpt_store_pg *)arg)->priv.local = false/'
 mutant "a save that is found is durable" standby \
     -e 's/if (gen == NULL || gen->seq != d->gen.seq) return CKPT_ERR_UNSURE;/return gen == NULL || gen->seq != d->gen.seq ? CKPT_ERR_UNSURE : CKPT_OK;/'
+mutant "an owner beats while the server is down" pg.an_outage \
+    -e "s/interval '1 day'/interval '0'/"
 mutant "a save that does not say that it is acknowledged" pg.a_claimant_is \
     -e 's/"acked = greatest(acked, \$5), epoch/"acked = acked + 0 * $5, epoch/'
 mutant "a beat after each save" pg.a_save_is_one \

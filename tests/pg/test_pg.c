@@ -747,6 +747,38 @@ static void a_server_that_is_killed_loses_no_acknowledged_save(void)
     done();
 }
 
+static ckpt_run_state state_of(const char *id)
+{
+    ckpt_run_info info;
+    memset(&info, 0, sizeof(info));
+    CHECK_INT(ckpt_query(&t.ctx, id, &info), CKPT_OK);
+    return info.state;
+}
+
+// No owner could beat while the server was down; one that has let go need not.
+static void an_outage_of_the_server_makes_no_owner_look_dead(void)
+{
+    const ckpt_run_desc desc = { .id = "a" }, gone = { .id = "gone" };
+    static ckpt_run other;
+    if (!ready()) {
+        return;
+    }
+    CHECK_INT(ckpt_init(&t.ctx, &(ckpt_desc){ .store = &t.pg.base }), CKPT_OK);
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    CHECK_INT(ckpt_open(&t.ctx, &other, &gone), CKPT_OK);
+    ckpt_abandon(&other);
+    CHECK(cluster_sql("UPDATE ckpt_run SET beat_at = "
+                      "pg_postmaster_start_time() - interval '2 hours'"));
+    cluster_kill();
+    CHECK(cluster_up());
+    CHECK_INT(state_of("a"), CKPT_STATE_LIVE);
+    CHECK_INT(state_of("gone"), CKPT_STATE_INTERRUPTED);
+    CHECK_INT(ckpt_open(&t.ctx, &other, &desc), CKPT_ERR_LIVE);
+    ckpt_abandon(&t.run);
+    CHECK_INT(state_of("a"), CKPT_STATE_INTERRUPTED);
+    done();
+}
+
 // Waits until a save waits for a standby. False: it has ended before.
 static bool waits_for_standby(deed *save)
 {
@@ -1843,6 +1875,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_claim_whose_answer_was_lost_is_owned_or_given_up)                      \
     X(a_connection_that_falls_silent_is_given_up)                              \
     X(a_server_that_is_killed_loses_no_acknowledged_save)                      \
+    X(an_outage_of_the_server_makes_no_owner_look_dead)                        \
     X(a_save_that_no_standby_has_is_not_durable)                               \
     X(a_save_that_is_found_waits_for_the_standby)                              \
     X(what_is_wrong_with_a_connection_is_said)                                 \
