@@ -888,13 +888,15 @@ static size_t ckpt__pg_gen_count(const ckpt__pg_work *w)
     return w->gens.n / sizeof(ckpt__pg_gen);
 }
 
-// Finds a generation by its name.
+// Finds a generation by its name, or, without a token, any one of the epoch.
 static ckpt__pg_gen *ckpt__pg_find_gen(const ckpt__pg_work *w, uint64_t epoch,
                                        uint64_t token)
 {
     ckpt__pg_gen *gen = ckpt__pg_gens(w);
     for (size_t i = 0; i < ckpt__pg_gen_count(w); i++) {
-        if (gen[i].epoch == epoch && gen[i].token == token) return &gen[i];
+        if (gen[i].epoch == epoch && (token == 0 || gen[i].token == token)) {
+            return &gen[i];
+        }
     }
     return NULL;
 }
@@ -2233,8 +2235,8 @@ static ckpt_code ckpt__pg_remove_all(ckpt__pg_call *call, ckpt__pg_place *p)
         "WHERE c.run = mine.run) SELECT 1 FROM mine");
 }
 
-// Removes what a removal takes. gen must be there for that: if it is gone, the
-// result is gone.
+// Removes what a removal takes. gen must be there for that: if it is gone while
+// another generation of its epoch is there, the result is gone.
 static ckpt_code ckpt__pg_take(ckpt__pg_call *call, ckpt__pg_place *p,
                                const ckpt__pg_removal *r, const ckpt_gen *gen,
                                ckpt_code gone)
@@ -2249,7 +2251,7 @@ static ckpt_code ckpt__pg_take(ckpt__pg_call *call, ckpt__pg_place *p,
         if (w->epoch == 0) return CKPT_OK;      // it is removed
         if (w->epoch != p->epoch || !w->mine) return CKPT_ERR_CLAIM_LOST;
         if (gen != NULL && !ckpt__pg_find_gen(w, gen->epoch, gen->token)) {
-            return gone;
+            return ckpt__pg_find_gen(w, gen->epoch, 0) ? gone : CKPT_OK;
         }
         const ckpt_code rc = r->all ? ckpt__pg_remove_all(call, p)
                                     : ckpt__pg_remove(call, p, r);

@@ -67,6 +67,8 @@ mutant "a save that is found is durable" standby \
     -e 's/if (gen == NULL || gen->seq != d->gen.seq) return CKPT_ERR_UNSURE;/return gen == NULL || gen->seq != d->gen.seq ? CKPT_ERR_UNSURE : CKPT_OK;/'
 mutant "an owner beats while the server is down" pg.an_outage \
     -e "s/interval '1 day'/interval '0'/"
+mutant "a removal goes on without what it is to keep" pg.to_keep \
+    -e 's/if (gen != NULL && !ckpt__pg_find_gen(w, gen->epoch, gen->token)) {/if (false) {/'
 mutant "a save that does not say that it is acknowledged" pg.a_claimant_is \
     -e 's/"acked = greatest(acked, \$5), epoch/"acked = acked + 0 * $5, epoch/'
 mutant "a beat after each save" pg.a_save_is_one \

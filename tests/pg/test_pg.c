@@ -1776,6 +1776,30 @@ static void nor_is_it_kept_for_long_by_an_owner_that_goes_on(void)
     done();
 }
 
+// What is gone already is success, unless another generation of its epoch may be
+// what the caller means. What stands is left alone in either case.
+static void to_keep_a_generation_that_is_gone_removes_nothing(void)
+{
+    place p, next;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+    const ckpt_gen two = p.gen;
+    CHECK_INT(place_open(&next, &t.pg, "a", CKPT_HOW_FIND), CKPT_OK);
+    CHECK_INT(place_claim(&next, 2), CKPT_OK);
+    CHECK_INT(place_save(&next, 3, "three"), CKPT_OK);
+    CHECK(cluster_sql("DELETE FROM ckpt_gen WHERE token = 2"));
+    CHECK_INT(place_drop(&next, &two, CKPT_DROP_REST), CKPT_ERR_STALE);
+    CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_gens"), 2);
+    CHECK(cluster_sql("DELETE FROM ckpt_gen"));
+    CHECK_INT(place_drop(&next, &two, CKPT_DROP_REST), CKPT_OK);
+    CHECK_INT(place_newest(&next), 3);
+    place_close(&next);
+    place_close(&p);
+    done();
+}
+
 //--- Processes ----------------------------------------------------------------
 
 // Every method but three refuses a child. True if they do.
@@ -1900,6 +1924,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_claimant_is_told_that_an_acknowledged_save_is_missing)                 \
     X(rows_that_were_changed_are_damaged)                                      \
     X(no_range_of_a_damaged_generation_is_kept)                                \
+    X(to_keep_a_generation_that_is_gone_removes_nothing)                       \
     X(a_range_whose_chunks_are_gone_is_not_kept)                               \
     X(nor_is_it_kept_for_long_by_an_owner_that_goes_on)                        \
     X(a_child_of_fork_leaves_the_connection_alone)                             \
