@@ -852,6 +852,7 @@ typedef struct ckpt__pg_work {
     uint64_t     epoch;         // the highest; 0: the run was removed
     bool         mine;          // the claim is there
     uint64_t     beaten;        // the seq that a save has just beaten with
+    int64_t      fresh_ms;      // until then that beat counts as new
     uint64_t     row;           // of a run that is not shown yet
     ckpt__pg_buf gens;          // of all epochs, by token
     ckpt__pg_buf pieces, put;   // what was put: ranges of streams, and bytes
@@ -1351,7 +1352,8 @@ static ckpt_code ckpt__pg_alive(ckpt_store *s, void *place, uint64_t epoch,
 
 // The method beat(). It need not be durable, so it waits for no flush. An owner
 // that is fenced off beats its claim alone. The first beat after a save tells
-// nothing that the save did not tell, so it sends nothing.
+// nothing that the save did not tell, so it sends nothing; but a save that
+// waited, for a lock or a standby, has told the time at which it began.
 static ckpt_code ckpt__pg_beat(ckpt_store *s, void *place, uint64_t acked,
                                ckpt_error *err)
 {
@@ -1367,7 +1369,8 @@ static ckpt_code ckpt__pg_beat(ckpt_store *s, void *place, uint64_t acked,
     ckpt__pg_place *p = (ckpt__pg_place *)place;
     ckpt__pg_call call;
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "beat"));
-    const bool beaten = acked != 0 && p->work->beaten == acked;
+    const bool beaten = acked != 0 && p->work->beaten == acked &&
+        ckpt__pg_clock_ms(CLOCK_MONOTONIC) < p->work->fresh_ms;
     p->work->beaten = 0;
     if (beaten) return CKPT_OK;
     CKPT__PG_TRY(ckpt__pg_settle(&call, p));
@@ -2140,6 +2143,7 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     }
     name->token = rc == CKPT_OK ? token : name->token;
     w->beaten = rc == CKPT_OK ? name->seq : 0;
+    w->fresh_ms = call.until_ms - call.pg->priv.timeout_ms + 2000;
     if (rc == CKPT_OK && call.pg->priv.local) {
         err->op = "save: no standby has it";
         rc = CKPT_ERR_NOT_DURABLE;

@@ -74,7 +74,9 @@ mutant "a save that does not say that it is acknowledged" pg.a_claimant_is \
 mutant "a beat after each save" pg.a_save_is_one \
     -e 's/if (beaten) return CKPT_OK;/(void)beaten;/'
 mutant "no beat but that of a save" pg.a_save_is_one \
-    -e 's/const bool beaten = acked != 0.*/const bool beaten = true;/'
+    -e 's/const bool beaten = acked != 0.*/const bool beaten = true ||/'
+mutant "no beat after a save that waited" pg.a_save_that_waited \
+    -e 's/ckpt__pg_clock_ms(CLOCK_MONOTONIC) < p->work->fresh_ms;/true;/'
 long=yes        # at every message, not at some
 mutant "a save that does not ask for its version" pg.a_connection_that_is_cut \
     -e '/prev = gen, token = version/,/RETURNING/s/ AND version = \$3/ AND $3 >= 0/'

@@ -1608,6 +1608,40 @@ static void a_save_is_one_statement(void)
     done();
 }
 
+// Such a save has told a time that is long gone when it is acknowledged.
+static void a_save_that_waited_is_followed_by_a_beat(void)
+{
+    place p;
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432)) ||
+        !CHECK_INT(open_as(&t.other, proxy_conninfo(), 0), CKPT_OK) ||
+        !place_begin(&p, &t.other, "a")) {
+        return;
+    }
+    PGconn *holder = PQconnectdb(cluster_conninfo());
+    PQclear(PQexec(holder, "BEGIN"));
+    PQclear(PQexec(holder, "INSERT INTO ckpt_chunk SELECT run, "
+                   "(version + 1) * 65536, 0, '' FROM ckpt_run"));
+    deed save = { .what = deed_publish, .p = &p, .n = 2 };
+    CHECK_INT(place_put(&p, large_text()), CKPT_OK);
+    deed_begin(&save);
+    while (cluster_number("SELECT count(*) FROM pg_locks WHERE NOT granted")
+           < 1) {
+        cluster_sleep_ms(1);
+    }
+    cluster_sleep_ms(2100);
+    PQclear(PQexec(holder, "ROLLBACK"));
+    PQfinish(holder);
+    deed_end(&save);
+    CHECK_INT(save.rc, CKPT_OK);
+    proxy_fail(PROXY_WORK, 0);
+    CHECK_INT(place_beat(&p, 2), CKPT_OK);
+    is_statement(proxy_seen(false));
+    place_close(&p);
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
 // An owner saves, and ends without another beat. Somebody takes its last save
 // away, or harms it: whoever resumes the run is told.
 static void a_claimant_is_told_that_an_acknowledged_save_is_missing(void)
@@ -1921,6 +1955,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(only_the_end_of_a_stream_is_appended_to)                                 \
     X(a_save_sends_what_is_new_whatever_the_transcript)                        \
     X(a_save_is_one_statement)                                                 \
+    X(a_save_that_waited_is_followed_by_a_beat)                                \
     X(a_claimant_is_told_that_an_acknowledged_save_is_missing)                 \
     X(rows_that_were_changed_are_damaged)                                      \
     X(no_range_of_a_damaged_generation_is_kept)                                \
