@@ -213,8 +213,6 @@ in the file, or define _POSIX_C_SOURCE=200809L"
 
 //--- The tables ---------------------------------------------------------------
 
-#define CKPT__PG_VERSION 1
-
 // The time of the server in ms since 1970. Here and below, each function and
 // operator is called with the very types that PostgreSQL has it for, or by the
 // name of its schema: else one of another schema might fit better, which
@@ -343,7 +341,7 @@ static uint32_t ckpt__pg_crc_join(uint32_t a, uint32_t b, uint64_t n)
 
 //--- Calls --------------------------------------------------------------------
 
-#define CKPT__PG_ARGS_MAX 16
+enum { CKPT__PG_ARGS_MAX = 16 };
 
 // What became of one attempt to execute a statement.
 typedef enum ckpt__pg_fate {
@@ -740,12 +738,14 @@ static ckpt_code ckpt__pg_end(ckpt__pg_call *call, ckpt_code rc)
 // save sends those bytes again, until what they add up to is large. So a
 // transcript is a few streams, and the layout stays short.
 
-#define CKPT__PG_LARGE     1024         // bytes
-#define CKPT__PG_SMALL     256          // bytes
-#define CKPT__PG_SEPARATOR 16           // bytes between two large pieces
-#define CKPT__PG_CHUNK_MAX (256 * 1024) // bytes
-#define CKPT__PG_ITEMS_MAX 256          // with more, all is written anew
-#define CKPT__PG_ITEM_SIZE 32           // bytes of an item in a layout
+enum {
+    CKPT__PG_LARGE     = 1024,          // bytes
+    CKPT__PG_SMALL     = 256,           // bytes
+    CKPT__PG_SEPARATOR = 16,            // bytes between two large pieces
+    CKPT__PG_CHUNK_MAX = 256 * 1024,    // bytes
+    CKPT__PG_ITEMS_MAX = 256,           // with more, all is written anew
+    CKPT__PG_ITEM_SIZE = 32             // bytes of an item in a layout
+};
 
 typedef struct ckpt__pg_item {
     uint64_t stream;        // 0: bytes of the row
@@ -1495,12 +1495,6 @@ static void ckpt__pg_sweep_free(ckpt__pg_sweep *sweep)
     ckpt__pg_free(&sweep->dropped);
 }
 
-static void ckpt__pg_arg_sweep(ckpt__pg_call *call, ckpt__pg_sweep *sweep)
-{
-    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep->gone);
-    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep->stay);
-}
-
 // The ranges of an array.
 #define CKPT__PG_RANGES(array)                                                 \
     "(SELECT " array "[i], " array "[i + 1], " array "[i + 2] "                \
@@ -1572,22 +1566,23 @@ static void ckpt__pg_put_bytes(ckpt__pg_work *w, const void *bytes, size_t n,
     ckpt__pg_add(&w->pieces, &piece, sizeof(piece));
 }
 
-// Puts few bytes of a longer range of a stream into the row. If the generation
-// kept them as a range, a whole chunk would stay for their sake.
-static ckpt_code ckpt__pg_put_few(ckpt__pg_call *call, ckpt__pg_place *p,
-                                  const ckpt_gen *name,
-                                  const ckpt__pg_item *item, uint64_t from,
-                                  uint64_t to, uint32_t *sum)
+// Fetches a range of a stream, and puts its bytes. *sum is the sum so far.
+static ckpt_code ckpt__pg_put_fetched(ckpt__pg_call *call, ckpt__pg_place *p,
+                                      const ckpt_gen *name,
+                                      const ckpt__pg_item *range, uint32_t *sum)
 {
-    const ckpt__pg_buf *window = &p->work->window;
-    const size_t n = (size_t)(to - from);
-    CKPT__PG_TRY(ckpt__pg_fetch(call, p, name, item->stream, item->from + from,
-                                item->from + to));
-    if (window->n < n) return CKPT_ERR_DAMAGED;
-    const uint32_t crc = ckpt_crc32c(0, window->at, n);
-    ckpt__pg_put_bytes(p->work, window->at, n, crc, true);
-    ckpt__pg_free(&p->work->window);
-    *sum = ckpt__pg_crc_join(*sum, crc, n);
+    ckpt__pg_buf *window = &p->work->window;
+    for (uint64_t at = 0, n; at < range->size; at += n) {
+        CKPT__PG_TRY(ckpt__pg_fetch(call, p, name, range->stream,
+                                    range->from + at,
+                                    range->from + range->size));
+        n = range->size - at;
+        n = window->n < n ? window->n : n;
+        const uint32_t crc = ckpt_crc32c(0, window->at, (size_t)n);
+        ckpt__pg_put_bytes(p->work, window->at, (size_t)n, crc, true);
+        *sum = ckpt__pg_crc_join(*sum, crc, n);
+    }
+    ckpt__pg_free(window);
     return CKPT_OK;
 }
 
@@ -1607,8 +1602,11 @@ static ckpt_code ckpt__pg_put_item(ckpt__pg_call *call, ckpt__pg_place *p,
         *sum = ckpt__pg_crc_join(*sum, piece.crc, n);
         return CKPT_OK;
     }
+    piece.from += from;
+    piece.size = n;
     if (n < item->size && n < CKPT__PG_SMALL) {
-        return ckpt__pg_put_few(call, p, name, item, from, to, sum);
+        // Kept as a range, few bytes would keep a whole chunk.
+        return ckpt__pg_put_fetched(call, p, name, &piece, sum);
     }
     if (n < item->size) {
         const uint32_t would = wanted ^ ckpt__pg_crc_join(*sum, 0, n);
@@ -1620,8 +1618,6 @@ static ckpt_code ckpt__pg_put_item(ckpt__pg_call *call, ckpt__pg_place *p,
     const ckpt__pg_gen *newest = &gens[ckpt__pg_gen_count(w) - 1];
     piece.open = item->open && to == item->size &&
                  newest->token == name->token;
-    piece.from += from;
-    piece.size = n;
     ckpt__pg_add(&w->pieces, &piece, sizeof(piece));
     *sum = ckpt__pg_crc_join(*sum, piece.crc, n);
     return CKPT_OK;
@@ -1635,27 +1631,22 @@ static ckpt_code ckpt__pg_count_bytes(ckpt__pg_call *call,
                                       const ckpt__pg_place *p,
                                       ckpt__pg_gen *gen)
 {
-    const ckpt__pg_item *item = ckpt__pg_items(&gen->items);
-    ckpt__pg_array ranges;
-    uint64_t size = 0;
-    memset(&ranges, 0, sizeof(ranges));
-    for (size_t i = 0; i < ckpt__pg_count(&gen->items); i++, item++) {
-        if (item->stream == 0) continue;
-        ckpt__pg_range(&ranges, item);
-        size += item->size;
-    }
+    ckpt__pg_sweep sweep;
+    memset(&sweep, 0, sizeof(sweep));
+    ckpt__pg_sweep_add(&sweep, &gen->items, false);
+    ckpt__pg_sweep_end(&sweep);
     ckpt__pg_arg_int(call, p->run);
-    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &ranges);
-    ckpt_code rc = ranges.buf.failed ? ckpt__pg_no_memory(call) :
-        ckpt__pg_do(call,
-            "SELECT sum(least(c.at + octet_length(c.bytes), k.b) - "
-            "greatest(c.at, k.a))::int8 FROM ckpt_chunk c, "
-            CKPT__PG_RANGES("$2") " AS k(s, a, b) WHERE c.run = $1 "
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep.gone);
+    ckpt_code rc = ckpt__pg_sweep_failed(&sweep) ?
+        ckpt__pg_no_memory(call) : ckpt__pg_do(call,
+            "SELECT 1 FROM " CKPT__PG_RANGES("$2") " AS k(s, a, b) "
+            "WHERE k.b - k.a IS DISTINCT FROM (SELECT "
+            "sum(least(c.at + octet_length(c.bytes), k.b) - "
+            "greatest(c.at, k.a))::int8 FROM ckpt_chunk c WHERE c.run = $1 "
             "AND c.stream = k.s AND c.at > k.a - 262144 AND c.at < k.b "
-            "AND c.at + octet_length(c.bytes) > k.a");
-    ckpt__pg_free(&ranges.buf);
-    rc = rc == CKPT_OK && ckpt__pg_col(call, 0, 0) != size ? CKPT_ERR_DAMAGED
-                                                           : rc;
+            "AND c.at + octet_length(c.bytes) > k.a)");
+    ckpt__pg_sweep_free(&sweep);
+    rc = rc == CKPT_OK && ckpt__pg_rows(call) > 0 ? CKPT_ERR_DAMAGED : rc;
     ckpt__pg_reset(call);
     gen->trust = rc == CKPT_OK ? 64 : 0;
     return rc;
@@ -1774,8 +1765,8 @@ static void ckpt__pg_draft_chunk(ckpt__pg_draft *d, const char *bytes,
         item.from = 0;
     }
     for (uint64_t at = 0; at < item.size; at += CKPT__PG_CHUNK_MAX) {
-        const uint64_t n = item.size - at < CKPT__PG_CHUNK_MAX ?
-                           item.size - at : CKPT__PG_CHUNK_MAX;
+        const uint64_t most = CKPT__PG_CHUNK_MAX, left = item.size - at;
+        const uint64_t n = left < most ? left : most;
         ckpt__pg_element_int(&d->stream, item.stream);
         ckpt__pg_element_int(&d->at, item.from + at);
         ckpt__pg_element(&d->bytes, CKPT__PG_BYTEA, bytes + at, (size_t)n);
@@ -1861,26 +1852,6 @@ static void ckpt__pg_draft_pieces(ckpt__pg_draft *d, const ckpt__pg_place *p,
     ckpt__pg_shut(&d->gen.items);
 }
 
-// Fetches a range of a stream that was put, and puts its bytes instead.
-static ckpt_code ckpt__pg_put_again(ckpt__pg_call *call, ckpt__pg_place *p,
-                                    const ckpt_gen *base,
-                                    const ckpt__pg_item *piece)
-{
-    const ckpt__pg_buf *window = &p->work->window;
-    uint32_t sum = 0;
-    for (uint64_t at = 0, n; at < piece->size; at += n) {
-        CKPT__PG_TRY(ckpt__pg_fetch(call, p, base, piece->stream,
-                                    piece->from + at,
-                                    piece->from + piece->size));
-        n = piece->size - at;
-        n = window->n < n ? window->n : n;
-        const uint32_t crc = ckpt_crc32c(0, window->at, (size_t)n);
-        ckpt__pg_put_bytes(p->work, window->at, (size_t)n, crc, true);
-        sum = ckpt__pg_crc_join(sum, crc, n);
-    }
-    return sum == piece->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
-}
-
 // Fetches what was put as ranges of streams, so that all of it is written anew:
 // saves that each cut a stream would make a layout ever longer.
 static ckpt_code ckpt__pg_flatten(ckpt__pg_call *call, ckpt__pg_place *p,
@@ -1897,13 +1868,14 @@ static ckpt_code ckpt__pg_flatten(ckpt__pg_call *call, ckpt__pg_place *p,
             ckpt__pg_put_bytes(w, put.at + piece->from, (size_t)piece->size,
                                piece->crc, piece->kept);
         } else {
-            rc = ckpt__pg_put_again(call, p, base, piece);
+            uint32_t sum = 0;
+            rc = ckpt__pg_put_fetched(call, p, base, piece, &sum);
+            rc = rc == CKPT_OK && sum != piece->crc ? CKPT_ERR_DAMAGED : rc;
         }
     }
     if (w->put.failed || w->pieces.failed) {
         rc = ckpt__pg_no_memory(call);
     }
-    ckpt__pg_free(&w->window);
     ckpt__pg_free(&pieces);
     ckpt__pg_free(&put);
     return rc;
@@ -2044,7 +2016,8 @@ static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->nonce, strlen(p->nonce));
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->owner, strlen(p->owner));
     } else if (sweeps) {
-        ckpt__pg_arg_sweep(call, &d->sweep);
+        ckpt__pg_arg_array(call, CKPT__PG_INT8S, &d->sweep.gone);
+        ckpt__pg_arg_array(call, CKPT__PG_INT8S, &d->sweep.stay);
     }
     return ckpt__pg_do(call, ckpt__pg_save_text(first, chunks, sweeps));
 }
@@ -2204,7 +2177,8 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
     ckpt__pg_arg_int(call, r->keep);
     ckpt__pg_arg_int(call, row[0]);
     ckpt__pg_arg_int(call, row[1]);
-    ckpt__pg_arg_sweep(call, &sweep);
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep.gone);
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep.stay);
     const ckpt_code rc = ckpt__pg_sweep_failed(&sweep) ?
         ckpt__pg_no_memory(call) : ckpt__pg_do(call,
             "WITH mine AS (UPDATE ckpt_run SET version = version + 1, "
@@ -2359,8 +2333,6 @@ typedef struct ckpt__pg_page {
     int       row;
 } ckpt__pg_page;
 
-#define CKPT__PG_PAGE "100"
-
 // Ends a listing. The stage of a cursor is 0 before, 1 during and 2 after it.
 static void ckpt__pg_end_list(ckpt_cursor *cursor)
 {
@@ -2384,7 +2356,7 @@ static ckpt_code ckpt__pg_turn_page(ckpt__pg_call *call, ckpt__pg_page *page,
     ckpt__pg_arg_int(call, where == CKPT_AT_LEFTOVERS);
     CKPT__PG_TRY(ckpt__pg_do(call, "SELECT id FROM ckpt_run WHERE id > $1 "
                              "AND (epoch = 0) = ($2 = 1) "
-                             "ORDER BY id LIMIT " CKPT__PG_PAGE));
+                             "ORDER BY id LIMIT 100"));
     PQclear(page->res);
     page->res = call->res;
     page->row = 0;
@@ -2463,7 +2435,7 @@ static ckpt_code ckpt__pg_look_at_tables(ckpt__pg_call *call)
     ckpt_store_pg *pg = call->pg;
     const size_t n = sizeof(pg->priv.schema);
     const bool fits =
-        ckpt__pg_col(call, 0, 0) == CKPT__PG_VERSION &&
+        ckpt__pg_col(call, 0, 0) == 1 &&
         (size_t)PQgetlength(call->res, 0, 1) < n - 1;
     if (fits) {
         (void)snprintf(pg->priv.schema, n, "%s.", PQgetvalue(call->res, 0, 1));
@@ -2545,23 +2517,14 @@ CKPT_API const char *ckpt_store_pg_message(const ckpt_store_pg *pg)
 
 //--- End of the implementation ------------------------------------------------
 
-#undef CKPT__PG_ARGS_MAX
 #undef CKPT__PG_CHUNKS
-#undef CKPT__PG_CHUNK_MAX
-#undef CKPT__PG_ITEMS_MAX
-#undef CKPT__PG_ITEM_SIZE
-#undef CKPT__PG_LARGE
 #undef CKPT__PG_MS
-#undef CKPT__PG_PAGE
 #undef CKPT__PG_RANGES
 #undef CKPT__PG_SAVE
-#undef CKPT__PG_SEPARATOR
-#undef CKPT__PG_SMALL
 #undef CKPT__PG_STAY
 #undef CKPT__PG_SWEEP
 #undef CKPT__PG_TABLE
 #undef CKPT__PG_TRY
-#undef CKPT__PG_VERSION
 
 #endif /* CKPT_STORE_PG_IMPLEMENTATION_DONE */
 #endif /* CKPT_STORE_PG_IMPLEMENTATION */

@@ -96,7 +96,7 @@ mutant "a save appends to a stream that another generation ends" pg.any_saves \
     -e 's/newest->token == name->token;/true;/' \
     -e 's/piece.open = item->open && to == item->size &&/piece.open = true ||/'
 mutant "a layout that gets ever longer" pg.a_transcript \
-    -e 's/#define CKPT__PG_ITEMS_MAX 256/#define CKPT__PG_ITEMS_MAX 99999/'
+    -e 's/CKPT__PG_ITEMS_MAX = 256/CKPT__PG_ITEMS_MAX = 99999/'
 mutant "a range that is put twice is appended to twice" pg.a_range \
     -e 's/if (ckpt__pg_may_append(&d->gen.items)) {/if (last != NULL \&\& last->stream != 0 \&\& last->open) {/'
 mutant "a connection is waited for without end" pg.a_server_that_never \
