@@ -2327,71 +2327,45 @@ static void ckpt__pg_close(ckpt_store *s, void *place, bool gave_up)
     p->work = NULL;
 }
 
-// Where a listing is: a page of ids, and the next one on it.
-typedef struct ckpt__pg_page {
-    PGresult *res;
-    int       row;
-} ckpt__pg_page;
-
-// Ends a listing. The stage of a cursor is 0 before, 1 during and 2 after it.
-static void ckpt__pg_end_list(ckpt_cursor *cursor)
+// Ends a listing. The stage of a cursor is the next row of its page, or
+// UINT32_MAX when the listing is over.
+static ckpt_code ckpt__pg_end_list(ckpt_cursor *cursor, ckpt_code rc)
 {
-    ckpt__pg_page *page = (ckpt__pg_page *)cursor->priv;
-    if (page != NULL) {
-        PQclear(page->res);
-        free(page);
-    }
+    PQclear((PGresult *)cursor->priv);
     cursor->priv = NULL;
-    cursor->stage = 2;
-}
-
-// Gets the page of ids behind the last one that was given.
-static ckpt_code ckpt__pg_turn_page(ckpt__pg_call *call, ckpt__pg_page *page,
-                                    ckpt_where where)
-{
-    const int rows = page->res != NULL ? PQntuples(page->res) : 0;
-    const char *last = rows > 0 ? PQgetvalue(page->res, rows - 1, 0) : "";
-    const int n = rows > 0 ? PQgetlength(page->res, rows - 1, 0) : 0;
-    ckpt__pg_arg(call, CKPT__PG_BYTEA, last, (size_t)n);
-    ckpt__pg_arg_int(call, where == CKPT_AT_LEFTOVERS);
-    CKPT__PG_TRY(ckpt__pg_do(call, "SELECT id FROM ckpt_run WHERE id > $1 "
-                             "AND (epoch = 0) = ($2 = 1) "
-                             "ORDER BY id LIMIT 100"));
-    PQclear(page->res);
-    page->res = call->res;
-    page->row = 0;
-    call->res = NULL;
-    return CKPT_OK;
+    cursor->stage = UINT32_MAX;
+    return rc;
 }
 
 // The method list(), by keyset: an id is never behind one that follows it.
 static ckpt_code ckpt__pg_list(ckpt_store *s, ckpt_where where,
                                ckpt_cursor *cursor, char *id, ckpt_error *err)
 {
-    ckpt__pg_page *page = (ckpt__pg_page *)cursor->priv;
+    PGresult *page = (PGresult *)cursor->priv;
     ckpt__pg_call call;
+    const int rows = page != NULL ? PQntuples(page) : 0;
     ckpt__pg_begin(&call, ckpt__pg_of(s), err, "list the runs");
-    if (id == NULL || cursor->stage == 2) {
-        ckpt__pg_end_list(cursor);
-        return CKPT_END;
+    if (id == NULL || cursor->stage == UINT32_MAX) {
+        return ckpt__pg_end_list(cursor, CKPT_END);
     }
-    if (cursor->stage == 0) {
-        page = (ckpt__pg_page *)calloc(1, sizeof(*page));
-        if (page == NULL) return ckpt__pg_no_memory(&call);
-        cursor->priv = page;
-        cursor->stage = 1;
+    if (cursor->stage == (uint32_t)rows) {      // the page is over, or the first
+        ckpt__pg_arg(&call, CKPT__PG_BYTEA,
+                     rows > 0 ? PQgetvalue(page, rows - 1, 0) : "",
+                     rows > 0 ? (size_t)PQgetlength(page, rows - 1, 0) : 0);
+        ckpt__pg_arg_int(&call, where == CKPT_AT_LEFTOVERS);
+        const ckpt_code rc = ckpt__pg_do(&call,
+            "SELECT id FROM ckpt_run WHERE id > $1 "
+            "AND (epoch = 0) = ($2 = 1) ORDER BY id LIMIT 100");
+        if (rc != CKPT_OK) return ckpt__pg_end_list(cursor, rc);
+        PQclear(page);
+        cursor->priv = page = call.res;
+        cursor->stage = 0;
+        if (PQntuples(page) == 0) return ckpt__pg_end_list(cursor, CKPT_END);
     }
-    if (page->res == NULL || page->row == PQntuples(page->res)) {
-        const ckpt_code rc = ckpt__pg_turn_page(&call, page, where);
-        if (rc != CKPT_OK || PQntuples(page->res) == 0) {
-            ckpt__pg_end_list(cursor);
-            return rc != CKPT_OK ? rc : CKPT_END;
-        }
-    }
-    const int row = page->row++;
-    const int n = PQgetlength(page->res, row, 0);
+    const int row = (int)cursor->stage++;
+    const int n = PQgetlength(page, row, 0);
     const size_t most = n < CKPT_ID_MAX ? (size_t)n : CKPT_ID_MAX;
-    memcpy(id, PQgetvalue(page->res, row, 0), most);
+    memcpy(id, PQgetvalue(page, row, 0), most);
     id[most] = '\0';
     return CKPT_OK;
 }
