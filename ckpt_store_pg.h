@@ -99,7 +99,9 @@ extern "C" {
 // reads the desc only while it opens.
 typedef struct ckpt_store_pg_desc {
     const char *conninfo;       // as libpq takes it: "host=... dbname=..." or
-                                // "postgresql://..."
+                                // "postgresql://..."; of several hosts, the
+                                // next one is tried when one is too slow (see
+                                // connect_timeout) or only reads
     bool        create;         // make the tables, if there are none
     int32_t     timeout_ms;     // of each call, with every attempt that it
                                 // makes; default: 10000
@@ -118,6 +120,7 @@ typedef struct ckpt_store_pg {
         char              *conninfo;    // NULL: closed
         int64_t            pid;         // of the process that connected
         int32_t            timeout_ms;
+        uint32_t           host, hosts; // the one to connect to; how many
         bool               local;       // no standby has the last save
         int64_t            seed_pid;    // of the process that got the seed
         uint64_t           nonces;      // that were given so far
@@ -549,10 +552,47 @@ static void ckpt__pg_notice(void *arg, const PGresult *res)
     }
 }
 
-// Connects, unless there is a connection that works.
-static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call)
+// Starts to connect to one of the hosts that the conninfo names, and finds out
+// how many there are and how long each may take. libpq goes on to another host
+// only when one refuses: it leaves connect_timeout to its caller here.
+static PGconn *ckpt__pg_start(ckpt_store_pg *pg, int64_t *most_ms)
+{
+    const char *keys[5] = { "dbname" }, *values[5] = { pg->priv.conninfo };
+    size_t n = 1;
+    PQconninfoOption *options = PQconninfoParse(pg->priv.conninfo, NULL);
+    for (PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+        char *at = o->val;
+        uint32_t count = 1;
+        if (at != NULL && strcmp(o->keyword, "connect_timeout") == 0) {
+            *most_ms = (int64_t)strtol(at, NULL, 10) * 1000;
+        }
+        const bool named = at != NULL && (strcmp(o->keyword, "host") == 0 ||
+                                          strcmp(o->keyword, "hostaddr") == 0 ||
+                                          strcmp(o->keyword, "port") == 0);
+        if (!named) continue;
+        for (const char *c = at; *c != '\0'; c++) {
+            count += *c == ',';
+        }
+        for (uint32_t k = pg->priv.host % count; k > 0; k--) {
+            at = strchr(at, ',') + 1;
+        }
+        at[strcspn(at, ",")] = '\0';
+        keys[n] = o->keyword;
+        values[n++] = at;
+        pg->priv.hosts = count > pg->priv.hosts ? count : pg->priv.hosts;
+    }
+    PGconn *conn = PQconnectStartParams(keys, values, 1);
+    PQconninfoFree(options);
+    return conn;
+}
+
+// Connects, unless there is a connection that works. Those hosts that were not
+// tried yet share the time.
+static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call, uint32_t tried)
 {
     ckpt_store_pg *pg = call->pg;
+    const int64_t until = call->until_ms;
+    int64_t most = 0;
     char state[6];
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     if (pg->priv.pid != (int64_t)getpid() ||
@@ -561,13 +601,17 @@ static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call)
     }
     if (pg->priv.conn != NULL) return CKPT__PG_DONE;
     pg->priv.pid = (int64_t)getpid();
-    pg->priv.conn = PQconnectStart(pg->priv.conninfo);
+    pg->priv.conn = ckpt__pg_start(pg, &most);
     if (pg->priv.conn == NULL) {
         call->rc = CKPT_ERR_RESOURCE;
         return CKPT__PG_FAILED;
     }
     (void)PQsetErrorVerbosity(pg->priv.conn, PQERRORS_VERBOSE);
     (void)PQsetNoticeReceiver(pg->priv.conn, ckpt__pg_notice, pg);
+    const int64_t now = ckpt__pg_clock_ms(CLOCK_MONOTONIC);
+    const int64_t share = (until - now) / (pg->priv.hosts - tried);
+    call->until_ms = now + (most > 0 && most < share ? most : share);
+    call->err->sys = 0;
     bool in_time = true;
     while (PQstatus(pg->priv.conn) != CONNECTION_BAD && in_time &&
            status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
@@ -575,6 +619,7 @@ static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call)
                                       POLLIN : POLLOUT);
         status = in_time ? PQconnectPoll(pg->priv.conn) : status;
     }
+    call->until_ms = until;
     if (status == PGRES_POLLING_OK &&
         PQsetnonblocking(pg->priv.conn, 1) == 0) {
         return CKPT__PG_DONE;
@@ -582,6 +627,7 @@ static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call)
     ckpt__pg_keep_message(pg, PQerrorMessage(pg->priv.conn));
     ckpt__pg_find_state(PQerrorMessage(pg->priv.conn), state);
     ckpt__pg_hang_up(pg);
+    pg->priv.host++;
     const ckpt__pg_fate fate = ckpt__pg_judge(call, state, false);
     if (call->err->op == call->op) {
         call->err->op = in_time ? "connect: nobody answers there"
@@ -617,7 +663,11 @@ static ckpt__pg_fate ckpt__pg_attempt(ckpt__pg_call *call, const char *sql)
     static const int binary[CKPT__PG_ARGS_MAX] = {
         1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
     };
-    ckpt__pg_fate fate = ckpt__pg_connect(call);
+    ckpt__pg_fate fate = CKPT__PG_AGAIN;
+    for (uint32_t i = 0; fate == CKPT__PG_AGAIN && i < call->pg->priv.hosts;
+         i++) {
+        fate = ckpt__pg_connect(call, i);
+    }
     if (fate != CKPT__PG_DONE) return fate;
     PGconn *conn = call->pg->priv.conn;
     // Several statements at once go without arguments: those of the schema.
@@ -686,6 +736,7 @@ static ckpt_code ckpt__pg_repeat(ckpt__pg_call *call, const char *sql)
         call->lost = call->lost || fate == CKPT__PG_LOST;
         if (fate == CKPT__PG_AGAIN && call->rc == CKPT_ERR_ACCESS) {
             ckpt__pg_hang_up(call->pg);         // on a server that only reads
+            call->pg->priv.host++;
         }
         if (fate == CKPT__PG_FAILED || call->once ||
             !ckpt__pg_back_off(call, attempt)) {
@@ -2143,12 +2194,6 @@ typedef struct ckpt__pg_removal {
     uint64_t only, keep;                // tokens
 } ckpt__pg_removal;
 
-static bool ckpt__pg_takes(const ckpt__pg_removal *r, const ckpt__pg_gen *gen)
-{
-    return gen->epoch < r->below && gen->token != r->keep &&
-           (r->only == 0 || gen->token == r->only);
-}
-
 // Removes generations and their chunks, and claims below an epoch but for our
 // own.
 static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
@@ -2160,7 +2205,8 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
     memset(&sweep, 0, sizeof(sweep));
     for (size_t i = 0; i < ckpt__pg_gen_count(w); i++) {
         const ckpt__pg_gen *gen = &ckpt__pg_gens(w)[i];
-        const bool stays = !ckpt__pg_takes(r, gen);
+        const bool stays = gen->epoch >= r->below || gen->token == r->keep ||
+                           (r->only != 0 && gen->token != r->only);
         ckpt__pg_sweep_add(&sweep, &gen->items, stays);
         if (gen->epoch == p->epoch) {
             row[1] = row[0];
@@ -2449,6 +2495,7 @@ CKPT_API ckpt_code ckpt_store_pg_open(ckpt_store_pg *pg,
     pg->base.methods = &pg->priv.methods;
     pg->base.caps = CKPT_CAP_FENCED_WRITE;
     pg->priv.timeout_ms = desc->timeout_ms > 0 ? desc->timeout_ms : 10000;
+    pg->priv.hosts = 1;
     err->op = "read the options";
     if (desc->conninfo == NULL || desc->timeout_ms < 0) {
         return ckpt__pg_tell(err, CKPT_ERR_ARGUMENT);

@@ -102,6 +102,8 @@ mutant "a range that is put twice is appended to twice" pg.a_range \
 mutant "a connection is waited for without end" pg.a_server_that_never \
     -e 's/if (left <= 0) {/if (left <= -4000000) {/' \
     -e 's/poll(&fd, 1, (int)left)/poll(\&fd, 1, -1)/'
+mutant "the first host has all of the time" pg.of_several \
+    -e 's|(until - now) / (pg->priv.hosts - tried);|until - now;|'
 mutant "a child of fork says good-bye for its parent" pg.a_child \
     -e 's/pg->priv.pid == (int64_t)getpid()) {/pg->priv.pid != 0) {/'
 mutant "a child of fork gives the nonces of its parent" pg.a_child \

@@ -1240,6 +1240,44 @@ static void a_server_that_never_answers_is_given_up(void)
     done();
 }
 
+// Of two hosts the first one accepts and never answers, or refuses. Both may be
+// named by lists, or the port once for both.
+static void of_several_hosts_one_that_answers_is_found(void)
+{
+    static const char *const more[] = {
+        "", "connect_timeout=1", "port=5432", "port=5432,5432"
+    };
+    char path[300], info[900];
+    place p;
+    if (!ready()) {
+        return;
+    }
+    snprintf(path, sizeof(path), "%s/silent", cluster.dir);
+    (void)mkdir(path, 0755);
+    snprintf(path, sizeof(path), "%s/silent/.s.PGSQL.5432", cluster.dir);
+    (void)unlink(path);
+    const int fd = proxy_socket(path, true);
+    CHECK(fd >= 0);
+    for (unsigned i = 0; i < 8; i++) {
+        const char *first = i < 4 ? "/silent" : "/none";
+        char id[16];
+        snprintf(id, sizeof(id), "run-%u", i);
+        snprintf(info, sizeof(info), "host=%s%s,%s user=ckpt dbname=postgres "
+                 "%s", cluster.dir, first, cluster.dir, more[i % 4]);
+        const ckpt_code rc = open_as(&t.other, info, 3000);
+        if (CHECK_INT(rc, CKPT_OK) && place_begin(&p, &t.other, id)) {
+            place_close(&p);
+        }
+        ckpt_store_pg_close(&t.other);
+    }
+    snprintf(info, sizeof(info), "host=%s/silent,%s/silent user=ckpt "
+             "dbname=postgres", cluster.dir, cluster.dir);
+    CHECK_INT(open_as(&t.other, info, 100), CKPT_ERR_IO);
+    CHECK_INT(t.err.sys, ETIMEDOUT);
+    close(fd);
+    done();
+}
+
 static void the_printed_schema_is_what_the_store_makes(void)
 {
     char info[700];
@@ -1947,6 +1985,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_full_disk_refuses_a_save_and_keeps_what_it_has)                        \
     X(an_id_may_have_every_byte)                                               \
     X(a_server_that_never_answers_is_given_up)                                 \
+    X(of_several_hosts_one_that_answers_is_found)                              \
     X(the_printed_schema_is_what_the_store_makes)                              \
     X(any_saves_come_back_as_they_were)                                        \
     X(a_transcript_that_is_edited_for_ever_stays_in_few_pieces)                \
