@@ -1307,8 +1307,9 @@ static ckpt_code ckpt__pg_whose(ckpt__pg_call *call, const ckpt__pg_place *p,
 
 // The method claim(). The row of the run tells the beat of the highest epoch
 // and has its generations. What it told of the epoch before moves to the rows
-// of that claim and of its generations. A claim whose answer was lost may stand:
-// the next call for that epoch finds it by its nonce, and close() gives it up.
+// of that claim and of its generations. A claim whose answer was lost may
+// stand: the next call for that epoch finds it by its nonce, and close() gives
+// it up.
 static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner,
                                 char nonce[CKPT_NONCE_MAX + 1], ckpt_error *err)
@@ -1380,8 +1381,8 @@ static ckpt_code ckpt__pg_alive(ckpt_store *s, void *place, uint64_t epoch,
         "CASE WHEN c.epoch = r.epoch THEN greatest(r.beat_at, "
         "CASE WHEN c.state = 0 AND pg_postmaster_start_time() > "
         "clock_timestamp() - interval '1 day' THEN pg_postmaster_start_time() "
-        "END) ELSE c.beat_at END AS beat_at FROM ckpt_claim c JOIN ckpt_run r ON r.run = c.run "
-        "WHERE c.run = $1 AND c.epoch = $2) l ON true"));
+        "END) ELSE c.beat_at END AS beat_at FROM ckpt_claim c JOIN ckpt_run r "
+        "ON r.run = c.run WHERE c.run = $1 AND c.epoch = $2) l ON true"));
     life->now_ms = (int64_t)ckpt__pg_col(&call, 0, 0);
     life->verdict = CKPT_LIFE_GONE;
     if (p->run == 0 && epoch == p->epoch && epoch != 0) {
@@ -2023,8 +2024,8 @@ static void ckpt__pg_arg_chunks(ckpt__pg_call *call, ckpt__pg_draft *d,
 }
 
 // Makes the row that the first save fills. Whoever begins a run of that id
-// meanwhile gets the same row, and one of them fills it. A statement that made a
-// row of its own could be done late, and bring back a run that was removed. The
+// meanwhile gets the same row, and one of them fills it. A save that made a row
+// of its own could be done late, and bring back a run that was removed. The
 // number must be durable before it is used: a server that crashes could give it
 // again, and a late save would fill another row.
 static ckpt_code ckpt__pg_make_row(ckpt__pg_call *call, ckpt__pg_place *p)
@@ -2099,9 +2100,9 @@ static void ckpt__pg_stands(ckpt__pg_place *p, ckpt__pg_draft *d)
 
 // Finds out what became of a save that found neither its epoch nor its version:
 // the run was begun by somebody else, removed or claimed, or a statement whose
-// answer was lost was done late, perhaps that of this save. What stands may still
-// wait for a standby: a commit that follows does not return before both are
-// there.
+// answer was lost was done late, perhaps that of this save. A save that stands
+// may still wait for a standby: a commit that follows does not return before
+// the standby has both.
 static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
                                      const ckpt__pg_draft *d)
 {
@@ -2394,10 +2395,10 @@ static ckpt_code ckpt__pg_list(ckpt_store *s, ckpt_where where,
     if (id == NULL || cursor->stage == UINT32_MAX) {
         return ckpt__pg_end_list(cursor, CKPT_END);
     }
-    if (cursor->stage == (uint32_t)rows) {      // the page is over, or the first
-        ckpt__pg_arg(&call, CKPT__PG_BYTEA,
-                     rows > 0 ? PQgetvalue(page, rows - 1, 0) : "",
-                     rows > 0 ? (size_t)PQgetlength(page, rows - 1, 0) : 0);
+    if (cursor->stage == (uint32_t)rows) {      // the page is over, or none
+        const char *last = rows > 0 ? PQgetvalue(page, rows - 1, 0) : "";
+        const int size = rows > 0 ? PQgetlength(page, rows - 1, 0) : 0;
+        ckpt__pg_arg(&call, CKPT__PG_BYTEA, last, (size_t)size);
         ckpt__pg_arg_int(&call, where == CKPT_AT_LEFTOVERS);
         const ckpt_code rc = ckpt__pg_do(&call,
             "SELECT id FROM ckpt_run WHERE id > $1 "

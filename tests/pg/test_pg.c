@@ -581,9 +581,9 @@ static ckpt_code place_drop(place *p, const ckpt_gen *gen, ckpt_extent extent)
 
 // Something on the way keeps a message of the first save, and whatever follows,
 // until the run has been finished and another process is about to begin one of
-// that id. What that leaves is no run, and a sweep takes it away. Where only the
-// end of a statement is late, the server holds the row: then the save fails, and
-// nothing is finished.
+// that id. What that leaves is no run, and a sweep takes it away. Where only
+// the end of a statement is late, the server holds the row: then the save
+// fails, and nothing is finished.
 static void a_first_save_that_comes_late_brings_no_finished_run_back(void)
 {
     static ckpt_run run;
@@ -1848,8 +1848,8 @@ static void nor_is_it_kept_for_long_by_an_owner_that_goes_on(void)
     done();
 }
 
-// What is gone already is success, unless another generation of its epoch may be
-// what the caller means. What stands is left alone in either case.
+// What is gone already is success, unless another generation of its epoch may
+// be what the caller means. What stands is left alone in either case.
 static void to_keep_a_generation_that_is_gone_removes_nothing(void)
 {
     place p, next;
