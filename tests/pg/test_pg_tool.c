@@ -273,7 +273,7 @@ static void what_is_wrong_with_a_database_is_said(void)
     done();
 }
 
-//--- Moving ---------------------------------------------------------------------
+//--- Moving -------------------------------------------------------------------
 
 // Executes a line of the shell in a directory. There, runs is a store, and $DB
 // is the database.
