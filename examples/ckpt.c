@@ -1004,7 +1004,7 @@ static void list_clear(void)
 // Prints at most max rows, after the title; then forgets all.
 static void list_print(FILE *to, size_t max)
 {
-    qsort(list.rows, list.count, sizeof(row), compare_rows);
+    if (list.count > 0) qsort(list.rows, list.count, sizeof(row), compare_rows);
     for (size_t i = 0; i < list.count && i < max; i++) {
         const char *line = list.rows[i].line;
         fprintf(to, "%s\n", line + strlen(line) + 1);
@@ -1798,7 +1798,7 @@ static void watch_end_round(struct watch *w)
         }
     }
     w->count = w->sorted = n;
-    qsort(w->seen, n, sizeof(seen), compare_seen);
+    if (n > 0) qsort(w->seen, n, sizeof(seen), compare_seen);
     fflush(stdout);
 }
 
