@@ -41,8 +41,11 @@
 
     A save is one statement and one flush. It succeeds only while the owner's
     epoch is the highest and the version is the one that the owner saw last: so
-    a late owner cannot write, and a save that is sent twice stands once. The
-    first save of a run makes its row, if no run of that id is there.
+    a late owner cannot write, and a save that is sent twice stands once. Before
+    the first save of a run, another statement makes its row, with epoch 0: that
+    is no run yet. The save then fills that very row, so that it is done once,
+    and not at all after the run has gone: a number is never given again. Where
+    no save follows, ckpt_sweep() removes the row.
 
     CAVEATS
     =======
@@ -50,18 +53,19 @@
         with fsync=off, or a replica that is promoted without the last commits
         (asynchronous replication), forgets acknowledged saves. Fix: do not
         promote such a replica, or set synchronous_commit and
-        synchronous_standby_names.
+        synchronous_standby_names. Where the wait for a standby is cancelled,
+        the save is CKPT_ERR_NOT_DURABLE.
       - Beats are committed asynchronously. A crash of the server may take the
         last second of them back.
       - A claimant recognizes a dead owner by the age of its beat, on the
         server's clock. A slow owner can be taken for dead. It then gets
         CKPT_ERR_CLAIM_LOST; work is done twice, but nothing saved is lost.
         Fix: raise .lease_ms.
-      - The server may execute the first save of a run late, after its answer
-        was lost, another attempt has made the run, and the run was completed
-        and removed. Then the run is there again, as it was when it began, and
-        whoever opens it does the work once more. Fix: begin such a run with
-        .once, so that its row stays.
+      - While owners do not reach the database, they cannot beat. Of the time
+        in which the server was down, the store knows. A network that failed,
+        or a standby that took over late, looks to it as if those owners were
+        dead. Fix: raise .lease_ms above the time that an outage or a failover
+        takes.
       - Behind a pooler, what another client SETs may stay in a session. A
         search_path leads a store that opens there to other tables, and
         .create makes them there. synchronous_commit = off makes saves that
@@ -95,7 +99,9 @@ extern "C" {
 // reads the desc only while it opens.
 typedef struct ckpt_store_pg_desc {
     const char *conninfo;       // as libpq takes it: "host=... dbname=..." or
-                                // "postgresql://..."
+                                // "postgresql://..."; of several hosts, the
+                                // next one is tried when one is too slow (see
+                                // connect_timeout) or only reads
     bool        create;         // make the tables, if there are none
     int32_t     timeout_ms;     // of each call, with every attempt that it
                                 // makes; default: 10000
@@ -114,6 +120,8 @@ typedef struct ckpt_store_pg {
         char              *conninfo;    // NULL: closed
         int64_t            pid;         // of the process that connected
         int32_t            timeout_ms;
+        uint32_t           host, hosts; // the one to connect to; how many
+        bool               local;       // no standby has the last save
         int64_t            seed_pid;    // of the process that got the seed
         uint64_t           nonces;      // that were given so far
         char               seed[20];    // that no other store has
@@ -207,8 +215,6 @@ in the file, or define _POSIX_C_SOURCE=200809L"
     } while (0)
 
 //--- The tables ---------------------------------------------------------------
-
-#define CKPT__PG_VERSION 1
 
 // The time of the server in ms since 1970. Here and below, each function and
 // operator is called with the very types that PostgreSQL has it for, or by the
@@ -338,7 +344,7 @@ static uint32_t ckpt__pg_crc_join(uint32_t a, uint32_t b, uint64_t n)
 
 //--- Calls --------------------------------------------------------------------
 
-#define CKPT__PG_ARGS_MAX 16
+enum { CKPT__PG_ARGS_MAX = 16 };
 
 // What became of one attempt to execute a statement.
 typedef enum ckpt__pg_fate {
@@ -535,15 +541,58 @@ static void ckpt__pg_find_state(const char *text, char state[6])
     }
 }
 
-static void ckpt__pg_be_quiet(void *arg, const char *message)
+// Takes a notice of the server. One that comes from the wait for a standby says
+// that the wait was cancelled: the statement was done on this server alone. Its
+// text is of any language, and its SQLSTATE is that of any warning.
+static void ckpt__pg_notice(void *arg, const PGresult *res)
 {
-    (void)arg, (void)message;
+    const char *from = PQresultErrorField(res, PG_DIAG_SOURCE_FUNCTION);
+    if (from != NULL && strcmp(from, "SyncRepWaitForLSN") == 0) {
+        ((ckpt_store_pg *)arg)->priv.local = true;
+    }
 }
 
-// Connects, unless there is a connection that works.
-static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call)
+// Starts to connect to one of the hosts that the conninfo names, and finds out
+// how many there are and how long each may take. libpq goes on to another host
+// only when one refuses: it leaves connect_timeout to its caller here.
+static PGconn *ckpt__pg_start(ckpt_store_pg *pg, int64_t *most_ms)
+{
+    const char *keys[5] = { "dbname" }, *values[5] = { pg->priv.conninfo };
+    size_t n = 1;
+    PQconninfoOption *options = PQconninfoParse(pg->priv.conninfo, NULL);
+    for (PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+        char *at = o->val;
+        uint32_t count = 1;
+        if (at != NULL && strcmp(o->keyword, "connect_timeout") == 0) {
+            *most_ms = (int64_t)strtol(at, NULL, 10) * 1000;
+        }
+        const bool named = at != NULL && (strcmp(o->keyword, "host") == 0 ||
+                                          strcmp(o->keyword, "hostaddr") == 0 ||
+                                          strcmp(o->keyword, "port") == 0);
+        if (!named) continue;
+        for (const char *c = at; *c != '\0'; c++) {
+            count += *c == ',';
+        }
+        for (uint32_t k = pg->priv.host % count; k > 0; k--) {
+            at = strchr(at, ',') + 1;
+        }
+        at[strcspn(at, ",")] = '\0';
+        keys[n] = o->keyword;
+        values[n++] = at;
+        pg->priv.hosts = count > pg->priv.hosts ? count : pg->priv.hosts;
+    }
+    PGconn *conn = PQconnectStartParams(keys, values, 1);
+    PQconninfoFree(options);
+    return conn;
+}
+
+// Connects, unless there is a connection that works. Those hosts that were not
+// tried yet share the time.
+static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call, uint32_t tried)
 {
     ckpt_store_pg *pg = call->pg;
+    const int64_t until = call->until_ms;
+    int64_t most = 0;
     char state[6];
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     if (pg->priv.pid != (int64_t)getpid() ||
@@ -552,13 +601,17 @@ static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call)
     }
     if (pg->priv.conn != NULL) return CKPT__PG_DONE;
     pg->priv.pid = (int64_t)getpid();
-    pg->priv.conn = PQconnectStart(pg->priv.conninfo);
+    pg->priv.conn = ckpt__pg_start(pg, &most);
     if (pg->priv.conn == NULL) {
         call->rc = CKPT_ERR_RESOURCE;
         return CKPT__PG_FAILED;
     }
     (void)PQsetErrorVerbosity(pg->priv.conn, PQERRORS_VERBOSE);
-    (void)PQsetNoticeProcessor(pg->priv.conn, ckpt__pg_be_quiet, NULL);
+    (void)PQsetNoticeReceiver(pg->priv.conn, ckpt__pg_notice, pg);
+    const int64_t now = ckpt__pg_clock_ms(CLOCK_MONOTONIC);
+    const int64_t share = (until - now) / (pg->priv.hosts - tried);
+    call->until_ms = now + (most > 0 && most < share ? most : share);
+    call->err->sys = 0;
     bool in_time = true;
     while (PQstatus(pg->priv.conn) != CONNECTION_BAD && in_time &&
            status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
@@ -566,6 +619,7 @@ static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call)
                                       POLLIN : POLLOUT);
         status = in_time ? PQconnectPoll(pg->priv.conn) : status;
     }
+    call->until_ms = until;
     if (status == PGRES_POLLING_OK &&
         PQsetnonblocking(pg->priv.conn, 1) == 0) {
         return CKPT__PG_DONE;
@@ -573,6 +627,7 @@ static ckpt__pg_fate ckpt__pg_connect(ckpt__pg_call *call)
     ckpt__pg_keep_message(pg, PQerrorMessage(pg->priv.conn));
     ckpt__pg_find_state(PQerrorMessage(pg->priv.conn), state);
     ckpt__pg_hang_up(pg);
+    pg->priv.host++;
     const ckpt__pg_fate fate = ckpt__pg_judge(call, state, false);
     if (call->err->op == call->op) {
         call->err->op = in_time ? "connect: nobody answers there"
@@ -608,7 +663,11 @@ static ckpt__pg_fate ckpt__pg_attempt(ckpt__pg_call *call, const char *sql)
     static const int binary[CKPT__PG_ARGS_MAX] = {
         1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
     };
-    ckpt__pg_fate fate = ckpt__pg_connect(call);
+    ckpt__pg_fate fate = CKPT__PG_AGAIN;
+    for (uint32_t i = 0; fate == CKPT__PG_AGAIN && i < call->pg->priv.hosts;
+         i++) {
+        fate = ckpt__pg_connect(call, i);
+    }
     if (fate != CKPT__PG_DONE) return fate;
     PGconn *conn = call->pg->priv.conn;
     // Several statements at once go without arguments: those of the schema.
@@ -677,6 +736,7 @@ static ckpt_code ckpt__pg_repeat(ckpt__pg_call *call, const char *sql)
         call->lost = call->lost || fate == CKPT__PG_LOST;
         if (fate == CKPT__PG_AGAIN && call->rc == CKPT_ERR_ACCESS) {
             ckpt__pg_hang_up(call->pg);         // on a server that only reads
+            call->pg->priv.host++;
         }
         if (fate == CKPT__PG_FAILED || call->once ||
             !ckpt__pg_back_off(call, attempt)) {
@@ -729,12 +789,14 @@ static ckpt_code ckpt__pg_end(ckpt__pg_call *call, ckpt_code rc)
 // save sends those bytes again, until what they add up to is large. So a
 // transcript is a few streams, and the layout stays short.
 
-#define CKPT__PG_LARGE     1024         // bytes
-#define CKPT__PG_SMALL     256          // bytes
-#define CKPT__PG_SEPARATOR 16           // bytes between two large pieces
-#define CKPT__PG_CHUNK_MAX (256 * 1024) // bytes
-#define CKPT__PG_ITEMS_MAX 256          // with more, all is written anew
-#define CKPT__PG_ITEM_SIZE 32           // bytes of an item in a layout
+enum {
+    CKPT__PG_LARGE     = 1024,          // bytes
+    CKPT__PG_SMALL     = 256,           // bytes
+    CKPT__PG_SEPARATOR = 16,            // bytes between two large pieces
+    CKPT__PG_CHUNK_MAX = 256 * 1024,    // bytes
+    CKPT__PG_ITEMS_MAX = 256,           // with more, all is written anew
+    CKPT__PG_ITEM_SIZE = 32             // bytes of an item in a layout
+};
 
 typedef struct ckpt__pg_item {
     uint64_t stream;        // 0: bytes of the row
@@ -747,6 +809,7 @@ typedef struct ckpt__pg_item {
 typedef struct ckpt__pg_gen {
     uint64_t     epoch, token, seq;
     ckpt__pg_buf items, bytes;
+    unsigned     trust;     // saves before its chunks are counted again
 } ckpt__pg_gen;
 
 static ckpt__pg_item *ckpt__pg_items(const ckpt__pg_buf *items)
@@ -840,6 +903,8 @@ typedef struct ckpt__pg_work {
     uint64_t     epoch;         // the highest; 0: the run was removed
     bool         mine;          // the claim is there
     uint64_t     beaten;        // the seq that a save has just beaten with
+    int64_t      fresh_ms;      // until then that beat counts as new
+    uint64_t     row;           // of a run that is not shown yet
     ckpt__pg_buf gens;          // of all epochs, by token
     ckpt__pg_buf pieces, put;   // what was put: ranges of streams, and bytes
     ckpt__pg_gen reading;       // token 0: none
@@ -851,11 +916,12 @@ typedef struct ckpt__pg_place {
     int64_t        pid;         // of the process that opened it
     uint64_t       run;         // its number; 0: it was not shown yet
     uint64_t       epoch;       // of the claim it holds, or 0
+    uint64_t       trying;      // of a claim that it may hold, or 0
     ckpt__pg_work *work;
     bool           doubt;       // not shown, as far as anybody knows
     bool           removed;
     char           id[CKPT_ID_MAX + 1];
-    char           nonce[CKPT_NONCE_MAX + 1];
+    char           nonce[CKPT_NONCE_MAX + 1];   // of the claim made last
     char           owner[160];
 } ckpt__pg_place;
 
@@ -874,13 +940,15 @@ static size_t ckpt__pg_gen_count(const ckpt__pg_work *w)
     return w->gens.n / sizeof(ckpt__pg_gen);
 }
 
-// Finds a generation by its name.
+// Finds a generation by its name, or, without a token, any one of the epoch.
 static ckpt__pg_gen *ckpt__pg_find_gen(const ckpt__pg_work *w, uint64_t epoch,
                                        uint64_t token)
 {
     ckpt__pg_gen *gen = ckpt__pg_gens(w);
     for (size_t i = 0; i < ckpt__pg_gen_count(w); i++) {
-        if (gen[i].epoch == epoch && gen[i].token == token) return &gen[i];
+        if (gen[i].epoch == epoch && (token == 0 || gen[i].token == token)) {
+            return &gen[i];
+        }
     }
     return NULL;
 }
@@ -1239,7 +1307,9 @@ static ckpt_code ckpt__pg_whose(ckpt__pg_call *call, const ckpt__pg_place *p,
 
 // The method claim(). The row of the run tells the beat of the highest epoch
 // and has its generations. What it told of the epoch before moves to the rows
-// of that claim and of its generations.
+// of that claim and of its generations. A claim whose answer was lost may
+// stand: the next call for that epoch finds it by its nonce, and close() gives
+// it up.
 static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner,
                                 char nonce[CKPT_NONCE_MAX + 1], ckpt_error *err)
@@ -1249,7 +1319,10 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "claim a run"));
     (void)snprintf(p->owner, sizeof(p->owner), "%s", owner);
     CKPT__PG_TRY(ckpt__pg_draw(&call));
-    ckpt__pg_nonce(call.pg, nonce);
+    if (p->trying != epoch) {
+        ckpt__pg_nonce(call.pg, p->nonce);
+    }
+    memcpy(nonce, p->nonce, sizeof(p->nonce));
     if (p->run != 0) {
         ckpt__pg_arg_int(&call, p->run);
         ckpt__pg_arg_int(&call, epoch);
@@ -1274,11 +1347,12 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
         if (rc == CKPT_OK && ckpt__pg_rows(&call) == 0) {
             rc = ckpt__pg_whose(&call, p, epoch, nonce);
         }
+        p->trying = rc != CKPT_OK && rc != CKPT_ERR_CLAIM_LOST &&
+                    rc != CKPT_ERR_STALE ? epoch : 0;
         ckpt__pg_end(&call, rc);
         if (rc != CKPT_OK) return rc;
     }
     p->epoch = epoch;
-    memcpy(p->nonce, nonce, sizeof(p->nonce));
     p->work->beaten = 0;
     ckpt__pg_forget(p->work);
     ckpt__pg_unput(p->work);
@@ -1286,7 +1360,10 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
 }
 
 // The method alive(). Nothing proves that an owner lives; that it has let go of
-// the run proves that it does not.
+// the run proves that it does not. Nobody could beat before the server started:
+// else, after an outage, all owners would look dead to the first that comes
+// back. For what is a day old the start of the server counts no longer, so that
+// old runs get old.
 static ckpt_code ckpt__pg_alive(ckpt_store *s, void *place, uint64_t epoch,
                                 ckpt_life *life, ckpt_error *err)
 {
@@ -1301,9 +1378,11 @@ static ckpt_code ckpt__pg_alive(ckpt_store *s, void *place, uint64_t epoch,
         ", l.acked, l.state, l.owner FROM (SELECT 1) one LEFT JOIN "
         "(SELECT c.state, c.owner, "
         "CASE WHEN c.epoch = r.epoch THEN r.acked ELSE c.acked END AS acked, "
-        "CASE WHEN c.epoch = r.epoch THEN r.beat_at ELSE c.beat_at END "
-        "AS beat_at FROM ckpt_claim c JOIN ckpt_run r ON r.run = c.run "
-        "WHERE c.run = $1 AND c.epoch = $2) l ON true"));
+        "CASE WHEN c.epoch = r.epoch THEN greatest(r.beat_at, "
+        "CASE WHEN c.state = 0 AND pg_postmaster_start_time() > "
+        "clock_timestamp() - interval '1 day' THEN pg_postmaster_start_time() "
+        "END) ELSE c.beat_at END AS beat_at FROM ckpt_claim c JOIN ckpt_run r "
+        "ON r.run = c.run WHERE c.run = $1 AND c.epoch = $2) l ON true"));
     life->now_ms = (int64_t)ckpt__pg_col(&call, 0, 0);
     life->verdict = CKPT_LIFE_GONE;
     if (p->run == 0 && epoch == p->epoch && epoch != 0) {
@@ -1325,7 +1404,8 @@ static ckpt_code ckpt__pg_alive(ckpt_store *s, void *place, uint64_t epoch,
 
 // The method beat(). It need not be durable, so it waits for no flush. An owner
 // that is fenced off beats its claim alone. The first beat after a save tells
-// nothing that the save did not tell, so it sends nothing.
+// nothing that the save did not tell, so it sends nothing; but a save that
+// waited, for a lock or a standby, has told the time at which it began.
 static ckpt_code ckpt__pg_beat(ckpt_store *s, void *place, uint64_t acked,
                                ckpt_error *err)
 {
@@ -1341,7 +1421,8 @@ static ckpt_code ckpt__pg_beat(ckpt_store *s, void *place, uint64_t acked,
     ckpt__pg_place *p = (ckpt__pg_place *)place;
     ckpt__pg_call call;
     CKPT__PG_TRY(ckpt__pg_enter(&call, s, p, err, "beat"));
-    const bool beaten = acked != 0 && p->work->beaten == acked;
+    const bool beaten = acked != 0 && p->work->beaten == acked &&
+        ckpt__pg_clock_ms(CLOCK_MONOTONIC) < p->work->fresh_ms;
     p->work->beaten = 0;
     if (beaten) return CKPT_OK;
     CKPT__PG_TRY(ckpt__pg_settle(&call, p));
@@ -1466,12 +1547,6 @@ static void ckpt__pg_sweep_free(ckpt__pg_sweep *sweep)
     ckpt__pg_free(&sweep->dropped);
 }
 
-static void ckpt__pg_arg_sweep(ckpt__pg_call *call, ckpt__pg_sweep *sweep)
-{
-    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep->gone);
-    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep->stay);
-}
-
 // The ranges of an array.
 #define CKPT__PG_RANGES(array)                                                 \
     "(SELECT " array "[i], " array "[i + 1], " array "[i + 2] "                \
@@ -1543,22 +1618,23 @@ static void ckpt__pg_put_bytes(ckpt__pg_work *w, const void *bytes, size_t n,
     ckpt__pg_add(&w->pieces, &piece, sizeof(piece));
 }
 
-// Puts few bytes of a longer range of a stream into the row. If the generation
-// kept them as a range, a whole chunk would stay for their sake.
-static ckpt_code ckpt__pg_put_few(ckpt__pg_call *call, ckpt__pg_place *p,
-                                  const ckpt_gen *name,
-                                  const ckpt__pg_item *item, uint64_t from,
-                                  uint64_t to, uint32_t *sum)
+// Fetches a range of a stream, and puts its bytes. *sum is the sum so far.
+static ckpt_code ckpt__pg_put_fetched(ckpt__pg_call *call, ckpt__pg_place *p,
+                                      const ckpt_gen *name,
+                                      const ckpt__pg_item *range, uint32_t *sum)
 {
-    const ckpt__pg_buf *window = &p->work->window;
-    const size_t n = (size_t)(to - from);
-    CKPT__PG_TRY(ckpt__pg_fetch(call, p, name, item->stream, item->from + from,
-                                item->from + to));
-    if (window->n < n) return CKPT_ERR_DAMAGED;
-    const uint32_t crc = ckpt_crc32c(0, window->at, n);
-    ckpt__pg_put_bytes(p->work, window->at, n, crc, true);
-    ckpt__pg_free(&p->work->window);
-    *sum = ckpt__pg_crc_join(*sum, crc, n);
+    ckpt__pg_buf *window = &p->work->window;
+    for (uint64_t at = 0, n; at < range->size; at += n) {
+        CKPT__PG_TRY(ckpt__pg_fetch(call, p, name, range->stream,
+                                    range->from + at,
+                                    range->from + range->size));
+        n = range->size - at;
+        n = window->n < n ? window->n : n;
+        const uint32_t crc = ckpt_crc32c(0, window->at, (size_t)n);
+        ckpt__pg_put_bytes(p->work, window->at, (size_t)n, crc, true);
+        *sum = ckpt__pg_crc_join(*sum, crc, n);
+    }
+    ckpt__pg_free(window);
     return CKPT_OK;
 }
 
@@ -1578,8 +1654,11 @@ static ckpt_code ckpt__pg_put_item(ckpt__pg_call *call, ckpt__pg_place *p,
         *sum = ckpt__pg_crc_join(*sum, piece.crc, n);
         return CKPT_OK;
     }
+    piece.from += from;
+    piece.size = n;
     if (n < item->size && n < CKPT__PG_SMALL) {
-        return ckpt__pg_put_few(call, p, name, item, from, to, sum);
+        // Kept as a range, few bytes would keep a whole chunk.
+        return ckpt__pg_put_fetched(call, p, name, &piece, sum);
     }
     if (n < item->size) {
         const uint32_t would = wanted ^ ckpt__pg_crc_join(*sum, 0, n);
@@ -1591,11 +1670,38 @@ static ckpt_code ckpt__pg_put_item(ckpt__pg_call *call, ckpt__pg_place *p,
     const ckpt__pg_gen *newest = &gens[ckpt__pg_gen_count(w) - 1];
     piece.open = item->open && to == item->size &&
                  newest->token == name->token;
-    piece.from += from;
-    piece.size = n;
     ckpt__pg_add(&w->pieces, &piece, sizeof(piece));
     *sum = ckpt__pg_crc_join(*sum, piece.crc, n);
     return CKPT_OK;
+}
+
+// Counts the bytes that the streams of a generation have: a range that is kept
+// unread may have lost its chunks. To count the chunks of a long transcript
+// takes longer than to save, so only one save of many asks for it, and each one
+// that follows a claim or a doubt.
+static ckpt_code ckpt__pg_count_bytes(ckpt__pg_call *call,
+                                      const ckpt__pg_place *p,
+                                      ckpt__pg_gen *gen)
+{
+    ckpt__pg_sweep sweep;
+    memset(&sweep, 0, sizeof(sweep));
+    ckpt__pg_sweep_add(&sweep, &gen->items, false);
+    ckpt__pg_sweep_end(&sweep);
+    ckpt__pg_arg_int(call, p->run);
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep.gone);
+    ckpt_code rc = ckpt__pg_sweep_failed(&sweep) ?
+        ckpt__pg_no_memory(call) : ckpt__pg_do(call,
+            "SELECT 1 FROM " CKPT__PG_RANGES("$2") " AS k(s, a, b) "
+            "WHERE k.b - k.a IS DISTINCT FROM (SELECT "
+            "sum(least(c.at + octet_length(c.bytes), k.b) - "
+            "greatest(c.at, k.a))::int8 FROM ckpt_chunk c WHERE c.run = $1 "
+            "AND c.stream = k.s AND c.at > k.a - 262144 AND c.at < k.b "
+            "AND c.at + octet_length(c.bytes) > k.a)");
+    ckpt__pg_sweep_free(&sweep);
+    rc = rc == CKPT_OK && ckpt__pg_rows(call) > 0 ? CKPT_ERR_DAMAGED : rc;
+    ckpt__pg_reset(call);
+    gen->trust = rc == CKPT_OK ? 64 : 0;
+    return rc;
 }
 
 // Puts a range of a base: whole ranges of streams stay where they are, and what
@@ -1606,8 +1712,7 @@ static ckpt_code ckpt__pg_put_range(ckpt__pg_call *call, ckpt__pg_place *p,
     uint64_t at = 0, inlined = 0, left = part->size;
     uint32_t sum = 0;
     CKPT__PG_TRY(ckpt__pg_know(call, p));
-    const ckpt__pg_gen *gen = ckpt__pg_find_gen(p->work, base->epoch,
-                                                base->token);
+    ckpt__pg_gen *gen = ckpt__pg_find_gen(p->work, base->epoch, base->token);
     if (gen == NULL) return CKPT_ERR_STALE;
     for (size_t i = 0; left > 0 && i < ckpt__pg_count(&gen->items); i++) {
         const ckpt__pg_item *item = &ckpt__pg_items(&gen->items)[i];
@@ -1615,6 +1720,9 @@ static ckpt_code ckpt__pg_put_range(ckpt__pg_call *call, ckpt__pg_place *p,
         if (from < item->size) {
             const uint64_t n = item->size - from < left ? item->size - from
                                                         : left;
+            if (item->stream != 0 && gen->trust == 0) {
+                CKPT__PG_TRY(ckpt__pg_count_bytes(call, p, gen));
+            }
             CKPT__PG_TRY(ckpt__pg_put_item(call, p, base, item,
                                            gen->bytes.at + inlined, from,
                                            from + n, part->crc, &sum));
@@ -1709,8 +1817,8 @@ static void ckpt__pg_draft_chunk(ckpt__pg_draft *d, const char *bytes,
         item.from = 0;
     }
     for (uint64_t at = 0; at < item.size; at += CKPT__PG_CHUNK_MAX) {
-        const uint64_t n = item.size - at < CKPT__PG_CHUNK_MAX ?
-                           item.size - at : CKPT__PG_CHUNK_MAX;
+        const uint64_t most = CKPT__PG_CHUNK_MAX, left = item.size - at;
+        const uint64_t n = left < most ? left : most;
         ckpt__pg_element_int(&d->stream, item.stream);
         ckpt__pg_element_int(&d->at, item.from + at);
         ckpt__pg_element(&d->bytes, CKPT__PG_BYTEA, bytes + at, (size_t)n);
@@ -1796,26 +1904,6 @@ static void ckpt__pg_draft_pieces(ckpt__pg_draft *d, const ckpt__pg_place *p,
     ckpt__pg_shut(&d->gen.items);
 }
 
-// Fetches a range of a stream that was put, and puts its bytes instead.
-static ckpt_code ckpt__pg_put_again(ckpt__pg_call *call, ckpt__pg_place *p,
-                                    const ckpt_gen *base,
-                                    const ckpt__pg_item *piece)
-{
-    const ckpt__pg_buf *window = &p->work->window;
-    uint32_t sum = 0;
-    for (uint64_t at = 0, n; at < piece->size; at += n) {
-        CKPT__PG_TRY(ckpt__pg_fetch(call, p, base, piece->stream,
-                                    piece->from + at,
-                                    piece->from + piece->size));
-        n = piece->size - at;
-        n = window->n < n ? window->n : n;
-        const uint32_t crc = ckpt_crc32c(0, window->at, (size_t)n);
-        ckpt__pg_put_bytes(p->work, window->at, (size_t)n, crc, true);
-        sum = ckpt__pg_crc_join(sum, crc, n);
-    }
-    return sum == piece->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
-}
-
 // Fetches what was put as ranges of streams, so that all of it is written anew:
 // saves that each cut a stream would make a layout ever longer.
 static ckpt_code ckpt__pg_flatten(ckpt__pg_call *call, ckpt__pg_place *p,
@@ -1832,13 +1920,14 @@ static ckpt_code ckpt__pg_flatten(ckpt__pg_call *call, ckpt__pg_place *p,
             ckpt__pg_put_bytes(w, put.at + piece->from, (size_t)piece->size,
                                piece->crc, piece->kept);
         } else {
-            rc = ckpt__pg_put_again(call, p, base, piece);
+            uint32_t sum = 0;
+            rc = ckpt__pg_put_fetched(call, p, base, piece, &sum);
+            rc = rc == CKPT_OK && sum != piece->crc ? CKPT_ERR_DAMAGED : rc;
         }
     }
     if (w->put.failed || w->pieces.failed) {
         rc = ckpt__pg_no_memory(call);
     }
-    ckpt__pg_free(&w->window);
     ckpt__pg_free(&pieces);
     ckpt__pg_free(&put);
     return rc;
@@ -1870,6 +1959,8 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
         ckpt__pg_draft_free(d);
         ckpt__pg_draft_pieces(d, p, seq);
     }
+    d->gen.trust = count > 0 && gens[count - 1].trust > 0 ?
+                   gens[count - 1].trust - 1 : 0;
     d->goes = ckpt__pg_replaced(w, p->epoch);
     ckpt__pg_sweep_add(&d->sweep, &d->gen.items, true);
     for (size_t i = 0; i < count; i++) {
@@ -1888,15 +1979,11 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
 // owner that only looked at the row would write although it has lost the run.
 // Nothing can fence off a save that stands, so it counts as acknowledged: if it
 // is missing later, that is told.
-#define CKPT__PG_SAVE                                                          \
+#define CKPT__PG_SAVE(epoch)                                                   \
     "UPDATE ckpt_run SET version = version + 1, beat_at = clock_timestamp(), " \
-    "acked = greatest(acked, $5), "                                            \
+    "acked = greatest(acked, $5), epoch = $2, "                                \
     "prev_token = token, prev = gen, token = version + 1, gen = $4 "           \
-    "WHERE run = $1 AND epoch = $2 AND version = $3 RETURNING run"
-#define CKPT__PG_FIRST                                                         \
-    "INSERT INTO ckpt_run (id, epoch, version, acked, beat_at, token, gen, "   \
-    "prev_token, prev) VALUES ($1, $2, $3 + 1, $5, clock_timestamp(), "        \
-    "$3 + 1, $4, 0, '') ON CONFLICT (id) DO NOTHING RETURNING run, epoch"
+    "WHERE run = $1 AND epoch = " epoch " AND version = $3 RETURNING run"
 #define CKPT__PG_CHUNKS                                                        \
     "INSERT INTO ckpt_chunk SELECT mine.run, c.s, c.a, c.b "                   \
     "FROM mine, unnest($6, $7, $8) AS c(s, a, b)"
@@ -1904,18 +1991,18 @@ static ckpt_code ckpt__pg_prepare(ckpt__pg_call *call, ckpt__pg_place *p,
 static const char *ckpt__pg_save_text(bool first, uint32_t chunks, bool sweeps)
 {
     if (first) {
-        return "WITH mine AS (" CKPT__PG_FIRST "), "
-               "made AS (INSERT INTO ckpt_claim SELECT run, epoch, $9, $10, "
+        return "WITH mine AS (" CKPT__PG_SAVE("0") "), "
+               "made AS (INSERT INTO ckpt_claim SELECT run, $2, $9, $10, "
                "0, 0, clock_timestamp() FROM mine), "
                "new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
     if (sweeps) {
-        return "WITH mine AS (" CKPT__PG_SAVE "), "
+        return "WITH mine AS (" CKPT__PG_SAVE("$2") "), "
                CKPT__PG_SWEEP("$9", "$10")
                ", new AS (" CKPT__PG_CHUNKS ") SELECT run FROM mine";
     }
-    if (chunks == 0) return CKPT__PG_SAVE;
-    return "WITH mine AS (" CKPT__PG_SAVE ") INSERT INTO ckpt_chunk "
+    if (chunks == 0) return CKPT__PG_SAVE("$2");
+    return "WITH mine AS (" CKPT__PG_SAVE("$2") ") INSERT INTO ckpt_chunk "
            "SELECT run, $6, $7, $8 FROM mine RETURNING run";
 }
 
@@ -1936,6 +2023,28 @@ static void ckpt__pg_arg_chunks(ckpt__pg_call *call, ckpt__pg_draft *d,
     ckpt__pg_arg_array(call, CKPT__PG_BYTEAS, &d->bytes);
 }
 
+// Makes the row that the first save fills. Whoever begins a run of that id
+// meanwhile gets the same row, and one of them fills it. A save that made a row
+// of its own could be done late, and bring back a run that was removed. The
+// number must be durable before it is used: a server that crashes could give it
+// again, and a late save would fill another row.
+static ckpt_code ckpt__pg_make_row(ckpt__pg_call *call, ckpt__pg_place *p)
+{
+    ckpt__pg_arg(call, CKPT__PG_BYTEA, p->id, strlen(p->id));
+    ckpt_code rc = ckpt__pg_do(call,
+        "INSERT INTO ckpt_run AS r (id, epoch, version, acked, beat_at, token, "
+        "gen, prev_token, prev) VALUES ($1, 0, 0, 0, clock_timestamp(), 0, '', "
+        "0, '') ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp() "
+        "WHERE r.epoch = 0 RETURNING r.run");
+    if (rc == CKPT_OK && ckpt__pg_rows(call) > 0) {
+        p->work->row = ckpt__pg_col(call, 0, 0);
+    } else if (rc == CKPT_OK) {
+        rc = CKPT_ERR_EXISTS;
+    }
+    ckpt__pg_reset(call);               // a row that was made late is no save
+    return rc;
+}
+
 // Sends a draft.
 static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
                                ckpt__pg_draft *d)
@@ -1945,10 +2054,9 @@ static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
     // Several chunks go with the text of a sweep, which then removes nothing.
     const bool sweeps = d->sweep.gone.count > 0 || chunks > 1;
     if (first) {
-        ckpt__pg_arg(call, CKPT__PG_BYTEA, p->id, strlen(p->id));
-    } else {
-        ckpt__pg_arg_int(call, p->run);
+        CKPT__PG_TRY(ckpt__pg_make_row(call, p));
     }
+    ckpt__pg_arg_int(call, first ? p->work->row : p->run);
     ckpt__pg_arg_int(call, p->epoch);
     ckpt__pg_arg_int(call, d->gen.token - 1);
     ckpt__pg_arg(call, CKPT__PG_BYTEA, d->row.at, d->row.n);
@@ -1960,7 +2068,8 @@ static ckpt_code ckpt__pg_send(ckpt__pg_call *call, ckpt__pg_place *p,
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->nonce, strlen(p->nonce));
         ckpt__pg_arg(call, CKPT__PG_BYTEA, p->owner, strlen(p->owner));
     } else if (sweeps) {
-        ckpt__pg_arg_sweep(call, &d->sweep);
+        ckpt__pg_arg_array(call, CKPT__PG_INT8S, &d->sweep.gone);
+        ckpt__pg_arg_array(call, CKPT__PG_INT8S, &d->sweep.stay);
     }
     return ckpt__pg_do(call, ckpt__pg_save_text(first, chunks, sweeps));
 }
@@ -1990,8 +2099,10 @@ static void ckpt__pg_stands(ckpt__pg_place *p, ckpt__pg_draft *d)
 }
 
 // Finds out what became of a save that found neither its epoch nor its version:
-// the run was removed or claimed, or a statement whose answer was lost was done
-// late, perhaps that of this save.
+// the run was begun by somebody else, removed or claimed, or a statement whose
+// answer was lost was done late, perhaps that of this save. A save that stands
+// may still wait for a standby: a commit that follows does not return before
+// the standby has both.
 static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
                                      const ckpt__pg_draft *d)
 {
@@ -2005,13 +2116,14 @@ static ckpt_code ckpt__pg_judge_save(ckpt__pg_call *call, ckpt__pg_place *p,
     const ckpt__pg_work *w = p->work;
     if (w->epoch != p->epoch || !w->mine) return CKPT_ERR_CLAIM_LOST;
     const ckpt__pg_gen *gen = ckpt__pg_find_gen(w, p->epoch, d->gen.token);
-    return gen != NULL && gen->seq == d->gen.seq ? CKPT_OK : CKPT_ERR_UNSURE;
-}
-
-// Whether a code says what became of a save.
-static bool ckpt__pg_is_verdict(ckpt_code rc)
-{
-    return rc == CKPT_OK || rc == CKPT_ERR_CLAIM_LOST || rc == CKPT_ERR_EXISTS;
+    if (gen == NULL || gen->seq != d->gen.seq) return CKPT_ERR_UNSURE;
+    call->pg->priv.local = false;
+    ckpt__pg_arg_int(call, p->run);
+    ckpt__pg_arg_int(call, p->epoch);
+    CKPT__PG_TRY(ckpt__pg_do(call,
+        "UPDATE ckpt_run SET beat_at = clock_timestamp() "
+        "WHERE run = $1 AND epoch = $2 RETURNING run"));
+    return ckpt__pg_rows(call) > 0 ? CKPT_OK : CKPT_ERR_CLAIM_LOST;
 }
 
 // The method publish().
@@ -2033,9 +2145,11 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     const uint64_t token = d.gen.token;
     if (rc == CKPT_OK) {
         const bool first = p->run == 0;
+        call.pg->priv.local = false;
         rc = ckpt__pg_send(&call, p, &d);
         const bool lost = call.lost;
-        if (rc == CKPT_OK && ckpt__pg_rows(&call) == 0) {
+        if (rc == CKPT_ERR_EXISTS ||
+            (rc == CKPT_OK && ckpt__pg_rows(&call) == 0)) {
             rc = ckpt__pg_judge_save(&call, p, &d);
             // after a verdict it is known what stands
         } else if (rc == CKPT_OK) {
@@ -2045,7 +2159,8 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
             ckpt__pg_stands(p, &d);
         }
         // Of an attempt that was lost, only a verdict tells what became of it.
-        rc = lost && !ckpt__pg_is_verdict(rc) ? CKPT_ERR_UNSURE : rc;
+        rc = lost && rc != CKPT_OK && rc != CKPT_ERR_CLAIM_LOST &&
+             rc != CKPT_ERR_EXISTS ? CKPT_ERR_UNSURE : rc;
     }
     if (rc == CKPT_ERR_UNSURE || rc == CKPT_ERR_CLAIM_LOST) {
         p->doubt = p->run == 0;
@@ -2053,6 +2168,11 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     }
     name->token = rc == CKPT_OK ? token : name->token;
     w->beaten = rc == CKPT_OK ? name->seq : 0;
+    w->fresh_ms = call.until_ms - call.pg->priv.timeout_ms + 2000;
+    if (rc == CKPT_OK && call.pg->priv.local) {
+        err->op = "save: no standby has it";
+        rc = CKPT_ERR_NOT_DURABLE;
+    }
     ckpt__pg_unput(w);
     ckpt__pg_draft_free(&d);
     return ckpt__pg_end(&call, rc);
@@ -2075,12 +2195,6 @@ typedef struct ckpt__pg_removal {
     uint64_t only, keep;                // tokens
 } ckpt__pg_removal;
 
-static bool ckpt__pg_takes(const ckpt__pg_removal *r, const ckpt__pg_gen *gen)
-{
-    return gen->epoch < r->below && gen->token != r->keep &&
-           (r->only == 0 || gen->token == r->only);
-}
-
 // Removes generations and their chunks, and claims below an epoch but for our
 // own.
 static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
@@ -2092,7 +2206,8 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
     memset(&sweep, 0, sizeof(sweep));
     for (size_t i = 0; i < ckpt__pg_gen_count(w); i++) {
         const ckpt__pg_gen *gen = &ckpt__pg_gens(w)[i];
-        const bool stays = !ckpt__pg_takes(r, gen);
+        const bool stays = gen->epoch >= r->below || gen->token == r->keep ||
+                           (r->only != 0 && gen->token != r->only);
         ckpt__pg_sweep_add(&sweep, &gen->items, stays);
         if (gen->epoch == p->epoch) {
             row[1] = row[0];
@@ -2109,7 +2224,8 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
     ckpt__pg_arg_int(call, r->keep);
     ckpt__pg_arg_int(call, row[0]);
     ckpt__pg_arg_int(call, row[1]);
-    ckpt__pg_arg_sweep(call, &sweep);
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep.gone);
+    ckpt__pg_arg_array(call, CKPT__PG_INT8S, &sweep.stay);
     const ckpt_code rc = ckpt__pg_sweep_failed(&sweep) ?
         ckpt__pg_no_memory(call) : ckpt__pg_do(call,
             "WITH mine AS (UPDATE ckpt_run SET version = version + 1, "
@@ -2128,8 +2244,7 @@ static ckpt_code ckpt__pg_remove(ckpt__pg_call *call, ckpt__pg_place *p,
 }
 
 // Removes the whole run. Where another statement of this owner is still on its
-// way, its version is not the one that is known, so that no row of it is left:
-// but for a first save, which asks for no version (see CAVEATS).
+// way, its version is not the one that is known, so that no row of it is left.
 static ckpt_code ckpt__pg_remove_all(ckpt__pg_call *call, ckpt__pg_place *p)
 {
     ckpt__pg_arg_int(call, p->run);
@@ -2145,8 +2260,8 @@ static ckpt_code ckpt__pg_remove_all(ckpt__pg_call *call, ckpt__pg_place *p)
         "WHERE c.run = mine.run) SELECT 1 FROM mine");
 }
 
-// Removes what a removal takes. gen must be there for that: if it is gone, the
-// result is gone.
+// Removes what a removal takes. gen must be there for that: if it is gone while
+// another generation of its epoch is there, the result is gone.
 static ckpt_code ckpt__pg_take(ckpt__pg_call *call, ckpt__pg_place *p,
                                const ckpt__pg_removal *r, const ckpt_gen *gen,
                                ckpt_code gone)
@@ -2161,7 +2276,7 @@ static ckpt_code ckpt__pg_take(ckpt__pg_call *call, ckpt__pg_place *p,
         if (w->epoch == 0) return CKPT_OK;      // it is removed
         if (w->epoch != p->epoch || !w->mine) return CKPT_ERR_CLAIM_LOST;
         if (gen != NULL && !ckpt__pg_find_gen(w, gen->epoch, gen->token)) {
-            return gone;
+            return ckpt__pg_find_gen(w, gen->epoch, 0) ? gone : CKPT_OK;
         }
         const ckpt_code rc = r->all ? ckpt__pg_remove_all(call, p)
                                     : ckpt__pg_remove(call, p, r);
@@ -2206,8 +2321,7 @@ static ckpt_code ckpt__pg_set_aside(ckpt_store *s, void *place,
 
 // The table of methods, and how a user opens and closes the store.
 
-// The method open(). A new run is made by its first publish, so there are no
-// leftovers.
+// The method open(). A leftover is a row that no first save has filled.
 static ckpt_code ckpt__pg_open(ckpt_store *s, void *place, const char *id,
                                ckpt_how how, ckpt_error *err)
 {
@@ -2216,12 +2330,12 @@ static ckpt_code ckpt__pg_open(ckpt_store *s, void *place, const char *id,
     ckpt__pg_begin(&call, ckpt__pg_of(s), err, "open a run");
     memset(p, 0, sizeof(*p));
     p->pid = (int64_t)getpid();
-    if (how == CKPT_HOW_LEFTOVER) return CKPT_ERR_NOT_FOUND;
     (void)snprintf(p->id, sizeof(p->id), "%s", id);
-    if (how == CKPT_HOW_FIND) {
+    if (how != CKPT_HOW_NEW) {
         ckpt__pg_arg(&call, CKPT__PG_BYTEA, p->id, strlen(p->id));
-        CKPT__PG_TRY(ckpt__pg_do(&call,
-            "SELECT run FROM ckpt_run WHERE id = $1"));
+        ckpt__pg_arg_int(&call, how == CKPT_HOW_LEFTOVER);
+        CKPT__PG_TRY(ckpt__pg_do(&call, "SELECT run FROM ckpt_run "
+                                 "WHERE id = $1 AND (epoch = 0) = ($2 = 1)"));
         const bool found = ckpt__pg_rows(&call) > 0;
         p->run = found ? ckpt__pg_col(&call, 0, 0) : 0;
         ckpt__pg_reset(&call);
@@ -2240,15 +2354,16 @@ static void ckpt__pg_close(ckpt_store *s, void *place, bool gave_up)
     ckpt_error err;
     memset(&err, 0, sizeof(err));
     if (ckpt__pg_enter(&call, s, p, &err, "let go") == CKPT_OK &&
-        p->epoch != 0 && p->run != 0 && !p->removed) {
+        p->epoch + p->trying != 0 && p->run != 0 && !p->removed) {
         call.once = true;
         ckpt__pg_arg_int(&call, p->run);
         ckpt__pg_arg_int(&call, p->epoch);
-        ckpt__pg_arg_int(&call, gave_up ? 2 : 1);
+        ckpt__pg_arg_int(&call, gave_up || p->trying != 0 ? 2 : 1);
+        ckpt__pg_arg(&call, CKPT__PG_BYTEA, p->nonce, strlen(p->nonce));
         (void)ckpt__pg_do(&call,
             "UPDATE ckpt_claim SET state = $3 FROM (SELECT "
             "set_config('synchronous_commit', 'off', true)) AS lax "
-            "WHERE run = $1 AND epoch = $2");
+            "WHERE run = $1 AND (epoch = $2 OR nonce = $4)");
         ckpt__pg_reset(&call);
     }
     ckpt__pg_forget(p->work);
@@ -2259,70 +2374,45 @@ static void ckpt__pg_close(ckpt_store *s, void *place, bool gave_up)
     p->work = NULL;
 }
 
-// Where a listing is: a page of ids, and the next one on it.
-typedef struct ckpt__pg_page {
-    PGresult *res;
-    int       row;
-} ckpt__pg_page;
-
-#define CKPT__PG_PAGE "100"
-
-// Ends a listing. The stage of a cursor is 0 before, 1 during and 2 after it.
-static void ckpt__pg_end_list(ckpt_cursor *cursor)
+// Ends a listing. The stage of a cursor is the next row of its page, or
+// UINT32_MAX when the listing is over.
+static ckpt_code ckpt__pg_end_list(ckpt_cursor *cursor, ckpt_code rc)
 {
-    ckpt__pg_page *page = (ckpt__pg_page *)cursor->priv;
-    if (page != NULL) {
-        PQclear(page->res);
-        free(page);
-    }
+    PQclear((PGresult *)cursor->priv);
     cursor->priv = NULL;
-    cursor->stage = 2;
-}
-
-// Gets the page of ids behind the last one that was given.
-static ckpt_code ckpt__pg_turn_page(ckpt__pg_call *call, ckpt__pg_page *page)
-{
-    const int rows = page->res != NULL ? PQntuples(page->res) : 0;
-    const char *last = rows > 0 ? PQgetvalue(page->res, rows - 1, 0) : "";
-    const int n = rows > 0 ? PQgetlength(page->res, rows - 1, 0) : 0;
-    ckpt__pg_arg(call, CKPT__PG_BYTEA, last, (size_t)n);
-    CKPT__PG_TRY(ckpt__pg_do(call, "SELECT id FROM ckpt_run WHERE id > $1 "
-                             "ORDER BY id LIMIT " CKPT__PG_PAGE));
-    PQclear(page->res);
-    page->res = call->res;
-    page->row = 0;
-    call->res = NULL;
-    return CKPT_OK;
+    cursor->stage = UINT32_MAX;
+    return rc;
 }
 
 // The method list(), by keyset: an id is never behind one that follows it.
 static ckpt_code ckpt__pg_list(ckpt_store *s, ckpt_where where,
                                ckpt_cursor *cursor, char *id, ckpt_error *err)
 {
-    ckpt__pg_page *page = (ckpt__pg_page *)cursor->priv;
+    PGresult *page = (PGresult *)cursor->priv;
     ckpt__pg_call call;
+    const int rows = page != NULL ? PQntuples(page) : 0;
     ckpt__pg_begin(&call, ckpt__pg_of(s), err, "list the runs");
-    if (id == NULL || cursor->stage == 2 || where != CKPT_AT_RUNS) {
-        ckpt__pg_end_list(cursor);
-        return CKPT_END;
+    if (id == NULL || cursor->stage == UINT32_MAX) {
+        return ckpt__pg_end_list(cursor, CKPT_END);
     }
-    if (cursor->stage == 0) {
-        page = (ckpt__pg_page *)calloc(1, sizeof(*page));
-        if (page == NULL) return ckpt__pg_no_memory(&call);
-        cursor->priv = page;
-        cursor->stage = 1;
+    if (cursor->stage == (uint32_t)rows) {      // the page is over, or none
+        const char *last = rows > 0 ? PQgetvalue(page, rows - 1, 0) : "";
+        const int size = rows > 0 ? PQgetlength(page, rows - 1, 0) : 0;
+        ckpt__pg_arg(&call, CKPT__PG_BYTEA, last, (size_t)size);
+        ckpt__pg_arg_int(&call, where == CKPT_AT_LEFTOVERS);
+        const ckpt_code rc = ckpt__pg_do(&call,
+            "SELECT id FROM ckpt_run WHERE id > $1 "
+            "AND (epoch = 0) = ($2 = 1) ORDER BY id LIMIT 100");
+        if (rc != CKPT_OK) return ckpt__pg_end_list(cursor, rc);
+        PQclear(page);
+        cursor->priv = page = call.res;
+        cursor->stage = 0;
+        if (PQntuples(page) == 0) return ckpt__pg_end_list(cursor, CKPT_END);
     }
-    if (page->res == NULL || page->row == PQntuples(page->res)) {
-        const ckpt_code rc = ckpt__pg_turn_page(&call, page);
-        if (rc != CKPT_OK || PQntuples(page->res) == 0) {
-            ckpt__pg_end_list(cursor);
-            return rc != CKPT_OK ? rc : CKPT_END;
-        }
-    }
-    const int row = page->row++;
-    const int n = PQgetlength(page->res, row, 0);
+    const int row = (int)cursor->stage++;
+    const int n = PQgetlength(page, row, 0);
     const size_t most = n < CKPT_ID_MAX ? (size_t)n : CKPT_ID_MAX;
-    memcpy(id, PQgetvalue(page->res, row, 0), most);
+    memcpy(id, PQgetvalue(page, row, 0), most);
     id[most] = '\0';
     return CKPT_OK;
 }
@@ -2366,7 +2456,7 @@ static ckpt_code ckpt__pg_look_at_tables(ckpt__pg_call *call)
     ckpt_store_pg *pg = call->pg;
     const size_t n = sizeof(pg->priv.schema);
     const bool fits =
-        ckpt__pg_col(call, 0, 0) == CKPT__PG_VERSION &&
+        ckpt__pg_col(call, 0, 0) == 1 &&
         (size_t)PQgetlength(call->res, 0, 1) < n - 1;
     if (fits) {
         (void)snprintf(pg->priv.schema, n, "%s.", PQgetvalue(call->res, 0, 1));
@@ -2406,6 +2496,7 @@ CKPT_API ckpt_code ckpt_store_pg_open(ckpt_store_pg *pg,
     pg->base.methods = &pg->priv.methods;
     pg->base.caps = CKPT_CAP_FENCED_WRITE;
     pg->priv.timeout_ms = desc->timeout_ms > 0 ? desc->timeout_ms : 10000;
+    pg->priv.hosts = 1;
     err->op = "read the options";
     if (desc->conninfo == NULL || desc->timeout_ms < 0) {
         return ckpt__pg_tell(err, CKPT_ERR_ARGUMENT);
@@ -2448,24 +2539,14 @@ CKPT_API const char *ckpt_store_pg_message(const ckpt_store_pg *pg)
 
 //--- End of the implementation ------------------------------------------------
 
-#undef CKPT__PG_ARGS_MAX
 #undef CKPT__PG_CHUNKS
-#undef CKPT__PG_CHUNK_MAX
-#undef CKPT__PG_FIRST
-#undef CKPT__PG_ITEMS_MAX
-#undef CKPT__PG_ITEM_SIZE
-#undef CKPT__PG_LARGE
 #undef CKPT__PG_MS
-#undef CKPT__PG_PAGE
 #undef CKPT__PG_RANGES
 #undef CKPT__PG_SAVE
-#undef CKPT__PG_SEPARATOR
-#undef CKPT__PG_SMALL
 #undef CKPT__PG_STAY
 #undef CKPT__PG_SWEEP
 #undef CKPT__PG_TABLE
 #undef CKPT__PG_TRY
-#undef CKPT__PG_VERSION
 
 #endif /* CKPT_STORE_PG_IMPLEMENTATION_DONE */
 #endif /* CKPT_STORE_PG_IMPLEMENTATION */

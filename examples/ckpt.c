@@ -746,15 +746,14 @@ static int open_store(bool looks)
     return DONE;
 }
 
-// Proves that a record is whole, and the one that info describes. Its sum goes
-// over what follows the first line, and then over that line without the eight
-// digits of the sum, which begin at byte 17.
-static bool is_record(ckpt_bytes record, const ckpt_run_info *info)
+// Proves that a record is whole. Its sum goes over what follows the first line,
+// and then over that line without the eight digits of the sum, which begin at
+// byte 17.
+static bool is_whole(ckpt_bytes record)
 {
-    int64_t epoch = 0, seq = 0;
     unsigned crc = 0;
     const char *text = record.ptr;
-    const char *end = memchr(text, '\n', record.len);
+    const char *end = record.len > 0 ? memchr(text, '\n', record.len) : NULL;
     if (end == NULL || end - text < 25 ||
         sscanf(text, "{\"ckpt\":1,\"crc\":\"%8x", &crc) != 1) {
         return false;
@@ -763,7 +762,14 @@ static bool is_record(ckpt_bytes record, const ckpt_run_info *info)
     uint32_t sum = ckpt_crc32c(0, text + head, record.len - head);
     sum = ckpt_crc32c(sum, text, 17);
     sum = ckpt_crc32c(sum, text + 25, head - 25);
-    return sum == crc && ckpt_json_check(record, NULL) == CKPT_OK &&
+    return sum == crc && ckpt_json_check(record, NULL) == CKPT_OK;
+}
+
+// Proves that a record is whole, and the one that info describes.
+static bool is_record(ckpt_bytes record, const ckpt_run_info *info)
+{
+    int64_t epoch = 0, seq = 0;
+    return is_whole(record) &&
         ckpt_json_number(ckpt_json_get(record, "epoch"), &epoch) == CKPT_OK &&
         ckpt_json_number(ckpt_json_get(record, "seq"), &seq) == CKPT_OK &&
         (uint64_t)epoch == info->epoch && (uint64_t)seq == info->seq;
@@ -998,7 +1004,7 @@ static void list_clear(void)
 // Prints at most max rows, after the title; then forgets all.
 static void list_print(FILE *to, size_t max)
 {
-    qsort(list.rows, list.count, sizeof(row), compare_rows);
+    if (list.count > 0) qsort(list.rows, list.count, sizeof(row), compare_rows);
     for (size_t i = 0; i < list.count && i < max; i++) {
         const char *line = list.rows[i].line;
         fprintf(to, "%s\n", line + strlen(line) + 1);
@@ -1558,6 +1564,152 @@ static int cmd_sweep(void)
     return failures > 0 ? FAILED : DONE;
 }
 
+//--- import -------------------------------------------------------------------
+
+static struct import {
+    ckpt_bytes record;
+    char      *room;                    // for the texts that are taken from it
+    size_t     left;
+    ckpt_meta  meta;
+    int64_t    turn;
+} import;
+
+// Reads the input, which is a checkpoint and white space behind it.
+static bool read_record(void)
+{
+    size_t cap = 1 << 16, n = 0, got = 1;
+    char *buf = malloc(cap);
+    while (buf != NULL && got > 0) {
+        got = fread(buf + n, 1, cap - n, stdin);
+        n += got;
+        if (n == cap) {
+            char *more = realloc(buf, cap *= 2);
+            if (more == NULL) free(buf);
+            buf = more;
+        }
+    }
+    while (n > 0 && strchr(" \t\r\n", buf[n - 1]) != NULL) {
+        n--;
+    }
+    import.left = n + 1;
+    import.room = malloc(import.left);
+    import.record = (ckpt_bytes){ buf, buf != NULL ? n : 0 };
+    return buf != NULL && import.room != NULL && !ferror(stdin);
+}
+
+// A member that is a text; NULL if there is none. Unescaped, and with its end,
+// it is no longer than before, so that all texts fit.
+static const char *take_text(ckpt_bytes object, const char *key)
+{
+    char *text = import.room;
+    size_t n = 0;
+    if (ckpt_json_text(ckpt_json_get(object, key), text, import.left, &n)) {
+        return NULL;
+    }
+    import.room += n + 1;
+    import.left -= n + 1;
+    return text;
+}
+
+static int64_t take_number(ckpt_bytes object, const char *key)
+{
+    int64_t number = 0;
+    return ckpt_json_number(ckpt_json_get(object, key), &number) ? 0 : number;
+}
+
+// Why a checkpoint cannot be imported; NULL: it can. A tool that was called and
+// did not answer has a key of its run, which another run does not have.
+static const char *why_not(ckpt_bytes record)
+{
+    const ckpt_bytes count = ckpt_json_get(record, "count");
+    const char *outcome = take_text(record, "outcome");
+    if (outcome == NULL || (strcmp(outcome, "running") != 0 &&
+                            strcmp(outcome, "interrupted") != 0 &&
+                            strcmp(outcome, "retry") != 0)) {
+        return "that run has ended; there is nothing to resume";
+    }
+    if (take_number(count, "uncertain") > 0) {
+        return "a tool call of that run is open; settle it first";
+    }
+    return take_number(count, "held") == 0 ? NULL :
+        "that run holds environments, which stay where they are";
+}
+
+static void take_meta(void)
+{
+    const ckpt_bytes meta = ckpt_json_get(import.record, "meta");
+    import.meta = (ckpt_meta){
+        .agent_id = take_text(meta, "agent_id"),
+        .agent_name = take_text(meta, "agent_name"),
+        .task_id = take_text(meta, "task_id"),
+        .caller_id = take_text(meta, "caller_id"),
+        .channel_id = take_text(meta, "channel_id"),
+        .guild_id = take_text(meta, "guild_id"),
+        .prompt = take_text(meta, "prompt"),
+        .model_tier = take_text(meta, "model_tier"),
+        .parent_run_id = take_text(meta, "parent_run_id"),
+        .fingerprint = take_text(meta, "fingerprint")
+    };
+}
+
+// Saves what a checkpoint has: messages and state, phases, ended tool calls.
+static ckpt_code import_all(ckpt_run *run)
+{
+    const ckpt_bytes record = import.record;
+    const ckpt_bytes phases = ckpt_json_get(record, "phases");
+    const ckpt_bytes effects = ckpt_json_get(record, "effects");
+    ckpt_save_desc save = { .turn = (uint64_t)import.turn, .force = true,
+        .messages = ckpt_json_get(record, "messages"),
+        .state = ckpt_json_get(record, "state") };
+    ckpt_bytes one;
+    ckpt_code rc = ckpt_save(run, &save);
+    for (size_t at = 0; !rc && ckpt_json_next(phases, &at, NULL, &one); ) {
+        const char *name = take_text(one, "name");
+        rc = ckpt_phase_end(run, name, ckpt_json_get(one, "output"), NULL);
+    }
+    save.messages = save.state = (ckpt_bytes){ NULL, 0 };
+    for (size_t at = 0; !rc && ckpt_json_next(effects, &at, NULL, &one); ) {
+        const char *id = take_text(one, "id");
+        ckpt_effect effect;
+        save.turn = (uint64_t)take_number(one, "turn");
+        rc = ckpt_effect_begin(run, id, &save, &effect);
+        if (!rc) rc = ckpt_effect_end(run, id, ckpt_json_get(one, "result"));
+    }
+    save.turn = (uint64_t)import.turn;
+    return rc ? rc : ckpt_save(run, &save);
+}
+
+// Begins a run with what an exported checkpoint has. What is imported by halves
+// is removed again.
+static int cmd_import(void)
+{
+    const char *id = opt.ids[0];
+    if (!read_record()) {
+        return fail_as("input", CKPT_ERR_IO, "it cannot be read");
+    }
+    if (!is_whole(import.record)) {
+        return fail_as("input", CKPT_ERR_DAMAGED, "it is no whole checkpoint");
+    }
+    const char *why = why_not(import.record);
+    if (why != NULL) return fail_as("input", CKPT_ERR_ARGUMENT, why);
+    import.turn = take_number(import.record, "turn");
+    take_meta();
+    const ckpt_bytes once = ckpt_json_get(import.record, "once");
+    if (ckpt_start(&base.ctx, &base.run, &(ckpt_run_desc){ .id = id,
+            .meta = import.meta, .once = once.len == 4 })) {    // "true"
+        return fail(id, ckpt_last_error(&base.ctx));
+    }
+    ckpt_code rc = import_all(&base.run);
+    rc = rc ? rc : ckpt_finish(&base.run, CKPT_INTERRUPTED, NULL);
+    if (rc) {
+        const ckpt_error why_failed = base.run.error;
+        if (ckpt_finish(&base.run, CKPT_FAILED, NULL)) ckpt_abandon(&base.run);
+        return fail(id, &why_failed);
+    }
+    put_done("can be resumed", id);
+    return DONE;
+}
+
 //--- watch --------------------------------------------------------------------
 
 typedef struct seen {
@@ -1646,7 +1798,7 @@ static void watch_end_round(struct watch *w)
         }
     }
     w->count = w->sorted = n;
-    qsort(w->seen, n, sizeof(seen), compare_seen);
+    if (n > 0) qsort(w->seen, n, sizeof(seen), compare_seen);
     fflush(stdout);
 }
 
@@ -1931,6 +2083,8 @@ static const struct command {
       "saP" },
     { "export", "ID >FILE", "writes a checkpoint as it stands", cmd_export, 1,
       1, true, "" },
+    { "import", "ID <FILE", "begins a run with such a checkpoint", cmd_import,
+      1, 1, false, "" },
     { "retry", "ID...", "lets a failed or exhausted run be resumed", cmd_retry,
       1, 1 << 30, false, "" },
     { "rm", "ID...", "removes runs that are not live", cmd_rm, 1, 1 << 30,

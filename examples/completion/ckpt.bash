@@ -32,8 +32,8 @@ _ckpt()
     -*,prune) words='--older-than --kept --idle --dry-run' ;;
     -*,) words='--dir --json --color=auto --color=always --color=never --lease
         --resume-max --help --version' ;;
-    *,) words='ls top show why watch verify metrics report export retry rm prune
-        sweep help' ;;
+    *,) words='ls top show why watch verify metrics report export import
+        retry rm prune sweep help' ;;
     *,show|*,why|*,watch|*,verify|*,export|*,retry|*,rm)
         # an id may hold blanks
         mapfile -t COMPREPLY < <(ckpt "${dir[@]}" ls -q 2>/dev/null |

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT-0
 # Completion of ckpt(1) for fish.
-set -l commands ls top show why watch verify metrics report export retry rm \
-    prune sweep help
+set -l commands ls top show why watch verify metrics report export import \
+    retry rm prune sweep help
 set -l states live stalled interrupted exhausted failed done finished damaged \
     newer unreadable foreign busy
 set -l with_ids show why watch verify export retry rm

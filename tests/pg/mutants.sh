@@ -46,24 +46,42 @@ mutant() {
 }
 
 mutant "a fence that only looks" a_claimant_waits \
-    -e 's/"UPDATE ckpt_run SET version = version + 1, beat_at = clock_timestamp(), " \\/"SELECT run FROM ckpt_run WHERE run = $1 AND epoch = $2 " \\/' \
-    -e '/^    "prev_token = token, prev = gen, token = version + 1, gen = \$4 " *\\$/d' \
-    -e 's/^    "WHERE run = \$1 AND epoch = \$2 AND version = \$3 RETURNING run"$/    "AND version = $3 AND length($4) >= 0"/'
+    -e 's/CKPT__PG_SAVE("\$2")/"SELECT run FROM ckpt_run WHERE run = $1 AND epoch = $2 AND version = $3 AND length($4) + $5 > 0"/'
 mutant "a save that does not ask for its epoch" contract_pg. \
-    -e '/prev = gen, token = version/,/RETURNING/s/ AND epoch = \$2 AND version/ AND $2 > 0 AND version/' \
+    -e '/prev = gen, token = version/,/RETURNING/s/ AND epoch = " epoch " AND version/ AND $2 > 0 AND version/' \
     -e 's/w->epoch != p->epoch || !w->mine/false/' \
     -e 's/ AND version = \$3 RETURNING run"$/ AND $3 >= 0 RETURNING run"/'
+mutant "a first save that fills the row of somebody else" pg.a_first_save \
+    -e 's/^    "WHERE run = \$1 AND epoch = " epoch " AND version = \$3 RETURNING run"$/    "WHERE (run = $1 OR epoch = 0) AND epoch = " epoch " AND version = $3 RETURNING run"/'
+mutant "a range is kept, and its chunks may be gone" _kept_ \
+    -e 's/item->stream != 0 && gen->trust == 0/false/'
+mutant "chunks are counted once and never again" _kept_ \
+    -e 's/gens\[count - 1\].trust - 1 : 0;/gens[count - 1].trust : 0;/'
+mutant "a claim whose answer was lost is made again under another name" pg.a_claim_w \
+    -e 's/if (p->trying != epoch) {/{/'
+mutant "a claim whose answer was lost is kept when its place is closed" pg.a_claim_w \
+    -e 's/ OR nonce = \$4)"/ AND $4 IS NOT NULL)"/'
+mutant "a save that no standby has is durable" standby \
+    -e 's/(ckpt_store_pg \*)arg)->priv.local = true/(ckpt_store_pg *)arg)->priv.local = false/'
+mutant "a save that is found is durable" standby \
+    -e 's/if (gen == NULL || gen->seq != d->gen.seq) return CKPT_ERR_UNSURE;/return gen == NULL || gen->seq != d->gen.seq ? CKPT_ERR_UNSURE : CKPT_OK;/'
+mutant "an owner beats while the server is down" pg.an_outage \
+    -e "s/interval '1 day'/interval '0'/"
+mutant "a removal goes on without what it is to keep" pg.to_keep \
+    -e 's/if (gen != NULL && !ckpt__pg_find_gen(w, gen->epoch, gen->token)) {/if (false) {/'
 mutant "a save that does not say that it is acknowledged" pg.a_claimant_is \
-    -e 's/"acked = greatest(acked, \$5), " /"acked = acked + 0 * $5, " /'
+    -e 's/"acked = greatest(acked, \$5), epoch/"acked = acked + 0 * $5, epoch/'
 mutant "a beat after each save" pg.a_save_is_one \
     -e 's/if (beaten) return CKPT_OK;/(void)beaten;/'
 mutant "no beat but that of a save" pg.a_save_is_one \
-    -e 's/const bool beaten = acked != 0.*/const bool beaten = true;/'
+    -e 's/const bool beaten = acked != 0.*/const bool beaten = true ||/'
+mutant "no beat after a save that waited" pg.a_save_that_waited \
+    -e 's/ckpt__pg_clock_ms(CLOCK_MONOTONIC) < p->work->fresh_ms;/true;/'
 long=yes        # at every message, not at some
 mutant "a save that does not ask for its version" pg.a_connection_that_is_cut \
     -e '/prev = gen, token = version/,/RETURNING/s/ AND version = \$3/ AND $3 >= 0/'
 mutant "a save that is lost and not looked for" pg.a_connection_that_is_cut \
-    -e 's/gen->seq == d->gen.seq ? CKPT_OK : CKPT_ERR_UNSURE/gen->seq == d->gen.seq ? CKPT_ERR_UNSURE : CKPT_ERR_UNSURE/'
+    -e 's/if (gen == NULL || gen->seq != d->gen.seq) return/return/'
 long=
 mutant "a claim that does not ask whether it is higher" contract_pg. \
     -e 's/"WHERE run = \$1 AND epoch < \$2 FOR UPDATE), "/"WHERE run = $1 AND $2 > 0 FOR UPDATE), "/'
@@ -78,12 +96,14 @@ mutant "a save appends to a stream that another generation ends" pg.any_saves \
     -e 's/newest->token == name->token;/true;/' \
     -e 's/piece.open = item->open && to == item->size &&/piece.open = true ||/'
 mutant "a layout that gets ever longer" pg.a_transcript \
-    -e 's/#define CKPT__PG_ITEMS_MAX 256/#define CKPT__PG_ITEMS_MAX 99999/'
+    -e 's/CKPT__PG_ITEMS_MAX = 256/CKPT__PG_ITEMS_MAX = 99999/'
 mutant "a range that is put twice is appended to twice" pg.a_range \
     -e 's/if (ckpt__pg_may_append(&d->gen.items)) {/if (last != NULL \&\& last->stream != 0 \&\& last->open) {/'
 mutant "a connection is waited for without end" pg.a_server_that_never \
     -e 's/if (left <= 0) {/if (left <= -4000000) {/' \
     -e 's/poll(&fd, 1, (int)left)/poll(\&fd, 1, -1)/'
+mutant "the first host has all of the time" pg.of_several \
+    -e 's|(until - now) / (pg->priv.hosts - tried);|until - now;|'
 mutant "a child of fork says good-bye for its parent" pg.a_child \
     -e 's/pg->priv.pid == (int64_t)getpid()) {/pg->priv.pid != 0) {/'
 mutant "a child of fork gives the nonces of its parent" pg.a_child \

@@ -7,7 +7,8 @@
 //     proxy_stop();
 //
 // It knows where a message of the protocol ends. The message at which it fails
-// does not arrive. Connections after that one work.
+// does not arrive, or, with PROXY_LATE, not before proxy_deliver(). Connections
+// after that one work.
 #ifndef PROXY_H
 #define PROXY_H
 
@@ -21,7 +22,9 @@
 typedef enum proxy_way {
     PROXY_WORK,
     PROXY_CUT,          // closes the connection
-    PROXY_MUTE          // keeps it open, and nothing passes any more
+    PROXY_MUTE,         // keeps it open, and nothing passes any more
+    PROXY_LATE          // closes it for the client; what the client said since
+                        // passes late
 } proxy_way;
 
 enum { PROXY_PAIRS = 16 };
@@ -36,11 +39,14 @@ typedef struct proxy_pair {
 
 static struct {
     pthread_t       thread;
-    pthread_mutex_t mutex;      // of the next four
+    pthread_mutex_t mutex;      // of the next seven
     proxy_way       way;
     unsigned long   at, seen;   // messages
     unsigned long   bytes;      // from clients
     bool            stop;
+    int             late;       // to a server that has not heard all; -1: none
+    char           *said;       // what it has not heard
+    size_t          unheard;
     int             listener;
     char            server[108], info[300];
     proxy_pair      pair[PROXY_PAIRS];
@@ -88,6 +94,18 @@ static size_t proxy_message(const proxy_pair *p, unsigned side)
     return p->n[side] >= size ? size : 0;
 }
 
+// Keeps what the server has not heard, from the message on that is late.
+static void proxy_keep(proxy_pair *p)
+{
+    pthread_mutex_lock(&proxy.mutex);
+    proxy.late = p->fd[1];
+    proxy.said = p->buf[0];
+    proxy.unheard = p->n[0];
+    pthread_mutex_unlock(&proxy.mutex);
+    p->fd[1] = -1;
+    p->buf[0] = NULL;
+}
+
 // Counts a message. True if it passes.
 static bool proxy_passes(proxy_pair *p, unsigned side, size_t size)
 {
@@ -97,6 +115,9 @@ static bool proxy_passes(proxy_pair *p, unsigned side, size_t size)
     proxy.bytes += side == 0 ? size : 0;
     pthread_mutex_unlock(&proxy.mutex);
     p->mute = p->mute || (fails && way == PROXY_MUTE);
+    if (fails && way == PROXY_LATE) {
+        proxy_keep(p);
+    }
     return !fails;
 }
 
@@ -207,6 +228,27 @@ TEST_FN void proxy_fail(proxy_way way, unsigned long at)
     pthread_mutex_unlock(&proxy.mutex);
 }
 
+// Lets the server hear what is late, and waits until it has done that. False:
+// nothing was late.
+TEST_FN bool proxy_deliver(void)
+{
+    pthread_mutex_lock(&proxy.mutex);
+    const int fd = proxy.late;
+    char bytes[512], *said = proxy.said;
+    proxy.late = -1;
+    proxy.said = NULL;
+    pthread_mutex_unlock(&proxy.mutex);
+    if (fd >= 0) {
+        (void)proxy_write(fd, said, proxy.unheard);
+        (void)shutdown(fd, SHUT_WR);
+        while (read(fd, bytes, sizeof(bytes)) > 0) {
+        }
+        close(fd);
+    }
+    free(said);
+    return fd >= 0;
+}
+
 // How many messages, or bytes of clients, since then.
 TEST_FN unsigned long proxy_seen(bool bytes)
 {
@@ -221,6 +263,7 @@ TEST_FN bool proxy_start(const char *dir, unsigned port)
 {
     char path[300];
     memset(&proxy, 0, sizeof(proxy));
+    proxy.late = -1;
     snprintf(path, sizeof(path), "%.250s/proxy", dir);
     (void)mkdir(path, 0755);
     snprintf(proxy.info, sizeof(proxy.info),

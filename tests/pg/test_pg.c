@@ -546,11 +546,12 @@ static void nor_does_one_to_a_pooler(void)
     cut_at_every_message(CLUSTER_POOL);
 }
 
+enum { ANSWER = 6 };            // the message after those of a statement
+
 // The answer to a save is cut off, and the owner may not ask what became of it:
 // the save stands, so a failure would be a lie.
 static void a_save_that_may_stand_is_unsure_and_no_failure(void)
 {
-    enum { ANSWER = 6 };        // the message after those of a statement
     place p;
     if (!ready() || !CHECK(proxy_start(cluster.dir, 5432))) {
         return;
@@ -568,6 +569,115 @@ static void a_save_that_may_stand_is_unsure_and_no_failure(void)
         CHECK_INT(place_newest(&p), 2);
         CHECK_INT(place_save(&p, 3, "three"), CKPT_OK);
         place_close(&p);
+    }
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
+static ckpt_code place_drop(place *p, const ckpt_gen *gen, ckpt_extent extent)
+{
+    return p->pg->base.methods->drop(&p->pg->base, p->bytes, gen, extent,
+                                     &p->err);
+}
+
+// Something on the way keeps a message of the first save, and whatever follows,
+// until the run has been finished and another process is about to begin one of
+// that id. What that leaves is no run, and a sweep takes it away. Where only
+// the end of a statement is late, the server holds the row: then the save
+// fails, and nothing is finished.
+static void a_first_save_that_comes_late_brings_no_finished_run_back(void)
+{
+    static ckpt_run run;
+    unsigned late = 0;
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432)) ||
+        !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    CHECK_INT(open_as(&t.other, proxy_conninfo(), 500), CKPT_OK);
+    for (unsigned long at = 1; at < 24; at++) {
+        uint32_t count = 9;
+        place p;
+        CHECK_INT(place_open(&p, &t.other, "a", CKPT_HOW_NEW), CKPT_OK);
+        CHECK_INT(place_claim(&p, 1), CKPT_OK);
+        proxy_fail(PROXY_LATE, at);
+        const ckpt_code rc = place_save(&p, 1, "one");
+        CHECK(rc == CKPT_OK || at == 5 || at == 16);
+        if (rc == CKPT_OK) {
+            CHECK_INT(place_drop(&p, &p.gen, CKPT_DROP_ALL), CKPT_OK);
+            CHECK(cluster_sql("INSERT INTO ckpt_run (id, epoch, version, acked,"
+                              " beat_at, token, gen, prev_token, prev) VALUES "
+                              "('a', 0, 0, 0, now(), 0, '', 0, '')"));
+        }
+        late += proxy_deliver();
+        if (rc == CKPT_ERR_UNSURE) {
+            CHECK_INT(place_newest(&p), 1);
+            CHECK_INT(place_drop(&p, &p.gen, CKPT_DROP_ALL), CKPT_OK);
+        }
+        place_close(&p);
+        CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run "
+                                 "WHERE epoch > 0"), 0);
+        CHECK_INT(place_open(&p, &t.pg, "a", CKPT_HOW_FIND),
+                  CKPT_ERR_NOT_FOUND);
+        const long long left = cluster_number("SELECT count(*) FROM ckpt_run");
+        CHECK_INT(ckpt_sweep(&t.ctx, &run, &count), CKPT_OK);
+        CHECK_INT(count, left);
+        CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run"), 0);
+    }
+    CHECK(late >= 11);
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
+// Claims a run, and does not hear that it has it.
+static bool claim_unheard(place *p, uint64_t epoch)
+{
+    const bool open = CHECK_INT(place_open(p, &t.other, "a", CKPT_HOW_FIND),
+                                CKPT_OK);
+    proxy_fail(PROXY_MUTE, ANSWER);
+    return CHECK_INT(place_claim(p, epoch), CKPT_ERR_IO) && open &&
+           CHECK_INT(cluster_number("SELECT max(epoch) FROM ckpt_run"),
+                     (long long)epoch);
+}
+
+// A claimant that was not told has the claim: it makes it again and owns it, or
+// it ends, and nobody waits for its lease.
+static void a_claim_whose_answer_was_lost_is_owned_or_given_up(void)
+{
+    const ckpt_run_desc desc = { .id = "a" };
+    place p, owner;
+    ckpt_life life;
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432)) ||
+        !CHECK_INT(open_as(&t.other, proxy_conninfo(), 300), CKPT_OK) ||
+        !place_begin(&owner, &t.pg, "a")) {
+        return;
+    }
+    place_close(&owner);
+    if (claim_unheard(&p, 2)) {
+        CHECK_INT(place_claim(&p, 2), CKPT_OK);
+        CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+        place_close(&p);
+    }
+    if (claim_unheard(&p, 3)) {
+        CHECK_INT(place_open(&owner, &t.pg, "a", CKPT_HOW_FIND), CKPT_OK);
+        place_close(&p);
+        CHECK_INT(t.pg.base.methods->alive(&t.pg.base, owner.bytes, 3, &life,
+                                           &owner.err), CKPT_OK);
+        CHECK_INT(life.verdict, CKPT_LIFE_GONE);
+        CHECK(life.gave_up);
+        place_close(&owner);
+    }
+    // with the usual lease, which is a minute
+    CHECK(cluster_empty());
+    CHECK_INT(ckpt_init(&t.ctx, &(ckpt_desc){ .store = &t.pg.base }), CKPT_OK);
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    ckpt_abandon(&t.run);
+    if (claim_unheard(&p, 2)) {
+        place_close(&p);
+        CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+        CHECK(t.run.resumed && t.run.epoch == 3);
+        ckpt_abandon(&t.run);
     }
     ckpt_store_pg_close(&t.other);
     proxy_stop();
@@ -636,6 +746,129 @@ static void a_server_that_is_killed_loses_no_acknowledged_save(void)
         ckpt_store_pg_close(&t.other);
     }
     place_close(&owner);
+    done();
+}
+
+static ckpt_run_state state_of(const char *id)
+{
+    ckpt_run_info info;
+    memset(&info, 0, sizeof(info));
+    CHECK_INT(ckpt_query(&t.ctx, id, &info), CKPT_OK);
+    return info.state;
+}
+
+// No owner could beat while the server was down; one that has let go need not.
+static void an_outage_of_the_server_makes_no_owner_look_dead(void)
+{
+    const ckpt_run_desc desc = { .id = "a" }, gone = { .id = "gone" };
+    static ckpt_run other;
+    if (!ready()) {
+        return;
+    }
+    CHECK_INT(ckpt_init(&t.ctx, &(ckpt_desc){ .store = &t.pg.base }), CKPT_OK);
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    CHECK_INT(ckpt_open(&t.ctx, &other, &gone), CKPT_OK);
+    ckpt_abandon(&other);
+    CHECK(cluster_sql("UPDATE ckpt_run SET beat_at = "
+                      "pg_postmaster_start_time() - interval '2 hours'"));
+    cluster_kill();
+    CHECK(cluster_up());
+    CHECK_INT(state_of("a"), CKPT_STATE_LIVE);
+    CHECK_INT(state_of("gone"), CKPT_STATE_INTERRUPTED);
+    CHECK_INT(ckpt_open(&t.ctx, &other, &desc), CKPT_ERR_LIVE);
+    ckpt_abandon(&t.run);
+    CHECK_INT(state_of("a"), CKPT_STATE_INTERRUPTED);
+    done();
+}
+
+// Waits until a save waits for a standby. False: it has ended before.
+static bool waits_for_standby(deed *save)
+{
+    while (cluster_number("SELECT count(*) FROM pg_stat_activity "
+                          "WHERE wait_event = 'SyncRep'") == 0) {
+        if (pthread_tryjoin_np(save->thread, NULL) == 0) {
+            return false;
+        }
+        cluster_sleep_ms(1);
+    }
+    return true;
+}
+
+static bool set_standby(const char *name)
+{
+    char sql[100];
+    snprintf(sql, sizeof(sql), "ALTER SYSTEM SET synchronous_standby_names "
+             "TO '%s'", name);
+    return cluster_sql(sql) && cluster_sql("SELECT pg_reload_conf()");
+}
+
+// Begins a save that waits for a standby which never comes.
+static bool save_for_standby(deed *save, place *p, uint64_t *seq)
+{
+    bool waits = false;
+    while (!waits && *seq < 1000) {     // the server hears of it a bit later
+        memset(save, 0, sizeof(*save));
+        save->what = deed_publish;
+        save->p = p;
+        save->n = ++*seq;
+        CHECK_INT(place_put(p, "more"), CKPT_OK);
+        deed_begin(save);
+        waits = waits_for_standby(save);
+    }
+    return CHECK(waits);
+}
+
+static void a_save_that_no_standby_has_is_not_durable(void)
+{
+    static const char cancel[] =
+        "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity "
+        "WHERE wait_event = 'SyncRep'";
+    uint64_t seq = 1;
+    deed save;
+    place p;
+    if (!ready() || !place_begin(&p, &t.pg, "a") ||
+        !CHECK(set_standby("nobody"))) {
+        return;
+    }
+    for (unsigned i = 0; i < 2 && save_for_standby(&save, &p, &seq); i++) {
+        CHECK_INT(cluster_number(cancel), 1);
+        deed_end(&save);
+        CHECK_INT(save.rc, CKPT_ERR_NOT_DURABLE);
+        CHECK_STR(p.err.op, "save: no standby has it");
+        CHECK_INT(place_newest(&p), seq);
+    }
+    CHECK(set_standby(""));
+    CHECK_INT(place_save(&p, seq + 1, "on"), CKPT_OK);
+    place_close(&p);
+    done();
+}
+
+// It is seen, and so it stands; but its answer was lost, and with that the word
+// that a standby has it.
+static void a_save_that_is_found_waits_for_the_standby(void)
+{
+    static const char end[] =
+        "SELECT count(pg_terminate_backend(pid, 9999)) FROM pg_stat_activity "
+        "WHERE wait_event = 'SyncRep'";
+    uint64_t seq = 1;
+    deed save;
+    place p;
+    if (!ready() || !place_begin(&p, &t.pg, "a") ||
+        !CHECK(set_standby("nobody"))) {
+        return;
+    }
+    bool waits = save_for_standby(&save, &p, &seq);
+    if (waits) {
+        CHECK_INT(cluster_number(end), 1);
+        waits = CHECK(waits_for_standby(&save));
+    }
+    CHECK(set_standby(""));
+    if (waits) {
+        deed_end(&save);
+        CHECK_INT(save.rc, CKPT_OK);
+        CHECK_INT(place_newest(&p), seq);
+    }
+    place_close(&p);
     done();
 }
 
@@ -1005,6 +1238,44 @@ static void a_server_that_never_answers_is_given_up(void)
     CHECK_INT(open_as(&t.other, info, 100), CKPT_ERR_IO);
     CHECK_INT(t.err.sys, ETIMEDOUT);
     CHECK_STR(t.err.op, "connect: the database is too slow");
+    close(fd);
+    done();
+}
+
+// Of two hosts the first one accepts and never answers, or refuses. Both may be
+// named by lists, or the port once for both.
+static void of_several_hosts_one_that_answers_is_found(void)
+{
+    static const char *const more[] = {
+        "", "connect_timeout=1", "port=5432", "port=5432,5432"
+    };
+    char path[300], info[900];
+    place p;
+    if (!ready()) {
+        return;
+    }
+    snprintf(path, sizeof(path), "%s/silent", cluster.dir);
+    (void)mkdir(path, 0755);
+    snprintf(path, sizeof(path), "%s/silent/.s.PGSQL.5432", cluster.dir);
+    (void)unlink(path);
+    const int fd = proxy_socket(path, true);
+    CHECK(fd >= 0);
+    for (unsigned i = 0; i < 8; i++) {
+        const char *first = i < 4 ? "/silent" : "/none";
+        char id[16];
+        snprintf(id, sizeof(id), "run-%u", i);
+        snprintf(info, sizeof(info), "host=%s%s,%s user=ckpt dbname=postgres "
+                 "%s", cluster.dir, first, cluster.dir, more[i % 4]);
+        const ckpt_code rc = open_as(&t.other, info, 3000);
+        if (CHECK_INT(rc, CKPT_OK) && place_begin(&p, &t.other, id)) {
+            place_close(&p);
+        }
+        ckpt_store_pg_close(&t.other);
+    }
+    snprintf(info, sizeof(info), "host=%s/silent,%s/silent user=ckpt "
+             "dbname=postgres", cluster.dir, cluster.dir);
+    CHECK_INT(open_as(&t.other, info, 100), CKPT_ERR_IO);
+    CHECK_INT(t.err.sys, ETIMEDOUT);
     close(fd);
     done();
 }
@@ -1379,6 +1650,40 @@ static void a_save_is_one_statement(void)
     done();
 }
 
+// Such a save has told a time that is long gone when it is acknowledged.
+static void a_save_that_waited_is_followed_by_a_beat(void)
+{
+    place p;
+    if (!ready() || !CHECK(proxy_start(cluster.dir, 5432)) ||
+        !CHECK_INT(open_as(&t.other, proxy_conninfo(), 0), CKPT_OK) ||
+        !place_begin(&p, &t.other, "a")) {
+        return;
+    }
+    PGconn *holder = PQconnectdb(cluster_conninfo());
+    PQclear(PQexec(holder, "BEGIN"));
+    PQclear(PQexec(holder, "INSERT INTO ckpt_chunk SELECT run, "
+                   "(version + 1) * 65536, 0, '' FROM ckpt_run"));
+    deed save = { .what = deed_publish, .p = &p, .n = 2 };
+    CHECK_INT(place_put(&p, large_text()), CKPT_OK);
+    deed_begin(&save);
+    while (cluster_number("SELECT count(*) FROM pg_locks WHERE NOT granted")
+           < 1) {
+        cluster_sleep_ms(1);
+    }
+    cluster_sleep_ms(2100);
+    PQclear(PQexec(holder, "ROLLBACK"));
+    PQfinish(holder);
+    deed_end(&save);
+    CHECK_INT(save.rc, CKPT_OK);
+    proxy_fail(PROXY_WORK, 0);
+    CHECK_INT(place_beat(&p, 2), CKPT_OK);
+    is_statement(proxy_seen(false));
+    place_close(&p);
+    ckpt_store_pg_close(&t.other);
+    proxy_stop();
+    done();
+}
+
 // An owner saves, and ends without another beat. Somebody takes its last save
 // away, or harms it: whoever resumes the run is told.
 static void a_claimant_is_told_that_an_acknowledged_save_is_missing(void)
@@ -1492,6 +1797,86 @@ static void no_range_of_a_damaged_generation_is_kept(void)
     done();
 }
 
+// Ranges that a save keeps are not read, so their chunks are counted: when an
+// owner keeps them first, and from time to time.
+static void a_range_whose_chunks_are_gone_is_not_kept(void)
+{
+    static const char *const harms[] = {
+        "DELETE FROM ckpt_chunk", "UPDATE ckpt_chunk SET at = at + 1",
+        "UPDATE ckpt_chunk SET bytes = substr(bytes, 1, 3000)"
+    };
+    place p, next;
+    if (!ready()) {
+        return;
+    }
+    for (unsigned i = 0; i < sizeof(harms) / sizeof(harms[0]); i++) {
+        CHECK(place_begin(&p, &t.pg, "a"));
+        CHECK_INT(place_save(&p, 2, large_text()), CKPT_OK);
+        CHECK_INT(place_open(&next, &t.pg, "a", CKPT_HOW_FIND), CKPT_OK);
+        CHECK_INT(place_claim(&next, 2), CKPT_OK);
+        next.gen = p.gen;
+        CHECK(cluster_sql(harms[i]));
+        CHECK_INT(place_keep(&next, 0), CKPT_ERR_DAMAGED);
+        place_close(&next);
+        place_close(&p);
+        CHECK(cluster_empty());
+    }
+    done();
+}
+
+static void nor_is_it_kept_for_long_by_an_owner_that_goes_on(void)
+{
+    static char text[5000];
+    const ckpt_run_desc desc = { .id = "a" };
+    ckpt_checkpoint last;
+    ckpt_code rc = CKPT_OK;
+    if (!ready() || !init_as(&t.ctx, &t.pg)) {
+        return;
+    }
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "[\"", 2);
+    memcpy(text + sizeof(text) - 2, "\"]", 2);
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
+    ckpt_save_desc save = { .messages = { text, sizeof(text) } };
+    for (unsigned i = 0; i < 200 && rc == CKPT_OK; i++) {
+        if (i == 9) {
+            CHECK(cluster_sql("DELETE FROM ckpt_chunk"));
+        }
+        save.append_at = t.run.messages;
+        rc = ckpt_save(&t.run, &save);
+        CHECK(rc == CKPT_OK || i > 9);
+        save.messages = ckpt_text("[7]");
+    }
+    CHECK_INT(rc, CKPT_ERR_DAMAGED);
+    CHECK(ckpt_load(&t.run, &last, t.buf, sizeof(t.buf)) < 0);
+    ckpt_abandon(&t.run);
+    done();
+}
+
+// What is gone already is success, unless another generation of its epoch may
+// be what the caller means. What stands is left alone in either case.
+static void to_keep_a_generation_that_is_gone_removes_nothing(void)
+{
+    place p, next;
+    if (!ready() || !place_begin(&p, &t.pg, "a")) {
+        return;
+    }
+    CHECK_INT(place_save(&p, 2, "two"), CKPT_OK);
+    const ckpt_gen two = p.gen;
+    CHECK_INT(place_open(&next, &t.pg, "a", CKPT_HOW_FIND), CKPT_OK);
+    CHECK_INT(place_claim(&next, 2), CKPT_OK);
+    CHECK_INT(place_save(&next, 3, "three"), CKPT_OK);
+    CHECK(cluster_sql("DELETE FROM ckpt_gen WHERE token = 2"));
+    CHECK_INT(place_drop(&next, &two, CKPT_DROP_REST), CKPT_ERR_STALE);
+    CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_gens"), 2);
+    CHECK(cluster_sql("DELETE FROM ckpt_gen"));
+    CHECK_INT(place_drop(&next, &two, CKPT_DROP_REST), CKPT_OK);
+    CHECK_INT(place_newest(&next), 3);
+    place_close(&next);
+    place_close(&p);
+    done();
+}
+
 //--- Processes ----------------------------------------------------------------
 
 // Every method but three refuses a child. True if they do.
@@ -1587,8 +1972,13 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_connection_that_is_cut_at_any_message_loses_nothing)                   \
     X(nor_does_one_to_a_pooler)                                                \
     X(a_save_that_may_stand_is_unsure_and_no_failure)                          \
+    X(a_first_save_that_comes_late_brings_no_finished_run_back)                \
+    X(a_claim_whose_answer_was_lost_is_owned_or_given_up)                      \
     X(a_connection_that_falls_silent_is_given_up)                              \
     X(a_server_that_is_killed_loses_no_acknowledged_save)                      \
+    X(an_outage_of_the_server_makes_no_owner_look_dead)                        \
+    X(a_save_that_no_standby_has_is_not_durable)                               \
+    X(a_save_that_is_found_waits_for_the_standby)                              \
     X(what_is_wrong_with_a_connection_is_said)                                 \
     X(tables_of_another_version_are_left_alone)                                \
     X(a_save_that_the_database_refuses_changes_nothing)                        \
@@ -1600,6 +1990,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_full_disk_refuses_a_save_and_keeps_what_it_has)                        \
     X(an_id_may_have_every_byte)                                               \
     X(a_server_that_never_answers_is_given_up)                                 \
+    X(of_several_hosts_one_that_answers_is_found)                              \
     X(the_printed_schema_is_what_the_store_makes)                              \
     X(any_saves_come_back_as_they_were)                                        \
     X(a_transcript_that_is_edited_for_ever_stays_in_few_pieces)                \
@@ -1608,9 +1999,13 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(only_the_end_of_a_stream_is_appended_to)                                 \
     X(a_save_sends_what_is_new_whatever_the_transcript)                        \
     X(a_save_is_one_statement)                                                 \
+    X(a_save_that_waited_is_followed_by_a_beat)                                \
     X(a_claimant_is_told_that_an_acknowledged_save_is_missing)                 \
     X(rows_that_were_changed_are_damaged)                                      \
     X(no_range_of_a_damaged_generation_is_kept)                                \
+    X(to_keep_a_generation_that_is_gone_removes_nothing)                       \
+    X(a_range_whose_chunks_are_gone_is_not_kept)                               \
+    X(nor_is_it_kept_for_long_by_an_owner_that_goes_on)                        \
     X(a_child_of_fork_leaves_the_connection_alone)                             \
     X(a_run_is_resumed_when_its_owner_does_not_beat)
 

@@ -273,10 +273,133 @@ static void what_is_wrong_with_a_database_is_said(void)
     done();
 }
 
+//--- Moving -------------------------------------------------------------------
+
+// Executes a line of the shell in a directory. There, runs is a store, and $DB
+// is the database.
+static int shell(const char *line)
+{
+    char all[2000];
+    snprintf(all, sizeof(all), "cd '%s/moved' && "
+             "ckpt() { \"$TOOL\" \"$@\"; }; %s", cluster.dir, line);
+    const int status = system(all);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void prepare_shell(void)
+{
+    char path[500];
+    char *tool_path = realpath(PG_TOOL, NULL);
+    CHECK(setenv("TOOL", tool_path, 1) == 0 && setenv("DB", u.info, 1) == 0);
+    free(tool_path);
+    snprintf(path, sizeof(path), "%s/moved", cluster.dir);
+    (void)temp_dir_remove(path);
+    CHECK(mkdir(path, 0700) == 0);
+    CHECK_INT(shell("mkdir -m 700 runs"), 0);
+}
+
+// A run with all that can be moved.
+static bool begin_rich(ckpt_run *run, const char *id)
+{
+    const ckpt_run_desc desc = {
+        .id = id, .once = true, .meta = { .agent_id = "clerk",
+        .prompt = "say \"hello\"\n", .fingerprint = "seven" }
+    };
+    ckpt_save_desc save = {
+        .turn = 4, .messages = ckpt_text("[{\"said\":\"hello\"}, 2]"),
+        .state = ckpt_text("{\"k\" : [1]}")
+    };
+    ckpt_effect effect;
+    bool good = CHECK_INT(ckpt_open(&u.ctx, run, &desc), CKPT_OK) &&
+        CHECK_INT(ckpt_save(run, &save), CKPT_OK) &&
+        CHECK_INT(ckpt_phase_end(run, "plan", ckpt_text("{\"o\":1}"), NULL),
+                  CKPT_OK) &&
+        CHECK_INT(ckpt_phase_end(run, "plan", ckpt_text(NULL), NULL), CKPT_OK);
+    memset(&save, 0, sizeof(save));
+    for (save.turn = 4; good && save.turn < 6; save.turn++) {
+        good = CHECK_INT(ckpt_effect_begin(run, save.turn == 4 ? "a" : "b",
+                                           &save, &effect), CKPT_OK) &&
+            CHECK_INT(ckpt_effect_end(run, effect.id, ckpt_text("\"yes\"")),
+                      CKPT_OK);
+    }
+    return good;
+}
+
+static void a_run_moves_from_a_database_to_a_directory_and_back(void)
+{
+    static ckpt_run run;
+    const ckpt_run_desc desc = { .id = "back" };
+    ckpt_effect effect;
+    ckpt_checkpoint last;
+    size_t n = 0;
+    if (!ready() || !begin_rich(&run, "there") ||
+        !CHECK_INT(ckpt_finish(&run, CKPT_INTERRUPTED, NULL), CKPT_OK)) {
+        return;
+    }
+    prepare_shell();
+    CHECK_INT(shell("ckpt -C \"$DB\" export there >1 && "
+                    "ckpt -C runs import moved <1 >out && "
+                    "ckpt -C runs export moved >2 && "
+                    "ckpt -C \"$DB\" import back <2 >out && "
+                    "ckpt -C \"$DB\" export back >3"), 0);
+    // but for the two lines with sums, numbers, the id and the birth
+    CHECK_INT(shell("for i in 1 2 3; do sed 1,2d $i >rest.$i; done; "
+                    "[ -s rest.1 ] && cmp rest.1 rest.2 && cmp rest.1 rest.3"),
+              0);
+    if (CHECK_INT(ckpt_open(&u.ctx, &run, &desc), CKPT_OK)) {
+        CHECK(run.resumed && run.turn == 5);
+        CHECK_INT(ckpt_load(&run, &last, u.out, sizeof(u.out)), CKPT_OK);
+        CHECK_INT(last.messages.len, strlen("[{\"said\":\"hello\"}, 2]"));
+        CHECK(!ckpt_phase(&run, "plan") && !ckpt_phase(&run, "plan") &&
+              ckpt_phase(&run, "plan"));
+        const ckpt_save_desc save = { .turn = 5 };
+        CHECK_INT(ckpt_effect_begin(&run, "b", &save, &effect), CKPT_OK);
+        CHECK_INT(effect.state, CKPT_EFFECT_ENDED);
+        CHECK_INT(ckpt_effect_result(&run, &effect, u.out, sizeof(u.out), &n),
+                  CKPT_OK);
+        CHECK(n == 5 && memcmp(u.out, "\"yes\"", 5) == 0);
+        CHECK_INT(ckpt_finish(&run, CKPT_COMPLETED, NULL), CKPT_OK);
+        CHECK_INT(ckpt_open(&u.ctx, &run, &desc), CKPT_FINISHED);
+    }
+    done();
+}
+
+static void what_cannot_be_moved_is_refused_and_leaves_nothing(void)
+{
+    static ckpt_run run;
+    ckpt_effect effect;
+    const ckpt_save_desc save = { .turn = 6 };
+    if (!ready() || !begin_rich(&run, "there")) {
+        return;
+    }
+    prepare_shell();
+    CHECK_INT(shell("ckpt -C \"$DB\" export there >whole"), 0);
+    CHECK_INT(ckpt_effect_begin(&run, "open", &save, &effect), CKPT_OK);
+    CHECK_INT(shell("ckpt -C \"$DB\" export there >open"), 0);
+    const long long before = cluster_number("SELECT count(*) FROM ckpt_run");
+    CHECK_INT(shell("ckpt -C \"$DB\" export once >once"), 0);
+    CHECK_INT(shell("for i in open once; do "
+                    "ckpt -C \"$DB\" import new <$i 2>>said && exit 7; done; "
+                    "grep -q 'call of that run is open' said && "
+                    "grep -q 'that run has ended' said"), 0);
+    CHECK_INT(shell("for cut in 0 1 20 300 -2; do "
+                    "head -c $cut whole | ckpt -C \"$DB\" import new "
+                    "2>>cut.said && exit 7; done; sed s/yes/yet/ whole | "
+                    "ckpt -C \"$DB\" import new 2>>cut.said && exit 7; "
+                    "[ \"$(grep -c 'no whole checkpoint' cut.said)\" = 6 ]"),
+              0);
+    CHECK_INT(shell("ckpt -C \"$DB\" import there <whole 2>said"), 1);
+    CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run"), before);
+    ckpt_abandon(&run);
+    done();
+}
+
 #define LIST(X)                                                                \
     X(looking_at_a_database_says_all_and_changes_nothing)                      \
     X(what_has_ended_in_a_database_is_retried_and_removed)                     \
     X(a_database_is_named_by_a_uri_or_a_list)                                  \
-    X(what_is_wrong_with_a_database_is_said)
+    X(what_is_wrong_with_a_database_is_said)                                   \
+    X(a_run_moves_from_a_database_to_a_directory_and_back)                     \
+    X(what_cannot_be_moved_is_refused_and_leaves_nothing)
 
 TEST_SUITE(pg_tool, LIST)
