@@ -2409,7 +2409,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 
 // The owner of a claim publishes in one of two ways. In both, a reader, or the
 // next process after a crash, finds the old generation or the new one, and
-// always a whole one.
+// always a whole one, as far as what stood before the save was whole.
 //
 // By rename: the owner writes the next generation into a temporary file, syncs
 // it, keeps the newest generation as prev, renames the temporary file to the
@@ -2422,7 +2422,12 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 // claimant goes by the names, so the directory needs no sync, and a crash or a
 // failure between sync and exchange loses nothing. A power cut during the write
 // leaves a torn spare. Its seq is above every seq that was acknowledged, so
-// nobody takes it for a loss (R1), and the newest generation is as it was.
+// nobody takes it for a loss (R1), and the newest generation is as it was. So
+// the owner first makes sure that the newest generation is whole where it would
+// be copied, and that the spare is long enough. If not, the spare stays whole,
+// and the save goes by rename. A write that fails after that costs the spare,
+// and never the newest generation: a medium that fails, or a full disk where
+// each write takes new room (btrfs).
 // While the spare is written the owner needs no look at its claim: it writes
 // only to a file that it has made itself, and makes no name. So an owner that
 // was paused cannot bring back what a later owner has removed.
@@ -2441,27 +2446,82 @@ static uint64_t ckpt__fs_roomy(uint64_t n)
     return (n + n / 4 + 8192 + 4095) / 4096 * 4096;
 }
 
-// Opens the spare to bring it up to date from the newest generation, base.
-// Returns a negative number if there is none that may be written in place.
-static int ckpt__fs_open_spare(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                               const ckpt_gen *base)
+// Tells whether the newest generation, base, has the sum that its head says. The
+// function does not read what the spare shares with base: no save copies that.
+// Whoever writes the spare leaves base alone to be whole; if base was damaged on
+// the medium, nothing would be left of the run (R1).
+static bool ckpt__fs_is_whole(ckpt_store_fs *fs, ckpt__fs_place *p,
+                              const ckpt_gen *base, ckpt_error *err)
+{
+    uint8_t buf[16384];
+    char head[CKPT__HEAD_SIZE], again[CKPT__HEAD_SIZE];
+    ckpt__section sum = { CKPT__HEAD_SIZE, 0, 0 };
+    ckpt__record rec;
+    if (ckpt__fs_open_for_reading(fs, p, base, err) != CKPT_OK ||
+        ckpt__fs_read(fs, p->reading, head, CKPT__HEAD_SIZE, 0) !=
+            CKPT__HEAD_SIZE) {
+        return false;
+    }
+    ckpt__head_fields(head, &rec);
+    while (sum.size < rec.length) {
+        ckpt__section next = { rec.length - sum.size, 0, 0 };
+        next.size = next.size < sizeof(buf) ? next.size : sizeof(buf);
+        bool shared = false;
+        for (int i = 0; i < CKPT__FS_RANGES && !shared; i++) {
+            const uint64_t ahead = p->shared[i].offset - sum.size;
+            shared = ahead == 0;
+            if (shared || ahead < next.size) {  // no range behind wraps so low
+                next.size = (uint32_t)(shared ? p->shared[i].size : ahead);
+                next.crc = p->shared[i].crc;
+            }
+        }
+        if (!shared) {
+            const int64_t got = ckpt__fs_read(fs, p->reading, buf, next.size,
+                                              sum.size);
+            if (got != (int64_t)next.size) return false;
+            next.crc = ckpt_crc32c(0, buf, next.size);
+        }
+        ckpt__section_join(&sum, &next, false);
+    }
+    ckpt__head_write(again, &rec, sum.crc, false);
+    return memcmp(again, head, CKPT__HEAD_SIZE) == 0;
+}
+
+// Opens the spare to bring it up to date from the newest generation, base, with
+// a record that begins with this part. A spare that is too short grows first,
+// by blanks behind what it has: on a full disk it stays whole, and has what
+// room it got for a smaller save. Returns a negative number if there is no
+// spare that may be written in place, and has changed nothing in it then.
+static int ckpt__fs_open_spare(ckpt_store_fs *fs, ckpt__fs_place *p,
+                               const ckpt_gen *base, const ckpt_part *part,
+                               ckpt_error *err)
 {
     char name[64];
     ckpt_fs_stat st;
+    ckpt__record rec;
     if (fs->publishing != CKPT_STORE_FS_EXCHANGE || p->spare.token == 0 ||
-        base->token != p->newest.token) {
+        base->token != p->newest.token || part->bytes == NULL ||
+        part->size < CKPT__HEAD_SIZE) {
         return -ENOENT;
     }
+    ckpt__head_fields((const char *)part->bytes, &rec);
     ckpt__fs_gen_name(name, p->epoch, true);
     int fd = ckpt__fs_open(fs, p->dir, name, CKPT_FS_WRITE);
     if (fd < 0) return fd;
-    const int r = ckpt__fs_stat_plain(fs, fd, &st);
-    if (r >= 0 && st.nlink == 1 && st.size == p->spare.size &&
-        ckpt__fs_same_file(ckpt__fs_file_of(&st), p->spare.file)) {
-        return fd;
+    int r = ckpt__fs_stat_plain(fs, fd, &st);
+    if (r >= 0 && (st.nlink != 1 || st.size != p->spare.size ||
+                   !ckpt__fs_same_file(ckpt__fs_file_of(&st), p->spare.file) ||
+                   !ckpt__fs_is_whole(fs, p, base, err))) {
+        r = -ESTALE;
     }
+    if (r >= 0 && rec.length >= st.size) {      // behind it is a line feed
+        r = ckpt__fs_fill(fs, fd, st.size, ckpt__fs_roomy(rec.length + 1U));
+        r = ckpt__fs_stat_plain(fs, fd, &st) < 0 ? -EIO : r;
+        p->spare.size = r == -EIO ? 0 : st.size;        // 0: leave it alone
+    }
+    if (r >= 0) return fd;
     ckpt__fs_close(fs, &fd);
-    return -ESTALE;
+    return r;
 }
 
 // Creates the file that becomes the newest generation. Nobody reads a run that
@@ -2566,7 +2626,7 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
         p->written = 0;
         p->keeps_prev = ckpt__fs_is_prev(fs, p, base);
         memset(p->sharing, 0, sizeof(p->sharing));
-        p->writing = ckpt__fs_open_spare(fs, p, base);
+        p->writing = ckpt__fs_open_spare(fs, p, base, part, err);
         p->in_place = p->writing >= 0;
         if (!p->in_place) {
             p->writing = ckpt__fs_create_gen(fs, p);
@@ -2594,13 +2654,10 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
 // grow. Returns the size of the file, or -errno.
 static int64_t ckpt__fs_pad(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
-    const bool exchange = fs->publishing == CKPT_STORE_FS_EXCHANGE;
-    uint64_t end = p->written, size = p->written;
-    if (exchange && (!p->in_place || size > p->spare.size)) {
-        end = size = ckpt__fs_roomy(p->written);
-    } else if (p->in_place) {
-        end = p->spare.end;
-        size = p->spare.size;
+    uint64_t end = p->spare.end, size = p->spare.size;
+    if (!p->in_place) {
+        end = size = fs->publishing == CKPT_STORE_FS_EXCHANGE ?
+            ckpt__fs_roomy(p->written) : p->written;
     }
     const int r = ckpt__fs_fill(fs, p->writing, p->written, end);
     return r < 0 ? r : (int64_t)size;

@@ -41,7 +41,11 @@
     X(an_exchange_that_fails_loses_nothing)                                    \
     X(damage_of_what_was_acknowledged_is_told)                                 \
     X(a_rename_that_was_done_in_spite_of_its_error_is_done)                    \
-    X(a_full_disk_leaves_the_last_save)                                        \
+    X(a_save_upon_a_damaged_newest_leaves_the_one_before_it)                   \
+    X(a_full_disk_leaves_both_generations)                                     \
+    X(a_spare_that_could_not_grow_is_as_long_as_it_became)                     \
+    X(a_spare_whose_growth_failed_is_not_written)                              \
+    X(a_write_that_fails_in_place_leaves_the_newest)                           \
     X(a_sync_that_fails_is_unsure_and_its_file_is_not_used_again)              \
     X(a_transcript_that_shrinks_leaves_blanks)                                 \
     X(the_way_is_chosen_by_the_file_system_and_by_the_caller)                  \
@@ -552,7 +556,7 @@ static void a_run_whose_name_may_not_be_durable_is_synced_with_the_next_save(
         fail(SIM_SYNC, 2, i == 0 ? EIO : 0);    // the second one is the root's
         CHECK_INT(m->publish(s, place, &gen, &err),
                   i == 0 ? CKPT_ERR_NOT_DURABLE : CKPT_OK);
-        CHECK_INT(t.calls[SIM_SYNC], i == 2 ? 0 : 2);
+        CHECK_INT(t.calls[SIM_SYNC], i == 2 ? 1 : 2);
     }
     m->close(s, place, false);
     teardown();
@@ -1003,18 +1007,129 @@ static void a_rename_that_was_done_in_spite_of_its_error_is_done(void)
     }
 }
 
-static void a_full_disk_leaves_the_last_save(void)
+// What a save would copy of the newest generation is summed before the spare
+// loses its head. (What both files share is not copied.)
+static void a_save_upon_a_damaged_newest_leaves_the_one_before_it(void)
+{
+    unsigned refused = 0, older = 0;
+    size_t size = 1;
+    for (size_t at = 0; at < size; at++) {
+        begin(600);
+        CHECK_INT(append(3, 600), CKPT_OK);
+        sim_inode *newest = sim_find(t.disk, DIR "checkpoint.1.json");
+        size = newest->live->len - 8192;
+        const char byte = (char)(newest->live->bytes[at] ^ 1);
+        sim_file_write(newest, at, &byte, 1);
+        const ckpt_code rc = append(4, 10);
+        CHECK(rc == CKPT_OK || rc == CKPT_ERR_DAMAGED);
+        refused += rc != CKPT_OK;
+        crash();
+        CHECK_INT(open_run(), CKPT_OK);
+        const ckpt_code loaded = load();
+        CHECK(loaded == CKPT_OK || loaded == CKPT_OLDER);
+        older += loaded == CKPT_OLDER;
+        CHECK(t.last.turn >= (rc == CKPT_OK ? 4 : 2));
+        teardown();
+    }
+    CHECK(refused > 1000 && older > 1000);
+}
+
+static uint64_t used(void)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 1; i < t.disk->inode_count; i++) {
+        const sim_inode *node = t.disk->inodes[i];
+        bytes += node != NULL && node->nlink > 0 ? node->live->len : 0;
+    }
+    return bytes;
+}
+
+static void damage_newest(void)
+{
+    sim_file_write(sim_find(t.disk, DIR "checkpoint.1.json"), 700, "#", 1);
+}
+
+// However little room there is: a save that does not fit changes nothing.
+static void a_full_disk_leaves_both_generations(void)
+{
+    unsigned full = 0;
+    ckpt_code rc = CKPT_ERR_NO_SPACE;
+    for (uint64_t left = 0; rc == CKPT_ERR_NO_SPACE; left += 7777) {
+        begin(1000);
+        CHECK_INT(save(3, 'b', 1000), CKPT_OK);
+        t.disk->capacity = used() + left;
+        rc = save(4, 'c', 60000);
+        CHECK(rc == CKPT_OK || rc == CKPT_ERR_NO_SPACE);
+        if (rc != CKPT_OK) {
+            full++;
+            CHECK_INT(load(), CKPT_OK);
+            CHECK_INT(t.last.turn, 3);
+            damage_newest();
+            CHECK_INT(load(), CKPT_OLDER);
+            CHECK_INT(t.last.turn, 2);
+        }
+        teardown();
+    }
+    CHECK_INT(rc, CKPT_OK);
+    CHECK(full > 3);
+}
+
+// All room that is left may be in the spare.
+static void a_spare_that_could_not_grow_is_as_long_as_it_became(void)
 {
     begin(1000);
-    fail(SIM_WRITE, 3, ENOSPC);
+    t.disk->capacity = used() + 20000;
     CHECK_INT(save(3, 'b', 60000), CKPT_ERR_NO_SPACE);
+    count();
+    for (uint64_t turn = 4; turn < 8; turn++) {
+        CHECK_INT(save(turn, 'c', 1000), CKPT_OK);
+        CHECK_INT(load(), CKPT_OK);
+        CHECK_INT(t.last.turn, turn);
+    }
+    CHECK_INT(t.calls[SIM_EXCHANGE], 4);
+    CHECK_INT(save(8, 'd', 40000), CKPT_ERR_NO_SPACE);
+    t.disk->capacity = 0;
+    CHECK_INT(save(8, 'd', 60000), CKPT_OK);
     CHECK_INT(load(), CKPT_OK);
-    CHECK_INT(t.last.turn, 2);
-    CHECK(sim_find(t.disk, DIR "checkpoint.1.prev.json") == NULL);
-    CHECK_INT(save(4, 'c', 1000), CKPT_OK);
+    CHECK_INT(t.last.turn, 8);
+    crash();
+    CHECK_INT(ckpt_verify(&t.ctx, ID, NULL), CKPT_OK);
+    teardown();
+}
+
+static void a_spare_whose_growth_failed_is_not_written(void)
+{
+    sim_plan plan = { .at = 3, .calls = SIM_BIT(SIM_WRITE), .sticky = true,
+                      .verdict = { SIM_FAIL, EIO, 0 } };
+    begin(1000);
+    sim_set_plan(t.proc, &plan);
+    CHECK_INT(save(3, 'b', 60000), CKPT_ERR_IO);
+    t.proc->hook = hook;
+    CHECK_INT(save(4, 'c', 1000), CKPT_OK);     // into a new file
+    CHECK_INT(t.calls[SIM_EXCHANGE], 0);
     CHECK_INT(load(), CKPT_OK);
     CHECK_INT(t.last.turn, 4);
     teardown();
+}
+
+// The next save is written into a new file.
+static void a_write_that_fails_in_place_leaves_the_newest(void)
+{
+    static const int errors[] = { EIO, ENOSPC };
+    for (size_t i = 0; i < 2; i++) {
+        begin(1000);
+        fail(SIM_WRITE, 1, errors[i]);
+        CHECK_INT(save(3, 'b', 1000), i == 0 ? CKPT_ERR_IO
+                                             : CKPT_ERR_NO_SPACE);
+        CHECK(sim_find(t.disk, DIR "checkpoint.1.prev.json") == NULL);
+        CHECK_INT(load(), CKPT_OK);
+        CHECK_INT(t.last.turn, 2);
+        CHECK_INT(save(4, 'c', 1000), CKPT_OK);
+        CHECK_INT(t.calls[SIM_EXCHANGE], 0);
+        CHECK_INT(load(), CKPT_OK);
+        CHECK_INT(t.last.turn, 4);
+        teardown();
+    }
 }
 
 static void a_sync_that_fails_is_unsure_and_its_file_is_not_used_again(void)
