@@ -1930,14 +1930,17 @@ static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
 
 // The method look(). The listing of the directory gives the highest epoch. A
 // directory that has a name of the store is none of its files. One that holds
-// nothing but what others put there is no run: its id is free.
+// nothing but what others put there is no run: its id is free. If there are only
+// temporary files, the highest of these gives the epoch: a claimant can die
+// while an owner below it ends the run, and whoever removes the rest needs a
+// claim above that file. (Beside a claim such a file means nothing.)
 static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
                                ckpt_look *look, ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
-    uint64_t epoch, listed = 0, lowest = UINT64_MAX;
+    uint64_t epoch, listed = 0, lowest = UINT64_MAX, temps = 0;
     bool foreign = false, ours = p->opened_as != CKPT_HOW_FIND || p->epoch > 0;
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->reading);
@@ -1952,6 +1955,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
              ckpt__fs_is_dir(fs, p->dir, w.name));
         foreign = foreign || is_other;
         ours = ours || !is_other;
+        if (kind == CKPT__FS_TEMP && !is_other && epoch > temps) temps = epoch;
         if (is_other || (!is_gen && kind != CKPT__FS_CLAIM)) continue;
         if (epoch > look->epoch) look->epoch = epoch;
         if (epoch < lowest) lowest = epoch;
@@ -1959,6 +1963,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     }
     if (w.r < 0) return ckpt__fs_fail(err, "list the directory of a run", w.r);
     if (foreign && !ours) return CKPT_ERR_NOT_FOUND;
+    if (look->epoch == 0) look->epoch = temps;
     // Look at our own claim last; the listing has shown all higher claims. In
     // the other order another process could claim, finish and remove the run in
     // between, and the owner would see its own claim and no higher one (R4).

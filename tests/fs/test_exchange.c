@@ -60,6 +60,7 @@
     X(a_mark_whose_time_cannot_be_read_proves_nothing)                         \
     X(a_leftover_that_cannot_be_looked_at_is_left)                             \
     X(a_temporary_file_alone_keeps_no_id)                                      \
+    X(a_claimant_that_died_above_an_end_is_swept_once)                         \
     X(a_maker_that_cannot_see_what_it_made_leaves_no_run)                      \
     X(a_directory_that_is_not_seen_under_its_new_name_was_not_renamed)         \
     X(a_close_that_was_interrupted_has_closed)                                 \
@@ -1550,6 +1551,27 @@ static void a_temporary_file_alone_keeps_no_id(void)
     CHECK_INT(open_run(), CKPT_OK);
     CHECK(!t.run.resumed);
     CHECK_INT(save(1, 'a', 100), CKPT_OK);
+    teardown();
+}
+
+static void put_temp(const char *path)
+{
+    sim_put(t.disk, path, SIM_FILE, "x", 1)->uid = t.proc->uid;
+}
+
+static void a_claimant_that_died_above_an_end_is_swept_once(void)
+{
+    uint32_t swept = 9;
+    begin(1000);
+    put_temp(DIR ".t.40.abcdef");
+    put_temp(DIR ".t.7.abcdef");
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK(sim_find(t.disk, "runs/r-a-run") != NULL);    // it may be at work
+    CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &swept), CKPT_OK);
+    CHECK_INT(swept, 1);
+    CHECK(sim_find(t.disk, "runs/r-a-run") == NULL);
+    CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &swept), CKPT_OK);
+    CHECK_INT(swept, 0);
     teardown();
 }
 
