@@ -44,7 +44,7 @@
                                             compare the age of a beat
             .seen-r-invoice-4711            since when a beat of that run that
                                             lies in the future has not changed.
-                                            Removed with the run
+                                            Removed with the run, or by a sweep
             .lost-5ke3...                   what others put where a run, a file
                                             of a run or the probe was to be. The
                                             store never looks at it again: see
@@ -1303,7 +1303,6 @@ static int ckpt__fs_fill(ckpt_store_fs *fs, int fd, uint64_t from, uint64_t to)
 {
     char blanks[1024];
     int r = 0;
-    if (from >= to) return 0;           // most saves in place end as before
     memset(blanks, ' ', sizeof(blanks));
     while (r == 0 && from < to) {
         const uint64_t n = to - from < sizeof(blanks) ? to - from
@@ -2315,7 +2314,8 @@ static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
 // old such a beat is, so an observer leaves a mark in the root, and whoever
 // looks later, in whatever process, finds in the mark since when the beat has
 // stood: after a lease the owner counts as gone (R7). The mark tells a new beat
-// by its claim and time.
+// by its claim and time. A mark can lie in the future itself, as when the clock
+// was set back: it is made anew, or it would say nothing until that time comes.
 static int64_t ckpt__fs_unchanged_ms(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                      uint64_t epoch, const ckpt_life *life)
 {
@@ -2327,6 +2327,7 @@ static int64_t ckpt__fs_unchanged_ms(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                     (long long)life->beat_ms);
     int fd = ckpt__fs_open_ours(fs, fs->priv.root, name, &st);
     const bool same = fd >= 0 && ckpt__fs_stat(fs, fd, &st) >= 0 &&
+        st.mtime_ns / 1000000 <= life->now_ms &&
         ckpt__fs_read(fs, fd, seen, (size_t)n, 0) == n &&
         memcmp(seen, mark, (size_t)n) == 0;
     ckpt__fs_close(fs, &fd);
@@ -2459,14 +2460,11 @@ static bool ckpt__fs_is_whole(ckpt_store_fs *fs, ckpt__fs_place *p,
                               const ckpt_gen *base, ckpt_error *err)
 {
     uint8_t buf[16384];
-    char head[CKPT__HEAD_SIZE], again[CKPT__HEAD_SIZE];
+    char head[CKPT__HEAD_SIZE] = { 0 }, again[CKPT__HEAD_SIZE];
     ckpt__section sum = { CKPT__HEAD_SIZE, 0, 0 };
     ckpt__record rec;
-    if (ckpt__fs_open_for_reading(fs, p, base, err) != CKPT_OK ||
-        ckpt__fs_read(fs, p->reading, head, CKPT__HEAD_SIZE, 0) !=
-            CKPT__HEAD_SIZE) {
-        return false;
-    }
+    if (ckpt__fs_open_for_reading(fs, p, base, err) != CKPT_OK) return false;
+    (void)ckpt__fs_read(fs, p->reading, head, sizeof(head), 0);
     ckpt__head_fields(head, &rec);
     while (sum.size < rec.length) {
         ckpt__section next = { rec.length - sum.size, 0, 0 };
@@ -2654,21 +2652,9 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
     return rc == CKPT_OK ? rc : ckpt__fs_discard_put(fs, p, rc);
 }
 
-// Makes the written file as long as it has to be: blanks overwrite what the
-// spare had behind the record, and give a file that may become a spare room to
-// grow. Returns the size of the file, or -errno.
-static int64_t ckpt__fs_pad(ckpt_store_fs *fs, ckpt__fs_place *p)
-{
-    uint64_t end = p->spare.end, size = p->spare.size;
-    if (!p->in_place) {
-        end = size = fs->publishing == CKPT_STORE_FS_EXCHANGE ?
-            ckpt__fs_roomy(p->written) : p->written;
-    }
-    const int r = ckpt__fs_fill(fs, p->writing, p->written, end);
-    return r < 0 ? r : (int64_t)size;
-}
-
-// Brings the written file to the medium and closes it (R2). The system can
+// Brings the written file to the medium and closes it (R2). Blanks make it as
+// long as it has to be first: they overwrite what the spare had behind the
+// record, and give a file that may become a spare room to grow. The system can
 // report an error of an earlier write in the sync, by a file that is too short,
 // or in the close. *own becomes what is known of the file. Reading it sets its
 // time of access, so it is read before the sync: after it, that time would be
@@ -2678,14 +2664,19 @@ static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
 {
     ckpt_fs_stat st;
     uint8_t head[CKPT__FS_HEAD];
-    const int64_t size = ckpt__fs_pad(fs, p);
-    if (size < 0) return ckpt__fs_fail(err, "write a checkpoint", size);
-    int r = ckpt__fs_read_token(fs, p->writing, head, &own->token);
+    uint64_t end = p->spare.end, size = p->spare.size;
+    if (!p->in_place) {
+        end = size = fs->publishing == CKPT_STORE_FS_EXCHANGE ?
+            ckpt__fs_roomy(p->written) : p->written;
+    }
+    int r = ckpt__fs_fill(fs, p->writing, p->written, end);
+    if (r < 0) return ckpt__fs_fail(err, "write a checkpoint", r);
+    r = ckpt__fs_read_token(fs, p->writing, head, &own->token);
     if (r < 0) return ckpt__fs_fail(err, "read a checkpoint", r);
     r = ckpt__fs_datasync(fs, p->writing);
     if (r < 0) return ckpt__fs_fail(err, "sync a checkpoint", r);
     r = ckpt__fs_stat_plain(fs, p->writing, &st);
-    if (r < 0 || st.size != (uint64_t)size) {
+    if (r < 0 || st.size != size) {
         return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
     }
     own->file = ckpt__fs_file_of(&st);
@@ -3167,10 +3158,8 @@ static int ckpt__fs_remove_dir(ckpt_store_fs *fs, const char *name)
     (void)ckpt__fs_unlink(fs, fs->priv.root, mark);
     CKPT__FS_RETRY(r, fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
                                             name));
-    if (r == -ENOTEMPTY || r == -EEXIST || r == -ENOENT) {
-        r = 0;
-    }
-    return r < 0 ? r : ckpt__fs_sync_root(fs);
+    if (r < 0 && r != -ENOTEMPTY && r != -EEXIST && r != -ENOENT) return r;
+    return ckpt__fs_sync_root(fs);
 }
 
 // Renames the generation that says that the run has ended over the other one of
@@ -3320,23 +3309,19 @@ static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
         if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
         ckpt__stb_sprintf(p->new_name, ".new-%s", random);
         r = fs->priv.calls->mkdir(fs->priv.user, fs->priv.root, p->new_name);
-        if (r == -EINTR) {              // a directory may be made all the same
-            (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
-                                        p->new_name);
-        }
-        if (r == -EEXIST || r == -EINTR) continue;
+        if (r == -EEXIST) continue;
         p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->new_name,
                                            CKPT_FS_DIR);
         if (r >= 0 && p->dir == -ENOENT) {
             continue;           // a sweep took it for a leftover: try again
         }
         p->unshown = p->dir >= 0;
-        if (!p->unshown) {              // a directory may be made all the same
-            (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
-                                        p->new_name);
+        if (p->unshown) return CKPT_OK;
+        // A directory may be made all the same.
+        (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root, p->new_name);
+        if (r != -EINTR) {
             return ckpt__fs_fail(err, "make the directory of a run", p->dir);
         }
-        return CKPT_OK;
     }
     return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
 }
@@ -3457,11 +3442,13 @@ static void ckpt__fs_end_list(ckpt_store_fs *fs, ckpt_cursor *cursor)
     cursor->stage = 2;
 }
 
-// The method list().
+// The method list(). Whoever asks for leftovers sweeps, so the marks of what is
+// gone go, too: an observer can leave one after the removal of its run.
 static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
                                ckpt_cursor *cursor, char *id, ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
+    ckpt_fs_stat st;
     char name[256];
     int r = 0;
     if (id == NULL || cursor->stage == 2) {
@@ -3486,6 +3473,10 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
             strlen(name) < 40) {
             memcpy(id, name, strlen(name) + 1);
             return CKPT_OK;
+        }
+        if (where == CKPT_AT_LEFTOVERS && strncmp(name, ".seen-", 6) == 0 &&
+            ckpt__fs_stat_at(fs, fs->priv.root, name + 6, &st) == -ENOENT) {
+            (void)ckpt__fs_unlink(fs, fs->priv.root, name);
         }
     }
     ckpt__fs_end_list(fs, cursor);

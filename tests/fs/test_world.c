@@ -42,6 +42,8 @@
     X(a_missing_process_is_gone_after_two_beats_where_there_are_no_locks)      \
     X(a_beat_in_the_future_is_watched_by_programs_that_run_once)               \
     X(a_mark_of_a_beat_goes_with_its_run)                                      \
+    X(a_mark_that_lies_in_the_future_is_made_anew)                             \
+    X(a_mark_without_its_run_is_swept)                                         \
     X(a_leftover_from_the_future_is_swept_in_time)                             \
     X(who_gives_up_writes_into_no_claim_but_its_own)                           \
     X(a_name_that_stays_taken_is_told)                                         \
@@ -1076,6 +1078,35 @@ static void a_mark_of_a_beat_goes_with_its_run(void)
         ckpt_abandon(&t.run);
         CHECK_INT(state(), CKPT_STATE_INTERRUPTED);
         CHECK(!is_there(".seen-r-job"));
+    }
+    end();
+}
+
+static void a_mark_that_lies_in_the_future_is_made_anew(void)
+{
+    if (begin(0)) {
+        struct stat st;
+        CHECK_INT(start(), CKPT_OK);
+        age("r-job/heartbeat.1", 7200);
+        CHECK_INT(once(), CKPT_STATE_BUSY);
+        age(".seen-r-job", 3600);               // the clock was set back
+        CHECK_INT(once(), CKPT_STATE_BUSY);
+        CHECK(stat(path(".seen-r-job"), &st) == 0);
+        CHECK(st.st_mtime < time(NULL) + 1800);
+    }
+    end();
+}
+
+static void a_mark_without_its_run_is_swept(void)
+{
+    if (begin(2)) {
+        CHECK_INT(start(), CKPT_OK);
+        plant(".seen-r-job");
+        plant(".seen-r-gone");
+        plant(".seen-.new-gone");
+        CHECK_INT(ckpt_sweep(&t.ctx, &t.other, NULL), CKPT_OK);
+        CHECK(is_there(".seen-r-job"));
+        CHECK_INT(names("", ".seen-"), 1);
     }
     end();
 }
