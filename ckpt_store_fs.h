@@ -2558,14 +2558,16 @@ static uint64_t ckpt__fs_shared(const ckpt__fs_place *p, const ckpt_part *part,
 
 // Remembers a range that stays where it is in the generation being read, if it
 // is one of the largest. If that one becomes the spare, the save after this one
-// writes into its file, and need not write the range.
+// writes into its file, and need not write the range. Of another base than the
+// newest generation the spare has nothing.
 static void ckpt__fs_share(ckpt__fs_place *p, const ckpt_part *part)
 {
     ckpt__fs_range *least = p->sharing;
     for (int i = 1; i < CKPT__FS_RANGES; i++) {
         least = p->sharing[i].size < least->size ? &p->sharing[i] : least;
     }
-    if (part->offset == p->written && part->size > least->size) {
+    if (part->offset == p->written && part->size > least->size &&
+        p->reading_token == p->newest.token) {
         least->offset = part->offset;
         least->size = part->size;
         least->crc = part->crc;
@@ -2617,7 +2619,9 @@ static bool ckpt__fs_is_prev(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // The method put(). If a piece fails, it discards all pieces so far: otherwise
-// these would become the beginning of the next generation.
+// these would become the beginning of the next generation. A spare is brought up
+// to date from one base: the other one that stands is the spare itself, of which
+// the pieces so far have overwritten a part.
 static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
                               const ckpt_part *part, ckpt_error *err)
 {
@@ -2642,6 +2646,8 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
         const int r = ckpt__fs_write(fs, p->writing, part->bytes, part->size,
                                      p->written);
         rc = r < 0 ? ckpt__fs_fail(err, "write a checkpoint", r) : CKPT_OK;
+    } else if (p->in_place && base->token != p->newest.token) {
+        rc = CKPT_ERR_ARGUMENT;
     } else {
         rc = ckpt__fs_open_for_reading(fs, p, base, err);
         rc = rc == CKPT_OK ? ckpt__fs_copy_range(fs, p, part, err) : rc;

@@ -37,6 +37,8 @@
     X(a_spare_of_another_device_is_not_written)                                \
     X(a_spare_that_is_another_file_is_not_written)                             \
     X(a_spare_that_was_removed_is_made_anew)                                   \
+    X(what_another_base_has_is_not_in_the_spare)                               \
+    X(a_spare_is_brought_up_to_date_from_one_base)                             \
     X(the_newest_is_known_by_its_seq_under_either_name)                        \
     X(an_exchange_that_fails_loses_nothing)                                    \
     X(damage_of_what_was_acknowledged_is_told)                                 \
@@ -916,6 +918,99 @@ static void a_spare_that_was_removed_is_made_anew(void)
     CHECK_INT(t.calls[SIM_EXCHANGE], 1);
     CHECK_INT(load(), CKPT_OK);
     CHECK_INT(t.last.turn, 4);
+    teardown();
+}
+
+// Three records of one length: the body of the first one differs.
+static struct {
+    ckpt_look look;
+    size_t    size, head;
+    char      bytes[3][4096];
+    uint64_t  place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+} made;
+
+static void keep_record(int i)
+{
+    size_t size = 0;
+    const unsigned char *b = sim_get(t.disk, DIR "checkpoint.1.json", &size);
+    made.size = (size_t)t.run.checkpoint_size + 1;      // and its line feed
+    if (CHECK(made.size <= size && made.size <= sizeof(made.bytes[i]))) {
+        memcpy(made.bytes[i], b, made.size);
+        made.head = (size_t)(strchr(made.bytes[i], '\n') - made.bytes[i]) + 1;
+    }
+}
+
+// Puts a head as bytes, and its body as a range of another generation.
+static ckpt_code put_record(const char *record, const ckpt_gen *bytes_base,
+                            const ckpt_gen *base)
+{
+    const ckpt_store_methods *m = t.fs.base.methods;
+    const size_t rest = made.size - made.head - 1;
+    ckpt_part part = { record, 0, base == NULL ? made.size : made.head, 0 };
+    ckpt_error err;
+    ckpt_code rc = m->put(&t.fs.base, made.place, bytes_base, &part, &err);
+    if (rc == CKPT_OK && base != NULL) {
+        part = (ckpt_part){ NULL, made.head, rest,
+                            ckpt_crc32c(0, record + made.head, rest) };
+        rc = m->put(&t.fs.base, made.place, base, &part, &err);
+        part = (ckpt_part){ "\n", 0, 1, 0 };
+        rc = rc == CKPT_OK ? m->put(&t.fs.base, made.place, base, &part, &err)
+                           : rc;
+    }
+    return rc;
+}
+
+// A place under a second claim, which has published the first two records.
+static void begin_made(ckpt_gen gen[2], bool range)
+{
+    char nonce[CKPT_NONCE_MAX + 1];
+    ckpt_error err;
+    const ckpt_store_methods *m;
+    begin(1000);
+    keep_record(0);
+    CHECK_INT(save(3, 'b', 1000), CKPT_OK);
+    keep_record(1);
+    CHECK_INT(save(4, 'b', 1000), CKPT_OK);
+    keep_record(2);
+    crash();
+    m = t.fs.base.methods;
+    memset(made.place, 0, sizeof(made.place));
+    memset(gen, 0, 2 * sizeof(*gen));
+    gen[0].epoch = gen[1].epoch = 2;
+    CHECK_INT(m->open(&t.fs.base, made.place, ID, CKPT_HOW_FIND, &err),
+              CKPT_OK);
+    CHECK_INT(m->look(&t.fs.base, made.place, 1, &made.look, &err), CKPT_OK);
+    CHECK_INT(m->claim(&t.fs.base, made.place, 2, "me", nonce, &err), CKPT_OK);
+    CHECK_INT(put_record(made.bytes[0], &gen[0], NULL), CKPT_OK);
+    CHECK_INT(m->publish(&t.fs.base, made.place, &gen[0], &err), CKPT_OK);
+    CHECK_INT(put_record(made.bytes[1], &gen[0],
+                         range ? &made.look.gens[0] : NULL), CKPT_OK);
+    CHECK_INT(m->publish(&t.fs.base, made.place, &gen[1], &err), CKPT_OK);
+    count();
+}
+
+static void what_another_base_has_is_not_in_the_spare(void)
+{
+    ckpt_gen gen[2];
+    ckpt_error err;
+    size_t size = 0;
+    begin_made(gen, true);
+    CHECK_INT(put_record(made.bytes[2], &gen[1], &gen[1]), CKPT_OK);
+    CHECK_INT(t.fs.base.methods->publish(&t.fs.base, made.place, &gen[0], &err),
+              CKPT_OK);
+    CHECK_INT(t.calls[SIM_EXCHANGE], 1);
+    const unsigned char *b = sim_get(t.disk, DIR "checkpoint.2.json", &size);
+    CHECK(size >= made.size && memcmp(b, made.bytes[2], made.size) == 0);
+    t.fs.base.methods->close(&t.fs.base, made.place, false);
+    teardown();
+}
+
+static void a_spare_is_brought_up_to_date_from_one_base(void)
+{
+    ckpt_gen gen[2];
+    begin_made(gen, false);
+    CHECK_INT(put_record(made.bytes[0], &gen[1], &gen[0]), CKPT_ERR_ARGUMENT);
+    t.fs.base.methods->close(&t.fs.base, made.place, false);
     teardown();
 }
 
