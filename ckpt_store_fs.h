@@ -2902,7 +2902,7 @@ static int ckpt__fs_clear_dir(ckpt_store_fs *fs, const char *name)
 // claim, or, before there is one, by its inode. p->dir becomes a new descriptor
 // of it, then: after a rename that failed although it was done, a file system
 // over FUSE can look for the old one under the old name. Returns 0 if it is
-// another directory, or none.
+// another directory or file, or none.
 static int ckpt__fs_find_own_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
                                  const char *name)
 {
@@ -2925,12 +2925,12 @@ static int ckpt__fs_find_own_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
         return 1;
     }
     ckpt__fs_close(fs, &dir);
-    return r == -ENOENT ? 0 : r;
+    return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 }
 
 // Gives a run that was made aside its name (R5). Returns CKPT_ERR_EXISTS if
 // another run of that id is there: a rename never replaces a directory that is
-// not empty.
+// not empty. Returns CKPT_ERR_FOREIGN if the name is that of a file.
 static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
                                    ckpt_error *err)
 {

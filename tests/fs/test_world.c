@@ -29,6 +29,7 @@
     X(what_others_put_there_survives_any_call_that_fails)                      \
     X(what_others_put_there_is_no_run_of_a_scan)                               \
     X(a_run_is_never_cleared_away)                                             \
+    X(a_file_under_the_name_of_a_run_is_foreign)                               \
     X(a_directory_under_a_name_of_the_store_blocks_nothing)                    \
     X(a_snapshot_of_hard_links_makes_no_second_owner)                          \
     X(a_removed_run_stays_removed_though_a_snapshot_has_its_claim)             \
@@ -749,6 +750,34 @@ static void a_run_is_never_cleared_away(void)
         CHECK(holds(&t.run, 2));
     }
     end();
+}
+
+static void a_file_under_the_name_of_a_run_is_foreign(void)
+{
+    for (int local = 0; local <= 2; local += 2) {
+        if (begin(local)) {
+            static uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+            const ckpt_store_methods *m = t.fs.base.methods;
+            const ckpt_part part = { "{}", 0, 2, 0 };
+            ckpt_gen gen = { 1, 1, 0 };
+            char nonce[CKPT_NONCE_MAX + 1];
+            plant("r-job");
+            CHECK_INT(start(), CKPT_ERR_EXISTS);        // it is in the way
+            CHECK_INT(resume(&t.run), CKPT_ERR_FOREIGN);
+            memset(place, 0, sizeof(place));
+            CHECK_INT(m->open(&t.fs.base, place, "job", CKPT_HOW_NEW, &t.err),
+                      CKPT_OK);
+            CHECK_INT(m->claim(&t.fs.base, place, 1, "x", nonce, &t.err),
+                      CKPT_OK);
+            CHECK_INT(m->put(&t.fs.base, place, &gen, &part, &t.err), CKPT_OK);
+            CHECK_INT(m->publish(&t.fs.base, place, &gen, &t.err),
+                      CKPT_ERR_FOREIGN);
+            m->close(&t.fs.base, place, false);
+            CHECK(is_there("r-job"));
+            CHECK_INT(names("", ".new-"), 0);
+        }
+        end();
+    }
 }
 
 static void a_directory_under_a_name_of_the_store_blocks_nothing(void)
