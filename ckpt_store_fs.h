@@ -162,7 +162,7 @@ typedef struct ckpt_fs_stat {
     uint64_t nlink;         // names that the file has
     int64_t  mtime_ns;      // ns since 1970, on the file system's clock
     uint32_t uid;           // the user who owns it
-    uint32_t mode;          // permission bits only
+    uint32_t mode;          // permission bits, and S_ISUID, S_ISGID, S_ISVTX
     bool     is_file, is_dir;
 } ckpt_fs_stat;
 
@@ -552,7 +552,7 @@ static int ckpt__sys_fill_stat(int r, const struct stat *from, ckpt_fs_stat *st)
     seconds = seconds < -most ? -most : seconds;
     st->mtime_ns = seconds * 1000000000 + mtime->tv_nsec;
     st->uid = (uint32_t)from->st_uid;
-    st->mode = (uint32_t)from->st_mode & 0777;
+    st->mode = (uint32_t)from->st_mode & 07777;
     st->is_file = S_ISREG(from->st_mode);
     st->is_dir = S_ISDIR(from->st_mode);
     return 0;
@@ -582,7 +582,7 @@ static int ckpt__sys_stat_plain(void *u, int fd, ckpt_fs_stat *st)
         st->size = from.stx_size;
         st->nlink = from.stx_nlink;
         st->uid = from.stx_uid;
-        st->mode = from.stx_mode & 0777;
+        st->mode = from.stx_mode & 07777U;
         st->is_file = S_ISREG(from.stx_mode);
         st->is_dir = S_ISDIR(from.stx_mode);
         return 0;

@@ -1380,6 +1380,9 @@ static void a_mode_that_lets_others_write_is_mended_when_asked(void)
     t.calls.chmod = w_chmod;
     CHECK_INT(open_desc(&fix), CKPT_OK);
     CHECK(stat(t.runs, &st) == 0 && (st.st_mode & 0777) == 0750);
+    CHECK(chmod(t.runs, 03770) == 0);           // as a volume of a group has it
+    CHECK_INT(open_desc(&fix), CKPT_OK);
+    CHECK(stat(t.runs, &st) == 0 && (st.st_mode & 07777) == 03750);
     CHECK_INT(start(), CKPT_OK);
     if (geteuid() == 0) {                       // another user's stays as it is
         ckpt_abandon(&t.run);
