@@ -3243,7 +3243,8 @@ static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
 
 // Removes a run that was never shown. If its maker has shown it meanwhile,
 // p->new_name names nothing or another directory, and this function leaves the
-// run alone.
+// run alone. What others put there is moved out. If the directory stays all the
+// same, that is a failure: each sweep would count it as removed once more (R13).
 static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     int r = ckpt__fs_find_own_dir(fs, p, p->new_name);
@@ -3263,7 +3264,10 @@ static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
                                                    1U << CKPT__FS_CLAIM),
                                           above, "");
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
-    return r < 0 ? r : ckpt__fs_remove_dir(fs, p->new_name);
+    if (r < 0) return r;
+    (void)ckpt__fs_clear_dir(fs, p->new_name);
+    r = ckpt__fs_remove_dir(fs, p->new_name);
+    return ckpt__fs_is_dir(fs, fs->priv.root, p->new_name) ? -ENOTEMPTY : r;
 }
 
 // The method drop().

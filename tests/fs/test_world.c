@@ -46,6 +46,7 @@
     X(a_mark_that_lies_in_the_future_is_made_anew)                             \
     X(a_mark_without_its_run_is_swept)                                         \
     X(a_leftover_from_the_future_is_swept_in_time)                             \
+    X(a_leftover_counts_as_swept_when_it_is_gone)                              \
     X(who_gives_up_writes_into_no_claim_but_its_own)                           \
     X(a_name_that_stays_taken_is_told)                                         \
     X(who_lost_a_run_takes_away_what_its_open_files_kept)                      \
@@ -1157,6 +1158,25 @@ static void a_leftover_from_the_future_is_swept_in_time(void)
         CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &swept), CKPT_OK);
         CHECK_INT(swept, 1);
         CHECK(!is_there(".new-abc") && !is_there(".seen-.new-abc"));
+    }
+    end();
+}
+
+static void a_leftover_counts_as_swept_when_it_is_gone(void)
+{
+    uint32_t swept = 9;
+    if (begin(2)) {
+        plant_dir(".new-abc");
+        plant(".new-abc/.DS_Store");
+        t.lacks[0] = (lack){ "rmdir", ENOTEMPTY, ".new-" };
+        for (int i = 0; i < 3; i++) {
+            age(".new-abc", -3600);
+            CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &swept), CKPT_OK);
+            CHECK_INT(swept, i < 2 ? 0 : 1);
+            CHECK_INT(names("", ".new-"), i < 2 ? 1 : 0);
+            CHECK_INT(names("", ".lost-"), 1);
+            t.lacks[0].call = i == 0 ? t.lacks[0].call : NULL;
+        }
     }
     end();
 }
