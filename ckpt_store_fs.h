@@ -2395,6 +2395,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
         return ckpt__fs_fail(err, "open the heartbeat", r);
     }
     life->beat_ms = st.mtime_ns / 1000000;
+    life->beat_ms += life->beat_ms == 0;        // 0 would say: no claim
     life->now_ms = life->now_ms != 0 ? life->now_ms : life->beat_ms;
     (void)ckpt__fs_read_claim(fs, fd, buf, &line);
     ckpt__fs_describe_owner(life->owner, line);

@@ -42,6 +42,7 @@
     X(a_free_lock_of_another_kernel_proves_nothing)                            \
     X(a_missing_process_is_gone_after_two_beats_where_there_are_no_locks)      \
     X(a_beat_in_the_future_is_watched_by_programs_that_run_once)               \
+    X(a_beat_of_1970_is_a_beat)                                                \
     X(a_mark_of_a_beat_goes_with_its_run)                                      \
     X(a_mark_that_lies_in_the_future_is_made_anew)                             \
     X(a_mark_without_its_run_is_swept)                                         \
@@ -1088,6 +1089,26 @@ static void a_beat_in_the_future_is_watched_by_programs_that_run_once(void)
         }
         end();
     }
+}
+
+static void a_beat_of_1970_is_a_beat(void)
+{
+    static uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+    const struct timespec zero[2] = { { .tv_sec = 0 }, { .tv_sec = 0 } };
+    ckpt_life life;
+    if (begin(0)) {
+        const ckpt_store_methods *m = t.fs.base.methods;
+        CHECK_INT(start(), CKPT_OK);
+        CHECK(utimensat(AT_FDCWD, path("r-job/heartbeat.1"), zero, 0) == 0);
+        memset(place, 0, sizeof(place));
+        CHECK_INT(m->open(&t.fs.base, place, "job", CKPT_HOW_FIND, &t.err),
+                  CKPT_OK);
+        CHECK_INT(m->alive(&t.fs.base, place, 1, &life, &t.err), CKPT_OK);
+        CHECK_INT(life.beat_ms, 1);
+        m->close(&t.fs.base, place, false);
+        CHECK_INT(state(), CKPT_STATE_INTERRUPTED);
+    }
+    end();
 }
 
 static void a_mark_of_a_beat_goes_with_its_run(void)
