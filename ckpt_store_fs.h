@@ -1246,7 +1246,10 @@ static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
 }
 
 // Writes a file or directory to the medium, if this store promises that a save
-// survives a power cut (R2).
+// survives a power cut (R2). A sync that a signal interrupts is made again by
+// the same descriptor: EINTR says that the wait ended early, and is no verdict
+// about the bytes, unlike EIO (fsync(2); PostgreSQL does the same in
+// pg_fsync_no_writethrough()).
 static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 {
     int r = 0;
@@ -2221,7 +2224,9 @@ static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
     ckpt_fs_stat st;
     const int flags = CKPT_FS_WRITE | CKPT_FS_CREATE;
     int r = 0, fd = ckpt__fs_open(fs, fs->priv.root, name, flags);
-    if (fd == -EISDIR || fd == -ELOOP) {
+    if (fd == -EISDIR || fd == -ELOOP || fd == -ENXIO ||    // ENXIO: a socket
+        (fd >= 0 && ckpt__fs_stat_plain(fs, fd, &st) >= 0 && !st.is_file)) {
+        ckpt__fs_close(fs, &fd);
         r = ckpt__fs_move_out(fs, fs->priv.root, name);
         fd = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, name, flags);
     }

@@ -14,7 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +33,7 @@
     X(a_run_is_never_cleared_away)                                             \
     X(a_file_under_the_name_of_a_run_is_foreign)                               \
     X(a_directory_under_a_name_of_the_store_blocks_nothing)                    \
+    X(a_pipe_or_socket_under_the_name_of_the_probe_is_moved_away)              \
     X(a_snapshot_of_hard_links_makes_no_second_owner)                          \
     X(a_removed_run_stays_removed_though_a_snapshot_has_its_claim)             \
     X(link_counts_and_inodes_that_are_made_up_do_no_harm)                      \
@@ -777,6 +780,31 @@ static void a_file_under_the_name_of_a_run_is_foreign(void)
             m->close(&t.fs.base, place, false);
             CHECK(is_there("r-job"));
             CHECK_INT(names("", ".new-"), 0);
+        }
+        end();
+    }
+}
+
+static void a_pipe_or_socket_under_the_name_of_the_probe_is_moved_away(void)
+{
+    for (int i = 0; i < 4; i++) {
+        if (begin(i / 2 * 2)) {
+            struct sockaddr_un at;
+            struct stat st;
+            const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+            memset(&at, 0, sizeof(at));
+            at.sun_family = AF_UNIX;
+            snprintf(at.sun_path, sizeof(at.sun_path), "%.90s",
+                     path(".probe"));
+            CHECK_INT(start(), CKPT_OK);
+            (void)unlink(path(".probe"));
+            CHECK((i % 2 == 0 ? mkfifo(path(".probe"), 0600) :
+                   bind(fd, (const struct sockaddr *)&at, sizeof(at))) == 0);
+            CHECK_INT(open_store(), CKPT_OK);
+            CHECK_INT(state(), CKPT_STATE_LIVE);
+            CHECK(stat(path(".probe"), &st) == 0 && S_ISREG(st.st_mode));
+            CHECK_INT(names("", ".lost-"), 1);
+            (void)close(fd);
         }
         end();
     }
