@@ -64,11 +64,17 @@
     safe, writes a temporary file, syncs it, keeps the old checkpoint as prev,
     renames the temporary file and syncs the directory (see .publishing). Then
     the owner looks whether its claim still stands. The newer of the two files
-    is the one with the higher seq in its head. A reader finds the old
-    checkpoint or the new one, never a mixture, and never waits. A file can have
-    blanks at its end: room to grow in place. A run that is kept after its
-    end stays in its directory: the claim, and one generation, which says how
-    the run ended.
+    is the one with the higher seq in its head. A file can have blanks at its
+    end: room to grow in place. A run that is kept after its end stays in its
+    directory: the claim, and one generation, which says how the run ended.
+
+    A reader never waits. A file that an owner brings up to date in place can
+    change under a reader that needs longer than a save: the reader then has a
+    mixture, which the sum in the head does not fit. The functions of ckpt.h
+    find that, look and read again, at most 8 times, and then say busy: they
+    give the old checkpoint or the new one, and never a mixture. Other programs
+    (cp, jq, a backup) do not. Give them what "ckpt export" writes, or copy a
+    run that has no owner.
 
     CAVEATS
     =======
@@ -1774,9 +1780,11 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // Makes p->reading the file of a generation. The file stays open between calls,
-// so that a reader gets all pieces from one generation even if the owner
-// publishes the next generation meanwhile (R1). Returns CKPT_ERR_STALE if the
-// generation is not there any more.
+// so that a reader gets all pieces from one file even if the owner publishes
+// the next generation meanwhile. An owner that publishes by exchange writes
+// into that file when it saves for the second time; the reader then gets a
+// mixture, which the core tells by its sum, and reads again (R1). Returns
+// CKPT_ERR_STALE if the generation is not there any more.
 static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
                                            const ckpt_gen *gen, ckpt_error *err)
 {
@@ -1932,10 +1940,10 @@ static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
 
 // The method look(). The listing of the directory gives the highest epoch. A
 // directory that has a name of the store is none of its files. One that holds
-// nothing but what others put there is no run: its id is free. If there are only
-// temporary files, the highest of these gives the epoch: a claimant can die
-// while an owner below it ends the run, and whoever removes the rest needs a
-// claim above that file. (Beside a claim such a file means nothing.)
+// nothing but what others put there is no run: its id is free. If there are
+// only temporary files, the highest of these gives the epoch: a claimant can
+// die while an owner below it ends the run, and whoever removes the rest needs
+// a claim above that file. (Beside a claim such a file means nothing.)
 static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
                                ckpt_look *look, ckpt_error *err)
 {
@@ -2419,9 +2427,10 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 
 //--- Publishing ---------------------------------------------------------------
 
-// The owner of a claim publishes in one of two ways. In both, a reader, or the
-// next process after a crash, finds the old generation or the new one, and
-// always a whole one, as far as what stood before the save was whole.
+// The owner of a claim publishes in one of two ways. In both, the next process
+// after a crash finds the old generation or the new one, and always a whole
+// one, as far as what stood before the save was whole. So does an observer,
+// which may have to look again: see ckpt__fs_open_for_reading().
 //
 // By rename: the owner writes the next generation into a temporary file, syncs
 // it, keeps the newest generation as prev, renames the temporary file to the
@@ -2434,15 +2443,16 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 // claimant goes by the names, so the directory needs no sync, and a crash or a
 // failure between sync and exchange loses nothing. A power cut during the write
 // leaves a torn spare. Its seq is above every seq that was acknowledged, so
-// nobody takes it for a loss (R1), and the newest generation is as it was. So
-// the owner first makes sure that the newest generation is whole where it would
-// be copied, and that the spare is long enough. If not, the spare stays whole,
-// and the save goes by rename. A write that fails after that costs the spare,
-// and never the newest generation: a medium that fails, or a full disk where
-// each write takes new room (btrfs).
+// nobody takes it for a loss (R1), and the newest generation is as it was.
 // While the spare is written the owner needs no look at its claim: it writes
 // only to a file that it has made itself, and makes no name. So an owner that
 // was paused cannot bring back what a later owner has removed.
+//
+// The owner first makes sure that what it would copy of the newest generation
+// is whole, and that the spare is long enough. If not, the spare stays whole,
+// and the save goes by rename. A write that fails after that costs the spare,
+// and never the newest generation: on a medium that fails, or on a full disk
+// where each write takes new room (btrfs).
 //
 // A file is written in place only if this claim has made it, if it has one
 // name (a snapshot made of hard links would change with it), if no write to it
@@ -2458,9 +2468,9 @@ static uint64_t ckpt__fs_roomy(uint64_t n)
     return (n + n / 4 + 8192 + 4095) / 4096 * 4096;
 }
 
-// Tells whether the newest generation, base, has the sum that its head says. The
-// function does not read what the spare shares with base: no save copies that.
-// Whoever writes the spare leaves base alone to be whole; if base was damaged on
+// Tells whether the newest generation, base, has the sum that its head says.
+// The function does not read what the spare shares with base: no save copies
+// that. Once the spare is written, base alone is whole; if base was damaged on
 // the medium, nothing would be left of the run (R1).
 static bool ckpt__fs_is_whole(ckpt_store_fs *fs, ckpt__fs_place *p,
                               const ckpt_gen *base, ckpt_error *err)
@@ -2625,9 +2635,9 @@ static bool ckpt__fs_is_prev(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // The method put(). If a piece fails, it discards all pieces so far: otherwise
-// these would become the beginning of the next generation. A spare is brought up
-// to date from one base: the other one that stands is the spare itself, of which
-// the pieces so far have overwritten a part.
+// these would become the beginning of the next generation. A spare is brought
+// up to date from one base: the other one that stands is the spare itself, of
+// which the pieces so far have overwritten a part.
 static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
                               const ckpt_part *part, ckpt_error *err)
 {
@@ -3250,7 +3260,7 @@ static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
 // Removes a run that was never shown. If its maker has shown it meanwhile,
 // p->new_name names nothing or another directory, and this function leaves the
 // run alone. What others put there is moved out. If the directory stays all the
-// same, that is a failure: each sweep would count it as removed once more (R13).
+// same, that is a failure: each sweep would count it as removed again (R13).
 static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     int r = ckpt__fs_find_own_dir(fs, p, p->new_name);

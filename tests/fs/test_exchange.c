@@ -52,6 +52,7 @@
     X(a_transcript_that_shrinks_leaves_blanks)                                 \
     X(the_way_is_chosen_by_the_file_system_and_by_the_caller)                  \
     X(an_observer_of_an_exchange_finds_both_generations)                       \
+    X(an_observer_of_saves_in_place_is_given_no_mixture)                       \
     X(an_owner_that_is_paused_in_its_finish_brings_nothing_back)               \
     X(names_that_never_stand_still_are_busy)                                   \
     X(a_generation_that_is_never_under_a_name_is_stale)                        \
@@ -1340,6 +1341,63 @@ static void an_observer_of_an_exchange_finds_both_generations(void)
     CHECK(t.before_exchange == NULL);
     ckpt_store_fs_close(&fs);
     teardown();
+}
+
+static struct {
+    ckpt_store_fs fs;
+    ckpt_ctx      ctx;
+    unsigned      reads, first, last;   // at which reads the owner saves twice
+    uint64_t      turn;
+} reads;
+
+// After the second save the file that the observer reads is another checkpoint.
+static sim_verdict owner_saves_twice(void *user, sim_proc *p,
+                                     const sim_event *e)
+{
+    const sim_verdict go = { SIM_GO, 0, 0 };
+    (void)user, (void)p;
+    if (e->call == SIM_READ && e->size > CKPT_NONCE_MAX &&
+        ++reads.reads >= reads.first && reads.reads <= reads.last) {
+        for (int i = 0; i < 2; i++) {
+            reads.turn++;
+            CHECK_INT(save(reads.turn, (char)('a' + reads.turn % 26), 3000),
+                      CKPT_OK);
+        }
+    }
+    return go;
+}
+
+static void observe_saves(unsigned first, unsigned last)
+{
+    begin(3000);
+    sim_proc *p = other();
+    memset(&reads, 0, sizeof(reads));
+    reads.first = first;
+    reads.last = last;
+    reads.turn = 2;
+    CHECK_INT(open_store(&reads.fs, p, CKPT_STORE_FS_BY_TYPE,
+                         CKPT_STORE_FS_POWER), CKPT_OK);
+    CHECK_INT(init(&reads.ctx, &reads.fs), CKPT_OK);
+    p->hook = owner_saves_twice;
+    CHECK_INT(ckpt_query(&reads.ctx, ID, &t.info), CKPT_OK);
+    if (first == last) {                // once: it has read again
+        CHECK_INT(t.info.state, CKPT_STATE_LIVE);
+        CHECK(t.info.turn >= 2 && !t.info.older);
+        CHECK_INT(t.info.error.code, CKPT_OK);
+    } else {                            // each time: it cannot tell
+        CHECK_INT(t.info.state, CKPT_STATE_BUSY);
+        CHECK_INT(t.info.turn, 0);
+    }
+    ckpt_store_fs_close(&reads.fs);
+    teardown();
+}
+
+static void an_observer_of_saves_in_place_is_given_no_mixture(void)
+{
+    for (unsigned at = 1; at < 12; at++) {
+        observe_saves(at, at);
+    }
+    observe_saves(1, 400);
 }
 
 static const char *leads_to;            // where each look is made to find it
