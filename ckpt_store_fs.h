@@ -44,7 +44,7 @@
                                             compare the age of a beat
             .seen-r-invoice-4711            since when a beat of that run that
                                             lies in the future has not changed.
-                                            Removed with the run
+                                            Removed with the run, or by a sweep
             .lost-5ke3...                   what others put where a run, a file
                                             of a run or the probe was to be. The
                                             store never looks at it again: see
@@ -64,11 +64,17 @@
     safe, writes a temporary file, syncs it, keeps the old checkpoint as prev,
     renames the temporary file and syncs the directory (see .publishing). Then
     the owner looks whether its claim still stands. The newer of the two files
-    is the one with the higher seq in its head. A reader finds the old
-    checkpoint or the new one, never a mixture, and never waits. A file can have
-    blanks at its end: room to grow in place. A run that is kept after its
-    end stays in its directory: the claim, and one generation, which says how
-    the run ended.
+    is the one with the higher seq in its head. A file can have blanks at its
+    end: room to grow in place. A run that is kept after its end stays in its
+    directory: the claim, and one generation, which says how the run ended.
+
+    A reader never waits. A file that an owner brings up to date in place can
+    change under a reader that needs longer than a save: the reader then has a
+    mixture, which the sum in the head does not fit. The functions of ckpt.h
+    find that, look and read again, at most 8 times, and then say busy: they
+    give the old checkpoint or the new one, and never a mixture. Other programs
+    (cp, jq, a backup) do not. Give them what "ckpt export" writes, or copy a
+    run that has no owner.
 
     CAVEATS
     =======
@@ -162,7 +168,7 @@ typedef struct ckpt_fs_stat {
     uint64_t nlink;         // names that the file has
     int64_t  mtime_ns;      // ns since 1970, on the file system's clock
     uint32_t uid;           // the user who owns it
-    uint32_t mode;          // permission bits only
+    uint32_t mode;          // permission bits, and S_ISUID, S_ISGID, S_ISVTX
     bool     is_file, is_dir;
 } ckpt_fs_stat;
 
@@ -552,7 +558,7 @@ static int ckpt__sys_fill_stat(int r, const struct stat *from, ckpt_fs_stat *st)
     seconds = seconds < -most ? -most : seconds;
     st->mtime_ns = seconds * 1000000000 + mtime->tv_nsec;
     st->uid = (uint32_t)from->st_uid;
-    st->mode = (uint32_t)from->st_mode & 0777;
+    st->mode = (uint32_t)from->st_mode & 07777;
     st->is_file = S_ISREG(from->st_mode);
     st->is_dir = S_ISDIR(from->st_mode);
     return 0;
@@ -582,7 +588,7 @@ static int ckpt__sys_stat_plain(void *u, int fd, ckpt_fs_stat *st)
         st->size = from.stx_size;
         st->nlink = from.stx_nlink;
         st->uid = from.stx_uid;
-        st->mode = from.stx_mode & 0777;
+        st->mode = from.stx_mode & 07777U;
         st->is_file = S_ISREG(from.stx_mode);
         st->is_dir = S_ISDIR(from.stx_mode);
         return 0;
@@ -1246,7 +1252,10 @@ static int ckpt__fs_unlink(ckpt_store_fs *fs, int dir, const char *name)
 }
 
 // Writes a file or directory to the medium, if this store promises that a save
-// survives a power cut (R2).
+// survives a power cut (R2). A sync that a signal interrupts is made again by
+// the same descriptor: EINTR says that the wait ended early, and is no verdict
+// about the bytes, unlike EIO (fsync(2); PostgreSQL does the same in
+// pg_fsync_no_writethrough()).
 static int ckpt__fs_sync(ckpt_store_fs *fs, int fd)
 {
     int r = 0;
@@ -1303,7 +1312,6 @@ static int ckpt__fs_fill(ckpt_store_fs *fs, int fd, uint64_t from, uint64_t to)
 {
     char blanks[1024];
     int r = 0;
-    if (from >= to) return 0;           // most saves in place end as before
     memset(blanks, ' ', sizeof(blanks));
     while (r == 0 && from < to) {
         const uint64_t n = to - from < sizeof(blanks) ? to - from
@@ -1772,9 +1780,11 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // Makes p->reading the file of a generation. The file stays open between calls,
-// so that a reader gets all pieces from one generation even if the owner
-// publishes the next generation meanwhile (R1). Returns CKPT_ERR_STALE if the
-// generation is not there any more.
+// so that a reader gets all pieces from one file even if the owner publishes
+// the next generation meanwhile. An owner that publishes by exchange writes
+// into that file when it saves for the second time; the reader then gets a
+// mixture, which the core tells by its sum, and reads again (R1). Returns
+// CKPT_ERR_STALE if the generation is not there any more.
 static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
                                            const ckpt_gen *gen, ckpt_error *err)
 {
@@ -1930,14 +1940,17 @@ static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
 
 // The method look(). The listing of the directory gives the highest epoch. A
 // directory that has a name of the store is none of its files. One that holds
-// nothing but what others put there is no run: its id is free.
+// nothing but what others put there is no run: its id is free. If there are
+// only temporary files, the highest of these gives the epoch: a claimant can
+// die while an owner below it ends the run, and whoever removes the rest needs
+// a claim above that file. (Beside a claim such a file means nothing.)
 static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
                                ckpt_look *look, ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
-    uint64_t epoch, listed = 0, lowest = UINT64_MAX;
+    uint64_t epoch, listed = 0, lowest = UINT64_MAX, temps = 0;
     bool foreign = false, ours = p->opened_as != CKPT_HOW_FIND || p->epoch > 0;
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->reading);
@@ -1952,6 +1965,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
              ckpt__fs_is_dir(fs, p->dir, w.name));
         foreign = foreign || is_other;
         ours = ours || !is_other;
+        if (kind == CKPT__FS_TEMP && !is_other && epoch > temps) temps = epoch;
         if (is_other || (!is_gen && kind != CKPT__FS_CLAIM)) continue;
         if (epoch > look->epoch) look->epoch = epoch;
         if (epoch < lowest) lowest = epoch;
@@ -1959,6 +1973,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     }
     if (w.r < 0) return ckpt__fs_fail(err, "list the directory of a run", w.r);
     if (foreign && !ours) return CKPT_ERR_NOT_FOUND;
+    if (look->epoch == 0) look->epoch = temps;
     // Look at our own claim last; the listing has shown all higher claims. In
     // the other order another process could claim, finish and remove the run in
     // between, and the owner would see its own claim and no higher one (R4).
@@ -2217,7 +2232,9 @@ static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
     ckpt_fs_stat st;
     const int flags = CKPT_FS_WRITE | CKPT_FS_CREATE;
     int r = 0, fd = ckpt__fs_open(fs, fs->priv.root, name, flags);
-    if (fd == -EISDIR || fd == -ELOOP) {
+    if (fd == -EISDIR || fd == -ELOOP || fd == -ENXIO ||    // ENXIO: a socket
+        (fd >= 0 && ckpt__fs_stat_plain(fs, fd, &st) >= 0 && !st.is_file)) {
+        ckpt__fs_close(fs, &fd);
         r = ckpt__fs_move_out(fs, fs->priv.root, name);
         fd = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, name, flags);
     }
@@ -2310,7 +2327,8 @@ static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
 // old such a beat is, so an observer leaves a mark in the root, and whoever
 // looks later, in whatever process, finds in the mark since when the beat has
 // stood: after a lease the owner counts as gone (R7). The mark tells a new beat
-// by its claim and time.
+// by its claim and time. A mark can lie in the future itself, as when the clock
+// was set back: it is made anew, or it would say nothing until that time comes.
 static int64_t ckpt__fs_unchanged_ms(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                      uint64_t epoch, const ckpt_life *life)
 {
@@ -2322,6 +2340,7 @@ static int64_t ckpt__fs_unchanged_ms(ckpt_store_fs *fs, const ckpt__fs_place *p,
                                     (long long)life->beat_ms);
     int fd = ckpt__fs_open_ours(fs, fs->priv.root, name, &st);
     const bool same = fd >= 0 && ckpt__fs_stat(fs, fd, &st) >= 0 &&
+        st.mtime_ns / 1000000 <= life->now_ms &&
         ckpt__fs_read(fs, fd, seen, (size_t)n, 0) == n &&
         memcmp(seen, mark, (size_t)n) == 0;
     ckpt__fs_close(fs, &fd);
@@ -2389,6 +2408,7 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
         return ckpt__fs_fail(err, "open the heartbeat", r);
     }
     life->beat_ms = st.mtime_ns / 1000000;
+    life->beat_ms += life->beat_ms == 0;        // 0 would say: no claim
     life->now_ms = life->now_ms != 0 ? life->now_ms : life->beat_ms;
     (void)ckpt__fs_read_claim(fs, fd, buf, &line);
     ckpt__fs_describe_owner(life->owner, line);
@@ -2407,9 +2427,10 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 
 //--- Publishing ---------------------------------------------------------------
 
-// The owner of a claim publishes in one of two ways. In both, a reader, or the
-// next process after a crash, finds the old generation or the new one, and
-// always a whole one.
+// The owner of a claim publishes in one of two ways. In both, the next process
+// after a crash finds the old generation or the new one, and always a whole
+// one, as far as what stood before the save was whole. So does an observer,
+// which may have to look again: see ckpt__fs_open_for_reading().
 //
 // By rename: the owner writes the next generation into a temporary file, syncs
 // it, keeps the newest generation as prev, renames the temporary file to the
@@ -2427,6 +2448,12 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 // only to a file that it has made itself, and makes no name. So an owner that
 // was paused cannot bring back what a later owner has removed.
 //
+// The owner first makes sure that what it would copy of the newest generation
+// is whole, and that the spare is long enough. If not, the spare stays whole,
+// and the save goes by rename. A write that fails after that costs the spare,
+// and never the newest generation: on a medium that fails, or on a full disk
+// where each write takes new room (btrfs).
+//
 // A file is written in place only if this claim has made it, if it has one
 // name (a snapshot made of hard links would change with it), if no write to it
 // has failed, and if the name of the other file is durable. The first
@@ -2441,27 +2468,79 @@ static uint64_t ckpt__fs_roomy(uint64_t n)
     return (n + n / 4 + 8192 + 4095) / 4096 * 4096;
 }
 
-// Opens the spare to bring it up to date from the newest generation, base.
-// Returns a negative number if there is none that may be written in place.
-static int ckpt__fs_open_spare(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                               const ckpt_gen *base)
+// Tells whether the newest generation, base, has the sum that its head says.
+// The function does not read what the spare shares with base: no save copies
+// that. Once the spare is written, base alone is whole; if base was damaged on
+// the medium, nothing would be left of the run (R1).
+static bool ckpt__fs_is_whole(ckpt_store_fs *fs, ckpt__fs_place *p,
+                              const ckpt_gen *base, ckpt_error *err)
+{
+    uint8_t buf[16384];
+    char head[CKPT__HEAD_SIZE] = { 0 }, again[CKPT__HEAD_SIZE];
+    ckpt__section sum = { CKPT__HEAD_SIZE, 0, 0 };
+    ckpt__record rec;
+    if (ckpt__fs_open_for_reading(fs, p, base, err) != CKPT_OK) return false;
+    (void)ckpt__fs_read(fs, p->reading, head, sizeof(head), 0);
+    ckpt__head_fields(head, &rec);
+    while (sum.size < rec.length) {
+        ckpt__section next = { rec.length - sum.size, 0, 0 };
+        next.size = next.size < sizeof(buf) ? next.size : sizeof(buf);
+        bool shared = false;
+        for (int i = 0; i < CKPT__FS_RANGES && !shared; i++) {
+            const uint64_t ahead = p->shared[i].offset - sum.size;
+            shared = ahead == 0;
+            if (shared || ahead < next.size) {  // no range behind wraps so low
+                next.size = (uint32_t)(shared ? p->shared[i].size : ahead);
+                next.crc = p->shared[i].crc;
+            }
+        }
+        if (!shared) {
+            const int64_t got = ckpt__fs_read(fs, p->reading, buf, next.size,
+                                              sum.size);
+            if (got != (int64_t)next.size) return false;
+            next.crc = ckpt_crc32c(0, buf, next.size);
+        }
+        ckpt__section_join(&sum, &next, false);
+    }
+    ckpt__head_write(again, &rec, sum.crc, false);
+    return memcmp(again, head, CKPT__HEAD_SIZE) == 0;
+}
+
+// Opens the spare to bring it up to date from the newest generation, base, with
+// a record that begins with this part. A spare that is too short grows first,
+// by blanks behind what it has: on a full disk it stays whole, and has what
+// room it got for a smaller save. Returns a negative number if there is no
+// spare that may be written in place, and has changed nothing in it then.
+static int ckpt__fs_open_spare(ckpt_store_fs *fs, ckpt__fs_place *p,
+                               const ckpt_gen *base, const ckpt_part *part,
+                               ckpt_error *err)
 {
     char name[64];
     ckpt_fs_stat st;
+    ckpt__record rec;
     if (fs->publishing != CKPT_STORE_FS_EXCHANGE || p->spare.token == 0 ||
-        base->token != p->newest.token) {
+        base->token != p->newest.token || part->bytes == NULL ||
+        part->size < CKPT__HEAD_SIZE) {
         return -ENOENT;
     }
+    ckpt__head_fields((const char *)part->bytes, &rec);
     ckpt__fs_gen_name(name, p->epoch, true);
     int fd = ckpt__fs_open(fs, p->dir, name, CKPT_FS_WRITE);
     if (fd < 0) return fd;
-    const int r = ckpt__fs_stat_plain(fs, fd, &st);
-    if (r >= 0 && st.nlink == 1 && st.size == p->spare.size &&
-        ckpt__fs_same_file(ckpt__fs_file_of(&st), p->spare.file)) {
-        return fd;
+    int r = ckpt__fs_stat_plain(fs, fd, &st);
+    if (r >= 0 && (st.nlink != 1 || st.size != p->spare.size ||
+                   !ckpt__fs_same_file(ckpt__fs_file_of(&st), p->spare.file) ||
+                   !ckpt__fs_is_whole(fs, p, base, err))) {
+        r = -ESTALE;
     }
+    if (r >= 0 && rec.length >= st.size) {      // behind it is a line feed
+        r = ckpt__fs_fill(fs, fd, st.size, ckpt__fs_roomy(rec.length + 1U));
+        r = ckpt__fs_stat_plain(fs, fd, &st) < 0 ? -EIO : r;
+        p->spare.size = r == -EIO ? 0 : st.size;        // 0: leave it alone
+    }
+    if (r >= 0) return fd;
     ckpt__fs_close(fs, &fd);
-    return -ESTALE;
+    return r;
 }
 
 // Creates the file that becomes the newest generation. Nobody reads a run that
@@ -2495,14 +2574,16 @@ static uint64_t ckpt__fs_shared(const ckpt__fs_place *p, const ckpt_part *part,
 
 // Remembers a range that stays where it is in the generation being read, if it
 // is one of the largest. If that one becomes the spare, the save after this one
-// writes into its file, and need not write the range.
+// writes into its file, and need not write the range. Of another base than the
+// newest generation the spare has nothing.
 static void ckpt__fs_share(ckpt__fs_place *p, const ckpt_part *part)
 {
     ckpt__fs_range *least = p->sharing;
     for (int i = 1; i < CKPT__FS_RANGES; i++) {
         least = p->sharing[i].size < least->size ? &p->sharing[i] : least;
     }
-    if (part->offset == p->written && part->size > least->size) {
+    if (part->offset == p->written && part->size > least->size &&
+        p->reading_token == p->newest.token) {
         least->offset = part->offset;
         least->size = part->size;
         least->crc = part->crc;
@@ -2554,7 +2635,9 @@ static bool ckpt__fs_is_prev(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // The method put(). If a piece fails, it discards all pieces so far: otherwise
-// these would become the beginning of the next generation.
+// these would become the beginning of the next generation. A spare is brought
+// up to date from one base: the other one that stands is the spare itself, of
+// which the pieces so far have overwritten a part.
 static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
                               const ckpt_part *part, ckpt_error *err)
 {
@@ -2566,7 +2649,7 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
         p->written = 0;
         p->keeps_prev = ckpt__fs_is_prev(fs, p, base);
         memset(p->sharing, 0, sizeof(p->sharing));
-        p->writing = ckpt__fs_open_spare(fs, p, base);
+        p->writing = ckpt__fs_open_spare(fs, p, base, part, err);
         p->in_place = p->writing >= 0;
         if (!p->in_place) {
             p->writing = ckpt__fs_create_gen(fs, p);
@@ -2579,6 +2662,8 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
         const int r = ckpt__fs_write(fs, p->writing, part->bytes, part->size,
                                      p->written);
         rc = r < 0 ? ckpt__fs_fail(err, "write a checkpoint", r) : CKPT_OK;
+    } else if (p->in_place && base->token != p->newest.token) {
+        rc = CKPT_ERR_ARGUMENT;
     } else {
         rc = ckpt__fs_open_for_reading(fs, p, base, err);
         rc = rc == CKPT_OK ? ckpt__fs_copy_range(fs, p, part, err) : rc;
@@ -2589,24 +2674,9 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
     return rc == CKPT_OK ? rc : ckpt__fs_discard_put(fs, p, rc);
 }
 
-// Makes the written file as long as it has to be: blanks overwrite what the
-// spare had behind the record, and give a file that may become a spare room to
-// grow. Returns the size of the file, or -errno.
-static int64_t ckpt__fs_pad(ckpt_store_fs *fs, ckpt__fs_place *p)
-{
-    const bool exchange = fs->publishing == CKPT_STORE_FS_EXCHANGE;
-    uint64_t end = p->written, size = p->written;
-    if (exchange && (!p->in_place || size > p->spare.size)) {
-        end = size = ckpt__fs_roomy(p->written);
-    } else if (p->in_place) {
-        end = p->spare.end;
-        size = p->spare.size;
-    }
-    const int r = ckpt__fs_fill(fs, p->writing, p->written, end);
-    return r < 0 ? r : (int64_t)size;
-}
-
-// Brings the written file to the medium and closes it (R2). The system can
+// Brings the written file to the medium and closes it (R2). Blanks make it as
+// long as it has to be first: they overwrite what the spare had behind the
+// record, and give a file that may become a spare room to grow. The system can
 // report an error of an earlier write in the sync, by a file that is too short,
 // or in the close. *own becomes what is known of the file. Reading it sets its
 // time of access, so it is read before the sync: after it, that time would be
@@ -2616,14 +2686,19 @@ static ckpt_code ckpt__fs_flush(ckpt_store_fs *fs, ckpt__fs_place *p,
 {
     ckpt_fs_stat st;
     uint8_t head[CKPT__FS_HEAD];
-    const int64_t size = ckpt__fs_pad(fs, p);
-    if (size < 0) return ckpt__fs_fail(err, "write a checkpoint", size);
-    int r = ckpt__fs_read_token(fs, p->writing, head, &own->token);
+    uint64_t end = p->spare.end, size = p->spare.size;
+    if (!p->in_place) {
+        end = size = fs->publishing == CKPT_STORE_FS_EXCHANGE ?
+            ckpt__fs_roomy(p->written) : p->written;
+    }
+    int r = ckpt__fs_fill(fs, p->writing, p->written, end);
+    if (r < 0) return ckpt__fs_fail(err, "write a checkpoint", r);
+    r = ckpt__fs_read_token(fs, p->writing, head, &own->token);
     if (r < 0) return ckpt__fs_fail(err, "read a checkpoint", r);
     r = ckpt__fs_datasync(fs, p->writing);
     if (r < 0) return ckpt__fs_fail(err, "sync a checkpoint", r);
     r = ckpt__fs_stat_plain(fs, p->writing, &st);
-    if (r < 0 || st.size != (uint64_t)size) {
+    if (r < 0 || st.size != size) {
         return ckpt__fs_fail(err, "write a checkpoint", r < 0 ? r : -EIO);
     }
     own->file = ckpt__fs_file_of(&st);
@@ -2843,7 +2918,7 @@ static int ckpt__fs_clear_dir(ckpt_store_fs *fs, const char *name)
 // claim, or, before there is one, by its inode. p->dir becomes a new descriptor
 // of it, then: after a rename that failed although it was done, a file system
 // over FUSE can look for the old one under the old name. Returns 0 if it is
-// another directory, or none.
+// another directory or file, or none.
 static int ckpt__fs_find_own_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
                                  const char *name)
 {
@@ -2866,12 +2941,12 @@ static int ckpt__fs_find_own_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
         return 1;
     }
     ckpt__fs_close(fs, &dir);
-    return r == -ENOENT ? 0 : r;
+    return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 }
 
 // Gives a run that was made aside its name (R5). Returns CKPT_ERR_EXISTS if
 // another run of that id is there: a rename never replaces a directory that is
-// not empty.
+// not empty. Returns CKPT_ERR_FOREIGN if the name is that of a file.
 static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
                                    ckpt_error *err)
 {
@@ -3105,10 +3180,8 @@ static int ckpt__fs_remove_dir(ckpt_store_fs *fs, const char *name)
     (void)ckpt__fs_unlink(fs, fs->priv.root, mark);
     CKPT__FS_RETRY(r, fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
                                             name));
-    if (r == -ENOTEMPTY || r == -EEXIST || r == -ENOENT) {
-        r = 0;
-    }
-    return r < 0 ? r : ckpt__fs_sync_root(fs);
+    if (r < 0 && r != -ENOTEMPTY && r != -EEXIST && r != -ENOENT) return r;
+    return ckpt__fs_sync_root(fs);
 }
 
 // Renames the generation that says that the run has ended over the other one of
@@ -3186,7 +3259,8 @@ static ckpt_code ckpt__fs_remove_rest(ckpt_store_fs *fs, ckpt__fs_place *p,
 
 // Removes a run that was never shown. If its maker has shown it meanwhile,
 // p->new_name names nothing or another directory, and this function leaves the
-// run alone.
+// run alone. What others put there is moved out. If the directory stays all the
+// same, that is a failure: each sweep would count it as removed again (R13).
 static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
     int r = ckpt__fs_find_own_dir(fs, p, p->new_name);
@@ -3206,7 +3280,10 @@ static int ckpt__fs_remove_unshown(ckpt_store_fs *fs, ckpt__fs_place *p)
                                                    1U << CKPT__FS_CLAIM),
                                           above, "");
     r = r < 0 ? r : ckpt__fs_unlink(fs, p->dir, claim);
-    return r < 0 ? r : ckpt__fs_remove_dir(fs, p->new_name);
+    if (r < 0) return r;
+    (void)ckpt__fs_clear_dir(fs, p->new_name);
+    r = ckpt__fs_remove_dir(fs, p->new_name);
+    return ckpt__fs_is_dir(fs, fs->priv.root, p->new_name) ? -ENOTEMPTY : r;
 }
 
 // The method drop().
@@ -3258,23 +3335,19 @@ static ckpt_code ckpt__fs_make_run_dir(ckpt_store_fs *fs, ckpt__fs_place *p,
         if (r < 0) return ckpt__fs_fail(err, "get random bytes", r);
         ckpt__stb_sprintf(p->new_name, ".new-%s", random);
         r = fs->priv.calls->mkdir(fs->priv.user, fs->priv.root, p->new_name);
-        if (r == -EINTR) {              // a directory may be made all the same
-            (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
-                                        p->new_name);
-        }
-        if (r == -EEXIST || r == -EINTR) continue;
+        if (r == -EEXIST) continue;
         p->dir = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, p->new_name,
                                            CKPT_FS_DIR);
         if (r >= 0 && p->dir == -ENOENT) {
             continue;           // a sweep took it for a leftover: try again
         }
         p->unshown = p->dir >= 0;
-        if (!p->unshown) {              // a directory may be made all the same
-            (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root,
-                                        p->new_name);
+        if (p->unshown) return CKPT_OK;
+        // A directory may be made all the same.
+        (void)fs->priv.calls->rmdir(fs->priv.user, fs->priv.root, p->new_name);
+        if (r != -EINTR) {
             return ckpt__fs_fail(err, "make the directory of a run", p->dir);
         }
-        return CKPT_OK;
     }
     return ckpt__fs_fail(err, "make the directory of a run", -EEXIST);
 }
@@ -3395,11 +3468,13 @@ static void ckpt__fs_end_list(ckpt_store_fs *fs, ckpt_cursor *cursor)
     cursor->stage = 2;
 }
 
-// The method list().
+// The method list(). Whoever asks for leftovers sweeps, so the marks of what is
+// gone go, too: an observer can leave one after the removal of its run.
 static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
                                ckpt_cursor *cursor, char *id, ckpt_error *err)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
+    ckpt_fs_stat st;
     char name[256];
     int r = 0;
     if (id == NULL || cursor->stage == 2) {
@@ -3424,6 +3499,10 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
             strlen(name) < 40) {
             memcpy(id, name, strlen(name) + 1);
             return CKPT_OK;
+        }
+        if (where == CKPT_AT_LEFTOVERS && strncmp(name, ".seen-", 6) == 0 &&
+            ckpt__fs_stat_at(fs, fs->priv.root, name + 6, &st) == -ENOENT) {
+            (void)ckpt__fs_unlink(fs, fs->priv.root, name);
         }
     }
     ckpt__fs_end_list(fs, cursor);

@@ -37,15 +37,22 @@
     X(a_spare_of_another_device_is_not_written)                                \
     X(a_spare_that_is_another_file_is_not_written)                             \
     X(a_spare_that_was_removed_is_made_anew)                                   \
+    X(what_another_base_has_is_not_in_the_spare)                               \
+    X(a_spare_is_brought_up_to_date_from_one_base)                             \
     X(the_newest_is_known_by_its_seq_under_either_name)                        \
     X(an_exchange_that_fails_loses_nothing)                                    \
     X(damage_of_what_was_acknowledged_is_told)                                 \
     X(a_rename_that_was_done_in_spite_of_its_error_is_done)                    \
-    X(a_full_disk_leaves_the_last_save)                                        \
+    X(a_save_upon_a_damaged_newest_leaves_the_one_before_it)                   \
+    X(a_full_disk_leaves_both_generations)                                     \
+    X(a_spare_that_could_not_grow_is_as_long_as_it_became)                     \
+    X(a_spare_whose_growth_failed_is_not_written)                              \
+    X(a_write_that_fails_in_place_leaves_the_newest)                           \
     X(a_sync_that_fails_is_unsure_and_its_file_is_not_used_again)              \
     X(a_transcript_that_shrinks_leaves_blanks)                                 \
     X(the_way_is_chosen_by_the_file_system_and_by_the_caller)                  \
     X(an_observer_of_an_exchange_finds_both_generations)                       \
+    X(an_observer_of_saves_in_place_is_given_no_mixture)                       \
     X(an_owner_that_is_paused_in_its_finish_brings_nothing_back)               \
     X(names_that_never_stand_still_are_busy)                                   \
     X(a_generation_that_is_never_under_a_name_is_stale)                        \
@@ -56,6 +63,7 @@
     X(a_mark_whose_time_cannot_be_read_proves_nothing)                         \
     X(a_leftover_that_cannot_be_looked_at_is_left)                             \
     X(a_temporary_file_alone_keeps_no_id)                                      \
+    X(a_claimant_that_died_above_an_end_is_swept_once)                         \
     X(a_maker_that_cannot_see_what_it_made_leaves_no_run)                      \
     X(a_directory_that_is_not_seen_under_its_new_name_was_not_renamed)         \
     X(a_close_that_was_interrupted_has_closed)                                 \
@@ -554,7 +562,7 @@ static void a_run_whose_name_may_not_be_durable_is_synced_with_the_next_save(
         fail(SIM_SYNC, 2, i == 0 ? EIO : 0);    // the second one is the root's
         CHECK_INT(m->publish(s, place, &gen, &err),
                   i == 0 ? CKPT_ERR_NOT_DURABLE : CKPT_OK);
-        CHECK_INT(t.calls[SIM_SYNC], i == 2 ? 0 : 2);
+        CHECK_INT(t.calls[SIM_SYNC], i == 2 ? 1 : 2);
     }
     m->close(s, place, false);
     teardown();
@@ -919,6 +927,99 @@ static void a_spare_that_was_removed_is_made_anew(void)
     teardown();
 }
 
+// Three records of one length: the body of the first one differs.
+static struct {
+    ckpt_look look;
+    size_t    size, head;
+    char      bytes[3][4096];
+    uint64_t  place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+} made;
+
+static void keep_record(int i)
+{
+    size_t size = 0;
+    const unsigned char *b = sim_get(t.disk, DIR "checkpoint.1.json", &size);
+    made.size = (size_t)t.run.checkpoint_size + 1;      // and its line feed
+    if (CHECK(made.size <= size && made.size <= sizeof(made.bytes[i]))) {
+        memcpy(made.bytes[i], b, made.size);
+        made.head = (size_t)(strchr(made.bytes[i], '\n') - made.bytes[i]) + 1;
+    }
+}
+
+// Puts a head as bytes, and its body as a range of another generation.
+static ckpt_code put_record(const char *record, const ckpt_gen *bytes_base,
+                            const ckpt_gen *base)
+{
+    const ckpt_store_methods *m = t.fs.base.methods;
+    const size_t rest = made.size - made.head - 1;
+    ckpt_part part = { record, 0, base == NULL ? made.size : made.head, 0 };
+    ckpt_error err;
+    ckpt_code rc = m->put(&t.fs.base, made.place, bytes_base, &part, &err);
+    if (rc == CKPT_OK && base != NULL) {
+        part = (ckpt_part){ NULL, made.head, rest,
+                            ckpt_crc32c(0, record + made.head, rest) };
+        rc = m->put(&t.fs.base, made.place, base, &part, &err);
+        part = (ckpt_part){ "\n", 0, 1, 0 };
+        rc = rc == CKPT_OK ? m->put(&t.fs.base, made.place, base, &part, &err)
+                           : rc;
+    }
+    return rc;
+}
+
+// A place under a second claim, which has published the first two records.
+static void begin_made(ckpt_gen gen[2], bool range)
+{
+    char nonce[CKPT_NONCE_MAX + 1];
+    ckpt_error err;
+    const ckpt_store_methods *m;
+    begin(1000);
+    keep_record(0);
+    CHECK_INT(save(3, 'b', 1000), CKPT_OK);
+    keep_record(1);
+    CHECK_INT(save(4, 'b', 1000), CKPT_OK);
+    keep_record(2);
+    crash();
+    m = t.fs.base.methods;
+    memset(made.place, 0, sizeof(made.place));
+    memset(gen, 0, 2 * sizeof(*gen));
+    gen[0].epoch = gen[1].epoch = 2;
+    CHECK_INT(m->open(&t.fs.base, made.place, ID, CKPT_HOW_FIND, &err),
+              CKPT_OK);
+    CHECK_INT(m->look(&t.fs.base, made.place, 1, &made.look, &err), CKPT_OK);
+    CHECK_INT(m->claim(&t.fs.base, made.place, 2, "me", nonce, &err), CKPT_OK);
+    CHECK_INT(put_record(made.bytes[0], &gen[0], NULL), CKPT_OK);
+    CHECK_INT(m->publish(&t.fs.base, made.place, &gen[0], &err), CKPT_OK);
+    CHECK_INT(put_record(made.bytes[1], &gen[0],
+                         range ? &made.look.gens[0] : NULL), CKPT_OK);
+    CHECK_INT(m->publish(&t.fs.base, made.place, &gen[1], &err), CKPT_OK);
+    count();
+}
+
+static void what_another_base_has_is_not_in_the_spare(void)
+{
+    ckpt_gen gen[2];
+    ckpt_error err;
+    size_t size = 0;
+    begin_made(gen, true);
+    CHECK_INT(put_record(made.bytes[2], &gen[1], &gen[1]), CKPT_OK);
+    CHECK_INT(t.fs.base.methods->publish(&t.fs.base, made.place, &gen[0], &err),
+              CKPT_OK);
+    CHECK_INT(t.calls[SIM_EXCHANGE], 1);
+    const unsigned char *b = sim_get(t.disk, DIR "checkpoint.2.json", &size);
+    CHECK(size >= made.size && memcmp(b, made.bytes[2], made.size) == 0);
+    t.fs.base.methods->close(&t.fs.base, made.place, false);
+    teardown();
+}
+
+static void a_spare_is_brought_up_to_date_from_one_base(void)
+{
+    ckpt_gen gen[2];
+    begin_made(gen, false);
+    CHECK_INT(put_record(made.bytes[0], &gen[1], &gen[0]), CKPT_ERR_ARGUMENT);
+    t.fs.base.methods->close(&t.fs.base, made.place, false);
+    teardown();
+}
+
 //--- Which one is the newest --------------------------------------------------
 
 // The names are not synced: a power cut can undo the last exchange.
@@ -1008,18 +1109,129 @@ static void a_rename_that_was_done_in_spite_of_its_error_is_done(void)
     }
 }
 
-static void a_full_disk_leaves_the_last_save(void)
+// What a save would copy of the newest generation is summed before the spare
+// loses its head. (What both files share is not copied.)
+static void a_save_upon_a_damaged_newest_leaves_the_one_before_it(void)
+{
+    unsigned refused = 0, older = 0;
+    size_t size = 1;
+    for (size_t at = 0; at < size; at++) {
+        begin(600);
+        CHECK_INT(append(3, 600), CKPT_OK);
+        sim_inode *newest = sim_find(t.disk, DIR "checkpoint.1.json");
+        size = newest->live->len - 8192;
+        const char byte = (char)(newest->live->bytes[at] ^ 1);
+        sim_file_write(newest, at, &byte, 1);
+        const ckpt_code rc = append(4, 10);
+        CHECK(rc == CKPT_OK || rc == CKPT_ERR_DAMAGED);
+        refused += rc != CKPT_OK;
+        crash();
+        CHECK_INT(open_run(), CKPT_OK);
+        const ckpt_code loaded = load();
+        CHECK(loaded == CKPT_OK || loaded == CKPT_OLDER);
+        older += loaded == CKPT_OLDER;
+        CHECK(t.last.turn >= (rc == CKPT_OK ? 4 : 2));
+        teardown();
+    }
+    CHECK(refused > 1000 && older > 1000);
+}
+
+static uint64_t used(void)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 1; i < t.disk->inode_count; i++) {
+        const sim_inode *node = t.disk->inodes[i];
+        bytes += node != NULL && node->nlink > 0 ? node->live->len : 0;
+    }
+    return bytes;
+}
+
+static void damage_newest(void)
+{
+    sim_file_write(sim_find(t.disk, DIR "checkpoint.1.json"), 700, "#", 1);
+}
+
+// However little room there is: a save that does not fit changes nothing.
+static void a_full_disk_leaves_both_generations(void)
+{
+    unsigned full = 0;
+    ckpt_code rc = CKPT_ERR_NO_SPACE;
+    for (uint64_t left = 0; rc == CKPT_ERR_NO_SPACE; left += 7777) {
+        begin(1000);
+        CHECK_INT(save(3, 'b', 1000), CKPT_OK);
+        t.disk->capacity = used() + left;
+        rc = save(4, 'c', 60000);
+        CHECK(rc == CKPT_OK || rc == CKPT_ERR_NO_SPACE);
+        if (rc != CKPT_OK) {
+            full++;
+            CHECK_INT(load(), CKPT_OK);
+            CHECK_INT(t.last.turn, 3);
+            damage_newest();
+            CHECK_INT(load(), CKPT_OLDER);
+            CHECK_INT(t.last.turn, 2);
+        }
+        teardown();
+    }
+    CHECK_INT(rc, CKPT_OK);
+    CHECK(full > 3);
+}
+
+// All room that is left may be in the spare.
+static void a_spare_that_could_not_grow_is_as_long_as_it_became(void)
 {
     begin(1000);
-    fail(SIM_WRITE, 3, ENOSPC);
+    t.disk->capacity = used() + 20000;
     CHECK_INT(save(3, 'b', 60000), CKPT_ERR_NO_SPACE);
+    count();
+    for (uint64_t turn = 4; turn < 8; turn++) {
+        CHECK_INT(save(turn, 'c', 1000), CKPT_OK);
+        CHECK_INT(load(), CKPT_OK);
+        CHECK_INT(t.last.turn, turn);
+    }
+    CHECK_INT(t.calls[SIM_EXCHANGE], 4);
+    CHECK_INT(save(8, 'd', 40000), CKPT_ERR_NO_SPACE);
+    t.disk->capacity = 0;
+    CHECK_INT(save(8, 'd', 60000), CKPT_OK);
     CHECK_INT(load(), CKPT_OK);
-    CHECK_INT(t.last.turn, 2);
-    CHECK(sim_find(t.disk, DIR "checkpoint.1.prev.json") == NULL);
-    CHECK_INT(save(4, 'c', 1000), CKPT_OK);
+    CHECK_INT(t.last.turn, 8);
+    crash();
+    CHECK_INT(ckpt_verify(&t.ctx, ID, NULL), CKPT_OK);
+    teardown();
+}
+
+static void a_spare_whose_growth_failed_is_not_written(void)
+{
+    sim_plan plan = { .at = 3, .calls = SIM_BIT(SIM_WRITE), .sticky = true,
+                      .verdict = { SIM_FAIL, EIO, 0 } };
+    begin(1000);
+    sim_set_plan(t.proc, &plan);
+    CHECK_INT(save(3, 'b', 60000), CKPT_ERR_IO);
+    t.proc->hook = hook;
+    CHECK_INT(save(4, 'c', 1000), CKPT_OK);     // into a new file
+    CHECK_INT(t.calls[SIM_EXCHANGE], 0);
     CHECK_INT(load(), CKPT_OK);
     CHECK_INT(t.last.turn, 4);
     teardown();
+}
+
+// The next save is written into a new file.
+static void a_write_that_fails_in_place_leaves_the_newest(void)
+{
+    static const int errors[] = { EIO, ENOSPC };
+    for (size_t i = 0; i < 2; i++) {
+        begin(1000);
+        fail(SIM_WRITE, 1, errors[i]);
+        CHECK_INT(save(3, 'b', 1000), i == 0 ? CKPT_ERR_IO
+                                             : CKPT_ERR_NO_SPACE);
+        CHECK(sim_find(t.disk, DIR "checkpoint.1.prev.json") == NULL);
+        CHECK_INT(load(), CKPT_OK);
+        CHECK_INT(t.last.turn, 2);
+        CHECK_INT(save(4, 'c', 1000), CKPT_OK);
+        CHECK_INT(t.calls[SIM_EXCHANGE], 0);
+        CHECK_INT(load(), CKPT_OK);
+        CHECK_INT(t.last.turn, 4);
+        teardown();
+    }
 }
 
 static void a_sync_that_fails_is_unsure_and_its_file_is_not_used_again(void)
@@ -1134,6 +1346,63 @@ static void an_observer_of_an_exchange_finds_both_generations(void)
     CHECK(t.before_exchange == NULL);
     ckpt_store_fs_close(&fs);
     teardown();
+}
+
+static struct {
+    ckpt_store_fs fs;
+    ckpt_ctx      ctx;
+    unsigned      reads, first, last;   // at which reads the owner saves twice
+    uint64_t      turn;
+} reads;
+
+// After the second save the file that the observer reads is another checkpoint.
+static sim_verdict owner_saves_twice(void *user, sim_proc *p,
+                                     const sim_event *e)
+{
+    const sim_verdict go = { SIM_GO, 0, 0 };
+    (void)user, (void)p;
+    if (e->call == SIM_READ && e->size > CKPT_NONCE_MAX &&
+        ++reads.reads >= reads.first && reads.reads <= reads.last) {
+        for (int i = 0; i < 2; i++) {
+            reads.turn++;
+            CHECK_INT(save(reads.turn, (char)('a' + reads.turn % 26), 3000),
+                      CKPT_OK);
+        }
+    }
+    return go;
+}
+
+static void observe_saves(unsigned first, unsigned last)
+{
+    begin(3000);
+    sim_proc *p = other();
+    memset(&reads, 0, sizeof(reads));
+    reads.first = first;
+    reads.last = last;
+    reads.turn = 2;
+    CHECK_INT(open_store(&reads.fs, p, CKPT_STORE_FS_BY_TYPE,
+                         CKPT_STORE_FS_POWER), CKPT_OK);
+    CHECK_INT(init(&reads.ctx, &reads.fs), CKPT_OK);
+    p->hook = owner_saves_twice;
+    CHECK_INT(ckpt_query(&reads.ctx, ID, &t.info), CKPT_OK);
+    if (first == last) {                // once: it has read again
+        CHECK_INT(t.info.state, CKPT_STATE_LIVE);
+        CHECK(t.info.turn >= 2 && !t.info.older);
+        CHECK_INT(t.info.error.code, CKPT_OK);
+    } else {                            // each time: it cannot tell
+        CHECK_INT(t.info.state, CKPT_STATE_BUSY);
+        CHECK_INT(t.info.turn, 0);
+    }
+    ckpt_store_fs_close(&reads.fs);
+    teardown();
+}
+
+static void an_observer_of_saves_in_place_is_given_no_mixture(void)
+{
+    for (unsigned at = 1; at < 12; at++) {
+        observe_saves(at, at);
+    }
+    observe_saves(1, 400);
 }
 
 static const char *leads_to;            // where each look is made to find it
@@ -1441,6 +1710,27 @@ static void a_temporary_file_alone_keeps_no_id(void)
     CHECK_INT(open_run(), CKPT_OK);
     CHECK(!t.run.resumed);
     CHECK_INT(save(1, 'a', 100), CKPT_OK);
+    teardown();
+}
+
+static void put_temp(const char *path)
+{
+    sim_put(t.disk, path, SIM_FILE, "x", 1)->uid = t.proc->uid;
+}
+
+static void a_claimant_that_died_above_an_end_is_swept_once(void)
+{
+    uint32_t swept = 9;
+    begin(1000);
+    put_temp(DIR ".t.40.abcdef");
+    put_temp(DIR ".t.7.abcdef");
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK(sim_find(t.disk, "runs/r-a-run") != NULL);    // it may be at work
+    CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &swept), CKPT_OK);
+    CHECK_INT(swept, 1);
+    CHECK(sim_find(t.disk, "runs/r-a-run") == NULL);
+    CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &swept), CKPT_OK);
+    CHECK_INT(swept, 0);
     teardown();
 }
 

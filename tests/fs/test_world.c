@@ -14,7 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,7 +31,9 @@
     X(what_others_put_there_survives_any_call_that_fails)                      \
     X(what_others_put_there_is_no_run_of_a_scan)                               \
     X(a_run_is_never_cleared_away)                                             \
+    X(a_file_under_the_name_of_a_run_is_foreign)                               \
     X(a_directory_under_a_name_of_the_store_blocks_nothing)                    \
+    X(a_pipe_or_socket_under_the_name_of_the_probe_is_moved_away)              \
     X(a_snapshot_of_hard_links_makes_no_second_owner)                          \
     X(a_removed_run_stays_removed_though_a_snapshot_has_its_claim)             \
     X(link_counts_and_inodes_that_are_made_up_do_no_harm)                      \
@@ -41,8 +45,12 @@
     X(a_free_lock_of_another_kernel_proves_nothing)                            \
     X(a_missing_process_is_gone_after_two_beats_where_there_are_no_locks)      \
     X(a_beat_in_the_future_is_watched_by_programs_that_run_once)               \
+    X(a_beat_of_1970_is_a_beat)                                                \
     X(a_mark_of_a_beat_goes_with_its_run)                                      \
+    X(a_mark_that_lies_in_the_future_is_made_anew)                             \
+    X(a_mark_without_its_run_is_swept)                                         \
     X(a_leftover_from_the_future_is_swept_in_time)                             \
+    X(a_leftover_counts_as_swept_when_it_is_gone)                              \
     X(who_gives_up_writes_into_no_claim_but_its_own)                           \
     X(a_name_that_stays_taken_is_told)                                         \
     X(who_lost_a_run_takes_away_what_its_open_files_kept)                      \
@@ -749,6 +757,59 @@ static void a_run_is_never_cleared_away(void)
     end();
 }
 
+static void a_file_under_the_name_of_a_run_is_foreign(void)
+{
+    for (int local = 0; local <= 2; local += 2) {
+        if (begin(local)) {
+            static uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+            const ckpt_store_methods *m = t.fs.base.methods;
+            const ckpt_part part = { "{}", 0, 2, 0 };
+            ckpt_gen gen = { 1, 1, 0 };
+            char nonce[CKPT_NONCE_MAX + 1];
+            plant("r-job");
+            CHECK_INT(start(), CKPT_ERR_EXISTS);        // it is in the way
+            CHECK_INT(resume(&t.run), CKPT_ERR_FOREIGN);
+            memset(place, 0, sizeof(place));
+            CHECK_INT(m->open(&t.fs.base, place, "job", CKPT_HOW_NEW, &t.err),
+                      CKPT_OK);
+            CHECK_INT(m->claim(&t.fs.base, place, 1, "x", nonce, &t.err),
+                      CKPT_OK);
+            CHECK_INT(m->put(&t.fs.base, place, &gen, &part, &t.err), CKPT_OK);
+            CHECK_INT(m->publish(&t.fs.base, place, &gen, &t.err),
+                      CKPT_ERR_FOREIGN);
+            m->close(&t.fs.base, place, false);
+            CHECK(is_there("r-job"));
+            CHECK_INT(names("", ".new-"), 0);
+        }
+        end();
+    }
+}
+
+static void a_pipe_or_socket_under_the_name_of_the_probe_is_moved_away(void)
+{
+    for (int i = 0; i < 4; i++) {
+        if (begin(i / 2 * 2)) {
+            struct sockaddr_un at;
+            struct stat st;
+            const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+            memset(&at, 0, sizeof(at));
+            at.sun_family = AF_UNIX;
+            snprintf(at.sun_path, sizeof(at.sun_path), "%.90s",
+                     path(".probe"));
+            CHECK_INT(start(), CKPT_OK);
+            (void)unlink(path(".probe"));
+            CHECK((i % 2 == 0 ? mkfifo(path(".probe"), 0600) :
+                   bind(fd, (const struct sockaddr *)&at, sizeof(at))) == 0);
+            CHECK_INT(open_store(), CKPT_OK);
+            CHECK_INT(state(), CKPT_STATE_LIVE);
+            CHECK(stat(path(".probe"), &st) == 0 && S_ISREG(st.st_mode));
+            CHECK_INT(names("", ".lost-"), 1);
+            (void)close(fd);
+        }
+        end();
+    }
+}
+
 static void a_directory_under_a_name_of_the_store_blocks_nothing(void)
 {
     for (int local = 0; local <= 2; local += 2) {
@@ -1058,6 +1119,26 @@ static void a_beat_in_the_future_is_watched_by_programs_that_run_once(void)
     }
 }
 
+static void a_beat_of_1970_is_a_beat(void)
+{
+    static uint64_t place[CKPT_PLACE_SIZE / sizeof(uint64_t)];
+    const struct timespec zero[2] = { { .tv_sec = 0 }, { .tv_sec = 0 } };
+    ckpt_life life;
+    if (begin(0)) {
+        const ckpt_store_methods *m = t.fs.base.methods;
+        CHECK_INT(start(), CKPT_OK);
+        CHECK(utimensat(AT_FDCWD, path("r-job/heartbeat.1"), zero, 0) == 0);
+        memset(place, 0, sizeof(place));
+        CHECK_INT(m->open(&t.fs.base, place, "job", CKPT_HOW_FIND, &t.err),
+                  CKPT_OK);
+        CHECK_INT(m->alive(&t.fs.base, place, 1, &life, &t.err), CKPT_OK);
+        CHECK_INT(life.beat_ms, 1);
+        m->close(&t.fs.base, place, false);
+        CHECK_INT(state(), CKPT_STATE_INTERRUPTED);
+    }
+    end();
+}
+
 static void a_mark_of_a_beat_goes_with_its_run(void)
 {
     if (begin(0)) {
@@ -1080,6 +1161,35 @@ static void a_mark_of_a_beat_goes_with_its_run(void)
     end();
 }
 
+static void a_mark_that_lies_in_the_future_is_made_anew(void)
+{
+    if (begin(0)) {
+        struct stat st;
+        CHECK_INT(start(), CKPT_OK);
+        age("r-job/heartbeat.1", 7200);
+        CHECK_INT(once(), CKPT_STATE_BUSY);
+        age(".seen-r-job", 3600);               // the clock was set back
+        CHECK_INT(once(), CKPT_STATE_BUSY);
+        CHECK(stat(path(".seen-r-job"), &st) == 0);
+        CHECK(st.st_mtime < time(NULL) + 1800);
+    }
+    end();
+}
+
+static void a_mark_without_its_run_is_swept(void)
+{
+    if (begin(2)) {
+        CHECK_INT(start(), CKPT_OK);
+        plant(".seen-r-job");
+        plant(".seen-r-gone");
+        plant(".seen-.new-gone");
+        CHECK_INT(ckpt_sweep(&t.ctx, &t.other, NULL), CKPT_OK);
+        CHECK(is_there(".seen-r-job"));
+        CHECK_INT(names("", ".seen-"), 1);
+    }
+    end();
+}
+
 // A leftover, too, is swept by a program that runs once an hour.
 static void a_leftover_from_the_future_is_swept_in_time(void)
 {
@@ -1097,6 +1207,25 @@ static void a_leftover_from_the_future_is_swept_in_time(void)
         CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &swept), CKPT_OK);
         CHECK_INT(swept, 1);
         CHECK(!is_there(".new-abc") && !is_there(".seen-.new-abc"));
+    }
+    end();
+}
+
+static void a_leftover_counts_as_swept_when_it_is_gone(void)
+{
+    uint32_t swept = 9;
+    if (begin(2)) {
+        plant_dir(".new-abc");
+        plant(".new-abc/.DS_Store");
+        t.lacks[0] = (lack){ "rmdir", ENOTEMPTY, ".new-" };
+        for (int i = 0; i < 3; i++) {
+            age(".new-abc", -3600);
+            CHECK_INT(ckpt_sweep(&t.ctx, &t.run, &swept), CKPT_OK);
+            CHECK_INT(swept, i < 2 ? 0 : 1);
+            CHECK_INT(names("", ".new-"), i < 2 ? 1 : 0);
+            CHECK_INT(names("", ".lost-"), 1);
+            t.lacks[0].call = i == 0 ? t.lacks[0].call : NULL;
+        }
     }
     end();
 }
@@ -1320,6 +1449,9 @@ static void a_mode_that_lets_others_write_is_mended_when_asked(void)
     t.calls.chmod = w_chmod;
     CHECK_INT(open_desc(&fix), CKPT_OK);
     CHECK(stat(t.runs, &st) == 0 && (st.st_mode & 0777) == 0750);
+    CHECK(chmod(t.runs, 03770) == 0);           // as a volume of a group has it
+    CHECK_INT(open_desc(&fix), CKPT_OK);
+    CHECK(stat(t.runs, &st) == 0 && (st.st_mode & 07777) == 03750);
     CHECK_INT(start(), CKPT_OK);
     if (geteuid() == 0) {                       // another user's stays as it is
         ckpt_abandon(&t.run);
