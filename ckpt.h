@@ -930,9 +930,10 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_scan(ckpt_ctx *ctx, uint32_t states,
 // Reads every byte of every generation of a run, without claiming or changing
 // anything. info (may be NULL) gets what ckpt_query gives.
 //
-// Returns CKPT_OK if all generations are whole; CKPT_ERR_DAMAGED if one is not,
-// or if the last acknowledged save is missing: info->state says whether the run
-// can still be resumed, info->error what is wrong; CKPT_ERR_NOT_FOUND,
+// Returns CKPT_OK if all generations are whole, but for saves that were never
+// acknowledged; CKPT_ERR_DAMAGED if one is not, or if the last acknowledged
+// save is missing: info->state says whether the run can still be resumed,
+// info->error what is wrong; CKPT_ERR_NOT_FOUND,
 // CKPT_ERR_ARGUMENT, CKPT_ERR_BUSY if the run kept changing,
 // CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN, or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_verify(ckpt_ctx *ctx, const char *id,
@@ -7777,7 +7778,8 @@ static ckpt_code ckpt__verify_all(ckpt__ctx *ctx)
     while ((rc = ckpt__walk_next(p, &w)) == CKPT_OK) {
         rc = ckpt__judge_one(p, ctx->id, &into);
         if (rc != CKPT_OK && rc != CKPT_ERR_DAMAGED) return rc;
-        if (worst == CKPT_OK && rc != CKPT_OK) {
+        // What no save acknowledged is no damage: see ckpt__forgive().
+        if (worst == CKPT_OK && rc != CKPT_OK && p->gen.seq <= p->facts.acked) {
             worst = rc;
             pos = ckpt__pos(&p->reader);
         }
@@ -7813,7 +7815,9 @@ CKPT_API ckpt_code ckpt_verify(ckpt_ctx *view, const char *id,
     const bool is_id = ckpt__keep_id(ctx, id);
     memset(info, 0, sizeof(*info));
     if (!is_id) return ckpt__refuse(ctx, "read the run id");
-    for (int tries = 0; tries < 8 && rc == CKPT_ERR_STALE; tries++) {
+    // A file that its owner writes in place looks damaged to who reads it then.
+    for (int tries = 0; tries < 8 && (rc == CKPT_ERR_STALE ||
+                                      rc == CKPT_ERR_DAMAGED); tries++) {
         rc = ckpt__verify(ctx, info);
     }
     rc = ckpt__ctx_result(ctx, rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc);

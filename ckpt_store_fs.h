@@ -308,6 +308,7 @@ typedef struct ckpt_store_fs {
         bool                     locks; // judge by locks, else by age
         bool                     ours_alone;    // and only processes of this
                                         // kernel can hold them
+        bool                     by_op; // sum by the processor's instruction
         uint32_t                 uid;   // the user who owns the root
         const ckpt_fs_calls     *calls;
         void                    *user;
@@ -2461,6 +2462,9 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 // one flush and no commit of the journal a save, where the way by rename needs
 // four and two; make bench.)
 
+// How many bytes are read at a time: they stand on the stack.
+enum { CKPT__FS_PIECE = 3072 };
+
 // What a file of n bytes gets as its size, so that it can grow in place: a
 // growing transcript outgrows its file only about once in a quarter of itself.
 static uint64_t ckpt__fs_roomy(uint64_t n)
@@ -2475,13 +2479,14 @@ static uint64_t ckpt__fs_roomy(uint64_t n)
 static bool ckpt__fs_is_whole(ckpt_store_fs *fs, ckpt__fs_place *p,
                               const ckpt_gen *base, ckpt_error *err)
 {
-    uint8_t buf[16384];
+    uint8_t buf[CKPT__FS_PIECE];
     char head[CKPT__HEAD_SIZE] = { 0 }, again[CKPT__HEAD_SIZE];
     ckpt__section sum = { CKPT__HEAD_SIZE, 0, 0 };
     ckpt__record rec;
     if (ckpt__fs_open_for_reading(fs, p, base, err) != CKPT_OK) return false;
     (void)ckpt__fs_read(fs, p->reading, head, sizeof(head), 0);
-    ckpt__head_fields(head, &rec);
+    memcpy(again, head, sizeof(head));
+    ckpt__head_fields(again, &rec, true);
     while (sum.size < rec.length) {
         ckpt__section next = { rec.length - sum.size, 0, 0 };
         next.size = next.size < sizeof(buf) ? next.size : sizeof(buf);
@@ -2498,11 +2503,11 @@ static bool ckpt__fs_is_whole(ckpt_store_fs *fs, ckpt__fs_place *p,
             const int64_t got = ckpt__fs_read(fs, p->reading, buf, next.size,
                                               sum.size);
             if (got != (int64_t)next.size) return false;
-            next.crc = ckpt_crc32c(0, buf, next.size);
+            next.crc = ckpt__crc(fs->priv.by_op, 0, buf, next.size);
         }
         ckpt__section_join(&sum, &next, false);
     }
-    ckpt__head_write(again, &rec, sum.crc, false);
+    ckpt__head_write(again, &rec, false, sum.crc, false);
     return memcmp(again, head, CKPT__HEAD_SIZE) == 0;
 }
 
@@ -2515,7 +2520,7 @@ static int ckpt__fs_open_spare(ckpt_store_fs *fs, ckpt__fs_place *p,
                                const ckpt_gen *base, const ckpt_part *part,
                                ckpt_error *err)
 {
-    char name[64];
+    char name[64], head[CKPT__HEAD_SIZE];
     ckpt_fs_stat st;
     ckpt__record rec;
     if (fs->publishing != CKPT_STORE_FS_EXCHANGE || p->spare.token == 0 ||
@@ -2523,7 +2528,8 @@ static int ckpt__fs_open_spare(ckpt_store_fs *fs, ckpt__fs_place *p,
         part->size < CKPT__HEAD_SIZE) {
         return -ENOENT;
     }
-    ckpt__head_fields((const char *)part->bytes, &rec);
+    memcpy(head, part->bytes, sizeof(head));
+    ckpt__head_fields(head, &rec, true);
     ckpt__fs_gen_name(name, p->epoch, true);
     int fd = ckpt__fs_open(fs, p->dir, name, CKPT_FS_WRITE);
     if (fd < 0) return fd;
@@ -2599,7 +2605,7 @@ static void ckpt__fs_share(ckpt__fs_place *p, const ckpt_part *part)
 static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
                                      const ckpt_part *part, ckpt_error *err)
 {
-    uint8_t buf[16384];
+    uint8_t buf[CKPT__FS_PIECE];
     uint32_t crc;
     uint64_t copied = ckpt__fs_shared(p, part, &crc);
     CKPT_ASSERT(p->reading >= 0 && p->writing >= 0);
@@ -2612,7 +2618,7 @@ static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
         if ((size_t)got < n) {
             return CKPT_ERR_DAMAGED;            // the file was cut
         }
-        crc = ckpt_crc32c(crc, buf, n);
+        crc = ckpt__crc(fs->priv.by_op, crc, buf, n);
         const int r = ckpt__fs_write(fs, p->writing, buf, n,
                                      p->written + copied);
         if (r < 0) return ckpt__fs_fail(err, "write a checkpoint", r);
@@ -3714,6 +3720,7 @@ static ckpt_code ckpt__fs_choose(ckpt_store_fs *fs,
     }
     fs->priv.locks = liveness != CKPT_STORE_FS_AGE && local > 0;
     fs->priv.ours_alone = local == 2;
+    fs->priv.by_op = ckpt__crc_has_op();
     if (publishing == CKPT_STORE_FS_BY_TYPE) {
         publishing = local > 0 &&
             fs->priv.durability == CKPT_STORE_FS_POWER &&

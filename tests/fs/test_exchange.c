@@ -53,6 +53,8 @@
     X(the_way_is_chosen_by_the_file_system_and_by_the_caller)                  \
     X(an_observer_of_an_exchange_finds_both_generations)                       \
     X(an_observer_of_saves_in_place_is_given_no_mixture)                       \
+    X(verify_of_a_run_that_is_saved_finds_no_damage)                           \
+    X(verify_of_a_torn_save_that_nobody_acknowledged_finds_no_damage)          \
     X(an_owner_that_is_paused_in_its_finish_brings_nothing_back)               \
     X(names_that_never_stand_still_are_busy)                                   \
     X(a_generation_that_is_never_under_a_name_is_stale)                        \
@@ -1403,6 +1405,45 @@ static void an_observer_of_saves_in_place_is_given_no_mixture(void)
         observe_saves(at, at);
     }
     observe_saves(1, 400);
+}
+
+static void verify_of_a_run_that_is_saved_finds_no_damage(void)
+{
+    for (unsigned at = 1; at < 70; at++) {
+        begin(3000);
+        sim_proc *p = other();
+        memset(&reads, 0, sizeof(reads));
+        reads.first = reads.last = at;
+        reads.turn = 2;
+        CHECK_INT(open_store(&reads.fs, p, CKPT_STORE_FS_BY_TYPE,
+                             CKPT_STORE_FS_POWER), CKPT_OK);
+        CHECK_INT(init(&reads.ctx, &reads.fs), CKPT_OK);
+        p->hook = owner_saves_twice;
+        CHECK_INT(ckpt_verify(&reads.ctx, ID, NULL), CKPT_OK);
+        ckpt_store_fs_close(&reads.fs);
+        teardown();
+    }
+}
+
+static sim_verdict dies_in_place(void *user, sim_proc *p, const sim_event *e)
+{
+    const sim_verdict die = { SIM_DIE, 0, 0 }, go = { SIM_GO, 0, 0 };
+    (void)user, (void)p;
+    return e->call == SIM_WRITE && ++t.seen == t.fails_at ? die : go;
+}
+
+static void verify_of_a_torn_save_that_nobody_acknowledged_finds_no_damage(void)
+{
+    for (unsigned at = 1; at < 4; at++) {
+        begin(3000);
+        t.seen = 0;
+        t.fails_at = at;
+        t.proc->hook = dies_in_place;
+        CHECK(save(3, 'b', 3000) < 0);
+        crash();
+        CHECK_INT(ckpt_verify(&t.ctx, ID, NULL), CKPT_OK);
+        teardown();
+    }
 }
 
 static const char *leads_to;            // where each look is made to find it
