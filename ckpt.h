@@ -274,6 +274,7 @@ CKPT_API uint32_t ckpt_version(void);
 #define CKPT_DEPTH_MAX      128     // nesting of the caller's JSON; of
                                     // messages, of each one
 #define CKPT_NONCE_MAX      32      // bytes of a nonce: a-z and 0-9
+#define CKPT_KEY_SIZE       32      // bytes of an idempotency key: 0-9 and a-f
 #define CKPT_CLAIMS_MAX     32      // claimants in a row that may crash before
                                     // their first save
 #define CKPT_PLACE_SIZE     600     // bytes a store may keep in a run
@@ -684,6 +685,31 @@ typedef struct ckpt_checkpoint {
 CKPT_API CKPT_CHECKED ckpt_code ckpt_load(ckpt_run *run, ckpt_checkpoint *out,
                                           void *buf, size_t cap);
 
+// Where a walk over the messages of a run stands. Zero-initialize it.
+typedef struct ckpt_message {
+    ckpt_bytes json;                // the message, in the caller's buffer
+    size_t     size;                // its bytes; after CKPT_ERR_BUFFER, those
+                                    // of the message that did not fit
+    uint64_t   number;              // of the message after this one
+    struct {
+        uint64_t seq;               // of the generation that is walked
+        uint32_t at, crc;           // how far, and the sum of that
+    } priv;                         // not part of the API
+} ckpt_message;
+
+// Reads the next message of the newest checkpoint of an open run into buf, cap
+// bytes long: for a program without room for all of them at once. No save may
+// come between two calls. A walk up to CKPT_END counts as a load of the
+// messages, for a save that gives new ones (see CKPT_ERR_NOT_LOADED).
+//
+// Returns CKPT_END after the last, when all of them were compared with their
+// sum; CKPT_ERR_BUFFER, and the call can be repeated with a larger buffer;
+// CKPT_ERR_DAMAGED as a save does; CKPT_ERR_STALE if the run was saved since
+// the walk began; otherwise as ckpt_load.
+CKPT_API CKPT_CHECKED ckpt_code ckpt_message_next(ckpt_run *run,
+                                                  ckpt_message *message,
+                                                  void *buf, size_t cap);
+
 // What a save changes. What is absent stays as it was last saved.
 //
 // messages is a JSON array. It replaces the saved messages from number
@@ -804,6 +830,11 @@ typedef struct ckpt_effect {
     char              id[CKPT_NAME_MAX + 1];
     size_t            result_size;  // ENDED: bytes of its result
     uint32_t          at;           // for ckpt_effect_next: where it stands
+    char              key[CKPT_KEY_SIZE + 1];   // of this effect alone, whoever
+                                    // asks and however often: for a tool that
+                                    // takes an idempotency key, so that the
+                                    // tool acts once. A run that is begun anew
+                                    // has other keys. "" after an error
 } ckpt_effect;
 
 // Begins an effect: saves the transcript that names the call, and that the call
@@ -845,6 +876,13 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_begin(ckpt_run *run,
 // of that id was begun and has not ended.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_end(ckpt_run *run, const char *id,
                                                 ckpt_bytes result);
+
+// The same for a result that is plain text, such as what a tool printed. The
+// run keeps it as a JSON string, in which bytes that are no UTF-8 are U+FFFD;
+// ckpt_json_text() makes a text of that again. Absent bytes are an empty text.
+CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_end_text(ckpt_run *run,
+                                                     const char *id,
+                                                     ckpt_bytes text);
 
 // Copies the result of an ended effect into buf.
 //
@@ -918,6 +956,21 @@ typedef bool ckpt_scan_fn(void *user, const ckpt_run_info *info);
 // state says so. CKPT_ERR_NOT_FOUND, CKPT_ERR_ARGUMENT for an id out of range.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_query(ckpt_ctx *ctx, const char *id,
                                            ckpt_run_info *info);
+
+// Reads the newest whole checkpoint of a run into buf, cap bytes long, without
+// claiming or changing anything: also that of a live run, and of one that is
+// kept as DONE or FAILED. *info gets what ckpt_query gives; info->size says
+// how large buf must be.
+//
+// Returns CKPT_OLDER (> 0) if the newest generation is damaged or missing and
+// an older one was read; CKPT_ERR_BUFFER; CKPT_ERR_NOT_FOUND if there is no
+// such run; CKPT_ERR_DAMAGED, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN,
+// CKPT_ERR_TOO_LARGE if nothing of it can be read; CKPT_ERR_BUSY if the run
+// kept changing; CKPT_ERR_ARGUMENT; or an error of the store.
+CKPT_API CKPT_CHECKED ckpt_code ckpt_peek(ckpt_ctx *ctx, const char *id,
+                                          ckpt_run_info *info,
+                                          ckpt_checkpoint *out, void *buf,
+                                          size_t cap);
 
 // Describes every run whose state is in states (an OR of CKPT_STATE_; 0 means
 // all, also kept runs), in any order. One bad run never stops a scan.
@@ -4511,6 +4564,7 @@ typedef struct ckpt__plan {
     const ckpt_meta    *begin;          // not NULL: the first generation,
     const char         *id;             // of this run
     bool          drop_ended, set_reason;
+    bool          is_text;              // the value becomes a JSON string
     uint32_t      list, at;             // the entry that changes (a new one
     ckpt__fate    fate;                 // stands behind the last), and how
     const char   *name;                 // of the phase, effect or environment
@@ -4690,6 +4744,10 @@ static void ckpt__emit_meta(ckpt__writer *w, const ckpt_meta *meta)
 static void ckpt__emit_value(ckpt__writer *w, const char *label,
                              const ckpt__plan *plan)
 {
+    if (plan->is_text) {
+        ckpt__emit_quoted(w, label, plan->value, CKPT__AS_TEXT);
+        return;
+    }
     ckpt__emit_text(w, label);
     ckpt__emit(w, plan->value.ptr, &plan->value_now);
 }
@@ -5967,6 +6025,19 @@ static ckpt_code ckpt__plan_value(ckpt__run *run, ckpt_bytes value)
                              &plan->value_now, &run->place.error);
 }
 
+// Adds a text to the plan as a value. A dry run measures what it becomes.
+static ckpt_code ckpt__plan_text(ckpt__run *run, ckpt_bytes text)
+{
+    ckpt__plan *plan = &run->plan;
+    if (text.len > run->place.size_max) return CKPT_ERR_TOO_LARGE;
+    plan->value = text;
+    plan->is_text = true;
+    ckpt__writer *w = ckpt__writer_begin(&run->place, true);
+    ckpt__emit_value(w, "", plan);
+    plan->value_now = w->all;
+    return CKPT_OK;
+}
+
 // Begins a save of any kind: checks the run, and plans what the caller gave.
 static ckpt_code ckpt__save_begin(ckpt__run *run, const ckpt_save_desc *desc)
 {
@@ -6829,28 +6900,38 @@ static void ckpt__checkpoint(ckpt_checkpoint *out, char *buf,
     out->birth = ckpt__text_at(buf, &found->birth);
 }
 
-// Reads the newest generation into buf, and checks it there (R1). The tables
-// stay as they are; run->next is free between saves.
-static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
-                            size_t cap)
+// Reads the generation that p->gen names, of which the expected record is
+// known, into buf, and checks it there (R1). The tables of a run stay as they
+// are; run->next is free between saves.
+CKPT__ONCE static ckpt_code ckpt__load_from(ckpt__place *p, const char *id,
+                                            const ckpt__record *expected,
+                                            const ckpt__into *into,
+                                            ckpt_checkpoint *out, void *buf,
+                                            size_t cap)
 {
-    ckpt__place *p = &run->place;
-    const ckpt__into into = { &run->next, &run->found, NULL, NULL };
-    const ckpt_bytes bytes = { buf, run->record.length };
+    const uint64_t epoch = expected->epoch, seq = expected->seq;
+    const ckpt_bytes bytes = { buf, expected->length };
     if (bytes.len == 0) return CKPT_ERR_NOT_FOUND;      // nothing is kept
-    CKPT__TRY(ckpt__copy_out(p, 0, run->record.length, buf, cap));
+    CKPT__TRY(ckpt__copy_out(p, 0, expected->length, buf, cap));
     ckpt__reader_memory(&p->reader, bytes);
     p->reader.by_op = p->by_op;
-    const ckpt_code rc = ckpt__record_read(p, run->view->id, &into);
+    const ckpt_code rc = ckpt__record_read(p, id, into);
     p->error.pos = ckpt__pos(&p->reader);
     CKPT__TRY(rc);
     // Of a lower epoch than ours, if the first one of ours was damaged.
-    if (run->next.epoch != run->record.epoch ||
-        run->next.seq != run->record.seq) {
+    if (into->rec->epoch != epoch || into->rec->seq != seq) {
         return CKPT_ERR_STALE;
     }
-    ckpt__checkpoint(out, (char *)buf, &into);
+    ckpt__checkpoint(out, (char *)buf, into);
     return CKPT_OK;
+}
+
+static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
+                            size_t cap)
+{
+    const ckpt__into into = { &run->next, &run->found, NULL, NULL };
+    return ckpt__load_from(&run->place, run->view->id, &run->record, &into,
+                           out, buf, cap);
 }
 
 // Loads the newest generation. If what stands there is damaged, or is not what
@@ -6891,6 +6972,62 @@ CKPT_API ckpt_code ckpt_load(ckpt_run *view, ckpt_checkpoint *out, void *buf,
     memset(out, 0, sizeof(*out));
     CKPT__TRY(ckpt__enter(run));
     return ckpt__leave(run, ckpt__load_told(run, out, buf, cap));
+}
+
+// Reads the next message of a walk. The sum of the walk goes on over it, and
+// over the comma before it; buf gets it from a second reading.
+static ckpt_code ckpt__message_next(ckpt__run *run, ckpt_message *m, void *buf,
+                                    size_t cap)
+{
+    ckpt__place *p = &run->place;
+    ckpt__reader *r = &p->reader;
+    const ckpt__section *all = &run->record.section[CKPT__MESSAGES];
+    const uint32_t from = ckpt__section_at(&run->record, CKPT__MESSAGES);
+    CKPT__TRY(ckpt__ready(run));
+    if (ckpt__is_none(p->store)) return CKPT_ERR_NOT_FOUND;
+    if (m->number == 0) {
+        m->priv.seq = run->record.seq;
+    }
+    if (m->priv.seq != run->record.seq) return CKPT_ERR_STALE;
+    if (m->number == all->count) {
+        run->unread = false;
+        return CKPT_END;
+    }
+    ckpt__reader_store(r, p, from + m->priv.at);
+    if (m->number > 0) {
+        ckpt__take_byte(r, ',');
+    }
+    const uint32_t at = ckpt__pos(r);
+    ckpt__take_value(r);
+    ckpt__section_end(r, NULL);
+    ckpt__store_read_end(p);
+    m->size = ckpt__pos(r) - at;
+    const ckpt__section last = { all->size - m->priv.at, 0, 0 };
+    ckpt__section sum = { m->priv.at, m->priv.crc, 0 };
+    ckpt__section_join(&sum, &r->all, p->by_op);
+    if (ckpt__is_syntax(r->rc) || (m->number + 1 == all->count &&
+        (r->all.size != last.size || sum.crc != all->crc))) {
+        run->doubts |= CKPT__DOUBT_RECORD;
+        return CKPT_ERR_DAMAGED;
+    }
+    CKPT__TRY(r->rc);
+    CKPT__TRY(ckpt__copy_out(p, at, (uint32_t)m->size, buf, cap));
+    m->json.ptr = buf;
+    m->json.len = m->size;
+    m->number++;
+    m->priv.at = sum.size;
+    m->priv.crc = sum.crc;
+    return CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_message_next(ckpt_run *view, ckpt_message *message,
+                                     void *buf, size_t cap)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    if (message == NULL) return CKPT_ERR_ARGUMENT;
+    CKPT__TRY(ckpt__enter(run));
+    return ckpt__leave(run, ckpt__run_result(run,
+        ckpt__message_next(run, message, buf, cap)));
 }
 
 static bool ckpt__due(ckpt__run *run, uint64_t turn)
@@ -7131,36 +7268,58 @@ static void ckpt__effect_told(ckpt__run *run, const char *id, uint64_t turn)
     run->tables.effects[at].told = CKPT__TOLD;
 }
 
+// Writes 128 bits of hash. One half runs through the bytes from their front and
+// one from their back, so that texts which differ anywhere differ in both. That
+// keeps apart what a model makes; somebody who looks for two texts with one
+// hash can find them.
+static void ckpt__hash_write(char out[CKPT_KEY_SIZE], const char *bytes,
+                             size_t n)
+{
+    uint64_t hash[2] = { ckpt__hash(CKPT__HASH_EMPTY, bytes, n),
+                         CKPT__HASH_EMPTY };
+    while (n > 0) {
+        hash[1] = ckpt__hash(hash[1], &bytes[--n], 1);
+    }
+    for (unsigned i = 0; i < CKPT_KEY_SIZE; i++) {
+        out[i] = "0123456789abcdef"[hash[i / 16] >> (i % 16 * 4) & 15];
+    }
+}
+
+// Writes the key of an effect: a hash of the birth of the run with its NUL, of
+// the turn in 20 digits, and of the id as it is kept. The window holds them.
+static void ckpt__effect_key(ckpt__run *run, ckpt_effect *effect)
+{
+    char *text = (char *)run->place.window;
+    size_t n = strlen(run->view->birth) + 1;
+    const size_t size = strlen(effect->id);
+    memcpy(text, run->view->birth, n);
+    n += ckpt__number(text + n, effect->turn, 20, '0');
+    memcpy(text + n, effect->id, size);
+    ckpt__hash_write(effect->key, text, n + size);
+    effect->key[CKPT_KEY_SIZE] = '\0';
+}
+
 // Writes the form in which the run keeps the id of an effect: the id itself, or
-// the beginning of a longer one, a '~' and 128 bits of hash. One half of the
-// hash runs through the id from its front and one from its back, so that ids
-// which differ anywhere differ in both. That keeps apart the ids that a model
-// makes; somebody who looks for two ids with one hash can find them.
+// the beginning of a longer one, a '~' and a hash.
 static ckpt_code ckpt__effect_id(ckpt__run *run, const char *id,
                                  char out[CKPT_NAME_MAX + 1])
 {
     run->place.error.op = "read the id of an effect";
     CKPT__TRY(ckpt__name_check(id, SIZE_MAX, &run->place.error));
-    size_t n = strlen(id), keep = CKPT_NAME_MAX - 33;
-    uint64_t hash[2] = { CKPT__HASH_EMPTY, CKPT__HASH_EMPTY };
+    const size_t n = strlen(id);
+    size_t keep = CKPT_NAME_MAX - CKPT_KEY_SIZE - 1;
     run->place.error.op = "";
     if (n <= CKPT_NAME_MAX) {
         memmove(out, id, n + 1);                // may be the caller's effect
         return CKPT_OK;
-    }
-    hash[0] = ckpt__hash(hash[0], id, n);
-    while (n > 0) {
-        hash[1] = ckpt__hash(hash[1], &id[--n], 1);
     }
     while (((uint8_t)id[keep] & 0xc0) == 0x80) { // not within a character
         keep--;
     }
     memcpy(out, id, keep);
     out[keep++] = '~';
-    for (unsigned i = 0; i < 32; i++) {
-        out[keep++] = "0123456789abcdef"[hash[i / 16] >> (i % 16 * 4) & 15];
-    }
-    out[keep] = '\0';
+    ckpt__hash_write(out + keep, id, n);
+    out[keep + CKPT_KEY_SIZE] = '\0';
     return CKPT_OK;
 }
 
@@ -7217,6 +7376,7 @@ static ckpt_code ckpt__effect_begin(ckpt__run *run, const char *id,
         }
     }
     ckpt__effect_told(run, effect->id, save->turn);
+    ckpt__effect_key(run, effect);
     return CKPT_OK;
 }
 
@@ -7230,6 +7390,7 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
     effect->turn = 0;
     effect->result_size = 0;
     effect->at = 0;
+    effect->key[0] = '\0';
     if (id != effect->id) {
         effect->id[0] = '\0';
     }
@@ -7239,7 +7400,7 @@ CKPT_API ckpt_code ckpt_effect_begin(ckpt_run *view, const char *id,
 
 // Plans the end of an effect.
 static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *given,
-                                       ckpt_bytes result)
+                                       ckpt_bytes result, bool is_text)
 {
     char id[CKPT_NAME_MAX + 1];
     CKPT__TRY(ckpt__save_begin(run, NULL));
@@ -7254,24 +7415,37 @@ static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *given,
     const bool there = at < run->record.section[CKPT__EFFECTS].count;
     if (again && (!there || run->tables.effects[at].ended)) return CKPT_OK;
     if (!there) return CKPT_ERR_NOT_FOUND;
-    CKPT__TRY(ckpt__plan_value(run, result));
+    CKPT__TRY(is_text ? ckpt__plan_text(run, result)
+                      : ckpt__plan_value(run, result));
     run->end_again = true;
     run->end_turn = run->tables.effects[at].turn;
     memcpy(run->end_id, id, strlen(id) + 1);
     ckpt__plan_entry(run, CKPT__EFFECTS, at,
-                     result.ptr != NULL ? CKPT__WRITE : CKPT__DROP,
+                     result.ptr != NULL || is_text ? CKPT__WRITE : CKPT__DROP,
                      run->end_id);
     return CKPT_OK;
+}
+
+CKPT__ONCE static ckpt_code ckpt__effect_end(ckpt_run *view, const char *id,
+                                             ckpt_bytes result, bool is_text)
+{
+    ckpt__run *run = ckpt__run_of(view);
+    CKPT__TRY(ckpt__enter(run));
+    return ckpt__leave(run,
+        ckpt__save_end(run, ckpt__plan_effect_end(run, id, result, is_text),
+                       &run->end_again));
 }
 
 CKPT_API ckpt_code ckpt_effect_end(ckpt_run *view, const char *id,
                                    ckpt_bytes result)
 {
-    ckpt__run *run = ckpt__run_of(view);
-    CKPT__TRY(ckpt__enter(run));
-    return ckpt__leave(run,
-        ckpt__save_end(run, ckpt__plan_effect_end(run, id, result),
-                       &run->end_again));
+    return ckpt__effect_end(view, id, result, false);
+}
+
+CKPT_API ckpt_code ckpt_effect_end_text(ckpt_run *view, const char *id,
+                                        ckpt_bytes text)
+{
+    return ckpt__effect_end(view, id, text, true);
 }
 
 CKPT_API ckpt_code ckpt_effect_result(ckpt_run *view, const ckpt_effect *effect,
@@ -7292,6 +7466,7 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
                                           effect->id, effect->turn, &e);
     if (rc == CKPT_OK) {
         ckpt__effect_fill(&e, effect);
+        ckpt__effect_key(run, effect);
     }
     return ckpt__leave(run, ckpt__run_result(run, rc));
 }
@@ -7788,6 +7963,41 @@ static ckpt_code ckpt__verify_all(ckpt__ctx *ctx)
     memset(&p->error, 0, sizeof(p->error));
     p->error.pos = pos;
     return worst;
+}
+
+// Describes a run, and then reads its newest whole generation.
+static ckpt_code ckpt__peek_once(ckpt__ctx *ctx, ckpt_run_info *info,
+                                 ckpt_checkpoint *out, void *buf, size_t cap)
+{
+    ckpt__place *p = &ctx->place;
+    const ckpt__into into = ckpt__into_info(ctx, NULL);
+    CKPT__TRY(ckpt__describe(ctx, info));
+    if (info->error.code != CKPT_OK) {
+        p->error = info->error;
+        return info->error.code;
+    }
+    CKPT__TRY(ckpt__store_open(p, &ctx->desc, ctx->id, CKPT_HOW_FIND));
+    const ckpt_code rc = ckpt__load_from(p, ctx->id, &ctx->record, &into, out,
+                                         buf, cap);
+    ckpt__store_close(p, false);
+    return rc == CKPT_OK && info->older ? CKPT_OLDER : rc;
+}
+
+CKPT_API ckpt_code ckpt_peek(ckpt_ctx *view, const char *id,
+                             ckpt_run_info *info, ckpt_checkpoint *out,
+                             void *buf, size_t cap)
+{
+    ckpt__ctx *ctx = ckpt__ctx_of(view);
+    ckpt_code rc = CKPT_ERR_STALE;
+    CKPT__TRY(ckpt__admit(ctx, NULL, info != NULL && out != NULL));
+    memset(out, 0, sizeof(*out));
+    if (!ckpt__keep_id(ctx, id)) return ckpt__refuse(ctx, "read the run id");
+    // A run that is saved meanwhile is read again.
+    for (int tries = 0; tries < 8 && (rc == CKPT_ERR_STALE ||
+                                      rc == CKPT_ERR_DAMAGED); tries++) {
+        rc = ckpt__peek_once(ctx, info, out, buf, cap);
+    }
+    return ckpt__ctx_result(ctx, rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc);
 }
 
 // Describes a run, and then reads it whole.

@@ -18,6 +18,7 @@
     X(effect)                                                                  \
     X(error)                                                                   \
     X(doubt)                                                                   \
+    X(read)                                                                    \
     X(race)                                                                    \
     X(calls)                                                                   \
     X(simdisk)                                                                 \

@@ -26,7 +26,10 @@
     X(what_is_missing_is_told_to_every_later_claimant)                         \
     X(saves_without_effects_use_up_no_doubt)                                   \
     X(a_loss_is_counted_once)                                                  \
-    X(an_effect_is_not_new_because_a_torn_save_was_read_over_it)
+    X(an_effect_is_not_new_because_a_torn_save_was_read_over_it)               \
+    X(an_effect_has_one_key_for_ever_and_shares_it_with_none)                  \
+    X(what_a_tool_printed_is_kept_as_a_json_string)                            \
+    X(an_end_in_text_that_is_repeated_stands_once)
 TEST_SUITE(effect, LIST)
 
 // FNV-1a of 64 bits is the same for both, and 0 for the third.
@@ -518,4 +521,90 @@ static void an_effect_is_not_new_because_a_torn_save_was_read_over_it(void)
     CHECK_INT(told(2, "pay"), CKPT_EFFECT_UNCERTAIN);
     CHECK(!t.run.older);                        // nobody was told of that save
     CHECK_INT(told(3, "call"), CKPT_EFFECT_NEW);
+}
+
+//--- Keys and texts -----------------------------------------------------------
+
+static void key_of(uint64_t turn, const char *id, char key[CKPT_KEY_SIZE + 1])
+{
+    ckpt_effect effect;
+    CHECK_INT(begin_of(turn, id, &effect), CKPT_OK);
+    CHECK_INT(strlen(effect.key), CKPT_KEY_SIZE);
+    CHECK_INT(strspn(effect.key, "0123456789abcdef"), CKPT_KEY_SIZE);
+    memcpy(key, effect.key, sizeof(effect.key));
+}
+
+static void an_effect_has_one_key_for_ever_and_shares_it_with_none(void)
+{
+    char keys[6][CKPT_KEY_SIZE + 1], again[CKPT_KEY_SIZE + 1];
+    ckpt_effect effect;
+    begin();
+    key_of(3, "pay", keys[0]);
+    key_of(3, "pay1", keys[1]);
+    key_of(31, "pay", keys[2]);
+    key_of(3, "1pay", keys[3]);
+    crash_and_resume();
+    key_of(3, "pay", again);
+    CHECK_STR(again, keys[0]);
+    memset(&effect, 0, sizeof(effect));
+    CHECK_INT(ckpt_effect_next(&t.run, &effect), CKPT_OK);
+    CHECK_STR(effect.id, "pay");
+    CHECK_STR(effect.key, keys[0]);
+    CHECK_INT(begin_of(3, "pay", &effect), CKPT_ERR_EXISTS);
+    CHECK_STR(effect.key, "");
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);       // another run
+    key_of(3, "pay", keys[4]);
+    key_of(31, "pay", keys[5]);
+    for (int i = 0; i < 6; i++) {
+        for (int k = 0; k < i; k++) {
+            CHECK(strcmp(keys[i], keys[k]) != 0);
+        }
+    }
+}
+
+static void what_a_tool_printed_is_kept_as_a_json_string(void)
+{
+    static const char printed[] = "a \"b\"\n\xff\0c";
+    const ckpt_bytes text = { printed, sizeof(printed) - 1 };
+    ckpt_effect effect;
+    char out[64], back[64];
+    size_t size, len;
+    begin();
+    CHECK_INT(told(3, "pay"), CKPT_EFFECT_NEW);
+    CHECK_INT(ckpt_effect_end_text(&t.run, "pay", text), CKPT_OK);
+    CHECK(result_is(3, "pay", "\"a \\\"b\\\"\\n\xef\xbf\xbd\\u0000c\""));
+    crash_and_resume();
+    CHECK_INT(begin_of(3, "pay", &effect), CKPT_OK);
+    CHECK_INT(effect.state, CKPT_EFFECT_ENDED);
+    CHECK_INT(ckpt_effect_result(&t.run, &effect, out, sizeof(out), &size),
+              CKPT_OK);
+    CHECK_INT(size, effect.result_size);
+    CHECK_INT(ckpt_json_text((ckpt_bytes){ out, size }, back, sizeof(back),
+                             &len), CKPT_OK);
+    CHECK(len == 11 && memcmp(back, "a \"b\"\n\xef\xbf\xbd\0c", 11) == 0);
+    CHECK_INT(told(3, "mail"), CKPT_EFFECT_NEW);
+    CHECK_INT(ckpt_effect_end_text(&t.run, "mail", ckpt_text(NULL)), CKPT_OK);
+    CHECK(result_is(3, "mail", "\"\""));        // it has ended, with nothing
+    CHECK_INT(ckpt_effect_end_text(&t.run, "none", text), CKPT_ERR_NOT_FOUND);
+}
+
+static void an_end_in_text_that_is_repeated_stands_once(void)
+{
+    static char big[SIZE + 2];
+    begin();
+    CHECK_INT(told(3, "pay"), CKPT_EFFECT_NEW);
+    memset(big, 'x', SIZE + 1);
+    CHECK_INT(ckpt_effect_end_text(&t.run, "pay", ckpt_text(big)),
+              CKPT_ERR_TOO_LARGE);
+    memset(big, 1, SIZE / 2);                   // six bytes each
+    big[SIZE / 2] = '\0';
+    CHECK_INT(ckpt_effect_end_text(&t.run, "pay", ckpt_text(big)),
+              CKPT_ERR_TOO_LARGE);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_effect_end_text(&t.run, "pay", ckpt_text("ok")),
+              CKPT_ERR_UNSURE);
+    CHECK_INT(ckpt_effect_end_text(&t.run, "pay", ckpt_text("ok")), CKPT_OK);
+    CHECK(result_is(3, "pay", "\"ok\""));
+    CHECK_INT(load(), CKPT_OK);
 }

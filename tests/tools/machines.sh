@@ -87,7 +87,7 @@ result() {
 }
 
 # What does not go through thousands of crash states; fs. is contract_fs., too.
-light="json. rules. record. run. recover. env. effect. open. calls. doubt. race.
+light="json. rules. record. run. recover. env. effect. open. calls. doubt. read. race.
        large. simdisk. store_fault. contract_mem contract_fault. contract_sim
        fs."
 
