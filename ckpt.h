@@ -175,6 +175,13 @@
                     optimizes for size (-Os), or knows neither an operating
                     system nor 64 bits
 
+    Define before every inclusion what the program does not use:
+
+    CKPT_NO_SUPERVISING     what looks after runs, from ckpt_query() to
+                            ckpt_sweep()
+    CKPT_NO_ENVIRONMENTS    ckpt_env_, ckpt_held_ and ckpt_janitor_
+    CKPT_NO_NOTE            ckpt_note()
+
     ERRORS
     ======
     Functions return a ckpt_code: zero for success, positive for a result
@@ -902,6 +909,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_result(ckpt_run *run,
 CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_next(ckpt_run *run,
                                                  ckpt_effect *effect);
 
+#ifndef CKPT_NO_NOTE
+
 // A note to the model about a resume, as data and as one chat message.
 typedef struct ckpt_note_info {
     uint64_t   turn;                // resumed from
@@ -919,6 +928,8 @@ typedef struct ckpt_note_info {
 // not resumed, or an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_note(ckpt_run *run, ckpt_note_info *note,
                                           void *buf, size_t cap);
+
+#endif /* CKPT_NO_NOTE */
 
 //--- A whole run --------------------------------------------------------------
 
@@ -945,6 +956,17 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_execute(ckpt_ctx *ctx, ckpt_run *run,
                                              ckpt_work_fn *work, void *user);
 
 //--- Looking after runs -------------------------------------------------------
+
+// The position of a walk over runs. Zero-initialize it. To end a walk before
+// CKPT_END call ckpt_cursor_close(): otherwise a descriptor stays open.
+typedef struct ckpt_cursor {
+    void    *priv;
+    uint32_t stage;
+    uint32_t failed;                // runs that ckpt_resume_next passed over
+                                    // because of a failure
+} ckpt_cursor;
+
+#ifndef CKPT_NO_SUPERVISING
 
 // Called for each run of a scan; info is valid during the call only. Return
 // false to stop. Must not use the same context.
@@ -1012,15 +1034,6 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_latest(ckpt_ctx *ctx, const char *agent_id,
 CKPT_API CKPT_CHECKED ckpt_code ckpt_stale(ckpt_ctx *ctx, int64_t age_ms,
                                            ckpt_run_info *infos, size_t cap,
                                            size_t *count);
-
-// The position of a walk over runs. Zero-initialize it. To end a walk before
-// CKPT_END call ckpt_cursor_close(): otherwise a descriptor stays open.
-typedef struct ckpt_cursor {
-    void    *priv;
-    uint32_t stage;
-    uint32_t failed;                // runs that ckpt_resume_next passed over
-                                    // because of a failure
-} ckpt_cursor;
 
 // Claims the next interrupted run, as ckpt_resume does. Zero-initialize
 // *cursor before the first call. Passes over runs that cannot be resumed. A
@@ -1119,7 +1132,11 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_prune(ckpt_ctx *ctx, ckpt_run *run,
 CKPT_API CKPT_CHECKED ckpt_code ckpt_sweep(ckpt_ctx *ctx, ckpt_run *run,
                                            uint32_t *count);
 
+#endif /* CKPT_NO_SUPERVISING */
+
 //--- Environments -------------------------------------------------------------
+
+#ifndef CKPT_NO_ENVIRONMENTS
 
 // An environment checkpoint is a restorable copy of the world of an agent: a
 // directory, a container image, a virtual machine. ckpt does not make it. ckpt
@@ -1261,6 +1278,8 @@ CKPT_API void ckpt_janitor_init(ckpt_janitor *janitor, ckpt_env **envs,
 // Returns the number of failed releases; *count (may be NULL) is the number of
 // all.
 CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count);
+
+#endif /* CKPT_NO_ENVIRONMENTS */
 
 //--- JSON ---------------------------------------------------------------------
 
@@ -2683,6 +2702,8 @@ static uint32_t ckpt__next_attempt(uint32_t attempt, bool progress,
     return outcome == CKPT_INTERRUPTED && attempt > 0 ? attempt - 1 : attempt;
 }
 
+#ifndef CKPT_NO_SUPERVISING
+
 // How often the fallback was given a run, this time included. Each hand-out
 // adopts the run, and so counts an attempt.
 static uint64_t ckpt__fallback_count(uint32_t attempt, int32_t resume_max)
@@ -2700,6 +2721,8 @@ static bool ckpt__is_later(const ckpt_run_info *a, const ckpt_run_info *b)
     }
     return strcmp(a->id, b->id) < 0;
 }
+
+#endif
 
 //--- Calls of the store -------------------------------------------------------
 
@@ -2773,6 +2796,8 @@ static bool ckpt__is_none(const ckpt_store *store)
     return (store->caps & CKPT_CAP_NOTHING) != 0;
 }
 
+#ifndef CKPT_NO_SUPERVISING
+
 static ckpt_code ckpt__store_list(ckpt_store *s, ckpt_where where,
                                   ckpt_cursor *cursor, char *id,
                                   ckpt_error *err)
@@ -2780,6 +2805,8 @@ static ckpt_code ckpt__store_list(ckpt_store *s, ckpt_where where,
     return ckpt__is_none(s) ? CKPT_END
                             : s->methods->list(s, where, cursor, id, err);
 }
+
+#endif
 
 // Reads the clocks. With a place, not NULL, this fails in a forked child.
 CKPT__ONCE static ckpt_code ckpt__store_clock(ckpt_store *s, void *place,
@@ -5100,13 +5127,6 @@ CKPT__ONCE static ckpt__run *ckpt__run_of(ckpt_run *view)
 static bool ckpt__is_open(const ckpt__run *run)
 {
     return run->stage >= CKPT__OPEN;
-}
-
-// Where a reader puts what it finds of a run that is looked at.
-static ckpt__into ckpt__into_info(ckpt__ctx *ctx, ckpt_run_info *info)
-{
-    const ckpt__into into = { &ctx->record, &ctx->found, NULL, info };
-    return into;
 }
 
 // Reports what happened to a run.
@@ -7473,6 +7493,8 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
 
 //--- Notes --------------------------------------------------------------------
 
+#ifndef CKPT_NO_NOTE
+
 // The note consists of text that needs no escapes, the reason as it is escaped
 // in the record, and ids that are escaped here.
 
@@ -7551,7 +7573,11 @@ CKPT_API ckpt_code ckpt_note(ckpt_run *view, ckpt_note_info *note, void *buf,
     return ckpt__leave(run, ckpt__run_result(run, rc));
 }
 
+#endif /* CKPT_NO_NOTE */
+
 //--- Environments -------------------------------------------------------------
+
+#ifndef CKPT_NO_ENVIRONMENTS
 
 // Where a janitor has an environment; *at is not set if it has not.
 static bool ckpt__janitor_has(const ckpt_janitor *j, const ckpt_env *env,
@@ -7815,6 +7841,8 @@ CKPT_API size_t ckpt_janitor_sweep(ckpt_janitor *janitor, size_t *count)
     return failures;
 }
 
+#endif /* CKPT_NO_ENVIRONMENTS */
+
 //--- Execute ------------------------------------------------------------------
 
 // Does the work and finishes the run, unless the work has done so.
@@ -7866,6 +7894,15 @@ CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx_view, ckpt_run *view,
 }
 
 //--- Supervising --------------------------------------------------------------
+
+#ifndef CKPT_NO_SUPERVISING
+
+// Where a reader puts what it finds of a run that is looked at.
+static ckpt__into ckpt__into_info(ckpt__ctx *ctx, ckpt_run_info *info)
+{
+    const ckpt__into into = { &ctx->record, &ctx->found, NULL, info };
+    return into;
+}
 
 // Fills in what a record says about a run.
 static void ckpt__info_record(ckpt_run_info *info, const ckpt__record *rec)
@@ -8433,6 +8470,8 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
     memset(view, 0, sizeof(*view));
     return ckpt__list_end(ctx, &cursor, rc);
 }
+
+#endif /* CKPT_NO_SUPERVISING */
 
 //--- End of the implementation ------------------------------------------------
 

@@ -4,7 +4,6 @@
     Do this in *one* C or C++ file, before anything else is included in it:
 
         #define CKPT_IMPLEMENTATION
-        #define CKPT_STORE_FS_IMPLEMENTATION
         #include "ckpt_store_fs.h"          // includes ckpt.h
 
     This file keeps the checkpoints of ckpt.h in plain files, one directory for
@@ -14,6 +13,9 @@
         static ckpt_store_fs fs;
         ckpt_store_fs_desc   desc = { .dir = "runs" };
         ckpt_code            rc = ckpt_store_fs_open(&fs, &desc, NULL);
+
+    A program that works on one run at a time gets all of it by one call:
+    ckpt_job_open().
 
     The store needs POSIX.1-2008 and stb_sprintf.h. With -std=c99 the system
     headers hide some of POSIX unless _POSIX_C_SOURCE is defined before the
@@ -108,9 +110,13 @@
 ckpt.h a store of your own there"
 #else
 
+#if defined(CKPT_IMPLEMENTATION) && !defined(CKPT_STORE_FS_IMPLEMENTATION)
+    #define CKPT_STORE_FS_IMPLEMENTATION
+#endif
+
 #ifdef CKPT_STORE_FS_IMPLEMENTATION
-    #if !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE) && \
-        !defined(__APPLE__) && !defined(__FreeBSD__)
+    #if defined(__STRICT_ANSI__) && !defined(_POSIX_C_SOURCE) && \
+        !defined(_GNU_SOURCE) && !defined(__APPLE__) && !defined(__FreeBSD__)
         #define _POSIX_C_SOURCE 200809L
         #if defined(__linux__) && !defined(_DEFAULT_SOURCE)
             #define _DEFAULT_SOURCE 1   // syscall(), for renameat2 and statx
@@ -354,6 +360,62 @@ CKPT_API void ckpt_store_fs_name(const char *id, char name[256]);
 // nothing of use in id, if no id has that name.
 CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 
+//--- The small opening --------------------------------------------------------
+
+// A store, a context and a run in one object, for a program that works on one
+// run at a time. The caller owns it: zero-initialize it, best by static, for it
+// has 20 KiB; do not copy or move it. It belongs to one thread at a time.
+typedef struct ckpt_job {
+    ckpt_run      run;              // pass &job.run to every call on a run
+    ckpt_ctx      ctx;
+    ckpt_store_fs fs;               // unless the caller gave another store
+    ckpt_error    error;            // of the opening; see ckpt_job_error()
+    size_t        needed;           // ERR_BUFFER: how large buf must be
+    bool          open;             // until ckpt_job_close()
+} ckpt_job;
+
+// What is to be opened. All but .dir, or .store, is optional.
+typedef struct ckpt_job_desc {
+    const char      *dir;           // where a file store keeps the runs; or
+    ckpt_store      *store;         // any other store, which is open
+    const char      *id;            // of the run. NULL: an interrupted run of
+                                    // meta.agent_id (of anybody, if that is
+                                    // NULL), else a new one with an id of its
+                                    // own, which job.run.id says
+    ckpt_meta        meta;          // of a new run; an agent_id that is to be
+                                    // found has at most CKPT_NAME_MAX bytes
+    bool             once;          // keep the run as DONE when it completes
+    const char      *owner;         // who claims, for people to read
+    const ckpt_desc *options;       // all others; .store and .owner are not
+                                    // read there (default: the defaults)
+    int64_t          wait_ms;       // how long to wait for a run that is BUSY
+                                    // (default: 10 000; CKPT_OFF: not at all)
+    void            *buf;           // gets the last checkpoint; NULL: the
+    size_t           cap;           // caller calls ckpt_load()
+} ckpt_job_desc;
+
+// Opens the store, begins the run, or claims and resumes it, and loads its last
+// checkpoint into *last, which is zeroed if the run is new. Sleeps while the
+// run is BUSY; a signal ends the sleep.
+//
+// Returns CKPT_OK; CKPT_OLDER (> 0) as ckpt_load does; CKPT_FINISHED (> 0) if
+// there is nothing to do, as ckpt_open does; CKPT_ERR_BUFFER with job->needed
+// set if buf is too small; CKPT_ERR_ARGUMENT, also for a job that is open; or
+// an error of ckpt_store_fs_open, ckpt_init, ckpt_open or ckpt_load. After all
+// but the first two everything is closed again, and no attempt is counted for a
+// checkpoint that could not be loaded.
+CKPT_API CKPT_CHECKED ckpt_code ckpt_job_open(ckpt_job *job,
+                                              const ckpt_job_desc *desc,
+                                              ckpt_checkpoint *last);
+
+// Writes the last error of the job, or of its run, as one line of text into
+// buf, and returns buf: see ckpt_error_text().
+CKPT_API const char *ckpt_job_error(const ckpt_job *job, char *buf, size_t cap);
+
+// Closes the job. A run that was not finished is abandoned. A job that is
+// closed, or zeroed, may be closed again.
+CKPT_API void ckpt_job_close(ckpt_job *job);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
@@ -388,6 +450,7 @@ CKPT_API bool ckpt_store_fs_id(const char *name, char id[CKPT_ID_MAX + 1]);
 //                        | a run that was never shown removes that run
 //   The store            uses all of them: the table of methods, listing,
 //                        clocks, opening and closing
+//   The small opening    uses public calls only
 
 // The file store has a private copy of stb_sprintf, under names of its own
 // (R12). Otherwise a copy in the program could clash with it, and the program
@@ -3838,6 +3901,179 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 #undef STBSP__METRIC_1024
 #undef STBSP__HALFWIDTH
 #undef stbsp__uintptr
+
+//--- The small opening --------------------------------------------------------
+
+#ifndef CKPT_NO_SUPERVISING
+
+// The interrupted run that was left longest ago, of one agent or of any.
+typedef struct ckpt__job_search {
+    const char *agent_id;
+    int64_t     age_ms;
+    char        id[CKPT_ID_MAX + 1];
+} ckpt__job_search;
+
+static bool ckpt__job_visit(void *user, const ckpt_run_info *info)
+{
+    ckpt__job_search *s = (ckpt__job_search *)user;
+    const bool ours = s->agent_id == NULL ||
+                      strcmp(s->agent_id, info->agent_id) == 0;
+    if (ours && (s->id[0] == '\0' || info->beat_age_ms > s->age_ms)) {
+        memcpy(s->id, info->id, sizeof(s->id));
+        s->age_ms = info->beat_age_ms;
+    }
+    return true;
+}
+
+// Resumes an interrupted run. Other programs may take what was found before it
+// is claimed, so the search is repeated; CKPT_ERR_NOT_FOUND ends it.
+static ckpt_code ckpt__job_resume(ckpt_job *job, const ckpt_run_desc *desc)
+{
+    ckpt_code rc = CKPT_ERR_NOT_FOUND;
+    for (int tries = 0; tries < 8 && rc != CKPT_OK; tries++) {
+        ckpt__job_search s;
+        ckpt_run_desc found = *desc;
+        memset(&s, 0, sizeof(s));
+        s.agent_id = desc->meta.agent_id;
+        rc = ckpt_scan(&job->ctx, CKPT_STATE_INTERRUPTED, ckpt__job_visit, &s);
+        if (rc != CKPT_OK) return rc;
+        if (s.id[0] == '\0') return CKPT_ERR_NOT_FOUND;
+        found.id = s.id;
+        rc = ckpt_resume(&job->ctx, &job->run, &found);
+    }
+    return rc == CKPT_OK ? rc : CKPT_ERR_NOT_FOUND;
+}
+
+#else
+
+static ckpt_code ckpt__job_resume(ckpt_job *job, const ckpt_run_desc *desc)
+{
+    (void)job, (void)desc;
+    return CKPT_ERR_NOT_FOUND;
+}
+
+#endif
+
+// Resumes an interrupted run, or begins one under an id that is new.
+static ckpt_code ckpt__job_take_any(ckpt_job *job, const ckpt_run_desc *desc)
+{
+    const ckpt_fs_calls *calls = ckpt_store_fs_calls();
+    char id[5 + CKPT_NONCE_MAX] = "run-";
+    ckpt_run_desc fresh = *desc;
+    const ckpt_code rc = ckpt__job_resume(job, desc);
+    if (rc != CKPT_ERR_NOT_FOUND) return rc;
+    uint8_t noise[16];
+    const int r = calls->random(NULL, noise, sizeof(noise));
+    if (r < 0) return ckpt__fs_fail(&job->error, "make a run id", r);
+    for (size_t i = 0; i < sizeof(noise); i++) {
+        id[4 + 2 * i] = "0123456789abcdef"[noise[i] >> 4];
+        id[5 + 2 * i] = "0123456789abcdef"[noise[i] & 15];
+    }
+    id[4 + 2 * sizeof(noise)] = '\0';
+    fresh.id = id;
+    return ckpt_start(&job->ctx, &job->run, &fresh);
+}
+
+// Opens the run, and waits as long as it is BUSY and the caller would wait. A
+// signal ends that: the program is to see it.
+static ckpt_code ckpt__job_open_run(ckpt_job *job, const ckpt_job_desc *d)
+{
+    int64_t left = d->wait_ms == 0 ? 10000 : d->wait_ms;
+    ckpt_run_desc desc;
+    memset(&desc, 0, sizeof(desc));
+    desc.id = d->id;
+    desc.meta = d->meta;
+    desc.once = d->once;
+    for (;;) {
+        const ckpt_code rc = d->id == NULL ?
+            ckpt__job_take_any(job, &desc) :
+            ckpt_open(&job->ctx, &job->run, &desc);
+        const int64_t told = ckpt_last_error(&job->ctx)->wait_ms;
+        const int64_t wait = told > 0 ? told : 100;
+        if (rc != CKPT_ERR_BUSY || wait > left) return rc;
+        const struct timespec ts = { (time_t)(wait / 1000),
+                                     (long)(wait % 1000) * 1000000 };
+        if (nanosleep(&ts, NULL) != 0) return rc;
+        left -= wait;
+    }
+}
+
+// Loads the last checkpoint. If that fails, nothing was done in this attempt,
+// and so it is given back.
+static ckpt_code ckpt__job_load(ckpt_job *job, const ckpt_job_desc *d,
+                                ckpt_checkpoint *last)
+{
+    if (!job->run.resumed || d->buf == NULL) return CKPT_OK;
+    const uint64_t size = job->run.checkpoint_size;
+    const ckpt_code rc = ckpt_load(&job->run, last, d->buf, d->cap);
+    if (rc >= CKPT_OK) return rc;
+    job->needed = rc == CKPT_ERR_BUFFER ? (size_t)size : 0;
+    job->error = job->run.error;
+    (void)!ckpt_finish(&job->run, CKPT_INTERRUPTED, NULL);
+    return rc;
+}
+
+// Opens the store, if the caller gave none, and makes the context.
+static ckpt_code ckpt__job_init(ckpt_job *job, const ckpt_job_desc *d)
+{
+    ckpt_desc desc;
+    ckpt_store_fs_desc fs;
+    memset(&desc, 0, sizeof(desc));
+    memset(&fs, 0, sizeof(fs));
+    if (d->options != NULL) {
+        desc = *d->options;
+    }
+    desc.store = d->store;
+    desc.owner = d->owner;
+    if (desc.store == NULL) {
+        fs.dir = d->dir;
+        const ckpt_code rc = ckpt_store_fs_open(&job->fs, &fs, &job->error);
+        if (rc != CKPT_OK) return rc;
+        desc.store = &job->fs.base;
+    }
+    const ckpt_code rc = ckpt_init(&job->ctx, &desc);
+    job->error = *ckpt_last_error(&job->ctx);
+    return rc;
+}
+
+CKPT_API ckpt_code ckpt_job_open(ckpt_job *job, const ckpt_job_desc *desc,
+                                 ckpt_checkpoint *last)
+{
+    if (job == NULL || desc == NULL || last == NULL || job->open) {
+        return CKPT_ERR_ARGUMENT;
+    }
+    memset(job, 0, sizeof(*job));
+    memset(last, 0, sizeof(*last));
+    ckpt_code rc = ckpt__job_init(job, desc);
+    if (rc == CKPT_OK) {
+        rc = ckpt__job_open_run(job, desc);
+        if (rc != CKPT_OK && job->error.code == CKPT_OK) {
+            job->error = *ckpt_last_error(&job->ctx);
+        }
+    }
+    if (rc == CKPT_OK) {
+        rc = ckpt__job_load(job, desc, last);
+    }
+    job->open = true;
+    if (rc != CKPT_OK && rc != CKPT_OLDER) {
+        ckpt_job_close(job);
+    }
+    return rc;
+}
+
+CKPT_API const char *ckpt_job_error(const ckpt_job *job, char *buf, size_t cap)
+{
+    const bool later = job->run.error.code != CKPT_OK;
+    return ckpt_error_text(later ? &job->run.error : &job->error, buf, cap);
+}
+
+CKPT_API void ckpt_job_close(ckpt_job *job)
+{
+    if (job == NULL || !job->open) return;
+    ckpt_abandon(&job->run);
+    ckpt_store_fs_close(&job->fs);
+    job->open = false;
+}
 
 #endif /* CKPT_STORE_FS_IMPLEMENTATION_DONE */
 #endif /* CKPT_STORE_FS_IMPLEMENTATION */

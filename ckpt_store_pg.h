@@ -79,9 +79,13 @@
     =======
     SPDX-License-Identifier: MIT-0, see the end of ckpt.h.
 */
+#if defined(CKPT_IMPLEMENTATION) && !defined(CKPT_STORE_PG_IMPLEMENTATION)
+    #define CKPT_STORE_PG_IMPLEMENTATION
+#endif
+
 #ifdef CKPT_STORE_PG_IMPLEMENTATION
-    #if !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE) && \
-        !defined(__APPLE__) && !defined(__FreeBSD__)
+    #if defined(__STRICT_ANSI__) && !defined(_POSIX_C_SOURCE) && \
+        !defined(_GNU_SOURCE) && !defined(__APPLE__) && !defined(__FreeBSD__)
         #define _POSIX_C_SOURCE 200809L
     #endif
 #endif

@@ -9,6 +9,7 @@
     X(env)                                                                     \
     X(large)                                                                   \
     X(open)                                                                    \
+    X(job)                                                                     \
     X(fs)                                                                      \
     X(world)                                                                   \
     X(exchange)                                                                \

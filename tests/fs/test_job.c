@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT-0
+// test_job.c -- the small opening: a store, a context and a run in one
+#define _POSIX_C_SOURCE 200809L
+#include "ckpt_store_fs.h"
+#include "store_fault.h"
+#include "store_mem.h"
+#include "temp_dir.h"
+#include "test.h"
+
+#include <fcntl.h>
+
+#define LIST(X)                                                                \
+    X(a_job_is_done_once)                                                      \
+    X(a_job_that_was_killed_goes_on_where_it_was)                              \
+    X(a_buffer_that_is_too_small_costs_no_attempt)                             \
+    X(a_job_without_a_buffer_loads_by_itself)                                  \
+    X(a_job_without_an_id_takes_what_was_interrupted)                          \
+    X(a_job_without_an_id_takes_no_run_of_another_agent)                       \
+    X(a_job_that_cannot_be_opened_leaves_nothing_open)                         \
+    X(a_job_waits_until_a_run_is_not_busy)                                     \
+    X(a_job_does_not_wait_longer_than_it_is_told)                              \
+    X(a_job_may_have_any_store)                                                \
+    X(a_job_that_is_open_is_not_opened_again)                                  \
+    X(a_job_says_what_went_wrong_and_where)
+TEST_SUITE(job, LIST)
+
+static struct {
+    ckpt_job        job, other;
+    ckpt_job_desc   desc;
+    ckpt_checkpoint last;
+    ckpt_run_info   info;
+    mem_world       world;
+    store_mem       mem;
+    store_fault     fault;
+    char            dir[256], buf[4096], text[640];
+} t;
+
+static bool setup(void)
+{
+    memset(&t, 0, sizeof(t));
+    t.desc.dir = t.dir;
+    t.desc.id = "job";
+    t.desc.buf = t.buf;
+    t.desc.cap = sizeof(t.buf);
+    return CHECK(temp_dir_make(t.dir, sizeof(t.dir), "job"));
+}
+
+static void teardown(void)
+{
+    ckpt_job_close(&t.job);
+    ckpt_job_close(&t.other);
+    (void)temp_dir_remove(t.dir);
+}
+
+static ckpt_code open_job(void)
+{
+    return ckpt_job_open(&t.job, &t.desc, &t.last);
+}
+
+static ckpt_code save(uint64_t turn, const char *messages)
+{
+    ckpt_save_desc s;
+    memset(&s, 0, sizeof(s));
+    s.turn = turn;
+    s.messages = ckpt_text(messages);
+    s.force = true;
+    return ckpt_save(&t.job.run, &s);
+}
+
+static ckpt_code complete(void)
+{
+    return ckpt_finish(&t.job.run, CKPT_COMPLETED, NULL);
+}
+
+static void a_job_is_done_once(void)
+{
+    if (!setup()) {
+        return;
+    }
+    t.desc.once = true;
+    memset(&t.last, 0xa5, sizeof(t.last));
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK(t.job.open && t.job.run.open && !t.job.run.resumed);
+    CHECK(t.last.turn == 0 && t.last.messages.ptr == NULL);
+    CHECK_INT(save(1, "[1]"), CKPT_OK);
+    CHECK_INT(complete(), CKPT_OK);
+    ckpt_job_close(&t.job);
+    ckpt_job_close(&t.job);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(open_job(), CKPT_FINISHED);
+        CHECK(!t.job.open && !ckpt_phase(&t.job.run, "plan"));
+        CHECK_INT(save(2, "[2]"), CKPT_FINISHED);
+    }
+    teardown();
+}
+
+static void a_job_that_was_killed_goes_on_where_it_was(void)
+{
+    if (!setup()) {
+        return;
+    }
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(save(3, "[\"said\"]"), CKPT_OK);
+    ckpt_job_close(&t.job);                     // as a kill would leave it
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK(t.job.run.resumed && t.job.run.attempt == 1);
+    CHECK_INT(t.last.turn, 3);
+    CHECK(t.last.messages.len == 8 &&
+          memcmp(t.last.messages.ptr, "[\"said\"]", 8) == 0);
+    CHECK_INT(save(4, "[]"), CKPT_OK);          // it counts as loaded
+    CHECK_INT(complete(), CKPT_OK);
+    teardown();
+}
+
+static void a_buffer_that_is_too_small_costs_no_attempt(void)
+{
+    if (!setup()) {
+        return;
+    }
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(save(3, "[1]"), CKPT_OK);
+    ckpt_job_close(&t.job);
+    for (int i = 0; i < 5; i++) {
+        t.desc.cap = 100;
+        CHECK_INT(open_job(), CKPT_ERR_BUFFER);
+        CHECK(!t.job.open && t.job.needed > 100);
+        CHECK_STR(ckpt_job_error(&t.job, t.text, sizeof(t.text)),
+                  "run \"job\": fill the caller's buffer: the caller's buffer "
+                  "is too small");
+    }
+    t.desc.cap = t.job.needed;
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(t.job.run.attempt, 1);
+    CHECK_INT(t.last.turn, 3);
+    teardown();
+}
+
+static void a_job_without_a_buffer_loads_by_itself(void)
+{
+    if (!setup()) {
+        return;
+    }
+    t.desc.buf = NULL;
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(save(3, "[1]"), CKPT_OK);
+    ckpt_job_close(&t.job);
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK(t.job.run.resumed && t.last.turn == 0);
+    CHECK_INT(save(4, "[]"), CKPT_ERR_NOT_LOADED);
+    CHECK_INT(ckpt_load(&t.job.run, &t.last, t.buf, sizeof(t.buf)), CKPT_OK);
+    CHECK_INT(t.last.turn, 3);
+    teardown();
+}
+
+static void a_job_without_an_id_takes_what_was_interrupted(void)
+{
+    char first[CKPT_ID_MAX + 1], second[CKPT_ID_MAX + 1];
+    if (!setup()) {
+        return;
+    }
+    t.desc.id = NULL;
+    CHECK_INT(open_job(), CKPT_OK);
+    memcpy(first, t.job.run.id, sizeof(first));
+    CHECK(strlen(first) == 36 && strncmp(first, "run-", 4) == 0);
+    CHECK_INT(ckpt_job_open(&t.other, &t.desc, &t.last), CKPT_OK);
+    memcpy(second, t.other.run.id, sizeof(second));
+    CHECK(!t.other.run.resumed && strcmp(first, second) != 0);
+    CHECK_INT(save(2, "[2]"), CKPT_OK);
+    ckpt_job_close(&t.job);                     // the other one lives
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_STR(t.job.run.id, first);
+    CHECK(t.job.run.resumed && t.last.turn == 2);
+    CHECK_INT(complete(), CKPT_OK);
+    ckpt_job_close(&t.job);
+    CHECK_INT(open_job(), CKPT_OK);             // nothing is interrupted
+    CHECK(!t.job.run.resumed && strcmp(t.job.run.id, first) != 0);
+    teardown();
+}
+
+static void a_job_without_an_id_takes_no_run_of_another_agent(void)
+{
+    char first[CKPT_ID_MAX + 1];
+    if (!setup()) {
+        return;
+    }
+    t.desc.id = NULL;
+    t.desc.meta.agent_id = "clerk";
+    CHECK_INT(open_job(), CKPT_OK);
+    memcpy(first, t.job.run.id, sizeof(first));
+    ckpt_job_close(&t.job);
+    t.desc.meta.agent_id = "cook";
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK(!t.job.run.resumed);
+    ckpt_job_close(&t.job);
+    t.desc.meta.agent_id = "clerk";
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK(t.job.run.resumed);
+    CHECK_STR(t.job.run.id, first);
+    teardown();
+}
+
+static int descriptors(void)
+{
+    int n = 0;
+    for (int fd = 0; fd < 200; fd++) {
+        n += fcntl(fd, F_GETFD) >= 0;
+    }
+    return n;
+}
+
+static void a_job_that_cannot_be_opened_leaves_nothing_open(void)
+{
+    const ckpt_desc wrong = { .throttle_ms = -7 };
+    if (!setup()) {
+        return;
+    }
+    const int before = descriptors();
+    t.desc.id = "";
+    CHECK_INT(open_job(), CKPT_ERR_ARGUMENT);
+    t.desc.id = "job";
+    t.desc.options = &wrong;
+    CHECK_INT(open_job(), CKPT_ERR_ARGUMENT);
+    CHECK_STR(t.job.error.op, "read .throttle_ms");
+    t.desc.options = NULL;
+    t.desc.dir = NULL;
+    CHECK_INT(open_job(), CKPT_ERR_ARGUMENT);
+    t.desc.dir = "/nowhere/at/all";
+    CHECK_INT(open_job(), CKPT_ERR_NOT_FOUND);
+    t.desc.dir = t.dir;
+    CHECK_INT(ckpt_job_open(&t.other, &t.desc, &t.last), CKPT_OK);
+    CHECK_INT(open_job(), CKPT_ERR_LIVE);
+    ckpt_job_close(&t.other);
+    CHECK_INT(descriptors(), before);
+    CHECK_INT(ckpt_job_open(NULL, &t.desc, &t.last), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt_job_open(&t.job, NULL, &t.last), CKPT_ERR_ARGUMENT);
+    CHECK_INT(ckpt_job_open(&t.job, &t.desc, NULL), CKPT_ERR_ARGUMENT);
+    ckpt_job_close(NULL);
+    teardown();
+}
+
+// The run is replaced again and again, and then it is not.
+static void setup_busy(uint32_t times)
+{
+    CHECK(setup());
+    mem_world_init(&t.world);
+    store_mem_init(&t.mem, &t.world);
+    store_fault_init(&t.fault, &t.mem.base);
+    t.desc.store = &t.fault.base;
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(save(1, "[1]"), CKPT_OK);
+    ckpt_job_close(&t.job);
+    fault_plan(&t.fault, FAULT_CLAIM, 1, FAULT_BEFORE, CKPT_ERR_STALE);
+    t.fault.times = times;
+}
+
+static void a_job_waits_until_a_run_is_not_busy(void)
+{
+    setup_busy(8);
+    CHECK_INT(open_job(), CKPT_OK);             // after two waits
+    CHECK_INT(t.fault.hits, 8);
+    CHECK_INT(t.last.turn, 1);
+    ckpt_job_close(&t.job);
+    mem_world_free(&t.world);
+    teardown();
+}
+
+static void a_job_does_not_wait_longer_than_it_is_told(void)
+{
+    setup_busy(1000);
+    t.desc.wait_ms = CKPT_OFF;
+    CHECK_INT(open_job(), CKPT_ERR_BUSY);
+    CHECK_INT(t.fault.hits, 4);
+    t.desc.wait_ms = 250;
+    CHECK_INT(open_job(), CKPT_ERR_BUSY);
+    CHECK_INT(t.fault.hits, 16);
+    CHECK(!t.job.open);
+    mem_world_free(&t.world);
+    teardown();
+}
+
+static void a_job_may_have_any_store(void)
+{
+    const ckpt_desc options = { .resume_max = 1 };
+    setup_busy(0);
+    t.desc.dir = NULL;
+    t.desc.options = &options;
+    t.desc.owner = "me";
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK(t.job.run.resumed);
+    ckpt_job_close(&t.job);
+    CHECK_INT(open_job(), CKPT_ERR_EXHAUSTED);
+    CHECK_INT(ckpt_query(&t.job.ctx, "job", &t.info), CKPT_OK);
+    CHECK(strstr(t.info.owner, "me") != NULL);
+    mem_world_free(&t.world);
+    teardown();
+}
+
+static void a_job_that_is_open_is_not_opened_again(void)
+{
+    if (!setup()) {
+        return;
+    }
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(open_job(), CKPT_ERR_ARGUMENT);
+    CHECK_INT(save(1, "[1]"), CKPT_OK);
+    teardown();
+}
+
+static void a_job_says_what_went_wrong_and_where(void)
+{
+    if (!setup()) {
+        return;
+    }
+    t.desc.owner = "worker-3";
+    CHECK_INT(ckpt_job_open(&t.other, &t.desc, &t.last), CKPT_OK);
+    CHECK_INT(open_job(), CKPT_ERR_LIVE);
+    (void)ckpt_job_error(&t.job, t.text, sizeof(t.text));
+    CHECK(strstr(t.text, "run \"job\": claim the run: another process has it")
+          == t.text && strstr(t.text, "worker-3") != NULL);
+    ckpt_job_close(&t.other);
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(save(1, "{}"), CKPT_ERR_JSON);
+    (void)ckpt_job_error(&t.job, t.text, sizeof(t.text));
+    CHECK(strstr(t.text, "run \"job\": read .messages: wrong JSON") == t.text);
+    t.desc.dir = "/nowhere/at/all";
+    ckpt_job_close(&t.job);
+    CHECK_INT(open_job(), CKPT_ERR_NOT_FOUND);
+    (void)ckpt_job_error(&t.job, t.text, sizeof(t.text));
+    CHECK(strstr(t.text, "there is nothing of that name; errno 2") != NULL);
+    teardown();
+}
