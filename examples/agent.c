@@ -24,7 +24,6 @@
     the next start resumes the run.
 */
 #define CKPT_IMPLEMENTATION
-#define CKPT_STORE_FS_IMPLEMENTATION
 #include "ckpt_store_fs.h"              // first: it says which POSIX it needs
 
 #include <ctype.h>

@@ -24,7 +24,6 @@
     could move the cursor, or hide another run.
 */
 #define CKPT_IMPLEMENTATION
-#define CKPT_STORE_FS_IMPLEMENTATION
 #include "ckpt_store_fs.h"              // first: it says which POSIX it needs
 
 #ifdef CKPT_WITH_PG

@@ -37,7 +37,6 @@
     and the next start resumes the run.
 */
 #define CKPT_IMPLEMENTATION
-#define CKPT_STORE_FS_IMPLEMENTATION
 #include "ckpt_store_fs.h"              // first: it says which POSIX it needs
 #include "workspace.h"
 

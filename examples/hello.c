@@ -2,19 +2,20 @@
 /*
     hello.c -- the first example: an agent of 20 turns that survives kill -9
 
-    It teaches the five calls of the simplest agent (open a store, init, open a
-    run, save, finish), and what a signal handler does. Start it, kill it or
-    press Ctrl-C, and start it again: it goes on with the turn after the last
-    one that was saved. Once it is finished, it is not done again.
+    It teaches the three calls of the simplest agent (open, save, finish), where
+    errors are, and what a signal handler does. Start it, kill it or press
+    Ctrl-C, and start it again: it goes on with the turn after the last one that
+    was saved. Once it is finished, it is not done again.
 
         cc -std=c99 -I. -I/usr/include/stb -o build/hello examples/hello.c
 */
 #define CKPT_IMPLEMENTATION
-#define CKPT_STORE_FS_IMPLEMENTATION
 #include "ckpt_store_fs.h"              // first in the file
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
+
+static ckpt_job job;                    // a store, a context and a run
 
 static volatile sig_atomic_t stop;
 
@@ -23,48 +24,38 @@ static void on_signal(int number)
     stop = number;                      // a handler does nothing else
 }
 
-static int fail(const ckpt_error *err)
+static int fail(void)
 {
-    fprintf(stderr, "hello: %s\n", err->msg);
+    char text[640];
+    fprintf(stderr, "hello: %s\n", ckpt_job_error(&job, text, sizeof(text)));
     return 1;
 }
 
 int main(void)
 {
-    static ckpt_run run;
-    ckpt_store_fs   fs;
-    ckpt_ctx        ctx;
-    ckpt_error      err;
+    static char     buf[65536];         // for the last checkpoint
+    ckpt_checkpoint last;
 
     signal(SIGINT, on_signal);
-    if (ckpt_store_fs_open(&fs, &(ckpt_store_fs_desc){ .dir = "runs" },
-                           &err) < 0) {
-        return fail(&err);
-    }
-    ckpt_code rc = ckpt_init(&ctx, &(ckpt_desc){ .store = &fs.base });
-    if (rc >= 0) {
-        rc = ckpt_open(&ctx, &run, &(ckpt_run_desc){ .id = "hello",
-                                                     .once = true });
-    }
-    if (rc < 0) {
-        return fail(ckpt_last_error(&ctx));
-    }
+    ckpt_code rc = ckpt_job_open(&job, &(ckpt_job_desc){
+        .dir = "runs", .id = "hello", .once = true,
+        .buf = buf, .cap = sizeof(buf)
+    }, &last);
+    if (rc < 0) return fail();
     if (rc == CKPT_FINISHED) {
         puts("It was finished before.");
         return 0;
     }
-    ckpt_save_desc save = { .turn = run.turn };     // 0, or where it was
-    puts(run.resumed ? "Resumed." : "Begun.");
+    puts(job.run.resumed ? "Resumed." : "Begun.");
+    ckpt_save_desc save = { .turn = last.turn };    // 0, or where it was
     while (save.turn < 20 && !stop) {
         printf("Turn %d of 20\n", (int)++save.turn);
         sleep(1);                       // the work of the turn
-        if (ckpt_save(&run, &save) < 0) {
-            return fail(&run.error);
-        }
+        if (ckpt_save(&job.run, &save) < 0) return fail();
     }
-    if (ckpt_finish(&run, stop ? CKPT_INTERRUPTED : CKPT_COMPLETED, NULL) < 0) {
-        return fail(&run.error);
-    }
+    rc = ckpt_finish(&job.run, stop ? CKPT_INTERRUPTED : CKPT_COMPLETED, NULL);
+    if (rc < 0) return fail();
+    ckpt_job_close(&job);
     puts(stop ? "Interrupted: start it again." : "Finished.");
     return stop != 0;
 }

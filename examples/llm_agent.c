@@ -26,7 +26,6 @@
     has the run; 1 an error.
 */
 #define CKPT_IMPLEMENTATION
-#define CKPT_STORE_FS_IMPLEMENTATION
 #include "ckpt_store_fs.h"              // first: it says which POSIX it needs
 
 #include "llm_world.h"                  // tools, JSON and HTTP

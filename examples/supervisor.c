@@ -21,7 +21,6 @@
     failed.
 */
 #define CKPT_IMPLEMENTATION
-#define CKPT_STORE_FS_IMPLEMENTATION
 #include "ckpt_store_fs.h"              // first: it says which POSIX it needs
 
 #include <stdio.h>

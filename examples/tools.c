@@ -12,16 +12,18 @@
         cc -std=c99 -I. -I/usr/include/stb -o build/tools examples/tools.c
 */
 #define CKPT_IMPLEMENTATION
-#define CKPT_STORE_FS_IMPLEMENTATION
 #include "ckpt_store_fs.h"              // first in the file
 #include <stdio.h>
 #include <string.h>
 
 enum { LETTERS = 3 };
 
-static int fail(const ckpt_error *err)
+static ckpt_job job;
+
+static int fail(void)
 {
-    fprintf(stderr, "tools: %s\n", err->msg);
+    char text[640];
+    fprintf(stderr, "tools: %s\n", ckpt_job_error(&job, text, sizeof(text)));
     return 1;
 }
 
@@ -60,9 +62,9 @@ static ckpt_code call_tool(ckpt_run *run, const ckpt_save_desc *save,
     }
     bool sent = effect.state == CKPT_EFFECT_UNCERTAIN && was_sent(id);
     if (!sent && !send_letter(id)) {
-        return ckpt_effect_end(run, id, ckpt_text("\"it could not be sent\""));
+        return ckpt_effect_end_text(run, id, ckpt_text("it could not be sent"));
     }
-    return ckpt_effect_end(run, id, ckpt_text("\"sent\""));
+    return ckpt_effect_end_text(run, id, ckpt_text("sent"));
 }
 
 // One turn: the model asks for a call. What it said was saved before the crash
@@ -83,29 +85,16 @@ static ckpt_code turn(ckpt_run *run, uint64_t number)
 
 int main(void)
 {
-    static ckpt_run run;
-    ckpt_store_fs   fs;
-    ckpt_ctx        ctx;
-    ckpt_error      err;
-    if (ckpt_store_fs_open(&fs, &(ckpt_store_fs_desc){ .dir = "runs" },
-                           &err) < 0) {
-        return fail(&err);
+    static char     buf[65536];
+    ckpt_checkpoint last;
+    ckpt_code rc = ckpt_job_open(&job, &(ckpt_job_desc){
+        .dir = "runs", .id = "letters", .once = true,
+        .buf = buf, .cap = sizeof(buf)
+    }, &last);
+    if (rc < 0) return fail();
+    if (rc == CKPT_FINISHED) return 0;
+    for (uint64_t n = last.turn > 0 ? last.turn : 1; n <= LETTERS; n++) {
+        if (turn(&job.run, n) < 0) return fail();
     }
-    ckpt_code rc = ckpt_init(&ctx, &(ckpt_desc){ .store = &fs.base });
-    if (rc >= 0) {
-        rc = ckpt_open(&ctx, &run, &(ckpt_run_desc){ .id = "letters",
-                                                     .once = true });
-    }
-    if (rc < 0) {
-        return fail(ckpt_last_error(&ctx));
-    }
-    if (rc == CKPT_FINISHED) {
-        return 0;
-    }
-    for (uint64_t n = run.turn > 0 ? run.turn : 1; n <= LETTERS; n++) {
-        if (turn(&run, n) < 0) {
-            return fail(&run.error);
-        }
-    }
-    return ckpt_finish(&run, CKPT_COMPLETED, NULL) < 0 ? fail(&run.error) : 0;
+    return ckpt_finish(&job.run, CKPT_COMPLETED, NULL) < 0 ? fail() : 0;
 }
