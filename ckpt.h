@@ -174,6 +174,9 @@
                     read and write the same. Default: 1 if the compiler
                     optimizes for size (-Os), or knows neither an operating
                     system nor 64 bits
+    CKPT_NO_DOUBLES leave out ckpt_json_double() and ckpt_json_to_double(), and
+                    with them the need for a double of 64 bits (define it
+                    before every inclusion)
 
     Define before every inclusion what the program does not use:
 
@@ -404,6 +407,18 @@ typedef struct ckpt_bytes {
 
 // The bytes of a C string without its end; NULL gives absent bytes.
 CKPT_API ckpt_bytes ckpt_text(const char *text);
+
+// Copies any bytes into buf as valid UTF-8, NUL-terminated: each byte that is
+// part of no character becomes U+FFFD, which has three. *len (may be NULL) is
+// the length without the NUL. For what a tool printed, and for the JSON of a
+// library that lets wrong bytes pass. Reads and writes nothing but its
+// arguments, so that any thread may call it.
+//
+// Returns CKPT_ERR_BUFFER with *len set, and an empty text in buf; cap must be
+// larger than *len, and 3 * text.len + 1 always is. CKPT_ERR_ARGUMENT if text
+// and buf overlap.
+CKPT_API CKPT_CHECKED ckpt_code ckpt_utf8_clean(ckpt_bytes text, char *buf,
+                                                size_t cap, size_t *len);
 
 // Returns the CRC-32C (Castagnoli, RFC 3720 appendix B.4) of n more bytes. crc
 // is the sum of the bytes before them, 0 if there are none.
@@ -1321,12 +1336,23 @@ CKPT_API void ckpt_json_bool(ckpt_json *w, bool value);
 CKPT_API void ckpt_json_null(ckpt_json *w);
 // Validates and writes a value that is JSON already.
 CKPT_API void ckpt_json_raw(ckpt_json *w, ckpt_bytes json);
+// Writes bytes as a string of base64 with padding (RFC 4648 section 4), which
+// ckpt_json_bytes() reads: four characters for every three bytes, and two
+// quotes. Absent bytes make an empty string.
+CKPT_API void ckpt_json_base64(ckpt_json *w, ckpt_bytes bytes);
+#ifndef CKPT_NO_DOUBLES
+// Writes a number: the shortest text that reads back as the same double, in at
+// most 25 bytes, and of several such texts the nearest. The form is that of
+// ECMAScript and RFC 8785, as in 0.1, 100 and 1.5e+300, but -0 keeps its sign.
+// The locale does not matter. NaN and infinities make CKPT_ERR_ARGUMENT.
+CKPT_API void ckpt_json_double(ckpt_json *w, double value);
+#endif
 
 // Ends the value; *json points into the buffer, and is absent after an error.
 //
 // Returns CKPT_ERR_BUFFER if it did not fit (w->len says what is needed),
 // CKPT_ERR_UTF8, CKPT_ERR_JSON, CKPT_ERR_DEPTH, or CKPT_ERR_ARGUMENT for calls
-// in an order that makes no JSON value.
+// in an order that makes no JSON value, and for a double that is no number.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json);
 
 // Validates one JSON value (RFC 8259), white space around it allowed. *pos
@@ -1360,6 +1386,29 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_text(ckpt_bytes value, char *buf,
 // an exponent, or one that does not fit.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_number(ckpt_bytes value,
                                                  int64_t *number);
+
+#ifndef CKPT_NO_DOUBLES
+// Reads any number, however many digits it has: *number is the double nearest
+// to it, and of two that are equally near the even one. What is too small for a
+// double becomes 0 with its sign. The locale does not matter. Reads and writes
+// nothing but its arguments, so that any thread may call it.
+//
+// Returns CKPT_ERR_JSON if it is no number, or one beyond the largest double,
+// and CKPT_ERR_TOO_LARGE above CKPT_SIZE_MAX bytes; *number is 0 then.
+CKPT_API CKPT_CHECKED ckpt_code ckpt_json_to_double(ckpt_bytes value,
+                                                    double *number);
+#endif
+
+// Copies out the bytes of a string that ckpt_json_base64() or another program
+// wrote. *len (may be NULL) is how many there are. Reads and writes nothing but
+// its arguments, so that any thread may call it.
+//
+// Returns CKPT_ERR_JSON if it is no string, or no base64 by the letter: with
+// another character, without its padding, or with bits behind the last byte;
+// CKPT_ERR_BUFFER with *len set, if that is above cap. After an error buf may
+// hold some of them.
+CKPT_API CKPT_CHECKED ckpt_code ckpt_json_bytes(ckpt_bytes value, void *buf,
+                                                size_t cap, size_t *len);
 
 //--- For those who write a store ----------------------------------------------
 
@@ -1642,7 +1691,7 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //   Rules                what to do, as a function of facts and time alone
 //   Calls of the store   the only lines that call one
 //   Reading              a window on a generation in the store, or on memory
-//   JSON                 scanned; for the caller, written and read
+//   JSON                 scanned; for the caller, written and read; doubles
 //   Events               and how a call ends
 //   The record           its form; read; written. Knows no run
 //   A context and a run  what each keeps; how a call on one ends
@@ -3366,7 +3415,7 @@ static size_t ckpt__unescape_u(const char *p, const char *end, uint32_t *c,
 // A lone surrogate becomes U+FFFD and sets *lone.
 static size_t ckpt__unescape(char *out, const char *p, size_t n, bool *lone)
 {
-    static const char to[] = "\"\\/\b\f\n\r\t";
+    static const char to[] = "\"\\/\b\f\n\r\tu";  // as long as the escapes
     const char *end = p + n;
     size_t len = 0;
     while (p < end) {
@@ -3700,6 +3749,367 @@ CKPT_API ckpt_code ckpt_json_number(ckpt_bytes value, int64_t *number)
     *number = minus ? (int64_t)(0 - n) : (int64_t)n;
     return CKPT_OK;
 }
+
+// The digits of base64 (RFC 4648, table 1), and its padding.
+static const char ckpt__base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm"
+                                   "nopqrstuvwxyz0123456789+/=";
+
+CKPT_API void ckpt_json_base64(ckpt_json *w, ckpt_bytes bytes)
+{
+    const uint8_t *p = (const uint8_t *)bytes.ptr;
+    const size_t n = p != NULL ? bytes.len : 0;
+    size_t at = 0;                      // where the bits of digit i begin
+    ckpt__json_value(w);
+    ckpt__json_text(w, "\"");
+    for (size_t i = 0; i % 4 != 0 || at < n; at = i - (i + 3) / 4) {
+        uint32_t digit = 64;
+        if (at < n) {
+            digit = (uint32_t)p[at] << 8 | (at + 1 < n ? p[at + 1] : 0U);
+            digit = digit >> (10 - 6 * i % 8) & 63;
+        }
+        ckpt__json_put(w, ckpt__base64 + digit, 1);
+        i++;
+    }
+    ckpt__json_text(w, "\"");
+}
+
+CKPT_API ckpt_code ckpt_json_bytes(ckpt_bytes value, void *buf, size_t cap,
+                                   size_t *len)
+{
+    uint32_t bits = 0, left = 0, padding = 0;   // left: bits not written yet
+    size_t ignored, taken, n = 0;
+    len = len != NULL ? len : &ignored;
+    *len = 0;
+    ckpt__json_trim(&value);
+    const char *p = (const char *)value.ptr;
+    if (value.len < 2 || *p != '"') return CKPT_ERR_JSON;
+    const char *end = p + value.len - 1;
+    for (p++; p < end; p += taken) {
+        uint32_t c = (uint8_t)*p;
+        taken = 1;
+        if (c == '\\') {                        // as others write: \/ or \u002f
+            taken = p[1] == 'u' ? 6 : 2;
+            if (taken > (size_t)(end - p)) return CKPT_ERR_JSON;
+            c = p[1] == '/' ? '/' : 0;
+            c = taken == 6 ? ckpt__hex(p + 2, 4) : c;
+        }
+        if (c == 0 || c > 127) return CKPT_ERR_JSON;
+        const char *known = strchr(ckpt__base64, (int)c);
+        padding += c == '=';
+        if (known == NULL || (padding > 0 && c != '=')) return CKPT_ERR_JSON;
+        bits = bits << 6 | ((uint32_t)(known - ckpt__base64) & 63);
+        left += 6;
+        if (left < 8) continue;
+        left -= 8;
+        if (padding > 0) continue;
+        if (n < cap) {
+            ((uint8_t *)buf)[n] = (uint8_t)(bits >> left);
+        }
+        n++;
+    }
+    // What is padded is zero, and one or two bytes of the last three.
+    if (left != 0 || padding > 2 || *end != '"' ||
+        (bits & ((1U << 8 * padding) - 1)) != 0) {
+        return CKPT_ERR_JSON;
+    }
+    *len = n;
+    return n > cap ? CKPT_ERR_BUFFER : CKPT_OK;
+}
+
+CKPT_API ckpt_code ckpt_utf8_clean(ckpt_bytes text, char *buf, size_t cap,
+                                   size_t *len)
+{
+    const char *p = (const char *)text.ptr;
+    size_t left = p != NULL ? text.len : 0, n = 0;
+    const uintptr_t from = (uintptr_t)p, to = (uintptr_t)buf;
+    // The result can be longer: it would overtake what is still to be read.
+    if (from < to + cap && to < from + left) return CKPT_ERR_ARGUMENT;
+    while (left > 0) {
+        const size_t taken = ckpt__utf8_size((const uint8_t *)p, left);
+        const size_t size = taken > 0 ? taken : 3;
+        if (n + size < cap) {
+            memcpy(buf + n, taken > 0 ? p : "\xef\xbf\xbd", size);
+        }
+        n += size;
+        p += taken + (taken == 0);
+        left -= taken + (taken == 0);
+    }
+    if (len != NULL) {
+        *len = n;
+    }
+    if (cap > 0) {
+        buf[n < cap ? n : 0] = '\0';
+    }
+    return n < cap ? CKPT_OK : CKPT_ERR_BUFFER;
+}
+
+//--- JSON, doubles ------------------------------------------------------------
+
+#ifndef CKPT_NO_DOUBLES
+
+// Both directions are exact: they compute with whole numbers, and no step
+// rounds. The writer is the algorithm of Steele and White, "How to Print
+// Floating-Point Numbers Accurately" (1990), as Burger and Dybvig have it
+// (1996). The reader compares the text with the middle between two doubles, as
+// in Clinger, "How to Read Floating Point Numbers Accurately" (1990).
+
+#include <float.h>
+#if DBL_MANT_DIG != 53 || DBL_MAX_EXP != 1024
+    #error "a double has not 64 bits here: define CKPT_NO_DOUBLES"
+#endif
+
+// A whole number below 2^1184, the lowest word first. Numbers that meet in a
+// computation have the same size.
+typedef struct ckpt__big {
+    uint32_t size, word[37];
+} ckpt__big;
+
+// Makes f * x - g * y of x, and says whether the result is negative; x is of no
+// use then. Instead of a subtraction, ~y and 1 are added g times: the carry at
+// the end is g, or less if the result is negative.
+static bool ckpt__big_step(ckpt__big *x, uint32_t f, const ckpt__big *y,
+                           uint32_t g)
+{
+    uint64_t carry = g;
+    for (uint32_t i = 0; i < x->size; i++) {
+        carry += (uint64_t)x->word[i] * f + (uint64_t)~y->word[i] * g;
+        x->word[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    CKPT_ASSERT(carry <= g);
+    return carry < g;
+}
+
+CKPT__ONCE static void ckpt__big_times(ckpt__big *x, uint32_t f)
+{
+    (void)ckpt__big_step(x, f, x, 0);
+}
+
+// The sign of x + f * y - z.
+CKPT__ONCE static int ckpt__big_sign(const ckpt__big *x, uint32_t f,
+                                     const ckpt__big *y, const ckpt__big *z)
+{
+    uint64_t carry = 1;
+    uint32_t any = 0;
+    for (uint32_t i = 0; i < x->size; i++) {
+        carry += (uint64_t)y->word[i] * f + x->word[i] + (uint32_t)~z->word[i];
+        any |= (uint32_t)carry;
+        carry >>= 32;
+    }
+    return carry == 0 ? -1 : any != 0;
+}
+
+// Makes value * 2^shift of x. Its size is that of ckpt__big_ratio().
+static void ckpt__big_set(ckpt__big *x, uint64_t value, int shift, int e)
+{
+    const uint32_t at = shift > 0 ? (uint32_t)shift : 0;
+    memset(x, 0, sizeof(*x));
+    x->size = (uint32_t)(e < 0 ? -e : e) / 32 + 4;
+    x->word[at / 32] = (uint32_t)value;
+    x->word[at / 32 + 1] = (uint32_t)(value >> 32);
+    ckpt__big_times(x, 1U << at % 32);
+}
+
+// Makes x / y = value * 2^e / 10^p. Beyond the bits of 2^e or 2^-e, both have
+// room for 97 more: for a value of 56 bits, or a quotient up to 10^18, and in
+// the end a factor of 10. With less room the highest bits would be lost.
+CKPT__ONCE static void ckpt__big_ratio(ckpt__big *x, ckpt__big *y,
+                                       uint64_t value, int e, int p)
+{
+    ckpt__big_set(x, value, e, e);
+    ckpt__big_set(y, 1, -e, e);
+    x = p < 0 ? x : y;
+    p = p < 0 ? -p : p;
+    for (; p >= 9; p -= 9) {
+        ckpt__big_times(x, 1000000000);
+    }
+    while (p-- > 0) {
+        ckpt__big_times(x, 10);
+    }
+}
+
+// Takes a double >= 0 apart, by its bits: the double is the result times 2^*e.
+// The bits above those of the largest double stand for larger numbers, as if
+// the exponent had no end.
+static uint64_t ckpt__double_split(uint64_t bits, int *e)
+{
+    const int above = (int)(bits >> 52) - 1;        // the smallest exponent
+    *e = above < 0 ? -1074 : above - 1074;
+    return above < 0 ? bits : bits - ((uint64_t)above << 52);
+}
+
+// Writes the fewest digits d with which 0.ddd * 10^*p reads back as the double
+// > 0 that has these bits. Returns how many digits.
+//
+// What is left to write is r / s. A number that is less than m / s smaller, or
+// less than far * m / s larger, reads back as the same double. So does a number
+// at these limits, if the double is even.
+static int ckpt__double_digits(char *out, uint64_t bits, int *p)
+{
+    ckpt__big r, s, m;
+    int e, low, high, n = 0;
+    const uint64_t value = ckpt__double_split(bits, &e);
+    const int even = (bits & 1) == 0;
+    // Below a power of two doubles lie twice as close as above it.
+    const uint32_t far = 1U + (bits << 12 == 0 && bits >> 53 != 0);
+    // By its logarithm p is right or too low, by 2 at most; for a subnormal, by
+    // 17 at most. Too high, it would give a zero as the first digit.
+    *p = (e + (bits >> 52 != 0 ? 52 : 0)) * 78913 / 262144;
+    e -= (int)far;
+    ckpt__big_ratio(&m, &s, 1, e, *p);
+    ckpt__big_ratio(&r, &s, value << far, e, *p);
+    for (; ckpt__big_sign(&r, far, &m, &s) + even > 0; ++*p) {
+        ckpt__big_times(&s, 10);
+    }
+    do {
+        out[n] = '0';
+        ckpt__big_times(&r, 10);
+        ckpt__big_times(&m, 10);
+        for (; ckpt__big_sign(&r, 0, &r, &s) >= 0; out[n]++) {
+            (void)ckpt__big_step(&r, 1, &s, 1);
+        }
+        low = ckpt__big_sign(&r, 0, &r, &m) - even < 0;
+        high = ckpt__big_sign(&r, far, &m, &s) + even > 0;
+        n++;
+    } while (!low && !high);
+    // Where the last digit and the next one would both do, the nearer is taken.
+    const int nearer = ckpt__big_sign(&r, 1, &r, &s) + (out[n - 1] & 1);
+    out[n - 1] = (char)(out[n - 1] + (high && (!low || nearer > 0)));
+    return n;
+}
+
+CKPT_API void ckpt_json_double(ckpt_json *w, double value)
+{
+    char text[32], *digits = text + 6;
+    uint64_t bits;
+    int p = 1, exponent = 0;
+    memcpy(&bits, &value, sizeof(bits));
+    const size_t minus = bits >> 63 != 0;
+    bits = bits << 1 >> 1;
+    ckpt__json_value(w);
+    ckpt__json_need(w, bits >> 52 < 0x7ff, CKPT_ERR_ARGUMENT);
+    if (w->code != CKPT_OK) return;
+    ckpt__json_put(w, "-", minus);
+    memset(text, '0', sizeof(text));
+    int n = bits == 0 ? 1 : ckpt__double_digits(digits, bits, &p);
+    if (p < -5 || p > 21) {                     // as ECMAScript does
+        exponent = p - 1;
+        p = 1;
+    }
+    if (p < 1) {                                // zeros before the digits
+        digits += p - 1;
+        n += 1 - p;
+        p = 1;
+    }
+    ckpt__json_put(w, digits, (size_t)p);
+    if (n > p) {
+        ckpt__json_text(w, ".");
+        ckpt__json_put(w, digits + p, (size_t)(n - p));
+    }
+    if (exponent < 0) {
+        ckpt__json_number(w, "e-", (uint32_t)-exponent);
+    } else if (exponent > 0) {
+        ckpt__json_number(w, "e+", (uint32_t)exponent);
+    }
+}
+
+// The bits of a double that is near m * 10^k, and never above: whatever is cut
+// off here makes it smaller. So the reader need only look upwards from there.
+static uint64_t ckpt__double_below(uint64_t m, int k)
+{
+    int e = 1086 + k;               // m * 5^k * 2^(e - 1086)
+    while (k > 0) {
+        if (m >> 61 != 0) {
+            m >>= 1;
+            e++;
+        } else {
+            m *= 5;
+            k--;
+        }
+    }
+    while (k < 0 || m >> 63 == 0) {
+        if (m >> 63 == 0) {
+            m <<= 1;
+            e--;
+        } else {
+            m /= 5;
+            k++;
+        }
+    }
+    for (; e < 1; e++) {            // a subnormal
+        m >>= 1;
+    }
+    return ((uint64_t)(e - 1) << 52) + (m >> 11);
+}
+
+// Whether a number rounds to a double above the one that has these bits. The
+// number is 0.ddd * 10^p, and its digits begin at "at". One by one they are
+// subtracted from the middle between that double and the next.
+static bool ckpt__double_is_above(const char *at, const char *end, int p,
+                                  uint64_t bits)
+{
+    ckpt__big r, s;
+    int e;
+    const uint64_t value = ckpt__double_split(bits, &e);
+    ckpt__big_ratio(&r, &s, 2 * value + 1, e - 1, p);
+    for (; at < end && (*at | 32) != 'e'; at++) {
+        if (*at == '.') continue;
+        if (ckpt__big_step(&r, 10, &s, (uint32_t)(*at - '0'))) return true;
+        if (ckpt__big_sign(&r, 0, &r, &s) >= 0) return false;
+    }
+    // In the middle nothing is left, and the even double is taken.
+    return (bits & 1) != 0 && ckpt__big_sign(&r, 1, &r, &r) == 0;
+}
+
+CKPT_API ckpt_code ckpt_json_to_double(ckpt_bytes value, double *number)
+{
+    ckpt_error err;
+    uint64_t m = 0, bits = 0;       // m: the first digits
+    int k = 0, p = 0, e = 0;        // m * 10^k, 0.ddd * 10^p, as in the text
+    bool point = false;
+    *number = 0;
+    if (value.len > CKPT_SIZE_MAX) return CKPT_ERR_TOO_LARGE;
+    const ckpt_code rc = ckpt__value_check(&value, 0, false, NULL, &err);
+    const char *at = (const char *)value.ptr, *end = at + value.len;
+    if (rc != CKPT_OK || *at < '-' || *at > '9') return CKPT_ERR_JSON;
+    const char *first = at;
+    const uint64_t sign = (uint64_t)(*at == '-') << 63;
+    for (at += sign != 0; at < end && (*at | 32) != 'e'; at++) {
+        if (*at == '.') {
+            point = true;
+        } else if (p < 18) {
+            m = m * 10 + (uint64_t)(*at - '0');
+            k -= point;
+            if (m != 0 && p++ == 0) {
+                first = at;
+            }
+        } else {
+            k += !point;
+        }
+    }
+    bool down = false;
+    for (; at < end; at++) {
+        down = down || *at == '-';
+        if (*at >= '0' && *at <= '9') {     // 10^9 is beyond every k
+            e = e < 100000000 ? e * 10 + (*at - '0') : 1000000000;
+        }
+    }
+    k += down ? -e : e;
+    p += k;
+    if (m != 0 && p > 309) return CKPT_ERR_JSON;
+    if (m != 0 && p >= -323) {
+        bits = ckpt__double_below(m, k);
+        while (ckpt__double_is_above(first, end, p, bits)) {
+            bits++;
+        }
+    }
+    if (bits >> 52 >= 0x7ff) return CKPT_ERR_JSON;
+    bits |= sign;
+    memcpy(number, &bits, sizeof(bits));
+    return CKPT_OK;
+}
+
+#endif
 
 //--- Events -------------------------------------------------------------------
 

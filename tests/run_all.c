@@ -2,6 +2,7 @@
 // All suites in one program: run_all [-v] [part of "suite.test"].
 #define TEST_SUITES(X)                                                         \
     X(json)                                                                    \
+    X(number)                                                                  \
     X(rules)                                                                   \
     X(record)                                                                  \
     X(run)                                                                     \

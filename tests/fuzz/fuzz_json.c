@@ -45,6 +45,33 @@ static char *text_of(ckpt_bytes value, size_t *len)
     return text;
 }
 
+// A number is read as strtod() reads it, and comes back once it is written.
+static void check_double(ckpt_bytes value)
+{
+    char *text = (char *)malloc(value.len + 1), buf[26];
+    double d, again;
+    ckpt_json w;
+    ckpt_bytes json;
+    memcpy(text, value.ptr, value.len);
+    text[value.len] = '\0';
+    const double other = strtod(text, NULL);
+    const ckpt_code rc = ckpt_json_to_double(value, &d);
+    FUZZ_CHECK(rc == CKPT_OK || rc == CKPT_ERR_JSON);
+    FUZZ_CHECK((rc == CKPT_OK) == (other - other == 0));
+    if (rc == CKPT_OK) {
+        FUZZ_CHECK(memcmp(&d, &other, sizeof(d)) == 0);
+        ckpt_json_init(&w, buf, 25);
+        ckpt_json_double(&w, d);
+        FUZZ_CHECK(ckpt_json_done(&w, &json) == CKPT_OK);
+        FUZZ_CHECK(ckpt_json_to_double(json, &again) == CKPT_OK);
+        FUZZ_CHECK(memcmp(&d, &again, sizeof(d)) == 0);
+        buf[json.len] = '\0';
+        again = strtod(buf, NULL);
+        FUZZ_CHECK(memcmp(&d, &again, sizeof(d)) == 0);
+    }
+    free(text);
+}
+
 static void check_scalar(ckpt_bytes value, const json_t *other)
 {
     const char c = *(const char *)value.ptr;
@@ -61,6 +88,12 @@ static void check_scalar(ckpt_bytes value, const json_t *other)
         free(text);
     }
     FUZZ_CHECK(!is_number || c == '-' || (c >= '0' && c <= '9'));
+    if (c == '-' || (c >= '0' && c <= '9')) {
+        check_double(value);
+    } else {
+        double d;
+        FUZZ_CHECK(ckpt_json_to_double(value, &d) == CKPT_ERR_JSON);
+    }
     if (other != NULL) {
         FUZZ_CHECK(is_number == json_is_integer(other));
         FUZZ_CHECK(!is_number || number == json_integer_value(other));
@@ -333,6 +366,34 @@ static void check_string(ckpt_bytes input)
     free(buf);
 }
 
+// Any bytes come back from base64, and are UTF-8 once they are clean.
+static void check_bytes(ckpt_bytes input)
+{
+    const size_t cap = (input.len + 2) / 3 * 4 + 2;
+    char *text = (char *)malloc(cap), *back = (char *)malloc(input.len + 1);
+    char *clean = (char *)malloc(3 * input.len + 1);
+    ckpt_json w;
+    ckpt_bytes json;
+    size_t len, size;
+    ckpt_json_init(&w, text, cap);
+    ckpt_json_base64(&w, input);
+    FUZZ_CHECK(ckpt_json_done(&w, &json) == CKPT_OK);
+    FUZZ_CHECK(ckpt_json_bytes(json, back, input.len, &len) == CKPT_OK);
+    FUZZ_CHECK(len == input.len);
+    FUZZ_CHECK(len == 0 || memcmp(back, input.ptr, len) == 0);
+    FUZZ_CHECK(ckpt_utf8_clean(input, clean, 3 * input.len + 1, &size) ==
+               CKPT_OK);
+    FUZZ_CHECK(size <= 3 * input.len && clean[size] == '\0');
+    json_t *other = json_stringn(clean, size);
+    FUZZ_CHECK(other != NULL);
+    json_decref(other);
+    const ckpt_code rc = ckpt_json_bytes(input, back, input.len, &len);
+    FUZZ_CHECK(rc == CKPT_OK || (rc == CKPT_ERR_JSON && len == 0));
+    free(clean);
+    free(back);
+    free(text);
+}
+
 // Absent bytes are no value.
 static void check_absent(void)
 {
@@ -359,5 +420,6 @@ static void fuzz_one(const uint8_t *data, size_t size)
     check_reader(input);
     check_writer(input);
     check_string(input);
+    check_bytes(input);
     free(copy);
 }

@@ -376,6 +376,27 @@ small_tables() {
 }
 check "with tables of 16, 8 and 4 a run has at most 5 KiB" small_tables
 
+# size_of FLAGS...: of the code of the core on a Cortex-M4.
+size_of() {
+    # shellcheck disable=SC2086
+    compile "${ARM:-arm-none-eabi-}gcc" core.c -std=c99 -Os -mcpu=cortex-m4 \
+        -mthumb -ffreestanding $warn "$@" || return 1
+    "${ARM:-arm-none-eabi-}size" "$work/core.o" | awk 'NR == 2 { print $1 }'
+}
+no_doubles() {
+    # shellcheck disable=SC2086
+    for how in "gcc -std=c99" "clang -std=c2x" "g++ -x c++ -std=c++11"; do
+        set -- $how
+        compiler=$1; shift
+        compile "$compiler" core.c "$@" -O2 -DCKPT_NO_DOUBLES $warn || return 1
+        nm "$work/core.o" | grep -i double && return 1
+    done
+    all=$(size_of) && without=$(size_of -DCKPT_NO_DOUBLES) || return 1
+    echo "$((all - without)) bytes of a Cortex-M4"
+    [ $((all - without)) -gt 1000 ]
+}
+check "CKPT_NO_DOUBLES leaves out what knows doubles" no_doubles
+
 #--- Examples ------------------------------------------------------------------
 
 # In the user's files -Wunused is not our business.
