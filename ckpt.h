@@ -174,9 +174,6 @@
                     read and write the same. Default: 1 if the compiler
                     optimizes for size (-Os), or knows neither an operating
                     system nor 64 bits
-    CKPT_NO_DOUBLES leave out ckpt_json_double() and ckpt_json_to_double(), and
-                    with them the need for a double of 64 bits (define it
-                    before every inclusion)
 
     Define before every inclusion what the program does not use:
 
@@ -184,6 +181,8 @@
                             ckpt_sweep()
     CKPT_NO_ENVIRONMENTS    ckpt_env_, ckpt_held_ and ckpt_janitor_
     CKPT_NO_NOTE            ckpt_note()
+    CKPT_NO_DOUBLES         ckpt_json_double() and ckpt_json_to_double(), and
+                            with them the need for a double of 64 bits
 
     ERRORS
     ======
@@ -1701,7 +1700,7 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //   Claiming             beginning a run, taking one over, ending it
 //   Entries              of phases, effects and held environments
 //   Runs, Phases, Effects, Notes, Environments    side by side
-//   Execute, Supervising
+//   Execute, Observing, Supervising
 //
 // THE RULES that never bend, cited as R1 to R13 where they bind:
 //
@@ -8303,7 +8302,7 @@ CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx_view, ckpt_run *view,
     return ckpt__work(run, work, user, &finish, &outcome);
 }
 
-//--- Supervising --------------------------------------------------------------
+//--- Observing ----------------------------------------------------------------
 
 #ifndef CKPT_NO_SUPERVISING
 
@@ -8641,6 +8640,8 @@ CKPT_API ckpt_code ckpt_stale(ckpt_ctx *view, int64_t age_ms,
     }
     return rc;
 }
+
+//--- Supervising --------------------------------------------------------------
 
 // Reports and counts a run that a walk passes over because of a failure: not
 // because it ended, lives, is changing or is gone.

@@ -481,6 +481,7 @@ static void saves_without_effects_use_up_no_doubt(void)
 {
     for (int crashes = 0; crashes < 2; crashes++) {
         lose_the_begin(0);
+        CHECK_INT(told(1, "old"), CKPT_EFFECT_UNCERTAIN);   // nor do old turns
         for (uint64_t turn = 3; turn < 7; turn++) {
             CHECK_INT(save(turn), CKPT_OK);
         }
