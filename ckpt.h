@@ -53,7 +53,8 @@
 
     --- after a resume, read the last checkpoint into a buffer of yours;
         run.checkpoint_size says how large it must be, and CKPT_OLDER that
-        the checkpoint is not the last one:
+        the checkpoint is not the last one. The run may have no messages yet:
+        a crash can come before the first save:
 
             ckpt_checkpoint last;
             if (run.resumed) {
@@ -98,8 +99,13 @@
                         rc = ckpt_effect_result(&run, &effect, result,
                                                 sizeof(result), &call.size);
                         break;
-                    case CKPT_EFFECT_UNCERTAIN:     // it may have run
-                        ask_somebody(&call);        // then end it, or settle it
+                    case CKPT_EFFECT_UNCERTAIN:     // it may have run: look
+                        call.result = look_for(&call);
+                        if (call.result == NULL) {  // it did not run
+                            call.result = call_tool(&call);
+                        }
+                        rc = ckpt_effect_end(&run, call.id,
+                                             ckpt_text(call.result));
                         break;
                     }
                 }
@@ -332,7 +338,8 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_LIVE,         -5, "another process has it; force only if it hangs")  \
     X(ERR_BUSY,         -6, "it is changing or in doubt; try again later")     \
     X(ERR_CLAIM_LOST,   -7, "the run was taken over or removed; stop")         \
-    X(ERR_EXHAUSTED,    -8, "no resume attempt is left; retry or remove it")   \
+    X(ERR_EXHAUSTED,    -8,                                                    \
+      "no resume attempt is left; ckpt_retry() it, or raise .resume_max")      \
     X(ERR_FAILED,       -9, "the run failed and was kept; retry or remove it") \
     X(ERR_FORKED,      -10, "the run belongs to the parent process")           \
     X(ERR_DAMAGED,     -11, "damaged or replaced; load or see what is left")   \
@@ -348,7 +355,8 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_STALE,       -21, "it was replaced or removed meanwhile; try again") \
     X(ERR_BUFFER,      -22, "the caller's buffer is too small")                \
     X(ERR_TOO_LARGE,   -23, "too large for size_max; shorten or raise it")     \
-    X(ERR_JSON,        -24, "wrong JSON; messages are [], state {}, text \"\"")\
+    X(ERR_JSON,        -24,                                                    \
+      "wrong JSON; messages must be an array, the state an object")            \
     X(ERR_UTF8,        -25, "not UTF-8")                                       \
     X(ERR_DEPTH,       -26, "JSON is nested too deep")                         \
     X(ERR_GAP,         -27, "append_at is beyond the saved messages")          \
@@ -359,7 +367,7 @@ CKPT_API uint32_t ckpt_version(void);
     X(ERR_RELEASING,   -32, "the environment is being released")               \
     X(ERR_UNSUITABLE,  -33, "file system unsuitable (see op); use a local one")\
     X(ERR_REENTERED,   -34, "a call on that run is not over; abandon the run") \
-    X(ERR_NOT_LOADED,  -35, "it was never loaded; load it, or set .anew")
+    X(ERR_NOT_LOADED,  -35, "what was saved was not loaded; load it first")
 
 typedef enum ckpt_code {
 #define CKPT_X(name, value, message) CKPT_##name = value,
@@ -373,7 +381,8 @@ typedef struct ckpt_error {
     ckpt_code   code;       // what the call returned
     int         sys;        // errno of the failed system call, or 0
     uint64_t    pos;        // ERR_JSON, ERR_UTF8, ERR_DEPTH, ERR_DAMAGED: the
-                            // offset in bytes where it went wrong
+                            // offset in bytes where it went wrong. ERR_BUFFER:
+                            // how many bytes are needed
     const char *op;         // what was being done, such as "rename a
                             // checkpoint" or "read .messages"; "" only if
                             // nothing failed
@@ -3079,7 +3088,10 @@ static ckpt_code ckpt__copy_out(ckpt__place *p, uint32_t from, uint32_t size,
                                 void *buf, size_t cap)
 {
     size_t got;
-    if (size > cap || buf == NULL) return CKPT_ERR_BUFFER;
+    if (size > cap || buf == NULL) {
+        p->error.pos = size;
+        return CKPT_ERR_BUFFER;
+    }
     const ckpt_code rc = ckpt__store_read(p, from, buf, size, &got);
     ckpt__store_read_end(p);
     return rc == CKPT_OK && got != size ? CKPT_ERR_STALE : rc;
@@ -4209,7 +4221,10 @@ CKPT_API const char *ckpt_error_text(const ckpt_error *error, char *buf,
         ckpt__json_text(&w, "; claimed by ");
         ckpt__json_quoted(&w, ckpt_text(error->owner));
     }
-    if (error->pos > 0) ckpt__json_number(&w, "; at byte ", error->pos);
+    if (error->pos > 0) {
+        ckpt__json_number(&w, error->code == CKPT_ERR_BUFFER ?
+                          "; bytes needed: " : "; at byte ", error->pos);
+    }
     if (error->sys > 0) {
         ckpt__json_number(&w, "; errno ", (uint64_t)error->sys);
     }
@@ -6444,14 +6459,19 @@ static void ckpt__plan_entry(ckpt__run *run, uint32_t list, uint32_t at,
     run->plan.name = name;
 }
 
-// Adds a value of the caller's to the plan, null if there is none.
-static ckpt_code ckpt__plan_value(ckpt__run *run, ckpt_bytes value)
+// Adds a value of the caller's to the plan, null if there is none. op names it.
+static ckpt_code ckpt__plan_value(ckpt__run *run, ckpt_bytes value,
+                                  const char *op)
 {
     ckpt__plan *plan = &run->plan;
+    ckpt_error *err = &run->place.error;
     plan->value = value.ptr != NULL ? value : ckpt_text("null");
     if (plan->value.len > run->place.size_max) return CKPT_ERR_TOO_LARGE;
-    return ckpt__value_check(&plan->value, 0, run->place.by_op,
-                             &plan->value_now, &run->place.error);
+    err->op = op;
+    CKPT__TRY(ckpt__value_check(&plan->value, 0, run->place.by_op,
+                                &plan->value_now, err));
+    err->op = "";
+    return CKPT_OK;
 }
 
 // Adds a text to the plan as a value. A dry run measures what it becomes.
@@ -7608,7 +7628,7 @@ static ckpt_code ckpt__plan_phase(ckpt__run *run, const char *name,
     CKPT__TRY(ckpt__name_check(name, CKPT_NAME_MAX, &run->place.error));
     const uint32_t n = run->record.section[CKPT__PHASES].count;
     const ckpt__section *now = &run->plan.value_now;
-    CKPT__TRY(ckpt__plan_value(run, output));
+    CKPT__TRY(ckpt__plan_value(run, output, "read the output of a phase"));
     // A call that could not be acknowledged is repeated: if what it wrote
     // stands, that is only saved once more. Else the phase would stand twice,
     // and the next one of that name be skipped although it was never done.
@@ -7845,7 +7865,8 @@ static ckpt_code ckpt__plan_effect_end(ckpt__run *run, const char *given,
     if (again && (!there || run->tables.effects[at].ended)) return CKPT_OK;
     if (!there) return CKPT_ERR_NOT_FOUND;
     CKPT__TRY(is_text ? ckpt__plan_text(run, result)
-                      : ckpt__plan_value(run, result));
+                      : ckpt__plan_value(run, result, "read a result (for text "
+                                         "see ckpt_effect_end_text)"));
     run->end_again = true;
     run->end_turn = run->tables.effects[at].turn;
     memcpy(run->end_id, id, strlen(id) + 1);
@@ -8025,7 +8046,7 @@ static ckpt_code ckpt__plan_hold(ckpt__run *run, const ckpt_env_desc *desc,
     if (*held) return CKPT_OK;
     if (at == n) {
         if (n == CKPT_HELD_MAX) return CKPT_ERR_HELD;
-        CKPT__TRY(ckpt__plan_value(run, desc->timestep));
+        CKPT__TRY(ckpt__plan_value(run, desc->timestep, "read .timestep"));
         ckpt__plan_entry(run, CKPT__HELD, n, CKPT__WRITE, desc->id);
     }
     run->plan.steps = desc->step_count;

@@ -53,7 +53,8 @@ int main(void)
         sleep(1);                       // the work of the turn
         if (ckpt_save(&job.run, &save) < 0) return fail();
     }
-    rc = ckpt_finish(&job.run, stop ? CKPT_INTERRUPTED : CKPT_COMPLETED, NULL);
+    rc = ckpt_finish(&job.run, stop ? CKPT_INTERRUPTED : CKPT_COMPLETED,
+                     &(ckpt_finish_desc){ .save = &save });
     if (rc < 0) return fail();
     ckpt_job_close(&job);
     puts(stop ? "Interrupted: start it again." : "Finished.");

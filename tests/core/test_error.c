@@ -216,7 +216,11 @@ static void wrong_json_says_whose_it_is_and_where(void)
     memset(deep + CKPT_DEPTH_MAX + 1, ']', CKPT_DEPTH_MAX + 1);
     deep[2 * CKPT_DEPTH_MAX + 2] = '\0';
     run_says(ckpt_phase_end(&t.run, "p", ckpt_text(deep), NULL), CKPT_ERR_DEPTH,
-             "read the arguments");
+             "read the output of a phase");
+    CHECK_INT(begin_effect("pay"), CKPT_OK);
+    run_says(ckpt_effect_end(&t.run, "pay", ckpt_text("paid")), CKPT_ERR_JSON,
+             "read a result (for text see ckpt_effect_end_text)");
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("1")), CKPT_OK);
 }
 
 static void a_gap_says_so(void)
@@ -560,8 +564,8 @@ static void an_error_is_one_line_of_text(void)
     ckpt_error made;
     begin();
     CHECK_INT(save_text(&t.run, 3, "[1"), CKPT_ERR_JSON);
-    reads(&t.run.error, "run \"job\": read .messages: wrong JSON; messages are "
-                        "[], state {}, text \"\"; at byte 2");
+    reads(&t.run.error, "run \"job\": read .messages: wrong JSON; messages "
+                        "must be an array, the state an object; at byte 2");
     CHECK_INT(ckpt_query(&t.ctx, "no\n\xff", &t.info), CKPT_ERR_NOT_FOUND);
     reads(ckpt_last_error(&t.ctx), "run \"no\\n\xef\xbf\xbd\": open run: "
                                    "there is nothing of that name");

@@ -1464,7 +1464,7 @@ static void every_code_has_a_value_of_its_own_and_a_sentence(void)
         { CKPT_ERR_RELEASING, -32, "being released" },
         { CKPT_ERR_UNSUITABLE, -33, "file system" },
         { CKPT_ERR_REENTERED, -34, "not over" },
-        { CKPT_ERR_NOT_LOADED, -35, "never loaded" }
+        { CKPT_ERR_NOT_LOADED, -35, "was not loaded" }
     };
     size_t count = 0;
 #define CKPT_X(name, value, message) count++;

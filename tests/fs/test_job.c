@@ -126,7 +126,7 @@ static void a_buffer_that_is_too_small_costs_no_attempt(void)
         CHECK(!t.job.open && t.job.needed > 100);
         CHECK_STR(ckpt_job_error(&t.job, t.text, sizeof(t.text)),
                   "run \"job\": fill the caller's buffer: the caller's buffer "
-                  "is too small");
+                  "is too small; bytes needed: 591");
     }
     t.desc.cap = t.job.needed;
     CHECK_INT(open_job(), CKPT_OK);

@@ -44,7 +44,7 @@ void flash_close(ckpt_store *s, void *place, bool gave_up);
 
 // And the pieces use these.
 const char *call_tool(const tool_call *call);
-bool ask_whether_it_ran(const tool_call *call);
+const char *look_for(const tool_call *call);
 ckpt_outcome work(ckpt_run *run, void *user, ckpt_finish_desc *finish);
 
 const char *call_tool(const tool_call *call)
@@ -53,9 +53,9 @@ const char *call_tool(const tool_call *call)
     return "\"done\"";
 }
 
-bool ask_whether_it_ran(const tool_call *call)
+const char *look_for(const tool_call *call)
 {
-    return call->id != NULL;
+    return call->id != NULL ? "\"found\"" : NULL;
 }
 
 ckpt_outcome work(ckpt_run *run, void *user, ckpt_finish_desc *finish)

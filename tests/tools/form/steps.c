@@ -63,9 +63,10 @@ static const char *call_tool(const tool_call *call)
     return "\"paid\"";
 }
 
-static void ask_somebody(const tool_call *call)
+static const char *look_for(const tool_call *call)
 {
     printf("uncertain %s\n", call->id);
+    return "\"paid\"";
 }
 
 static int work(void)
