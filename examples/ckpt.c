@@ -142,7 +142,8 @@ static struct base {
     ckpt_ctx      inner;                // for calls in the visit of a scan
     ckpt_run      run;                  // for the calls that need one
     ckpt_fs_calls calls;
-    bool          unprobed;             // the store has no .probe
+    bool          unprobed;             // the store has no .probe,
+    int           stand_in;             // and this descriptor stands for it
 } base;
 
 static volatile sig_atomic_t stopped;
@@ -572,7 +573,14 @@ static int look_open(void *u, int dir, const char *name, int flags)
         return sys->open(u, dir, name, flags);
     }
     base.unprobed = true;
-    return sys->open(u, dir, ".", CKPT_FS_DIR);
+    return base.stand_in = sys->open(u, dir, ".", CKPT_FS_DIR);
+}
+
+static int look_stat_plain(void *u, int fd, ckpt_fs_stat *st)
+{
+    const int r = ckpt_store_fs_calls()->stat_plain(u, fd, st);
+    st->is_file = st->is_file || (base.unprobed && fd == base.stand_in);
+    return r;
 }
 
 // Who this process is does not change between two runs.
@@ -632,6 +640,7 @@ static int open_directory(bool looks)
         calls->sync = look_sync;
         calls->self = look_self;
         calls->stat_at = look_stat_at;
+        calls->stat_plain = look_stat_plain;
         calls->mkdir = calls->rmdir = calls->unlink = look_refuse_name;
         calls->rename = calls->link = look_refuse_names;
         calls->touch = look_touch;
