@@ -730,12 +730,13 @@ typedef struct ckpt_message {
 // Reads the next message of the newest checkpoint of an open run into buf, cap
 // bytes long: for a program without room for all of them at once. No save may
 // come between two calls. A walk up to CKPT_END counts as a load of the
-// messages, for a save that gives new ones (see CKPT_ERR_NOT_LOADED).
+// messages, for a save that gives new ones (see CKPT_ERR_NOT_LOADED), and
+// run->older says whether saves are missing.
 //
 // Returns CKPT_END after the last, when all of them were compared with their
 // sum; CKPT_ERR_BUFFER, and the call can be repeated with a larger buffer;
-// CKPT_ERR_DAMAGED as a save does; CKPT_ERR_STALE if the run was saved since
-// the walk began; otherwise as ckpt_load.
+// CKPT_ERR_DAMAGED as a save does; CKPT_ERR_STALE if the run was saved, or
+// judged again, since the walk began; otherwise as ckpt_load.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_message_next(ckpt_run *run,
                                                   ckpt_message *message,
                                                   void *buf, size_t cap);
@@ -864,7 +865,8 @@ typedef struct ckpt_effect {
                                     // asks and however often: for a tool that
                                     // takes an idempotency key, so that the
                                     // tool acts once. A run that is begun anew
-                                    // has other keys. "" after an error
+                                    // has other keys. "" after an error, and
+                                    // in a run that is kept nowhere
 } ckpt_effect;
 
 // Begins an effect: saves the transcript that names the call, and that the call
@@ -1011,7 +1013,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_query(ckpt_ctx *ctx, const char *id,
 // an older one was read; CKPT_ERR_BUFFER; CKPT_ERR_NOT_FOUND if there is no
 // such run; CKPT_ERR_DAMAGED, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN,
 // CKPT_ERR_TOO_LARGE if nothing of it can be read; CKPT_ERR_BUSY if the run
-// kept changing; CKPT_ERR_ARGUMENT; or an error of the store.
+// kept changing; CKPT_ERR_ARGUMENT; or an error of the store. The checkpoint of
+// a run with info->lost is empty.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_peek(ckpt_ctx *ctx, const char *id,
                                           ckpt_run_info *info,
                                           ckpt_checkpoint *out, void *buf,
@@ -1029,11 +1032,11 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_scan(ckpt_ctx *ctx, uint32_t states,
 // anything. info (may be NULL) gets what ckpt_query gives.
 //
 // Returns CKPT_OK if all generations are whole, but for saves that were never
-// acknowledged; CKPT_ERR_DAMAGED if one is not, or if the last acknowledged
-// save is missing: info->state says whether the run can still be resumed,
-// info->error what is wrong; CKPT_ERR_NOT_FOUND,
-// CKPT_ERR_ARGUMENT, CKPT_ERR_BUSY if the run kept changing,
-// CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN, or an error of the store.
+// acknowledged; CKPT_ERR_DAMAGED if one is not, or if an acknowledged save is
+// missing and none has followed: info->state says whether the run can still be
+// resumed, info->error what is wrong; CKPT_ERR_NOT_FOUND, CKPT_ERR_ARGUMENT,
+// CKPT_ERR_BUSY if the run kept changing, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN, or
+// an error of the store.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_verify(ckpt_ctx *ctx, const char *id,
                                             ckpt_run_info *info);
 
@@ -2431,7 +2434,11 @@ static uint64_t ckpt__hash_text(const char *text, ckpt__escape_mode mode)
     uint64_t hash = CKPT__HASH_EMPTY;
     char out[8];
     for (size_t size; *text != '\0'; ) {
-        text += ckpt__escape(out, &size, text, strlen(text), mode);
+        size_t n = 1;                           // a character has 4 bytes
+        while (n < 4 && text[n] != '\0') {
+            n++;
+        }
+        text += ckpt__escape(out, &size, text, n, mode);
         hash = ckpt__hash(hash, out, size);
     }
     return hash;
@@ -4314,9 +4321,8 @@ typedef struct ckpt__record {
                                     // left; if DEAD, nothing was
     bool          has_fingerprint;
     uint32_t      length, attempt;
-    uint32_t      missing;          // effects of turns up to turn_max, and of
-                                    // one turn less than this number of higher
-                                    // ones, may be missing; 0: none is
+    uint32_t      missing;          // N > 0: effects may be missing of turns up
+                                    // to turn_max, and of N - 1 higher ones
     uint32_t      uncertain;        // effects begun and not ended
     uint32_t      front;            // sum of the body up to the prompt
     ckpt__section section[CKPT__SECTIONS];
@@ -4339,7 +4345,8 @@ static const uint8_t ckpt__head_members[] = {
     offsetof(ckpt__record, section[CKPT__MESSAGES].count),
     offsetof(ckpt__record, section[CKPT__PHASES].count),
     offsetof(ckpt__record, uncertain),
-    offsetof(ckpt__record, section[CKPT__HELD].count)
+    offsetof(ckpt__record, section[CKPT__HELD].count),
+    0                                           // behind the last: no field
 };
 
 // An entry of the lists that a run keeps: effects and held environments.
@@ -5497,8 +5504,8 @@ typedef struct ckpt__run {
     ckpt__handed     handed;
     volatile bool    busy;          // a call on the run is not over
     bool             older_remain;  // claims or generations of lower epochs
-    bool             missed;        // what is missing up to seq_acked is told
-    bool             unread;        // what the resume found was not loaded yet
+    bool             unread_messages;   // what the resume found of them was
+    bool             unread_state;      // not loaded yet
     bool             phase_again;   // an end of a phase was not acknowledged
     bool             end_again;     // nor was an end of an effect
     uint32_t         doubts;
@@ -5511,6 +5518,9 @@ typedef struct ckpt__run {
     uint64_t         epoch;         // of this claim
     uint64_t         seq_tried;     // of the last try to publish
     uint64_t         seq_acked;     // of the last save that returned OK
+    uint64_t         seq_told;      // of what was left when saves were last
+                                    // found missing; none since the last OK:
+                                    // UINT64_MAX
     uint64_t         adopted;       // epoch of the generation adopted
     uint64_t         turn_adopted;  // its turn_max
     uint64_t         turn_missing;  // effects below this turn may be missing
@@ -5569,7 +5579,7 @@ CKPT__ONCE static ckpt_code ckpt__run_result(ckpt__run *run, ckpt_code rc)
     }
     if (rc < 0 || rc == CKPT_FINISHED) {
         run->view->error = run->place.error;
-        run->view->error.id = run->view->id;
+        run->view->error.id = run->view->id[0] != '\0' ? run->view->id : NULL;
         (void)ckpt__fill_error(&run->view->error, rc);
     }
     return rc;
@@ -6022,19 +6032,20 @@ static ckpt_code ckpt__set_aside(ckpt__run *run)
 // Whether saves after run->record are missing: damaged or gone. If so, a tool
 // may have run for an effect that no record knows. Each of those saves may have
 // begun effects in one more turn, so effects are doubted in as many higher
-// turns as saves are missing; the record says so to later claimants, too. Saves
-// that were found missing before are not counted again.
+// turns as saves are missing; the record says so to later claimants, too. What
+// was missing when this was last said is not counted again.
 static bool ckpt__miss_effects(ckpt__run *run, uint64_t acked)
 {
     const ckpt__record *rec = &run->record;
     const uint64_t seq = rec->seq, bad = run->place.bad_acked;
-    const uint64_t lost = acked > seq && !run->missed ? acked - seq : 0;
+    const uint64_t from = acked < run->seq_told ? acked : run->seq_told;
+    const uint64_t lost = from > seq ? from - seq : 0;
     uint64_t n = lost > bad ? lost : bad;
-    if (n == 0) return false;
+    if (n == 0 || run->seq_told <= seq) return false;
     n += run->missing > 0 ? run->missing : 1;
     run->missing = n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
     run->turn_missing = rec->turn_max + 1;
-    run->missed = true;
+    run->seq_told = seq;
     return true;
 }
 
@@ -6049,6 +6060,12 @@ static ckpt_code ckpt__rejudge(ckpt__run *run)
     if (missed) {
         run->view->older = true;
         run->doubts |= CKPT__DOUBT_CALLER;
+        run->end_again = false;                 // what it ended may be gone
+        run->end_id[0] = '\0';
+    }
+    if (run->record.epoch == run->epoch &&
+        run->record.outcome != CKPT_INTERRUPTED) {
+        run->attempt = run->record.attempt;     // progress may stand unsurely
     }
     // A damaged generation was read over the tables, and its entries are not
     // those to which the marks belong: an effect without a mark may have one.
@@ -6086,7 +6103,10 @@ static ckpt_code ckpt__ready(ckpt__run *run)
     if (run->doubts & CKPT__DOUBT_CLAIM) {
         CKPT__TRY(ckpt__lose(run, ckpt__fence(run)));
     }
-    if (!(run->doubts & CKPT__DOUBT_RECORD)) return CKPT_OK;
+    // Of an empty run nothing stands that could be judged.
+    if (!(run->doubts & CKPT__DOUBT_RECORD) || run->stage == CKPT__EMPTY) {
+        return CKPT_OK;
+    }
     const ckpt_code rc = ckpt__rejudge(run);
     if (rc == CKPT_ERR_NOT_FOUND) {             // a later owner removed it
         CKPT__TRY(ckpt__lose(run, ckpt__look_mine(run)));
@@ -6223,7 +6243,7 @@ static ckpt_code ckpt__publish(ckpt__run *run, int64_t wall_ms)
     // The beat tells a later claimant what was acknowledged, and so whether
     // that is missing (R1). It is best effort: no save fails by it.
     run->seq_acked = run->next.seq;
-    run->missed = false;
+    run->seq_told = UINT64_MAX;
     (void)ckpt__beat_told(run);
     ckpt__drop_older(run);
     memset(&p->error, 0, sizeof(p->error));
@@ -6274,6 +6294,9 @@ static ckpt_code ckpt__save_planned(ckpt__run *run)
     if (rc != CKPT_OK) return ckpt__save_failed(run, rc);
     run->view->saves++;
     run->view->older = false;
+    run->unread_messages = run->unread_messages &&      // else they are ours
+                           run->plan.messages.ptr == NULL;
+    run->unread_state = run->unread_state && run->plan.state.ptr == NULL;
     if (now.mono_ms > run->saved_ms) {
         run->saved_ms = now.mono_ms;            // as sampled before the write
     }
@@ -6305,7 +6328,10 @@ static ckpt_code ckpt__read_whole(ckpt__run *run, uint32_t from,
     }
     ckpt__section_end(r, NULL);
     ckpt__store_read_end(&run->place);
-    if (r->rc != CKPT_OK && !ckpt__is_syntax(r->rc)) return r->rc;
+    if (r->rc != CKPT_OK && r->rc != CKPT_ERR_DAMAGED &&
+        !ckpt__is_syntax(r->rc)) {
+        return r->rc;
+    }
     if (r->all.size != is->size || r->all.crc != is->crc) {
         run->doubts |= CKPT__DOUBT_RECORD;
         return CKPT_ERR_DAMAGED;
@@ -6401,6 +6427,7 @@ static ckpt_code ckpt__plan_messages(ckpt__run *run, const ckpt_save_desc *d)
         return ckpt__messages_check(run, d->messages, at);
     }
     CKPT__TRY(ckpt__messages_check(run, d->messages, 0));
+    run->place.error.pos = 0;
     if (d->append_at > saved) return CKPT_ERR_GAP;
     if (d->append_at == saved) return CKPT_OK;
     memset(&plan->keep, 0, sizeof(plan->keep));
@@ -6426,8 +6453,8 @@ static ckpt_code ckpt__plan_save(ckpt__run *run, const ckpt_save_desc *d)
     err->op = "read .append_at";
     if (d->append_at > 0 && d->messages.ptr == NULL) return CKPT_ERR_ARGUMENT;
     err->op = "save over what was not loaded";
-    if (run->unread && !d->anew &&
-        (d->messages.ptr != NULL || d->state.ptr != NULL)) {
+    if (((run->unread_messages && d->messages.ptr != NULL) ||
+         (run->unread_state && d->state.ptr != NULL)) && !d->anew) {
         return CKPT_ERR_NOT_LOADED;
     }
     plan->now->turn = d->turn;
@@ -6524,6 +6551,7 @@ static ckpt_code ckpt__run_init(ckpt__ctx *ctx, ckpt__run *run, const char *id)
     run->view = view;
     run->ctx = ctx;
     run->saved_ms = run->beat_ms = -1;
+    run->seq_told = UINT64_MAX;
     run->place.by_op = ctx->place.by_op;
     run->place.error.op = "read the run id";
     if (!is_id) return CKPT_ERR_ARGUMENT;
@@ -6554,12 +6582,13 @@ static ckpt_code ckpt__open_result(ckpt__ctx *ctx, ckpt__run *run,
         view->open = true;
         return rc;
     }
+    // Who was quicker than this claimant is not known.
+    const bool known = rc == CKPT_ERR_LIVE || rc == CKPT_ERR_BUSY;
     rc = rc == CKPT_ERR_STALE ? CKPT_ERR_BUSY : rc;
     rc = rc == CKPT_ERR_CLAIM_LOST ? CKPT_ERR_LIVE : rc;
     ctx->place.error = run->place.error;
     memcpy(ctx->id, view->id, sizeof(ctx->id));
-    if ((rc == CKPT_ERR_LIVE || rc == CKPT_ERR_BUSY) &&
-        run->place.life.owner[0] != '\0') {
+    if (known && run->place.life.owner[0] != '\0') {
         ctx->place.life = run->place.life;
         ctx->place.error.owner = ctx->place.life.owner;
     }
@@ -6835,8 +6864,8 @@ static ckpt_code ckpt__take_to_work(ckpt__run *run, uint32_t purpose)
     }
     CKPT__TRY(ckpt__adopt(run, attempt + (attempt + 1 > 0), CKPT_RUNNING));
     memset(run->skippable, 0xff, sizeof(run->skippable));
-    run->unread = run->record.section[CKPT__MESSAGES].count > 0 ||
-                  run->record.section[CKPT__STATE].size > 2;
+    run->unread_messages = run->record.section[CKPT__MESSAGES].count > 0;
+    run->unread_state = run->record.section[CKPT__STATE].size > 2;
     run->phases_adopted = run->record.section[CKPT__PHASES].count;
     return CKPT_OK;
 }
@@ -7350,8 +7379,7 @@ static void ckpt__checkpoint(ckpt_checkpoint *out, char *buf,
 }
 
 // Reads the generation that p->gen names, of which the expected record is
-// known, into buf, and checks it there (R1). The tables of a run stay as they
-// are; run->next is free between saves.
+// known, into buf, and checks it there (R1).
 CKPT__ONCE static ckpt_code ckpt__load_from(ckpt__place *p, const char *id,
                                             const ckpt__record *expected,
                                             const ckpt__into *into,
@@ -7375,6 +7403,8 @@ CKPT__ONCE static ckpt_code ckpt__load_from(ckpt__place *p, const char *id,
     return CKPT_OK;
 }
 
+// Reads the newest generation. The tables stay as they are, and run->next is
+// free between saves.
 static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
                             size_t cap)
 {
@@ -7409,7 +7439,7 @@ static ckpt_code ckpt__load_told(ckpt__run *run, ckpt_checkpoint *out,
     }
     ckpt__tell(run, CKPT_EVENT_LOADED, NULL);
     run->doubts &= ~(uint32_t)CKPT__DOUBT_CALLER;
-    run->unread = false;
+    run->unread_messages = run->unread_state = false;
     return run->view->older ? CKPT_OLDER : CKPT_OK;
 }
 
@@ -7424,49 +7454,64 @@ CKPT_API ckpt_code ckpt_load(ckpt_run *view, ckpt_checkpoint *out, void *buf,
 }
 
 // Reads the next message of a walk. The sum of the walk goes on over it, and
-// over the comma before it; buf gets it from a second reading.
-static ckpt_code ckpt__message_next(ckpt__run *run, ckpt_message *m, void *buf,
+// over the comma and the white space around it. buf gets the message by a
+// second reading, which has to have the same sum.
+static ckpt_code ckpt__message_read(ckpt__run *run, ckpt_message *m, void *buf,
                                     size_t cap)
 {
     ckpt__place *p = &run->place;
     ckpt__reader *r = &p->reader;
     const ckpt__section *all = &run->record.section[CKPT__MESSAGES];
-    const uint32_t from = ckpt__section_at(&run->record, CKPT__MESSAGES);
-    CKPT__TRY(ckpt__ready(run));
-    if (ckpt__is_none(p->store)) return CKPT_ERR_NOT_FOUND;
-    if (m->number == 0) {
-        m->priv.seq = run->record.seq;
-    }
-    if (m->priv.seq != run->record.seq) return CKPT_ERR_STALE;
-    if (m->number == all->count) {
-        run->unread = false;
-        return CKPT_END;
-    }
-    ckpt__reader_store(r, p, from + m->priv.at);
+    ckpt__section sum = { m->priv.at, m->priv.crc, 0 }, json;
+    ckpt__reader_store(r, p, m->priv.at +
+                       ckpt__section_at(&run->record, CKPT__MESSAGES));
     if (m->number > 0) {
         ckpt__take_byte(r, ',');
     }
+    ckpt__take_space(r);
+    ckpt__section_end(r, NULL);
     const uint32_t at = ckpt__pos(r);
     ckpt__take_value(r);
+    ckpt__section_end(r, &json);
+    ckpt__take_space(r);
     ckpt__section_end(r, NULL);
     ckpt__store_read_end(p);
-    m->size = ckpt__pos(r) - at;
-    const ckpt__section last = { all->size - m->priv.at, 0, 0 };
-    ckpt__section sum = { m->priv.at, m->priv.crc, 0 };
+    if (r->rc != CKPT_OK && !ckpt__is_syntax(r->rc)) return r->rc;
     ckpt__section_join(&sum, &r->all, p->by_op);
-    if (ckpt__is_syntax(r->rc) || (m->number + 1 == all->count &&
-        (r->all.size != last.size || sum.crc != all->crc))) {
+    if (r->rc != CKPT_OK || (m->number + 1 == all->count &&
+                             (sum.size != all->size || sum.crc != all->crc))) {
         run->doubts |= CKPT__DOUBT_RECORD;
         return CKPT_ERR_DAMAGED;
     }
-    CKPT__TRY(r->rc);
-    CKPT__TRY(ckpt__copy_out(p, at, (uint32_t)m->size, buf, cap));
+    m->size = json.size;
+    CKPT__TRY(ckpt__copy_out(p, at, json.size, buf, cap));
+    if (ckpt__crc(p->by_op, 0, buf, json.size) != json.crc) {
+        return CKPT_ERR_STALE;
+    }
     m->json.ptr = buf;
-    m->json.len = m->size;
+    m->json.len = json.size;
     m->number++;
     m->priv.at = sum.size;
     m->priv.crc = sum.crc;
     return CKPT_OK;
+}
+
+// Goes on with a walk, if nothing has changed since it began.
+static ckpt_code ckpt__message_next(ckpt__run *run, ckpt_message *m, void *buf,
+                                    size_t cap)
+{
+    CKPT__TRY(ckpt__ready(run));
+    if (ckpt__is_none(run->place.store)) return CKPT_ERR_NOT_FOUND;
+    if (m->number == 0) {
+        m->priv.seq = run->record.seq;
+    }
+    if (m->priv.seq != run->record.seq) return CKPT_ERR_STALE;
+    if (m->number < run->record.section[CKPT__MESSAGES].count) {
+        return ckpt__message_read(run, m, buf, cap);
+    }
+    run->unread_messages = false;
+    run->doubts &= ~(uint32_t)CKPT__DOUBT_CALLER;
+    return CKPT_END;
 }
 
 CKPT_API ckpt_code ckpt_message_next(ckpt_run *view, ckpt_message *message,
@@ -7498,7 +7543,7 @@ CKPT_API bool ckpt_due(ckpt_run *view, uint64_t turn)
 
 static ckpt_code ckpt__save(ckpt__run *run, const ckpt_save_desc *desc)
 {
-    if (ckpt__is_open(run) && run->stage != CKPT__LOST && !desc->force &&
+    if (run->stage == CKPT__OPEN && !desc->force &&
         !ckpt__due(run, desc->turn)) {
         run->view->skipped++;
         ckpt__tell(run, CKPT_EVENT_SKIPPED, NULL);
@@ -7735,12 +7780,14 @@ static void ckpt__hash_write(char out[CKPT_KEY_SIZE], const char *bytes,
 }
 
 // Writes the key of an effect: a hash of the birth of the run with its NUL, of
-// the turn in 20 digits, and of the id as it is kept. The window holds them.
+// the turn in 20 digits, and of the id as it is kept. The window holds them. A
+// run that is kept nowhere has no birth of its own.
 static void ckpt__effect_key(ckpt__run *run, ckpt_effect *effect)
 {
     char *text = (char *)run->place.window;
     size_t n = strlen(run->view->birth) + 1;
     const size_t size = strlen(effect->id);
+    if (ckpt__is_none(run->place.store)) return;
     memcpy(text, run->view->birth, n);
     n += ckpt__number(text + n, effect->turn, 20, '0');
     memcpy(text + n, effect->id, size);
@@ -7822,6 +7869,9 @@ static ckpt_code ckpt__effect_begin(ckpt__run *run, const char *id,
         effect->turn = save->turn;
         if (!ckpt__effect_is_missing(run, effect->id, save->turn)) {
             effect->state = CKPT_EFFECT_NEW;
+        }
+        if (strcmp(run->end_id, effect->id) == 0) {
+            run->end_id[0] = '\0';              // begun again: not settled
         }
     }
     ckpt__effect_told(run, effect->id, save->turn);
@@ -7911,6 +7961,7 @@ CKPT_API ckpt_code ckpt_effect_next(ckpt_run *view, ckpt_effect *effect)
     ckpt__run *run = ckpt__run_of(view);
     ckpt__entry e;
     if (effect == NULL) return CKPT_ERR_ARGUMENT;
+    effect->key[0] = '\0';
     CKPT__TRY(ckpt__enter(run));
     const ckpt_code rc = ckpt__entry_next(run, CKPT__EFFECTS, &effect->at,
                                           effect->id, effect->turn, &e);
@@ -8420,7 +8471,7 @@ static ckpt_code ckpt__verify_all(ckpt__ctx *ctx)
     while ((rc = ckpt__walk_next(p, &w)) == CKPT_OK) {
         rc = ckpt__judge_one(p, ctx->id, &into);
         if (rc != CKPT_OK && rc != CKPT_ERR_DAMAGED) return rc;
-        // What no save acknowledged is no damage: see ckpt__forgive().
+        // What no save acknowledged is no damage: see ckpt__count_bad().
         if (worst == CKPT_OK && rc != CKPT_OK && p->gen.seq <= p->facts.acked) {
             worst = rc;
             pos = ckpt__pos(&p->reader);

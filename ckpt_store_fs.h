@@ -118,9 +118,10 @@ ckpt.h a store of your own there"
     #if defined(__STRICT_ANSI__) && !defined(_POSIX_C_SOURCE) && \
         !defined(_GNU_SOURCE) && !defined(__APPLE__) && !defined(__FreeBSD__)
         #define _POSIX_C_SOURCE 200809L
-        #if defined(__linux__) && !defined(_DEFAULT_SOURCE)
-            #define _DEFAULT_SOURCE 1   // syscall(), for renameat2 and statx
-        #endif
+    #endif
+    #if defined(__linux__) && !defined(_GNU_SOURCE) &&                         \
+        !defined(_DEFAULT_SOURCE)
+        #define _DEFAULT_SOURCE 1       // syscall(), for renameat2 and statx
     #endif
     #if !defined(_FILE_OFFSET_BITS)
         #define _FILE_OFFSET_BITS 64    // makes off_t 64 bits wide
@@ -383,13 +384,15 @@ typedef struct ckpt_job_desc {
                                     // NULL), else a new one with an id of its
                                     // own, which job.run.id says
     ckpt_meta        meta;          // of a new run; an agent_id that is to be
-                                    // found has at most CKPT_NAME_MAX bytes
+                                    // found is shorter than CKPT_NAME_MAX
     bool             once;          // keep the run as DONE when it completes
     const char      *owner;         // who claims, for people to read
     const ckpt_desc *options;       // all others; .store and .owner are not
                                     // read there (default: the defaults)
-    int64_t          wait_ms;       // how long to wait for a run that is BUSY
-                                    // (default: 10 000; CKPT_OFF: not at all)
+    int64_t          wait_ms;       // how long to wait at most for the run of
+                                    // that id while it is BUSY, unless it is
+                                    // known to stay so longer (default: 10 000;
+                                    // CKPT_OFF: not at all)
     void            *buf;           // gets the last checkpoint; NULL: the
     size_t           cap;           // caller calls ckpt_load()
 } ckpt_job_desc;
@@ -402,8 +405,9 @@ typedef struct ckpt_job_desc {
 // there is nothing to do, as ckpt_open does; CKPT_ERR_BUFFER with job->needed
 // set if buf is too small; CKPT_ERR_ARGUMENT, also for a job that is open; or
 // an error of ckpt_store_fs_open, ckpt_init, ckpt_open or ckpt_load. After all
-// but the first two everything is closed again, and no attempt is counted for a
-// checkpoint that could not be loaded.
+// but the first two everything is closed again (a job that was open stays so),
+// and a checkpoint that could not be loaded costs no attempt, unless the
+// newest one is missing, or it cannot be given back.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_job_open(ckpt_job *job,
                                               const ckpt_job_desc *desc,
                                               ckpt_checkpoint *last);
@@ -517,8 +521,8 @@ stb_sprintf.h"
 #endif
 
 #if !defined(O_CLOEXEC) || !defined(O_NOFOLLOW) || !defined(AT_FDCWD)
-    #error "include ckpt_store_fs.h (with CKPT_STORE_FS_IMPLEMENTATION) first \
-in the file, or define _POSIX_C_SOURCE=200809L"
+    #error "include ckpt_store_fs.h first in the file that defines \
+CKPT_IMPLEMENTATION, or define _DEFAULT_SOURCE for the whole program"
 #endif
 
 // With offsets of 32 bits the system calls fail on large directories. If this
@@ -2037,7 +2041,9 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     }
     if (w.r < 0) return ckpt__fs_fail(err, "list the directory of a run", w.r);
     if (foreign && !ours) return CKPT_ERR_NOT_FOUND;
-    if (look->epoch == 0) look->epoch = temps;
+    if (look->epoch == 0 && p->opened_as == CKPT_HOW_FIND) {
+        look->epoch = temps;
+    }
     // Look at our own claim last; the listing has shown all higher claims. In
     // the other order another process could claim, finish and remove the run in
     // between, and the owner would see its own claim and no higher one (R4).
@@ -2300,6 +2306,7 @@ static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
         (fd >= 0 && ckpt__fs_stat_plain(fs, fd, &st) >= 0 && !st.is_file)) {
         ckpt__fs_close(fs, &fd);
         r = ckpt__fs_move_out(fs, fs->priv.root, name);
+        r = r == -ENOENT ? 0 : r;               // another observer was quicker
         fd = r < 0 ? r : ckpt__fs_open(fs, fs->priv.root, name, flags);
     }
     if (fd < 0) return fd;
@@ -2482,8 +2489,11 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     life->gave_up = ckpt__fs_claim_flag(line, "gave_up");
     life->verdict = ckpt__fs_judge_owner(fs, fd, line);
     ckpt__fs_close(fs, &fd);
+    // Only the highest claim has a mark: two would write over each other's.
+    ckpt__fs_claim_name(name, epoch + 1);
     if (life->beat_ms > life->now_ms && life->verdict != CKPT_LIFE_GONE &&
-        life->verdict != CKPT_LIFE_LIVE) {
+        life->verdict != CKPT_LIFE_LIVE &&
+        ckpt__fs_stat_at(fs, p->dir, name, &st) == -ENOENT) {
         life->unchanged_ms = ckpt__fs_unchanged_ms(fs, p, epoch, life);
     }
     return CKPT_OK;
@@ -2512,11 +2522,11 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 // only to a file that it has made itself, and makes no name. So an owner that
 // was paused cannot bring back what a later owner has removed.
 //
-// The owner first makes sure that what it would copy of the newest generation
-// is whole, and that the spare is long enough. If not, the spare stays whole,
-// and the save goes by rename. A write that fails after that costs the spare,
-// and never the newest generation: on a medium that fails, or on a full disk
-// where each write takes new room (btrfs).
+// The owner first makes sure that the newest generation is whole, as far as
+// that costs little, and that the spare is long enough. If not, the spare stays
+// whole, and the save goes by rename. A write that fails after that costs the
+// spare, and never the newest generation: on a medium that fails, or on a full
+// disk where each write takes new room (btrfs).
 //
 // A file is written in place only if this claim has made it, if it has one
 // name (a snapshot made of hard links would change with it), if no write to it
@@ -2528,6 +2538,9 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
 // How many bytes are read at a time: they stand on the stack.
 enum { CKPT__FS_PIECE = 3072 };
 
+// How large a generation may be that is summed whole before each save.
+enum { CKPT__FS_SUMMED_MAX = 1 << 18 };
+
 // What a file of n bytes gets as its size, so that it can grow in place: a
 // growing transcript outgrows its file only about once in a quarter of itself.
 static uint64_t ckpt__fs_roomy(uint64_t n)
@@ -2536,9 +2549,11 @@ static uint64_t ckpt__fs_roomy(uint64_t n)
 }
 
 // Tells whether the newest generation, base, has the sum that its head says.
-// The function does not read what the spare shares with base: no save copies
-// that. Once the spare is written, base alone is whole; if base was damaged on
-// the medium, nothing would be left of the run (R1).
+// Once the spare is written, base alone is whole; if base was damaged on the
+// medium, nothing would be left of the run (R1). Of a large base this function
+// does not read what the spare shares with it, so that a save costs the same
+// whatever the length of the transcript. Damage there is found by the next
+// load, and by a save that has to move those bytes; that save loses the spare.
 static bool ckpt__fs_is_whole(ckpt_store_fs *fs, ckpt__fs_place *p,
                               const ckpt_gen *base, ckpt_error *err)
 {
@@ -2550,11 +2565,12 @@ static bool ckpt__fs_is_whole(ckpt_store_fs *fs, ckpt__fs_place *p,
     (void)ckpt__fs_read(fs, p->reading, head, sizeof(head), 0);
     memcpy(again, head, sizeof(head));
     ckpt__head_fields(again, &rec, true);
+    const bool all = rec.length <= CKPT__FS_SUMMED_MAX;
     while (sum.size < rec.length) {
         ckpt__section next = { rec.length - sum.size, 0, 0 };
         next.size = next.size < sizeof(buf) ? next.size : sizeof(buf);
         bool shared = false;
-        for (int i = 0; i < CKPT__FS_RANGES && !shared; i++) {
+        for (int i = 0; i < CKPT__FS_RANGES && !shared && !all; i++) {
             const uint64_t ahead = p->shared[i].offset - sum.size;
             shared = ahead == 0;
             if (shared || ahead < next.size) {  // no range behind wraps so low
@@ -2606,6 +2622,7 @@ static int ckpt__fs_open_spare(ckpt_store_fs *fs, ckpt__fs_place *p,
         r = ckpt__fs_fill(fs, fd, st.size, ckpt__fs_roomy(rec.length + 1U));
         r = ckpt__fs_stat_plain(fs, fd, &st) < 0 ? -EIO : r;
         p->spare.size = r == -EIO ? 0 : st.size;        // 0: leave it alone
+        r = r != -EIO && st.size > rec.length ? 0 : r;  // enough for this one
     }
     if (r >= 0) return fd;
     ckpt__fs_close(fs, &fd);
@@ -3025,6 +3042,7 @@ static ckpt_code ckpt__fs_show_run(ckpt_store_fs *fs, ckpt__fs_place *p,
     for (int tries = 0; tries < CKPT__FS_TRIES_MAX && cleared == 0 &&
          (r == -EEXIST || r == -ENOTEMPTY); tries++) {
         cleared = tries == 0 ? 0 : ckpt__fs_clear_dir(fs, p->name);
+        cleared = cleared == -ENOENT ? 0 : cleared;     // that run is gone
         r = cleared < 0 ? r : fs->priv.calls->rename(fs->priv.user,
                                                      fs->priv.root, p->new_name,
                                                      fs->priv.root, p->name);
@@ -3906,42 +3924,69 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 
 #ifndef CKPT_NO_SUPERVISING
 
-// The interrupted run that was left longest ago, of one agent or of any.
+enum { CKPT__JOB_TRIES = 8 };
+
+// The interrupted run that was left longest ago, of one agent or of any, but
+// for those that were tried.
 typedef struct ckpt__job_search {
     const char *agent_id;
     int64_t     age_ms;
     char        id[CKPT_ID_MAX + 1];
+    char        tried[CKPT__JOB_TRIES][CKPT_ID_MAX + 1];
 } ckpt__job_search;
 
 static bool ckpt__job_visit(void *user, const ckpt_run_info *info)
 {
     ckpt__job_search *s = (ckpt__job_search *)user;
-    const bool ours = s->agent_id == NULL ||
-                      strcmp(s->agent_id, info->agent_id) == 0;
-    if (ours && (s->id[0] == '\0' || info->beat_age_ms > s->age_ms)) {
+    // A longer id is shown cut off.
+    bool fits = s->agent_id == NULL ||
+                (strcmp(s->agent_id, info->agent_id) == 0 &&
+                 strlen(info->agent_id) < CKPT_NAME_MAX);
+    for (int i = 0; i < CKPT__JOB_TRIES; i++) {
+        fits = fits && strcmp(s->tried[i], info->id) != 0;
+    }
+    if (fits && (s->id[0] == '\0' || info->beat_age_ms > s->age_ms)) {
         memcpy(s->id, info->id, sizeof(s->id));
         s->age_ms = info->beat_age_ms;
     }
     return true;
 }
 
+// Whether the code of a resume is about that run alone, so that another run may
+// be resumed all the same.
+static bool ckpt__job_passes(ckpt_code rc)
+{
+    switch (rc) {
+    case CKPT_FINISHED: case CKPT_ERR_NOT_FOUND: case CKPT_ERR_LIVE:
+    case CKPT_ERR_BUSY: case CKPT_ERR_EXISTS: case CKPT_ERR_EXHAUSTED:
+    case CKPT_ERR_FAILED: case CKPT_ERR_DAMAGED: case CKPT_ERR_FORMAT:
+    case CKPT_ERR_FOREIGN: case CKPT_ERR_TOO_LARGE: case CKPT_ERR_ACCESS:
+        return true;
+    default:
+        return false;
+    }
+}
+
 // Resumes an interrupted run. Other programs may take what was found before it
-// is claimed, so the search is repeated; CKPT_ERR_NOT_FOUND ends it.
+// is claimed, so the search goes on; CKPT_ERR_NOT_FOUND ends it.
 static ckpt_code ckpt__job_resume(ckpt_job *job, const ckpt_run_desc *desc)
 {
-    ckpt_code rc = CKPT_ERR_NOT_FOUND;
-    for (int tries = 0; tries < 8 && rc != CKPT_OK; tries++) {
-        ckpt__job_search s;
+    ckpt__job_search s;
+    memset(&s, 0, sizeof(s));
+    s.agent_id = desc->meta.agent_id;
+    for (int tries = 0; tries < CKPT__JOB_TRIES; tries++) {
         ckpt_run_desc found = *desc;
-        memset(&s, 0, sizeof(s));
-        s.agent_id = desc->meta.agent_id;
-        rc = ckpt_scan(&job->ctx, CKPT_STATE_INTERRUPTED, ckpt__job_visit, &s);
+        s.id[0] = '\0';
+        ckpt_code rc = ckpt_scan(&job->ctx, CKPT_STATE_INTERRUPTED,
+                                 ckpt__job_visit, &s);
         if (rc != CKPT_OK) return rc;
-        if (s.id[0] == '\0') return CKPT_ERR_NOT_FOUND;
+        if (s.id[0] == '\0') break;
+        memcpy(s.tried[tries], s.id, sizeof(s.id));
         found.id = s.id;
         rc = ckpt_resume(&job->ctx, &job->run, &found);
+        if (!ckpt__job_passes(rc)) return rc;
     }
-    return rc == CKPT_OK ? rc : CKPT_ERR_NOT_FOUND;
+    return CKPT_ERR_NOT_FOUND;
 }
 
 #else
@@ -3964,7 +4009,10 @@ static ckpt_code ckpt__job_take_any(ckpt_job *job, const ckpt_run_desc *desc)
     if (rc != CKPT_ERR_NOT_FOUND) return rc;
     uint8_t noise[16];
     const int r = calls->random(NULL, noise, sizeof(noise));
-    if (r < 0) return ckpt__fs_fail(&job->error, "make a run id", r);
+    if (r < 0) {
+        job->error.code = ckpt__fs_fail(&job->error, "make a run id", r);
+        return job->error.code;
+    }
     for (size_t i = 0; i < sizeof(noise); i++) {
         id[4 + 2 * i] = "0123456789abcdef"[noise[i] >> 4];
         id[5 + 2 * i] = "0123456789abcdef"[noise[i] & 15];
@@ -3975,7 +4023,7 @@ static ckpt_code ckpt__job_take_any(ckpt_job *job, const ckpt_run_desc *desc)
 }
 
 // Opens the run, and waits as long as it is BUSY and the caller would wait. A
-// signal ends that: the program is to see it.
+// signal ends the sleep: the program is to see it.
 static ckpt_code ckpt__job_open_run(ckpt_job *job, const ckpt_job_desc *d)
 {
     int64_t left = d->wait_ms == 0 ? 10000 : d->wait_ms;
@@ -3999,17 +4047,20 @@ static ckpt_code ckpt__job_open_run(ckpt_job *job, const ckpt_job_desc *d)
 }
 
 // Loads the last checkpoint. If that fails, nothing was done in this attempt,
-// and so it is given back.
+// and so it is given back: but not if saves are missing, for the run must say
+// so until somebody has heard it.
 static ckpt_code ckpt__job_load(ckpt_job *job, const ckpt_job_desc *d,
                                 ckpt_checkpoint *last)
 {
     if (!job->run.resumed || d->buf == NULL) return CKPT_OK;
-    const uint64_t size = job->run.checkpoint_size;
     const ckpt_code rc = ckpt_load(&job->run, last, d->buf, d->cap);
     if (rc >= CKPT_OK) return rc;
-    job->needed = rc == CKPT_ERR_BUFFER ? (size_t)size : 0;
+    job->needed = rc == CKPT_ERR_BUFFER ? (size_t)job->run.checkpoint_size : 0;
     job->error = job->run.error;
-    (void)!ckpt_finish(&job->run, CKPT_INTERRUPTED, NULL);
+    if (!job->run.older) {
+        (void)!ckpt_finish(&job->run, CKPT_INTERRUPTED, NULL);
+    }
+    job->run.error = job->error;
     return rc;
 }
 
@@ -4039,20 +4090,26 @@ static ckpt_code ckpt__job_init(ckpt_job *job, const ckpt_job_desc *d)
 CKPT_API ckpt_code ckpt_job_open(ckpt_job *job, const ckpt_job_desc *desc,
                                  ckpt_checkpoint *last)
 {
+    char id[CKPT_ID_MAX + 1];
     if (job == NULL || desc == NULL || last == NULL || job->open) {
         return CKPT_ERR_ARGUMENT;
     }
+    ckpt_job_desc d = *desc;
+    if (d.id != NULL && strlen(d.id) <= CKPT_ID_MAX) {
+        memcpy(id, d.id, strlen(d.id) + 1);     // it may lie in the job
+        d.id = id;
+    }
     memset(job, 0, sizeof(*job));
     memset(last, 0, sizeof(*last));
-    ckpt_code rc = ckpt__job_init(job, desc);
+    ckpt_code rc = ckpt__job_init(job, &d);
     if (rc == CKPT_OK) {
-        rc = ckpt__job_open_run(job, desc);
+        rc = ckpt__job_open_run(job, &d);
         if (rc != CKPT_OK && job->error.code == CKPT_OK) {
             job->error = *ckpt_last_error(&job->ctx);
         }
     }
     if (rc == CKPT_OK) {
-        rc = ckpt__job_load(job, desc, last);
+        rc = ckpt__job_load(job, &d, last);
     }
     job->open = true;
     if (rc != CKPT_OK && rc != CKPT_OLDER) {

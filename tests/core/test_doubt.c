@@ -74,7 +74,13 @@
     X(a_damaged_value_is_not_handed_out)                                       \
     X(a_phase_is_looked_up_though_nobody_knows_which_record_stands)            \
     X(a_run_that_has_ended_releases_nothing)                                   \
-    X(an_event_may_register_an_environment)
+    X(an_event_may_register_an_environment)                                    \
+    X(progress_that_stands_unsurely_resets_the_attempts)                       \
+    X(an_end_without_room_goes_on_after_a_reading)                             \
+    X(a_second_loss_is_told_too)                                               \
+    X(a_loss_that_could_not_be_set_aside_is_counted_once)                      \
+    X(an_entry_that_is_no_entry_any_more_is_judged_again)                      \
+    X(a_long_text_is_hashed_in_a_moment)
 TEST_SUITE(doubt, LIST)
 
 //--- What is written ----------------------------------------------------------
@@ -1499,4 +1505,125 @@ static void an_event_may_register_an_environment(void)
         CHECK_INT(ckpt_janitor_sweep(&janitor, NULL), 0);
         ckpt_abandon(&t.run);
     }
+}
+
+static void progress_that_stands_unsurely_resets_the_attempts(void)
+{
+    begin_crashed();
+    for (int i = 0; i < 5; i++) {
+        CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+        CHECK_INT(t.run.attempt, 1);
+        fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
+        CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("1"), NULL),
+                  CKPT_ERR_UNSURE);
+        CHECK_INT(ckpt_phase_end(&t.run, "step", ckpt_text("1"), NULL),
+                  CKPT_OK);
+        CHECK_INT(t.run.attempt, 0);
+        ckpt_abandon(&t.run);
+    }
+}
+
+static void an_end_without_room_goes_on_after_a_reading(void)
+{
+    begin();
+    t.world.capacity = 1;
+    race(FAULT_DROP, 2, fail_the_next_look);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
+    CHECK_INT(load(), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(save(3), CKPT_FINISHED);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+    CHECK(job() == NULL);
+}
+
+// A state must not be saved behind messages that it does not follow.
+static void a_second_loss_is_told_too(void)
+{
+    ckpt_save_desc s;
+    begin();
+    CHECK_INT(save(3), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    mem_gen_remove(&t.world, &job()->gens);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 3);
+    mem_gen_remove(&t.world, &job()->gens);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 2);
+    begin();
+    CHECK_INT(save(3), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    mem_gen_remove(&t.world, &job()->gens);
+    CHECK_INT(load(), CKPT_OLDER);
+    mem_gen_remove(&t.world, &job()->gens);
+    memset(&s, 0, sizeof(s));
+    s.state = ckpt_text("{\"after\":3}");
+    CHECK(ckpt_save(&t.run, &s) < 0);
+    CHECK(ckpt_save(&t.run, &s) < 0);
+    CHECK_INT(load(), CKPT_OLDER);
+}
+
+static void a_loss_that_could_not_be_set_aside_is_counted_once(void)
+{
+    begin();
+    CHECK_INT(begin_effect_of(3, "pay"), CKPT_OK);
+    damage();
+    fault_plan(&t.fault, FAULT_SET_ASIDE, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    t.fault.times = 3;
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(load(), CKPT_ERR_IO);
+    }
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(begin_effect_of(4, "a"), CKPT_OK);
+    CHECK(effect_is(4, "a", CKPT_EFFECT_UNCERTAIN));
+    ckpt_save_desc s;
+    ckpt_effect e;
+    memset(&s, 0, sizeof(s));
+    s.turn = 5;
+    CHECK_INT(ckpt_effect_begin(&t.run, "b", &s, &e), CKPT_OK);
+    CHECK_INT(e.state, CKPT_EFFECT_NEW);
+}
+
+static void an_entry_that_is_no_entry_any_more_is_judged_again(void)
+{
+    ckpt_effect effect;
+    size_t size;
+    begin();
+    CHECK_INT(begin_effect_of(2, "pay"), CKPT_OK);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text("1")), CKPT_OK);
+    memset(&effect, 0, sizeof(effect));
+    effect.turn = 2;
+    memcpy(effect.id, "pay", 4);
+    find_text(newest(), "{\"turn\":2,")[8] = 'x';
+    CHECK_INT(ckpt_effect_result(&t.run, &effect, t.buf, 64, &size),
+              CKPT_ERR_DAMAGED);
+    fault_plan(&t.fault, FAULT_PUT, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(save(9), CKPT_ERR_DAMAGED);
+    CHECK_INT(t.fault.count, 0);
+    CHECK_INT(load(), CKPT_OLDER);
+}
+
+// Its length was counted anew for each of its characters: that took minutes.
+static void a_long_text_is_hashed_in_a_moment(void)
+{
+    static char text[8 << 20];
+    ckpt_run_desc d = named("job");
+    ckpt_desc desc;
+    setup();
+    memset(&desc, 0, sizeof(desc));
+    desc.store = &t.mem.base;
+    desc.size_max = CKPT_SIZE_MAX;
+    CHECK_INT(ckpt_init(&t.ctx, &desc), CKPT_OK);
+    memset(text, 'x', sizeof(text) - 1);
+    d.meta.fingerprint = text;
+    CHECK_INT(ckpt_open(&t.ctx, &t.run, &d), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK(!t.run.fingerprint_differs);
+    text[0] = 'y';
+    ckpt_abandon(&t.run);
+    CHECK_INT(ckpt_resume(&t.ctx, &t.run, &d), CKPT_OK);
+    CHECK(t.run.fingerprint_differs);
 }

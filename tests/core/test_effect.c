@@ -29,7 +29,10 @@
     X(an_effect_is_not_new_because_a_torn_save_was_read_over_it)               \
     X(an_effect_has_one_key_for_ever_and_shares_it_with_none)                  \
     X(what_a_tool_printed_is_kept_as_a_json_string)                            \
-    X(an_end_in_text_that_is_repeated_stands_once)
+    X(an_end_in_text_that_is_repeated_stands_once)                             \
+    X(what_was_settled_and_begun_again_is_uncertain_after_a_loss)              \
+    X(an_end_that_a_loss_has_taken_is_not_acknowledged)                        \
+    X(a_run_that_is_kept_nowhere_has_no_keys)
 TEST_SUITE(effect, LIST)
 
 // FNV-1a of 64 bits is the same for both, and 0 for the third.
@@ -608,4 +611,45 @@ static void an_end_in_text_that_is_repeated_stands_once(void)
     CHECK_INT(ckpt_effect_end_text(&t.run, "pay", ckpt_text("ok")), CKPT_OK);
     CHECK(result_is(3, "pay", "\"ok\""));
     CHECK_INT(load(), CKPT_OK);
+}
+
+// The second time its tool has run, and the save that says so is damaged.
+static void what_was_settled_and_begun_again_is_uncertain_after_a_loss(void)
+{
+    begin();
+    CHECK_INT(told(5, "pay"), CKPT_EFFECT_NEW);
+    CHECK_INT(ckpt_effect_end(&t.run, "pay", ckpt_text(NULL)), CKPT_OK);
+    CHECK_INT(told(5, "pay"), CKPT_EFFECT_NEW);
+    damage();
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(told(5, "pay"), CKPT_EFFECT_UNCERTAIN);
+}
+
+static void an_end_that_a_loss_has_taken_is_not_acknowledged(void)
+{
+    begin();
+    CHECK_INT(told(5, "pay"), CKPT_EFFECT_NEW);
+    fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_BEFORE, CKPT_ERR_UNSURE);
+    CHECK_INT(end("pay", "1"), CKPT_ERR_UNSURE);
+    damage();
+    CHECK_INT(end("pay", "1"), CKPT_ERR_DAMAGED);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(end("pay", "1"), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(told(5, "pay"), CKPT_EFFECT_UNCERTAIN);
+}
+
+// Two such runs would have the same ones, and a tool act for one of them only.
+static void a_run_that_is_kept_nowhere_has_no_keys(void)
+{
+    ckpt_store none = ckpt_store_none();
+    ckpt_effect effect;
+    ckpt_desc d;
+    setup();
+    memset(&d, 0, sizeof(d));
+    d.store = &none;
+    CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
+    CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(begin_of(1, "pay", &effect), CKPT_OK);
+    CHECK_INT(effect.state, CKPT_EFFECT_NEW);
+    CHECK_STR(effect.key, "");
 }

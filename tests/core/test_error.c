@@ -737,13 +737,17 @@ static void a_run_that_is_open_is_not_opened_again(void)
 // an empty one, and saves it.
 static void what_was_not_loaded_is_not_written_over(void)
 {
-    const ckpt_finish_desc nothing = { NULL, NULL, false };
     ckpt_save_desc s;
     ckpt_effect call;
-    begin_crashed();
-    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    begin();
     memset(&s, 0, sizeof(s));
     s.turn = 3;
+    s.state = ckpt_text("{\"n\":1}");
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);
+    s.state = ckpt_text(NULL);
     CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);  // neither messages nor state
     s.messages = ckpt_text("[1]");
     CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);
@@ -753,18 +757,18 @@ static void what_was_not_loaded_is_not_written_over(void)
     CHECK_INT(ckpt_effect_begin(&t.run, "a", &s, &call), CKPT_ERR_NOT_LOADED);
     CHECK_INT(ckpt_phase_end(&t.run, "a", ckpt_text("1"), &s),
               CKPT_ERR_NOT_LOADED);
-    memset(&s, 0, sizeof(s));
-    s.state = ckpt_text("{}");
-    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);
     CHECK_INT(ckpt_load(&t.run, &t.last, t.buf, 9), CKPT_ERR_BUFFER);
     CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);
     s.anew = true;
     CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
     s.anew = false;
-    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);  // the messages
+    s.append_at = 2;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);  // they are ours now
+    s.append_at = 0;
+    s.state = ckpt_text("{}");
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);
     CHECK_INT(load(), CKPT_OK);
     CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
-    CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, &nothing), CKPT_OK);
     setup();                                    // there is nothing to load
     CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
     ckpt_abandon(&t.run);

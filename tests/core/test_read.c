@@ -11,6 +11,10 @@
     X(a_walk_over_damaged_messages_never_ends_well)                            \
     X(a_walk_to_its_end_counts_as_a_load)                                      \
     X(a_run_without_messages_has_no_message)                                   \
+    X(white_space_between_messages_is_no_damage)                               \
+    X(a_message_that_cannot_be_read_is_no_damage)                              \
+    X(after_a_loss_a_walk_is_a_load)                                           \
+    X(a_walk_does_not_load_the_state)                                          \
     X(peek_reads_what_another_process_saves)                                   \
     X(peek_reads_what_was_kept)                                                \
     X(peek_says_what_is_missing_and_changes_nothing)                           \
@@ -234,4 +238,67 @@ static void peek_has_a_code_for_what_it_cannot_read(void)
     CHECK_INT(peek("job"), CKPT_ERR_DAMAGED);
     CHECK_INT(t.info.state, CKPT_STATE_DAMAGED);
     CHECK(t.last.messages.ptr == NULL);
+}
+
+//--- More of messages ---------------------------------------------------------
+
+static void white_space_between_messages_is_no_damage(void)
+{
+    begin_with("[ \"a\", \"b\" ,\n\t{ \"c\": 1 }\n]");
+    next_is("\"a\"");
+    next_is("\"b\"");
+    next_is("{ \"c\": 1 }");
+    CHECK_INT(next(0), CKPT_END);
+}
+
+static void a_message_that_cannot_be_read_is_no_damage(void)
+{
+    begin_with("[1]");
+    fault_plan_for_ever(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(next(99), CKPT_ERR_IO);
+    fault_none(&t.fault);
+    next_is("1");
+    CHECK_INT(next(0), CKPT_END);
+}
+
+static void change_second(uint64_t offset, char *buf, size_t *got)
+{
+    (void)offset;
+    if (*got == 3 && memcmp(buf, "\"b\"", 3) == 0) {
+        buf[1] = 'B';
+    }
+}
+
+static void after_a_loss_a_walk_is_a_load(void)
+{
+    begin_with("[1]");
+    damage();
+    CHECK_INT(save(4), CKPT_ERR_DAMAGED);
+    next_is("1");
+    CHECK_INT(next(0), CKPT_END);
+    CHECK(t.run.older);
+    CHECK_INT(save(4), CKPT_OK);
+    begin_with("[\"a\",\"b\"]");
+    next_is("\"a\"");
+    t.change = change_second;                   // and the first one was right
+    CHECK_INT(next(99), CKPT_ERR_STALE);
+}
+
+static void a_walk_does_not_load_the_state(void)
+{
+    ckpt_save_desc s;
+    memset(&s, 0, sizeof(s));
+    begin();
+    s.turn = 3;
+    s.state = ckpt_text("{\"money\":1}");
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
+    ckpt_abandon(&t.run);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    memset(&message, 0, sizeof(message));
+    while (next(99) == CKPT_OK) {}
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_ERR_NOT_LOADED);
+    s.anew = true;
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
+    s.anew = false;                             // it is ours now
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
 }

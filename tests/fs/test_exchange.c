@@ -43,6 +43,9 @@
     X(an_exchange_that_fails_loses_nothing)                                    \
     X(damage_of_what_was_acknowledged_is_told)                                 \
     X(a_rename_that_was_done_in_spite_of_its_error_is_done)                    \
+    X(a_save_that_moves_damaged_bytes_leaves_the_one_before_it)                \
+    X(a_maker_that_has_not_claimed_yet_is_claimed_first)                       \
+    X(a_spare_that_grew_enough_is_used)                                        \
     X(a_save_upon_a_damaged_newest_leaves_the_one_before_it)                   \
     X(a_full_disk_leaves_both_generations)                                     \
     X(a_spare_that_could_not_grow_is_as_long_as_it_became)                     \
@@ -1138,6 +1141,32 @@ static void a_save_upon_a_damaged_newest_leaves_the_one_before_it(void)
     CHECK(refused > 1000 && older > 1000);
 }
 
+// The spare shares the state with the newest generation, until a message moves
+// the state.
+static void a_save_that_moves_damaged_bytes_leaves_the_one_before_it(void)
+{
+    static char state[30000];
+    ckpt_save_desc s;
+    memset(state, 'x', sizeof(state) - 1);
+    memcpy(state, "{\"s\":\"", 6);
+    memcpy(state + sizeof(state) - 3, "\"}", 2);
+    begin(100);
+    memset(&s, 0, sizeof(s));
+    s.turn = 3;
+    s.state = ckpt_text(state);
+    CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
+    s.state = ckpt_text(NULL);
+    for (s.turn = 4; s.turn < 8; s.turn++) {
+        CHECK_INT(ckpt_save(&t.run, &s), CKPT_OK);
+    }
+    sim_inode *newest = sim_find(t.disk, DIR "checkpoint.1.json");
+    sim_file_write(newest, 20000, "y", 1);
+    CHECK_INT(append(9, 100), CKPT_ERR_DAMAGED);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 6);
+    teardown();
+}
+
 static uint64_t used(void)
 {
     uint64_t bytes = 0;
@@ -1179,6 +1208,17 @@ static void a_full_disk_leaves_both_generations(void)
 }
 
 // All room that is left may be in the spare.
+// It was to get a quarter more than this save needs.
+static void a_spare_that_grew_enough_is_used(void)
+{
+    begin(1000);
+    t.disk->capacity = used() + 4096;
+    CHECK_INT(save(3, 'b', 12500), CKPT_OK);
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 3);
+    teardown();
+}
+
 static void a_spare_that_could_not_grow_is_as_long_as_it_became(void)
 {
     begin(1000);
@@ -1757,6 +1797,26 @@ static void a_temporary_file_alone_keeps_no_id(void)
 static void put_temp(const char *path)
 {
     sim_put(t.disk, path, SIM_FILE, "x", 1)->uid = t.proc->uid;
+}
+
+// Its claim would be above that of whoever sweeps now.
+static void a_maker_that_has_not_claimed_yet_is_claimed_first(void)
+{
+    uint64_t place[CKPT_PLACE_SIZE / 8];
+    ckpt_look look;
+    ckpt_error err;
+    begin(10);
+    sim_put(t.disk, "runs/.new-abcdef", SIM_DIRECTORY, NULL, 0)->uid =
+        t.proc->uid;
+    put_temp("runs/.new-abcdef/.t.1.abcdef");
+    ckpt_store *s = &t.fs.base;
+    memset(place, 0, sizeof(place));
+    CHECK_INT(s->methods->open(s, place, ".new-abcdef", CKPT_HOW_LEFTOVER,
+                               &err), CKPT_OK);
+    CHECK_INT(s->methods->look(s, place, 0, &look, &err), CKPT_OK);
+    CHECK_INT(look.epoch, 0);
+    s->methods->close(s, place, false);
+    teardown();
 }
 
 static void a_claimant_that_died_above_an_end_is_swept_once(void)

@@ -20,6 +20,10 @@
     X(a_job_waits_until_a_run_is_not_busy)                                     \
     X(a_job_does_not_wait_longer_than_it_is_told)                              \
     X(a_job_may_have_any_store)                                                \
+    X(a_job_that_could_not_load_hides_no_loss)                                 \
+    X(a_run_that_cannot_be_claimed_does_not_hide_the_next)                     \
+    X(an_error_of_the_store_uses_up_no_attempts)                               \
+    X(an_agent_of_a_longer_name_is_another_one)                                \
     X(a_job_that_is_open_is_not_opened_again)                                  \
     X(a_job_says_what_went_wrong_and_where)
 TEST_SUITE(job, LIST)
@@ -49,6 +53,7 @@ static void teardown(void)
 {
     ckpt_job_close(&t.job);
     ckpt_job_close(&t.other);
+    mem_world_free(&t.world);
     (void)temp_dir_remove(t.dir);
 }
 
@@ -170,6 +175,11 @@ static void a_job_without_an_id_takes_what_was_interrupted(void)
     CHECK_INT(open_job(), CKPT_OK);
     CHECK_STR(t.job.run.id, first);
     CHECK(t.job.run.resumed && t.last.turn == 2);
+    ckpt_job_close(&t.job);
+    t.desc.id = t.job.run.id;                   // which lies in the job
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_STR(t.job.run.id, first);
+    t.desc.id = NULL;
     CHECK_INT(complete(), CKPT_OK);
     ckpt_job_close(&t.job);
     CHECK_INT(open_job(), CKPT_OK);             // nothing is interrupted
@@ -260,7 +270,6 @@ static void a_job_waits_until_a_run_is_not_busy(void)
     CHECK_INT(t.fault.hits, 8);
     CHECK_INT(t.last.turn, 1);
     ckpt_job_close(&t.job);
-    mem_world_free(&t.world);
     teardown();
 }
 
@@ -274,7 +283,6 @@ static void a_job_does_not_wait_longer_than_it_is_told(void)
     CHECK_INT(open_job(), CKPT_ERR_BUSY);
     CHECK_INT(t.fault.hits, 16);
     CHECK(!t.job.open);
-    mem_world_free(&t.world);
     teardown();
 }
 
@@ -291,7 +299,86 @@ static void a_job_may_have_any_store(void)
     CHECK_INT(open_job(), CKPT_ERR_EXHAUSTED);
     CHECK_INT(ckpt_query(&t.job.ctx, "job", &t.info), CKPT_OK);
     CHECK(strstr(t.info.owner, "me") != NULL);
-    mem_world_free(&t.world);
+    teardown();
+}
+
+// The newest save is damaged, and the buffer is too small at first.
+static void a_job_that_could_not_load_hides_no_loss(void)
+{
+    setup_busy(0);
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(save(2, "[2]"), CKPT_OK);
+    ckpt_job_close(&t.job);
+    t.world.runs->gens->bytes[t.world.runs->gens->size - 2] ^= 1;
+    t.desc.cap = 100;
+    CHECK_INT(open_job(), CKPT_ERR_BUFFER);
+    t.desc.cap = sizeof(t.buf);
+    CHECK_INT(open_job(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 1);
+    teardown();
+}
+
+// Two interrupted runs, of which the older one is given.
+static void setup_two(char older[CKPT_ID_MAX + 1])
+{
+    CHECK(setup());
+    mem_world_init(&t.world);
+    store_mem_init(&t.mem, &t.world);
+    store_fault_init(&t.fault, &t.mem.base);
+    t.desc.store = &t.fault.base;
+    t.desc.id = "older";
+    CHECK_INT(open_job(), CKPT_OK);
+    memcpy(older, t.job.run.id, CKPT_ID_MAX + 1);
+    ckpt_job_close(&t.job);
+    mem_tick(&t.world, 1000);
+    t.desc.id = "newer";
+    CHECK_INT(open_job(), CKPT_OK);
+    ckpt_job_close(&t.job);
+    t.desc.id = NULL;
+}
+
+static void a_run_that_cannot_be_claimed_does_not_hide_the_next(void)
+{
+    char older[CKPT_ID_MAX + 1];
+    setup_two(older);
+    fault_plan(&t.fault, FAULT_CLAIM, 1, FAULT_BEFORE, CKPT_ERR_ACCESS);
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_STR(t.job.run.id, "newer");
+    ckpt_job_close(&t.job);
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_STR(t.job.run.id, older);
+    teardown();
+}
+
+static void an_error_of_the_store_uses_up_no_attempts(void)
+{
+    char older[CKPT_ID_MAX + 1];
+    setup_two(older);
+    fault_plan_for_ever(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER,
+                        CKPT_ERR_NOT_DURABLE);
+    CHECK_INT(open_job(), CKPT_ERR_NOT_DURABLE);
+    CHECK_INT(t.fault.hits, 1);                 // of one run, and once
+    fault_none(&t.fault);
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK(t.job.run.resumed);
+    teardown();
+}
+
+static void an_agent_of_a_longer_name_is_another_one(void)
+{
+    char name[CKPT_NAME_MAX + 2];
+    if (!setup()) {
+        return;
+    }
+    memset(name, 'a', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    t.desc.id = NULL;
+    t.desc.meta.agent_id = name;
+    CHECK_INT(open_job(), CKPT_OK);
+    ckpt_job_close(&t.job);
+    name[CKPT_NAME_MAX] = '\0';
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK(!t.job.run.resumed);
     teardown();
 }
 
