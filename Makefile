@@ -267,6 +267,11 @@ bench: deps-bench
 bench-pg: $(B)/bench_pg
 	@$(B)/bench_pg
 
+# How much of an agent is there for its checkpoint, by hand, with SQLite and with
+# ckpt, and what each does when something goes wrong.
+lines: deps-lines
+	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/bench/lines/run.sh
+
 # The core for a microcontroller, and other figures.
 size: deps
 	@CC='$(CC)' STB='$(STB)' B='$(B)' sh tests/tools/size.sh
@@ -281,6 +286,9 @@ deps-demo:
 
 deps-bench:
 	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh bench
+
+deps-lines:
+	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh lines
 
 deps-fuzz:
 	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh fuzz
@@ -362,6 +370,7 @@ help:
 	@echo 'make test-all   all of these, and one table at the end'
 	@echo 'make bench      what it costs, beside SQLite, LMDB and others'
 	@echo 'make bench-pg   what a save in PostgreSQL costs'
+	@echo 'make lines      one agent by hand, with SQLite and with ckpt'
 	@echo 'make size       how large the core is on a microcontroller'
 	@echo 'make deps       install what is missing (Debian, as root)'
 	@echo 'make install    headers, libraries, command to $(DESTDIR)$(PREFIX)'
@@ -373,6 +382,6 @@ help:
 FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
-        sanitize test-pg test-agent bench bench-pg size deps deps-demo \
-        deps-fuzz deps-bench deps-coverage deps-all install uninstall version \
-        dist clean help FORCE
+        sanitize test-pg test-agent bench bench-pg lines size deps \
+        deps-demo deps-lines deps-fuzz deps-bench deps-coverage deps-all \
+        install uninstall version dist clean help FORCE

@@ -8,6 +8,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 
 #define LIST(X)                                                                \
     X(a_job_is_done_once)                                                      \
@@ -25,7 +26,8 @@
     X(an_error_of_the_store_uses_up_no_attempts)                               \
     X(an_agent_of_a_longer_name_is_another_one)                                \
     X(a_job_that_is_open_is_not_opened_again)                                  \
-    X(a_job_says_what_went_wrong_and_where)
+    X(a_job_says_what_went_wrong_and_where)                                    \
+    X(a_thread_beats_under_the_callers_lock_while_another_saves)
 TEST_SUITE(job, LIST)
 
 static struct {
@@ -414,5 +416,69 @@ static void a_job_says_what_went_wrong_and_where(void)
     CHECK_INT(open_job(), CKPT_ERR_NOT_FOUND);
     (void)ckpt_job_error(&t.job, t.text, sizeof(t.text));
     CHECK(strstr(t.text, "there is nothing of that name; errno 2") != NULL);
+    teardown();
+}
+
+// Two threads, one run, and one lock around each call on the run.
+typedef struct beats {
+    ckpt_run       *run;
+    pthread_mutex_t lock;
+    pthread_cond_t  changed;
+    bool            end;
+    int             beaten, failed;
+} beats;
+
+static void *beat_on(void *user)
+{
+    beats *b = user;
+    pthread_mutex_lock(&b->lock);
+    while (!b->end) {
+        b->failed += ckpt_beat(b->run) != CKPT_OK;
+        b->beaten++;
+        pthread_cond_signal(&b->changed);
+        pthread_mutex_unlock(&b->lock);
+        pthread_mutex_lock(&b->lock);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return NULL;
+}
+
+static void a_thread_beats_under_the_callers_lock_while_another_saves(void)
+{
+    const ckpt_desc every = { .throttle_ms = CKPT_OFF, .beat_ms = CKPT_OFF };
+    beats           b = { .run = &t.job.run };
+    pthread_t       thread;
+    char            messages[32];
+    if (!setup()) {
+        return;
+    }
+    t.desc.options = &every;
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(pthread_mutex_init(&b.lock, NULL), 0);
+    CHECK_INT(pthread_cond_init(&b.changed, NULL), 0);
+    if (CHECK_INT(pthread_create(&thread, NULL, beat_on, &b), 0)) {
+        for (int i = 1; i <= 20; i++) {
+            snprintf(messages, sizeof(messages), "[%d]", i);
+            pthread_mutex_lock(&b.lock);
+            for (int n = b.beaten; b.beaten == n; ) {
+                pthread_cond_wait(&b.changed, &b.lock);
+            }
+            CHECK_INT(save((uint64_t)i, messages), CKPT_OK);
+            pthread_mutex_unlock(&b.lock);
+        }
+        pthread_mutex_lock(&b.lock);
+        b.end = true;
+        pthread_mutex_unlock(&b.lock);
+        CHECK_INT(pthread_join(thread, NULL), 0);
+    }
+    pthread_cond_destroy(&b.changed);
+    pthread_mutex_destroy(&b.lock);
+    CHECK_INT(b.failed, 0);
+    CHECK(b.beaten >= 20 && t.job.run.beats >= 40);     // a save beats, too
+    CHECK_INT(t.job.run.saves, 20);
+    ckpt_job_close(&t.job);
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK(t.last.turn == 20 && t.last.messages.len == 4 &&
+          memcmp(t.last.messages.ptr, "[20]", 4) == 0);
     teardown();
 }

@@ -4,8 +4,9 @@
 #
 # WHAT is demo, test, fuzz (with the fuzzers), coverage or all (with the
 # benchmarks, the database, the agent on a language model and what the command
-# is installed with, too); bench is what the benchmarks need, mounts and vm what
-# only these parts of tests/proof/disk/run.sh need.
+# is installed with, too); bench is what the benchmarks need, lines what
+# tests/bench/lines/run.sh needs, mounts and vm what only these parts of
+# tests/proof/disk/run.sh need.
 # Asks the tools themselves, so it is quick when everything is there. Where it
 # may not install it says in one line what is needed, and fails. DEPS=no leaves
 # it out: then a tool that is missing makes its own test fail.
@@ -33,7 +34,11 @@ look() {
         need libc6-dev
         [ -f "$STB/stb_sprintf.h" ] || need libstb-dev
     fi
-    case $1 in demo) return ;; bench) look_bench; return ;; esac
+    case $1 in
+    demo)  return ;;
+    bench) look_bench; return ;;
+    lines) finds sqlite3.h "$CC" -x c || need libsqlite3-dev; return ;;
+    esac
     finds stdio.h gcc -x c || need gcc
     finds cstddef g++ -x c++ || need g++
     finds cstddef clang++ -x c++ || need clang

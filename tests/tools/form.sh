@@ -508,7 +508,11 @@ readme() {
             compile gcc "readme/$(basename "$source")" -std=c99 || return 1
             continue
         else
-            if grep -Eq '^(static|typedef) ' "$source"; then
+            call=$(awk -F'[ (]' '/^static .*[(]ckpt_run [*]run[)]$/ { f = $3 }
+                END { print f }' "$source")
+            if [ -n "$call" ]; then
+                outside="-DOUTSIDE -DCALL=$call -pthread"
+            elif grep -Eq '^(static|typedef) ' "$source"; then
                 # only compiled: what it calls is the reader's
                 outside="-DOUTSIDE -fno-pie -no-pie"
                 outside="$outside -Wl,--unresolved-symbols=ignore-all"

@@ -7,9 +7,9 @@
 # mutations. The table says what ran, how many cases, how long, and what was
 # skipped and why; the last line is "N passed, N failed". ONLY="disk model"
 # runs some of them. A part that passed is not run again for as long as Makefile
-# and the code of headers, tests and examples stay as they are (of the form,
-# every file), so that it can be stopped and goes on where it was; ANEW=yes runs
-# everything.
+# and the code of headers, tests and examples stay as they are (of the form and
+# the lines, every file), so that it can be stopped and goes on where it was;
+# ANEW=yes runs everything.
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${MAKE:=make}"
 export B CC STB MAKE
@@ -20,7 +20,7 @@ work=$B/test_all
 # shellcheck disable=SC2046
 kept=$work/passed-$(state_of $(find ./*.h Makefile tests examples -type f |
     sort))
-form=form-$(find ./*.h Makefile README.md tests examples .ci -type f | sort |
+every=$(find ./*.h Makefile README.md tests examples .ci -type f | sort |
     xargs cat | cksum | tr ' ' -)
 [ -z "$ANEW" ] || rm -rf "$kept"
 mkdir -p "$kept" || exit 1
@@ -43,7 +43,7 @@ part() {
     case " ${ONLY:-$name} " in *" $name "*) ;; *) return ;; esac
     echo "== $name"
     result=$kept/$name
-    [ "$name" != form ] || result=$kept/$form
+    case $name in form|lines) result=$kept/$name-$every ;; esac
     log=$result.log
     if [ -f "$result.took" ]; then
         echo "passed before"
@@ -93,6 +93,7 @@ part install sh tests/tool/install.sh
 if_there tests/proof/storm.c storm build_and storm
 part life sh tests/tool/storm.sh 60
 part kill sh tests/agent/kill.sh
+part lines sh tests/bench/lines/run.sh
 part interleave dense
 if_there tests/proof/storm_explore.c storm_explore explore
 if_there tests/proof/spin/run.sh model sh tests/proof/spin/run.sh full

@@ -2,12 +2,17 @@
 // fragment.c -- what a piece of code in the README needs around it
 //
 // form.sh takes each piece out of README.md, as fragment.inc. Pieces that
-// begin with "static" or "typedef" stand outside of functions (OUTSIDE).
+// begin with "static" or "typedef" stand outside of functions (OUTSIDE). If the
+// last one of them is a function of a run alone, it is called (CALL).
+#define _POSIX_C_SOURCE 200809L
 #include "ckpt_store_fs.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 typedef struct tool_call {
     const char *id, *arguments;
@@ -66,7 +71,7 @@ ckpt_outcome work(ckpt_run *run, void *user, ckpt_finish_desc *finish)
     return CKPT_COMPLETED;
 }
 
-#ifdef OUTSIDE
+#if defined(OUTSIDE) && !defined(CALL)
 #include "fragment.inc"
 
 int main(void)
@@ -75,6 +80,15 @@ int main(void)
 }
 #else
 
+#ifdef OUTSIDE
+#include "fragment.inc"
+
+static ckpt_code piece(ckpt_ctx *ctx, ckpt_run *run)
+{
+    (void)ctx;
+    return CALL(run);
+}
+#else
 static ckpt_code piece(ckpt_ctx *ctx, ckpt_run *run)
 {
     static char    buf[65536];
@@ -85,6 +99,7 @@ static ckpt_code piece(ckpt_ctx *ctx, ckpt_run *run)
 #include "fragment.inc"
     return rc;
 }
+#endif
 
 int main(void)
 {
