@@ -312,7 +312,7 @@ CKPT_API uint32_t ckpt_version(void);
 
 // What a context and a run keep inside, in bytes.
 #define CKPT_CTX_SIZE       4888
-#define CKPT_RUN_SIZE       (4184 + 8 * CKPT_PHASES_MAX +                      \
+#define CKPT_RUN_SIZE       (4192 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
 
@@ -1709,6 +1709,7 @@ CKPT_API ckpt_store ckpt_store_none(void);
 //   Judging              which generation is the newest whole one, and what
 //                        the claims say
 //   Publishing           the only way to write
+//   Planning             what a caller gives is checked, and planned
 //   Claiming             beginning a run, taking one over, ending it
 //   Entries              of phases, effects and held environments
 //   Runs, Phases, Effects, Notes, Environments    side by side
@@ -6315,6 +6316,10 @@ static ckpt_code ckpt__save_end(ckpt__run *run, ckpt_code rc, bool *again)
     }
     return rc;
 }
+
+//--- Planning -----------------------------------------------------------------
+
+// What a caller gives becomes part of a plan, once it was checked.
 
 // Reads on to the end of a piece of the newest generation that begins at from,
 // and compares the piece with its sum: otherwise what was damaged on the medium
