@@ -34,17 +34,17 @@ limit() {
 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} ${STB:+STB="$STB"} "$B/run_all" \
     "$B/storm" "$B/ckpt" "$B/states" || exit 1
 {
-    part form limit 290 sh tests/tools/form.sh
-    part storm limit 290 "$B/storm" -e 13 recover fence kill save finish rise \
+    part form limit 580 sh tests/tools/form.sh
+    part storm limit 580 "$B/storm" -e 13 recover fence kill save finish rise \
         begin
-    part tool limit 290 sh tests/tool/run.sh
-    part kill limit 290 sh tests/agent/kill.sh 37
-    part life limit 290 sh tests/tool/storm.sh 10
+    part tool limit 580 sh tests/tool/run.sh
+    part kill limit 580 sh tests/agent/kill.sh 37
+    part life limit 580 sh tests/tool/storm.sh 10
 } &
-part pg limit 290 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} \
+part pg limit 580 "${MAKE:-make}" -s B="$B" ${CC:+CC="$CC"} \
     ${STB:+STB="$STB"} test-pg &
-part suites limit 290 "$B/run_all"
-part protocol limit 290 sh tests/proof/spin/run.sh quick
+part suites limit 580 "$B/run_all"
+part protocol limit 580 sh tests/proof/spin/run.sh quick
 wait
 
 passed=0 failed=0 p=0 f=0 bad=

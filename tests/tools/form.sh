@@ -394,17 +394,18 @@ left_out() {
         part=$1; word=$2; least=$3; compiler=$4; shift 4
         # shellcheck disable=SC2086
         for file in core.c both.c; do
-            compile "$compiler" $file "$@" -O2 "-DCKPT_NO_$part" $warn ||
+            compile "$compiler" $file "$@" -O0 "-DCKPT_NO_$part" $warn ||
                 return 1
         done
         nm "$work/core.o" | grep "$word" && return 1
         set -- "$part" "$word" "$least"
     done
-    all=$(size_of) && without=$(size_of "-DCKPT_NO_$part") || return 1
+    without=$(size_of "-DCKPT_NO_$part") || return 1
     echo "$part: $((all - without)) bytes of a Cortex-M4"
     [ $((all - without)) -gt "$least" ]
 }
 parts() {
+    all=$(size_of) || return 1
     left_out DOUBLES double 1000 &&
         left_out SUPERVISING ckpt_recover 3500 &&
         left_out ENVIRONMENTS ckpt_env 1000 && left_out NOTE ckpt_note 500
