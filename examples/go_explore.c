@@ -923,7 +923,7 @@ static bool explore(explorer *e)
 // Writes the result to a file, whole or not at all.
 static bool write_result(explorer *e, const char *path)
 {
-    char   temp[1024];
+    char   temp[1032];
     size_t size;
     if (!check(e, ckpt_phase_output(&e->run, "explore", e->result,
                                     sizeof(e->result) - 2, &size), "result")) {

@@ -393,10 +393,7 @@ left_out() {
         set -- "$1" "$2" "$3" $how
         part=$1; word=$2; least=$3; compiler=$4; shift 4
         # shellcheck disable=SC2086
-        for file in core.c both.c; do
-            compile "$compiler" $file "$@" -O0 "-DCKPT_NO_$part" $warn ||
-                return 1
-        done
+        compile "$compiler" core.c "$@" -O0 "-DCKPT_NO_$part" $warn || return 1
         nm "$work/core.o" | grep "$word" && return 1
         set -- "$part" "$word" "$least"
     done
@@ -406,6 +403,8 @@ left_out() {
 }
 parts() {
     all=$(size_of) || return 1
+    # shellcheck disable=SC2086
+    compile gcc both.c -std=c99 -O0 -DCKPT_NO_SUPERVISING $warn || return 1
     left_out DOUBLES double 1000 &&
         left_out SUPERVISING ckpt_recover 3500 &&
         left_out ENVIRONMENTS ckpt_env 1000 && left_out NOTE ckpt_note 500
@@ -575,15 +574,15 @@ examples() {
         if grep -q '^#include "llm_world' "$source"; then
             llm=$(pkg-config --libs libcurl libcjson 2>/dev/null) || continue
             # shellcheck disable=SC2086
-            gcc $pedantic -Wshadow -O2 $inc -o "$work/example" "$source" \
+            gcc $pedantic -Wshadow -O1 $inc -o "$work/example" "$source" \
                 $llm || return 1
             continue
         fi
         # shellcheck disable=SC2086
-        gcc $pedantic -Wshadow -O2 $inc -pthread \
+        gcc $pedantic -Wshadow -O1 $inc -pthread \
             -o "$work/example" "$source" || {
             compile gcc both.c -std=c99 &&
-            gcc $pedantic -Wshadow -O2 $inc -pthread \
+            gcc $pedantic -Wshadow -O1 $inc -pthread \
                 -o "$work/example" "$source" "$work/both.o"; } || return 1
     done
 }
