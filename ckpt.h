@@ -4174,8 +4174,7 @@ static const char *ckpt__code_op(ckpt_code rc)
     case CKPT_ERR_DAMAGED: case CKPT_ERR_FORMAT: case CKPT_ERR_FOREIGN:
     case CKPT_ERR_STALE:
         return "read a checkpoint";
-    case CKPT_ERR_ARGUMENT: case CKPT_ERR_JSON: case CKPT_ERR_UTF8:
-    case CKPT_ERR_DEPTH:
+    case CKPT_ERR_ARGUMENT: case CKPT_ERR_UTF8:
         return "read the arguments";
     case CKPT_ERR_BUFFER:
         return "fill the caller's buffer";

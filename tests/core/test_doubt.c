@@ -1265,6 +1265,13 @@ static void what_was_acknowledged_is_read_behind_any_number_of_claims(void)
     CHECK(t.info.older);
     CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
     CHECK_INT(load(), CKPT_OLDER);
+    begin_crashed();                            // nor does it loop on nothing
+    while (job()->gens != NULL) {
+        mem_gen_remove(&t.world, &job()->gens);
+    }
+    add_given_up(200);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_FINISHED);
 }
 
 static void claimants_that_gave_up_do_not_use_up_the_fallback(void)
@@ -1501,6 +1508,8 @@ static void an_event_may_register_an_environment(void)
         }
         CHECK_INT(ckpt_env_init(&others[0], &d), CKPT_OK);
         CHECK_INT(told_in_event, CKPT_ERR_ARGUMENT);
+        fault_plan(&t.fault, FAULT_ENV, 1, FAULT_BEFORE, CKPT_ERR_IO);
+        CHECK_INT(ckpt_env_init(&others[0], &d), CKPT_ERR_IO);
         CHECK(janitor.count == 1 && envs[0] == &others[0] && envs[1] == NULL);
         CHECK_INT(ckpt_janitor_sweep(&janitor, NULL), 0);
         ckpt_abandon(&t.run);

@@ -25,6 +25,7 @@
     X(an_effect_that_was_settled_is_begun_anew_after_a_loss)                   \
     X(what_is_missing_is_told_to_every_later_claimant)                         \
     X(saves_without_effects_use_up_no_doubt)                                   \
+    X(any_number_of_saves_may_be_missing)                                      \
     X(a_loss_is_counted_once)                                                  \
     X(an_effect_is_not_new_because_a_torn_save_was_read_over_it)               \
     X(an_effect_has_one_key_for_ever_and_shares_it_with_none)                  \
@@ -496,6 +497,18 @@ static void saves_without_effects_use_up_no_doubt(void)
     }
 }
 
+// What the claim says was acknowledged may be rubbish.
+static void any_number_of_saves_may_be_missing(void)
+{
+    begin_crashed();
+    job()->claims->acked = UINT64_C(1) << 50;
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(told(3, "pay"), CKPT_EFFECT_UNCERTAIN);
+    crash_and_resume();
+    CHECK_INT(told(4, "pay"), CKPT_EFFECT_UNCERTAIN);
+}
+
 static void a_loss_is_counted_once(void)
 {
     lose_the_begin(1);
@@ -512,6 +525,7 @@ static void an_effect_is_not_new_because_a_torn_save_was_read_over_it(void)
     ckpt_save_desc s;
     ckpt_effect e;
     begin();
+    CHECK_INT(told(2, "stay"), CKPT_EFFECT_NEW);
     CHECK_INT(told(2, "mail"), CKPT_EFFECT_NEW);
     CHECK_INT(end("mail", "1"), CKPT_OK);
     CHECK_INT(told(2, "pay"), CKPT_EFFECT_NEW);
@@ -523,6 +537,7 @@ static void an_effect_is_not_new_because_a_torn_save_was_read_over_it(void)
     CHECK_INT(ckpt_effect_begin(&t.run, "call", &s, &e), CKPT_ERR_UNSURE);
     newest()->bytes[newest()->size - 2] ^= 1;
     CHECK_INT(told(2, "pay"), CKPT_EFFECT_UNCERTAIN);
+    CHECK_INT(told(2, "stay"), CKPT_ERR_EXISTS);
     CHECK(!t.run.older);                        // nobody was told of that save
     CHECK_INT(told(3, "call"), CKPT_EFFECT_NEW);
 }

@@ -571,6 +571,8 @@ static void an_error_is_one_line_of_text(void)
                                    "there is nothing of that name");
     memset(&made, 0, sizeof(made));
     reads(&made, "success");
+    made.op = "";
+    reads(&made, "success");
     made.code = CKPT_ERR_NO_SPACE;
     made.sys = 28;
     made.op = "write a checkpoint";
@@ -640,6 +642,8 @@ static void every_state_has_a_name(void)
 static void what_is_missing_is_refused_and_nothing_crashes(void)
 {
     const ckpt_run_desc none = named(NULL), job_desc = named("job");
+    const ckpt_prune_desc prune = { .age_ms = 1 };
+    ckpt_message message = { .number = 0 };
     ckpt_recover_desc r;
     ckpt_cursor cursor;
     ckpt_effect call;
@@ -658,7 +662,15 @@ static void what_is_missing_is_refused_and_nothing_crashes(void)
     REFUSED(ckpt_open(&t.ctx, &t.run2, NULL));
     REFUSED(ckpt_open(&t.ctx, &t.run2, &none));
     REFUSED(ckpt_start(&t.ctx, &t.run2, NULL));
+    REFUSED(ckpt_start(&t.ctx, NULL, &job_desc));
     REFUSED(ckpt_resume(&t.ctx, &t.run2, NULL));
+    REFUSED(ckpt_resume(&t.ctx, NULL, &job_desc));
+    REFUSED(ckpt_message_next(&t.run, NULL, t.buf, 9));
+    REFUSED(ckpt_message_next(NULL, &message, t.buf, 9));
+    REFUSED(ckpt_verify(NULL, "job", NULL));
+    REFUSED(ckpt_resume_next(&t.ctx, NULL, &cursor));
+    REFUSED(ckpt_prune(&t.ctx, NULL, &prune, NULL));
+    REFUSED(ckpt_env_init(&t.env, NULL));
     REFUSED(ckpt_execute(&t.ctx, &t.run2, &job_desc, NULL, NULL));
     REFUSED(ckpt_load(NULL, &t.last, t.buf, 9));
     REFUSED(ckpt_load(&t.run, NULL, t.buf, 9));

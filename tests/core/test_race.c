@@ -19,6 +19,7 @@
     X(damage_is_not_believed_if_a_claim_came_meanwhile)                        \
     X(a_foreign_run_can_be_removed)                                            \
     X(start_says_of_everything_in_its_way_that_it_exists)                      \
+    X(a_start_whose_claim_came_second_says_that_the_run_exists)                \
     X(start_removes_what_was_finished)                                         \
     X(a_finish_that_cannot_remove_refuses_all_but_itself)                      \
     X(force_completes_what_a_live_owner_finished)                              \
@@ -325,6 +326,17 @@ static void finish_half(ckpt_outcome outcome, bool keep)
     fault_plan(&t.fault, FAULT_DROP, 1, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK_INT(ckpt_finish(&t.run, outcome, &finish), CKPT_ERR_IO);
     fault_none(&t.fault);
+}
+
+static void a_start_whose_claim_came_second_says_that_the_run_exists(void)
+{
+    begin();
+    fault_plan(&t.fault, FAULT_DROP, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_ERR_IO);
+    ckpt_abandon(&t.run);
+    fault_plan(&t.fault, FAULT_CLAIM, 1, FAULT_BEFORE, CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(start(), CKPT_ERR_EXISTS);
+    CHECK_INT(start(), CKPT_OK);
 }
 
 static void start_removes_what_was_finished(void)

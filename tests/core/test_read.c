@@ -9,6 +9,7 @@
     X(a_message_that_has_no_room_can_be_read_again)                            \
     X(a_walk_over_messages_ends_when_the_run_is_saved)                         \
     X(a_walk_over_damaged_messages_never_ends_well)                            \
+    X(a_walk_that_ends_too_early_is_damaged)                                   \
     X(a_walk_to_its_end_counts_as_a_load)                                      \
     X(a_run_without_messages_has_no_message)                                   \
     X(white_space_between_messages_is_no_damage)                               \
@@ -106,6 +107,15 @@ static void a_walk_over_damaged_messages_never_ends_well(void)
         CHECK_INT(save(5), CKPT_ERR_DAMAGED);
         CHECK_INT(load(), CKPT_OLDER);
     }
+}
+
+// The last message ends before its time.
+static void a_walk_that_ends_too_early_is_damaged(void)
+{
+    begin_with("[\"a\",\"b1\"]");
+    next_is("\"a\"");
+    memcpy(find_text(newest(), "\"b1\""), "1,12", 4);
+    CHECK_INT(next(99), CKPT_ERR_DAMAGED);
 }
 
 static void a_walk_to_its_end_counts_as_a_load(void)
@@ -233,6 +243,19 @@ static void peek_has_a_code_for_what_it_cannot_read(void)
     fault_plan_for_ever(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK_INT(ckpt_peek(&t.ctx, "job", &t.info, &t.last, t.buf,
                         sizeof(t.buf)), CKPT_ERR_IO);
+    fault_plan_for_ever(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_STALE);
+    CHECK_INT(ckpt_peek(&t.ctx, "job", &t.info, &t.last, t.buf,
+                        sizeof(t.buf)), CKPT_ERR_BUSY);
+    fault_plan(&t.fault, FAULT_OPEN, 2, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(ckpt_peek(&t.ctx, "job", &t.info, &t.last, t.buf,
+                        sizeof(t.buf)), CKPT_ERR_IO);
+    fault_plan(&t.fault, FAULT_OPEN | FAULT_READ, 0, FAULT_BEFORE, CKPT_OK);
+    CHECK_INT(ckpt_peek(&t.ctx, "job", &t.info, &t.last, t.buf,
+                        sizeof(t.buf)), CKPT_OK);
+    fault_plan(&t.fault, FAULT_READ, t.fault.count - 2, FAULT_BEFORE,
+               CKPT_ERR_STALE);
+    CHECK_INT(ckpt_peek(&t.ctx, "job", &t.info, &t.last, t.buf,
+                        sizeof(t.buf)), CKPT_OK);       // read again
     fault_none(&t.fault);
     damage_all();
     CHECK_INT(peek("job"), CKPT_ERR_DAMAGED);

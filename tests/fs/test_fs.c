@@ -117,6 +117,7 @@
     X(verify_tells_of_a_look_that_fails)                                       \
     X(a_generation_that_goes_is_stale)                                         \
     X(what_a_higher_owner_is_removing_is_no_failure)                           \
+    X(what_stands_for_the_probe_may_be_gone_before_it_is_moved)                \
     X(a_run_that_is_swept_while_it_is_made_is_made_anew)                       \
     X(what_is_dropped_beside_a_kept_one_is_gone_for_good)                      \
     X(a_generation_that_cannot_be_looked_at_keeps_its_run)                     \
@@ -1167,6 +1168,25 @@ static void sweep_aside(const char *name)
     char path[600];
     path_of(path, name);
     CHECK_INT(rmdir(path), 0);
+}
+
+// Another observer has moved the directory away already.
+static void what_stands_for_the_probe_may_be_gone_before_it_is_moved(void)
+{
+    ckpt_run_info info;
+    if (setup(CKPT_STORE_FS_AUTO)) {
+        char probe[512];
+        snprintf(probe, sizeof(probe), "%.400s/.probe", t.runs);
+        CHECK_INT(start("job"), CKPT_OK);
+        (void)unlink(probe);
+        CHECK(mkdir(probe, 0700) == 0);
+        plan("rename", ".lost-", -ENOENT, 0, 1);
+        CHECK_INT(ckpt_query(&t.ctx, "job", &info), CKPT_OK);
+        CHECK_INT(t.fault[0].hits, 1);
+        CHECK_INT(ckpt_query(&t.ctx, "job", &info), CKPT_OK);
+        CHECK_INT(info.state, CKPT_STATE_LIVE);
+    }
+    teardown();
 }
 
 // A sweeper takes the directory before its maker has opened it.

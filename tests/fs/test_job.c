@@ -8,6 +8,9 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/time.h>
 #include <pthread.h>
 
 #define LIST(X)                                                                \
@@ -23,6 +26,12 @@
     X(a_job_may_have_any_store)                                                \
     X(a_job_that_could_not_load_hides_no_loss)                                 \
     X(a_run_that_cannot_be_claimed_does_not_hide_the_next)                     \
+    X(whatever_is_wrong_with_one_run_another_is_resumed)                       \
+    X(of_several_runs_the_one_left_longest_ago_is_taken)                       \
+    X(eight_runs_that_cannot_be_resumed_are_enough)                            \
+    X(a_signal_ends_the_sleep)                                                 \
+    X(a_job_does_not_wait_for_what_is_known_to_last_longer)                    \
+    X(a_read_that_fails_at_any_moment_costs_no_attempt)                        \
     X(an_error_of_the_store_uses_up_no_attempts)                               \
     X(an_agent_of_a_longer_name_is_another_one)                                \
     X(a_job_that_is_open_is_not_opened_again)                                  \
@@ -229,6 +238,10 @@ static void a_job_that_cannot_be_opened_leaves_nothing_open(void)
     const int before = descriptors();
     t.desc.id = "";
     CHECK_INT(open_job(), CKPT_ERR_ARGUMENT);
+    memset(t.text, 'x', CKPT_ID_MAX + 1);
+    t.text[CKPT_ID_MAX + 1] = '\0';
+    t.desc.id = t.text;
+    CHECK_INT(open_job(), CKPT_ERR_ARGUMENT);
     t.desc.id = "job";
     t.desc.options = &wrong;
     CHECK_INT(open_job(), CKPT_ERR_ARGUMENT);
@@ -350,6 +363,115 @@ static void a_run_that_cannot_be_claimed_does_not_hide_the_next(void)
     CHECK_INT(open_job(), CKPT_OK);
     CHECK_STR(t.job.run.id, older);
     teardown();
+}
+
+static void whatever_is_wrong_with_one_run_another_is_resumed(void)
+{
+    static const ckpt_code codes[] = {
+        CKPT_FINISHED, CKPT_ERR_NOT_FOUND, CKPT_ERR_LIVE, CKPT_ERR_BUSY,
+        CKPT_ERR_EXISTS, CKPT_ERR_EXHAUSTED, CKPT_ERR_FAILED, CKPT_ERR_DAMAGED,
+        CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN, CKPT_ERR_TOO_LARGE
+    };
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        char older[CKPT_ID_MAX + 1];
+        setup_two(older);
+        fault_plan(&t.fault, FAULT_CLAIM, 1, FAULT_BEFORE, codes[i]);
+        CHECK_INT(open_job(), CKPT_OK);
+        CHECK(t.job.run.resumed);
+        CHECK_STR(t.job.run.id, "newer");
+        teardown();
+    }
+}
+
+static void of_several_runs_the_one_left_longest_ago_is_taken(void)
+{
+    char older[CKPT_ID_MAX + 1];
+    setup_two(older);
+    mem_tick(&t.world, 1000);
+    t.desc.id = "older";                        // now it is the younger one
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(ckpt_beat(&t.job.run), CKPT_OK);
+    ckpt_job_close(&t.job);
+    t.desc.id = NULL;
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK_STR(t.job.run.id, "newer");
+    teardown();
+}
+
+static void eight_runs_that_cannot_be_resumed_are_enough(void)
+{
+    char id[] = "a";
+    setup_busy(0);
+    for (; id[0] < 'j'; id[0]++) {
+        t.desc.id = id;
+        CHECK_INT(open_job(), CKPT_OK);
+        ckpt_job_close(&t.job);
+    }
+    t.desc.id = NULL;
+    fault_plan(&t.fault, FAULT_CLAIM, 1, FAULT_BEFORE, CKPT_ERR_LIVE);
+    t.fault.times = 8;
+    CHECK_INT(open_job(), CKPT_OK);
+    CHECK(!t.job.run.resumed);
+    ckpt_job_close(&t.job);
+    fault_plan(&t.fault, FAULT_LIST, 1, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(open_job(), CKPT_ERR_IO);
+    teardown();
+}
+
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+static void a_signal_ends_the_sleep(void)
+{
+    struct sigaction action, before;
+    const struct itimerval soon = { { 0, 0 }, { 0, 20000 } };
+    setup_busy(1000000);
+    t.desc.wait_ms = 3600000;
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = on_alarm;
+    CHECK(sigaction(SIGALRM, &action, &before) == 0);
+    CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
+    CHECK_INT(open_job(), CKPT_ERR_BUSY);
+    CHECK(sigaction(SIGALRM, &before, NULL) == 0);
+    teardown();
+}
+
+// Four claimants crashed: the store knows that it takes two seconds.
+static void a_job_does_not_wait_for_what_is_known_to_last_longer(void)
+{
+    setup_busy(0);
+    for (uint64_t epoch = 2; epoch < 6; epoch++) {
+        mem_claim *claim = (mem_claim *)calloc(1, sizeof(*claim));
+        claim->epoch = epoch;
+        claim->beat_ms = t.world.mono_ms;
+        claim->next = t.world.runs->claims;
+        t.world.runs->claims = claim;
+    }
+    t.desc.wait_ms = 1900;
+    CHECK_INT(open_job(), CKPT_ERR_BUSY);
+    CHECK_INT(t.job.error.wait_ms, 2000);
+    teardown();
+}
+
+static void a_read_that_fails_at_any_moment_costs_no_attempt(void)
+{
+    unsigned failed = 0;
+    for (uint32_t at = 1; at < 20; at++) {
+        setup_busy(0);
+        fault_plan(&t.fault, FAULT_READ, at, FAULT_BEFORE, CKPT_ERR_IO);
+        const ckpt_code rc = open_job();
+        CHECK(rc == CKPT_OK || rc == CKPT_ERR_IO);
+        CHECK(t.job.open == (rc == CKPT_OK) && t.job.needed == 0);
+        failed += rc != CKPT_OK;
+        ckpt_job_close(&t.job);
+        fault_none(&t.fault);
+        CHECK_INT(open_job(), CKPT_OK);
+        CHECK(t.job.run.attempt == (rc == CKPT_OK ? 2 : 1));
+        teardown();
+    }
+    CHECK(failed > 2);
 }
 
 static void an_error_of_the_store_uses_up_no_attempts(void)
