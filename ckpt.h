@@ -7874,9 +7874,6 @@ static ckpt_code ckpt__effect_begin(ckpt__run *run, const char *id,
         if (!ckpt__effect_is_missing(run, effect->id, save->turn)) {
             effect->state = CKPT_EFFECT_NEW;
         }
-        if (strcmp(run->end_id, effect->id) == 0) {
-            run->end_id[0] = '\0';              // begun again: not settled
-        }
     }
     ckpt__effect_told(run, effect->id, save->turn);
     ckpt__effect_key(run, effect);
