@@ -600,6 +600,9 @@ static void a_live_run_says_who_claimed_it(void)
     reads(said, "run \"job\": claim the run: another process has it; force "
                 "only if it hangs; claimed by \"worker \\\"3\\\"\"");
     ckpt_abandon(&t.run);
+    fault_plan(&t.fault, FAULT_CLAIM, 1, FAULT_BEFORE, CKPT_ERR_CLAIM_LOST);
+    CHECK_INT(resume(&t.ctx, &t.run), CKPT_ERR_LIVE);
+    CHECK(ckpt_last_error(&t.ctx)->owner == NULL);      // not the one before
     add_claim(3, NULL);
     add_claim(4, NULL);
     add_claim(5, NULL);
