@@ -225,7 +225,7 @@ sanitize: deps-demo
 	+@$(MAKE) -s B=$(B)/sanitize CFLAGS='-O1 -g -fno-omit-frame-pointer \
 	    -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	    -Wno-format-truncation -DCRASH_BOUND=256 -DFAULT_STATES=4 \
-	    -DFAULT_STEP=9 -DINTERLEAVE_DRAWS=150 -DINTERLEAVE_STEP=11 \
+	    -DFAULT_STEP=9 -DINTERLEAVE_DRAWS=150 -DINTERLEAVE_STEP=11 -DNUMBER_ROUNDS=20000 \
 	    "-DCKPT_ASSERT(x)=((x) ? (void)0 : __builtin_trap())"' \
 	    $(B)/sanitize/run_all
 	@$(B)/sanitize/run_all
