@@ -4422,7 +4422,7 @@ static const char *ckpt__meta_text(const ckpt_meta *meta, uint32_t key)
 }
 
 // Whether a run was kept although no generation of it was whole.
-static bool ckpt__is_empty(const ckpt__record *rec)
+static bool ckpt__is_lost(const ckpt__record *rec)
 {
     return rec->lost && rec->outcome == CKPT_DEAD;
 }
@@ -5909,7 +5909,7 @@ static ckpt_code ckpt__observe(ckpt__ctx *ctx, ckpt__place *p, const char *id,
         f->outcome = rec->outcome;
         f->attempt = rec->attempt;
         f->held = rec->section[CKPT__HELD].count > 0;
-        f->lost = ckpt__is_empty(rec);
+        f->lost = ckpt__is_lost(rec);
     }
     return ckpt__count_claims(p);
 }
@@ -6845,7 +6845,7 @@ static ckpt_code ckpt__take_to_retry(ckpt__run *run)
 {
     const ckpt__record *rec = &run->record;
     if (rec->outcome == CKPT_DONE) return CKPT_FINISHED;
-    if (ckpt__is_empty(rec)) return CKPT_ERR_DAMAGED;
+    if (ckpt__is_lost(rec)) return CKPT_ERR_DAMAGED;
     if (rec->outcome != CKPT_DEAD &&
         run->place.facts.died <= CKPT_CLAIMS_MAX &&
         !ckpt__is_exhausted(rec->attempt, run->ctx->desc.resume_max)) {
@@ -8397,7 +8397,7 @@ static void ckpt__info_record(ckpt_run_info *info, const ckpt__record *rec)
     info->size = rec->length;
     info->attempt = rec->attempt;
     info->once = rec->once;
-    info->lost = ckpt__is_empty(rec);
+    info->lost = ckpt__is_lost(rec);
     info->older = rec->lost && !info->lost;
     memcpy(info->birth, rec->birth, sizeof(info->birth));
     info->messages = rec->section[CKPT__MESSAGES].count;

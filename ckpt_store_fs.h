@@ -2578,13 +2578,15 @@ static bool ckpt__fs_is_whole(ckpt_store_fs *fs, ckpt__fs_place *p,
                 next.crc = p->shared[i].crc;
             }
         }
-        if (!shared) {
-            const int64_t got = ckpt__fs_read(fs, p->reading, buf, next.size,
-                                              sum.size);
-            if (got != (int64_t)next.size) return false;
-            next.crc = ckpt__crc(fs->priv.by_op, 0, buf, next.size);
+        if (shared) {
+            ckpt__section_join(&sum, &next, false);
+            continue;
         }
-        ckpt__section_join(&sum, &next, false);
+        const int64_t got = ckpt__fs_read(fs, p->reading, buf, next.size,
+                                          sum.size);
+        if (got != (int64_t)next.size) return false;
+        sum.crc = ckpt__crc(fs->priv.by_op, sum.crc, buf, next.size);
+        sum.size += next.size;
     }
     ckpt__head_write(again, &rec, false, sum.crc, false);
     return memcmp(again, head, CKPT__HEAD_SIZE) == 0;
@@ -4007,17 +4009,15 @@ static ckpt_code ckpt__job_take_any(ckpt_job *job, const ckpt_run_desc *desc)
     ckpt_run_desc fresh = *desc;
     const ckpt_code rc = ckpt__job_resume(job, desc);
     if (rc != CKPT_ERR_NOT_FOUND) return rc;
-    uint8_t noise[16];
+    uint32_t noise[4];
     const int r = calls->random(NULL, noise, sizeof(noise));
     if (r < 0) {
         job->error.code = ckpt__fs_fail(&job->error, "make a run id", r);
         return job->error.code;
     }
-    for (size_t i = 0; i < sizeof(noise); i++) {
-        id[4 + 2 * i] = "0123456789abcdef"[noise[i] >> 4];
-        id[5 + 2 * i] = "0123456789abcdef"[noise[i] & 15];
+    for (size_t i = 0; i < 4; i++) {            // the NUL behind stands there
+        ckpt__hex_write(id + 4 + 8 * i, 8, noise[i]);
     }
-    id[4 + 2 * sizeof(noise)] = '\0';
     fresh.id = id;
     return ckpt_start(&job->ctx, &job->run, &fresh);
 }

@@ -660,13 +660,18 @@ static void a_first_save_that_failed_does_not_throttle(void)
     CHECK_INT(save(1), CKPT_SKIPPED);
 }
 
-static void an_interruption_gives_its_attempt_back_once(void)
+static void begin_second_attempt(void)
 {
     begin_crashed();
     CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
     ckpt_abandon(&t.run);
     CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
     CHECK_INT(t.run.attempt, 2);
+}
+
+static void an_interruption_gives_its_attempt_back_once(void)
+{
+    begin_second_attempt();
     fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_UNSURE);
     CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_ERR_UNSURE);
     CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL), CKPT_OK);
@@ -1210,11 +1215,7 @@ static void an_end_is_of_the_effect_that_was_asked_for_last(void)
 // A run of attempt 2 whose interruption stands, and may be lost.
 static void begin_given_back(void)
 {
-    begin_crashed();
-    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
-    ckpt_abandon(&t.run);
-    CHECK_INT(resume(&t.ctx, &t.run), CKPT_OK);
-    CHECK_INT(t.run.attempt, 2);
+    begin_second_attempt();
     fault_plan(&t.fault, FAULT_PUBLISH, 1, FAULT_AFTER, CKPT_ERR_NOT_DURABLE);
     CHECK_INT(ckpt_finish(&t.run, CKPT_INTERRUPTED, NULL),
               CKPT_ERR_NOT_DURABLE);
