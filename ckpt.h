@@ -311,7 +311,7 @@ CKPT_API uint32_t ckpt_version(void);
 #endif
 
 // What a context and a run keep inside, in bytes.
-#define CKPT_CTX_SIZE       4888
+#define CKPT_CTX_SIZE       4904
 #define CKPT_RUN_SIZE       (4192 + 8 * CKPT_PHASES_MAX +                      \
                              (CKPT_PHASES_MAX + 7) / 8 +                       \
                              40 * (CKPT_EFFECTS_MAX + CKPT_HELD_MAX))
@@ -555,6 +555,8 @@ typedef struct ckpt_run_info {
                                             // or missing
     bool           once;                    // kept as DONE when it completes
     bool           lost;                    // FAILED: no generation was whole
+    bool           verified;                // all of the newest generation was
+                                            // read, not only its head
     char           birth[CKPT_NONCE_MAX + 1];   // as ckpt_run.birth
     char           owner[160];              // of the highest claim: after a
                                             // resume, who resumed it
@@ -997,7 +999,10 @@ typedef struct ckpt_cursor {
 // false to stop. Must not use the same context.
 typedef bool ckpt_scan_fn(void *user, const ckpt_run_info *info);
 
-// Describes one run without claiming or changing anything.
+// Describes one run without claiming or changing anything. It reads the
+// beginning of the newest checkpoint, whatever the length of the transcript.
+// The rest can be damaged or half written, so info->verified is false;
+// ckpt_verify and ckpt_peek read all of it, and so does whoever claims the run.
 //
 // Returns CKPT_OK also for damaged, newer, foreign and unreadable runs: the
 // state says so. CKPT_ERR_NOT_FOUND, CKPT_ERR_ARGUMENT for an id out of range.
@@ -1021,7 +1026,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_peek(ckpt_ctx *ctx, const char *id,
                                           size_t cap);
 
 // Describes every run whose state is in states (an OR of CKPT_STATE_; 0 means
-// all, also kept runs), in any order. One bad run never stops a scan.
+// all, also kept runs), in any order, as ckpt_query does, but that beat_age_ms
+// is up to a second too small. One bad run never stops a scan.
 //
 // Returns CKPT_OK, also when fn stopped it, or an error of the store if the
 // runs cannot be listed.
@@ -1490,7 +1496,8 @@ typedef struct ckpt_part {
     uint32_t    crc;        // CRC-32C of the piece: put() checks a range by it
 } ckpt_part;
 
-#define CKPT_LOOK_MAX 8
+#define CKPT_LOOK_MAX   8
+#define CKPT_LOOK_QUICK (CKPT_TURN_MAX + 1)     // see look()
 
 // What a look at a run sees.
 typedef struct ckpt_look {
@@ -1523,12 +1530,17 @@ typedef struct ckpt_life {
                                     // or when a leftover was made
     int64_t      now_ms;            // the same clock, now. A store whose clock
                                     // restarts at each boot says GONE for
-                                    // claims of an earlier boot
+                                    // claims of an earlier boot. alive() finds
+                                    // 0 here, or what it gave less than a
+                                    // second ago: it may leave that, unless
+                                    // the beat is later
     int64_t      unchanged_ms;      // for how long a beat that is later than
                                     // now has not changed, as far as anybody
                                     // has seen; 0: not known
     uint64_t     acked;             // as last given to beat(); never falls
     bool         gave_up;           // as given to close() by the claimant
+    bool         settled;           // no power cut came since the claim, so a
+                                    // quick look gave the newest generation
     char         owner[160];        // who claimed, for people; NUL-terminated
 } ckpt_life;
 
@@ -1578,10 +1590,14 @@ typedef struct ckpt_store_methods {
     // Looks at a run as it is now, never from a cache. Fills in generations of
     // epochs up to epoch_max (0: none): whole epochs only, as many as fit.
     // look->epoch has no such limit, and is 0 for a run that was removed.
-    // ERR_NOT_FOUND if what has the id's name is no run at all. Look
-    // at all claims, not only the next one: claims in between may be gone. Look
-    // at the own claim last: else another process could claim and finish the
-    // run in between, and the owner would see its claim and no higher one.
+    // ERR_NOT_FOUND if what has the id's name is no run at all. With
+    // CKPT_LOOK_QUICK for epoch_max, and no claim, a store may give only the
+    // generation that was published last, if the highest epoch has one: as its
+    // names say, which after a power cut may be the one before it. Its seq and
+    // token are 0 then, and it is read before anything else.
+    // Look at all claims, not only the next one: claims in between may be gone.
+    // Look at the own claim last: else another process could claim and finish
+    // the run in between, and the owner would see its claim and no higher one.
     ckpt_code (*look)(ckpt_store *s, void *place, uint64_t epoch_max,
                       ckpt_look *look, ckpt_error *err);
 
@@ -2928,10 +2944,12 @@ static ckpt_code ckpt__store_claim(ckpt__place *p, uint64_t epoch,
 
 // Whether the owner of a claim lives. Where the store does not know, the owner
 // is gone if its claimant gave up, or if no other process uses the store (R7).
+// now_ms is what the store gave as the time less than a second ago, or 0.
 static ckpt_code ckpt__store_alive(ckpt__place *p, uint64_t epoch,
-                                   ckpt_life *life)
+                                   int64_t now_ms, ckpt_life *life)
 {
     memset(life, 0, sizeof(*life));
+    life->now_ms = now_ms;
     CKPT__TRY(p->store->methods->alive(p->store, p->memory, epoch, life,
                                        &p->error));
     if (life->verdict == CKPT_LIFE_UNKNOWN &&
@@ -4299,6 +4317,7 @@ static const char ckpt__head[] =
 
 enum {
     CKPT__CRC_AT = 17, CKPT__SUM_AT = 35,       // the digits of these sums
+    CKPT__SEQ_AT = 121,                         // and of that number
     CKPT__SUM_WIDTH    = 8,
     CKPT__NUMBER_WIDTH = 16,            // 2^53 has that many digits
     CKPT__OUTCOME_MAX  = 11,            // strlen("interrupted")
@@ -4479,7 +4498,7 @@ CKPT__ONCE static uint32_t ckpt__record_sum(bool by_op, uint32_t body,
                      CKPT__HEAD_SIZE - CKPT__CRC_AT - 8);
 }
 
-CKPT__ONCE static uint64_t ckpt__number_read(const char *p)
+static uint64_t ckpt__number_read(const char *p)
 {
     return (uint64_t)ckpt__digits(p, 8) * 100000000 + ckpt__digits(p + 8, 8);
 }
@@ -4561,6 +4580,7 @@ typedef struct ckpt__into {
     ckpt__found   *found;
     ckpt__tables  *tables;                  // or NULL
     ckpt_run_info *info;                    // or NULL: gets the short texts
+    bool           front;                   // stop behind the front
 } ckpt__into;
 
 // Whether a head says a higher format version than ours.
@@ -4900,11 +4920,11 @@ CKPT__ONCE static void ckpt__take_section(ckpt__reader *r, const char *id,
     ckpt__section_end(r, section);              // a list ended its pieces
 }
 
-// Takes everything behind the head.
-CKPT__ONCE static void ckpt__take_body(ckpt__reader *r, const char *id,
-                                       const ckpt__into *into)
+// Takes the sections behind the head up to that of the number end, without it.
+static void ckpt__take_body(ckpt__reader *r, const char *id,
+                            const ckpt__into *into, uint32_t end)
 {
-    for (uint32_t i = 0; i < CKPT__SECTIONS; i++) {
+    for (uint32_t i = 0; i < end; i++) {
         ckpt__take_text(r, ckpt__glue(i));
         ckpt__section_end(r, NULL);
         into->found->at[i] = ckpt__pos(r);
@@ -4912,8 +4932,6 @@ CKPT__ONCE static void ckpt__take_body(ckpt__reader *r, const char *id,
         ckpt__need(r, i != CKPT__META || r->all.crc == into->rec->front,
                    CKPT_ERR_DAMAGED);
     }
-    ckpt__take_byte(r, '}');
-    ckpt__section_end(r, NULL);
 }
 
 // The code for a head whose record is larger than size_max. The reader believes
@@ -4956,7 +4974,8 @@ CKPT__ONCE static void ckpt__counts(const ckpt__record *rec, uint32_t counts[4])
     counts[3] = rec->section[CKPT__HELD].count;
 }
 
-// Takes a whole record and checks all of it (R13), but not its epoch.
+// Takes a whole record and checks all of it (R13), but not its epoch. Of a
+// record that is only looked at: its head and its front, by their own sums.
 static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
                                    const ckpt__into *into)
 {
@@ -4965,10 +4984,17 @@ static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
     uint32_t told[4], found[4];
     char crc[CKPT__SUM_WIDTH];
     CKPT__TRY(ckpt__take_head(p, rec));
+    if (into->front) {
+        ckpt__take_body(r, id, into, CKPT__PROMPT);
+        return r->rc == CKPT_OK && !into->found->ours ? CKPT_ERR_FOREIGN
+                                                      : r->rc;
+    }
     ckpt__counts(rec, told);
     rec->section[CKPT__PHASES].count = rec->section[CKPT__HELD].count = 0;
     rec->uncertain = 0;
-    ckpt__take_body(r, id, into);
+    ckpt__take_body(r, id, into, CKPT__SECTIONS);
+    ckpt__take_byte(r, '}');
+    ckpt__section_end(r, NULL);
     ckpt__hex_write(crc, CKPT__SUM_WIDTH,
                     ckpt__record_sum(p->by_op, r->all.crc, p->head));
     ckpt__counts(rec, found);
@@ -5458,6 +5484,8 @@ typedef struct ckpt__ctx {
     ckpt_run_info info;
     char          id[CKPT_ID_MAX + 1];
     ckpt__watch   watch[8];
+    int64_t       now_ms;           // what the store gave as the time in this
+    int64_t       now_at_ms;        // scan, and when; now_ms is 0 otherwise
 } ckpt__ctx;
 
 // Where a run stands, and what its calls do then:
@@ -5811,7 +5839,7 @@ CKPT__APART static ckpt_code ckpt__count_claims(ckpt__place *p)
     while (epoch > 1 && epoch > f->epoch &&
            (f->highest - epoch < most || f->epoch > 0)) {
         epoch = f->highest - epoch < most ? epoch - 1 : f->epoch;
-        CKPT__TRY(ckpt__store_alive(p, epoch, &life));
+        CKPT__TRY(ckpt__store_alive(p, epoch, p->life.now_ms, &life));
         ckpt__count_claim(f, epoch, &life);
     }
     ckpt__count_bad(p, f->acked);
@@ -5847,13 +5875,15 @@ CKPT__APART static bool ckpt__watch_beat(ckpt__ctx *ctx, const char *id,
     return false;
 }
 
-// Looks at the highest claim, and at its owner.
-static ckpt_code ckpt__observe_owner(ckpt__place *p)
+// Looks at the highest claim, and at its owner; and at the generations of
+// epochs up to epoch_max. now_ms as in ckpt__store_alive().
+static ckpt_code ckpt__observe_owner(ckpt__place *p, uint64_t epoch_max,
+                                     int64_t now_ms)
 {
     ckpt__facts *f = &p->facts;
-    CKPT__TRY(ckpt__store_look(p, 0));
+    CKPT__TRY(ckpt__store_look(p, epoch_max));
     f->highest = p->look.epoch;
-    CKPT__TRY(ckpt__store_alive(p, f->highest, &p->life));
+    CKPT__TRY(ckpt__store_alive(p, f->highest, now_ms, &p->life));
     f->verdict = p->life.verdict;
     f->age_ms = p->life.now_ms - p->life.beat_ms;
     f->unchanged_ms = p->life.unchanged_ms;
@@ -5865,7 +5895,7 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
                                     const char *id, const ckpt__into *into)
 {
     ckpt__facts *f = &p->facts;
-    CKPT__TRY(ckpt__observe_owner(p));
+    CKPT__TRY(ckpt__observe_owner(p, 0, 0));
     f->watched = false;
     f->watched = f->age_ms < 0 && f->verdict != CKPT_LIFE_LIVE &&
         !ckpt__is_gone(f, &ctx->desc) &&
@@ -5874,6 +5904,37 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
     return CKPT_OK;
 }
 
+#ifndef CKPT_NO_SUPERVISING
+
+// Judges a run by one look and the front of one generation: most runs of a scan
+// need no more. *known: that left no question. Else claims stand above the
+// generation, or it is damaged, or another one may be newer, or the beat has no
+// age.
+CKPT__ONCE static ckpt_code ckpt__glance(ckpt__ctx *ctx, ckpt__place *p,
+                                         const char *id,
+                                         const ckpt__into *into, bool *known)
+{
+    ckpt__facts *f = &p->facts;
+    CKPT__TRY(ckpt__observe_owner(p, CKPT_LOOK_QUICK, ctx->now_ms));
+    if (f->age_ms < 0 || p->look.count == 0 ||
+        p->look.gens[0].epoch != f->highest ||
+        (p->look.gens[0].seq == 0 && !p->life.settled)) {
+        return CKPT_OK;
+    }
+    p->gen = p->look.gens[0];
+    p->newest = p->gen.epoch;
+    p->bad_count = 0;
+    f->judged = ckpt__judge_one(p, id, into);
+    p->gen.seq = into->rec->seq;
+    *known = f->judged == CKPT_OK ? p->gen.seq >= p->life.acked
+                                  : f->judged != CKPT_ERR_DAMAGED &&
+                                    f->judged != CKPT_ERR_FOREIGN &&
+                                    f->judged != CKPT_ERR_STALE;
+    return CKPT_OK;
+}
+
+#endif
+
 // Whether the judgement can be believed: the owner was gone before it, and
 // neither the highest claim nor the verdict has changed since.
 static bool ckpt__is_still(const ckpt__ctx *ctx, ckpt__place *p)
@@ -5881,7 +5942,7 @@ static bool ckpt__is_still(const ckpt__ctx *ctx, ckpt__place *p)
     const ckpt__facts *f = &p->facts;
     return ckpt__is_gone(f, &ctx->desc) &&
            ckpt__store_look(p, 0) == CKPT_OK && p->look.epoch == f->highest &&
-           ckpt__store_alive(p, f->highest, &p->life) == CKPT_OK &&
+           ckpt__store_alive(p, f->highest, 0, &p->life) == CKPT_OK &&
            p->life.verdict == f->verdict;
 }
 
@@ -5893,7 +5954,11 @@ static ckpt_code ckpt__observe(ckpt__ctx *ctx, ckpt__place *p, const char *id,
     ckpt__facts *f = &p->facts;
     const ckpt__record *rec = into->rec;
     memset(f, 0, sizeof(*f));
-    for (int tries = 0; tries < 8; tries++) {
+    bool known = false;
+#ifndef CKPT_NO_SUPERVISING
+    if (into->front) CKPT__TRY(ckpt__glance(ctx, p, id, into, &known));
+#endif
+    for (int tries = 0; tries < 8 && !known; tries++) {
         CKPT__TRY(ckpt__observe_once(ctx, p, id, into));
         if (f->judged != CKPT_ERR_STALE && f->judged != CKPT_ERR_DAMAGED &&
             f->judged != CKPT_ERR_NOT_FOUND) {
@@ -6052,7 +6117,8 @@ static bool ckpt__miss_effects(ckpt__run *run, uint64_t acked)
 // Reads the newest whole generation under our claim into the tables.
 static ckpt_code ckpt__rejudge(ckpt__run *run)
 {
-    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
+    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL,
+                              false };
     run->doubts |= CKPT__DOUBT_RECORD;          // until this has succeeded
     CKPT__TRY(ckpt__judge(&run->place, run->view->id, run->epoch, &into));
     ckpt__count_bad(&run->place, run->seq_acked);
@@ -6762,7 +6828,7 @@ static ckpt_code ckpt__conclude(ckpt__run *run, ckpt_code judged)
     ckpt__place *p = &run->place;
     CKPT__TRY(ckpt__fence(run));
     // The claim of the owner before us counts, too.
-    CKPT__TRY(ckpt__store_alive(p, p->facts.highest, &p->life));
+    CKPT__TRY(ckpt__store_alive(p, p->facts.highest, 0, &p->life));
     p->facts.epoch = judged == CKPT_OK ? run->record.epoch : p->newest;
     return ckpt__count_claims(p);
 }
@@ -6773,7 +6839,8 @@ static ckpt_code ckpt__conclude(ckpt__run *run, ckpt_code judged)
 static ckpt_code ckpt__judge_claimed(ckpt__run *run, ckpt_code *judged)
 {
     ckpt__place *p = &run->place;
-    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL };
+    const ckpt__into into = { &run->record, &run->found, &run->tables, NULL,
+                              false };
     CKPT__TRY(ckpt__fence(run));
     for (int tries = 0; tries < 9; tries++) {   // an old owner may still write
         *judged = ckpt__judge(p, run->view->id, run->epoch, &into);
@@ -6912,7 +6979,7 @@ CKPT__ONCE static ckpt_code ckpt__look_before_claim(ckpt__ctx *ctx,
     const ckpt_desc *d = &ctx->desc;
     ckpt__place *p = &run->place;
     const ckpt__facts *f = &p->facts;
-    const ckpt__into into = { &run->record, &run->found, NULL, NULL };
+    const ckpt__into into = { &run->record, &run->found, NULL, NULL, false };
     CKPT__TRY(ckpt__observe(ctx, p, run->view->id, &into));
     const ckpt_run_state state = ckpt__classify(f, d, &p->error.wait_ms);
     run->handed = state == CKPT_STATE_EXHAUSTED ? CKPT__HANDED_EXHAUSTED
@@ -7412,7 +7479,7 @@ CKPT__ONCE static ckpt_code ckpt__load_from(ckpt__place *p, const char *id,
 static ckpt_code ckpt__load(ckpt__run *run, ckpt_checkpoint *out, void *buf,
                             size_t cap)
 {
-    const ckpt__into into = { &run->next, &run->found, NULL, NULL };
+    const ckpt__into into = { &run->next, &run->found, NULL, NULL, false };
     return ckpt__load_from(&run->place, run->view->id, &run->record, &into,
                            out, buf, cap);
 }
@@ -8380,9 +8447,10 @@ CKPT_API ckpt_code ckpt_execute(ckpt_ctx *ctx_view, ckpt_run *view,
 #ifndef CKPT_NO_SUPERVISING
 
 // Where a reader puts what it finds of a run that is looked at.
-static ckpt__into ckpt__into_info(ckpt__ctx *ctx, ckpt_run_info *info)
+static ckpt__into ckpt__into_info(ckpt__ctx *ctx, ckpt_run_info *info,
+                                  bool front)
 {
-    const ckpt__into into = { &ctx->record, &ctx->found, NULL, info };
+    const ckpt__into into = { &ctx->record, &ctx->found, NULL, info, front };
     return into;
 }
 
@@ -8418,13 +8486,13 @@ static void ckpt__info_life(ckpt_run_info *info, const ckpt__place *p)
     info->owner[sizeof(info->owner) - 1] = '\0';
 }
 
-// Describes the run of the id that the context keeps. CKPT_ERR_NOT_FOUND if it
-// is not there.
-static ckpt_code ckpt__describe(ckpt__ctx *ctx, ckpt_run_info *info)
+// Describes the run of the id that the context keeps, by all of its newest
+// generation or by the front of that. CKPT_ERR_NOT_FOUND if it is not there.
+static ckpt_code ckpt__describe(ckpt__ctx *ctx, ckpt_run_info *info, bool front)
 {
     ckpt__place *p = &ctx->place;
     ckpt__facts *f = &p->facts;
-    const ckpt__into into = ckpt__into_info(ctx, info);
+    const ckpt__into into = ckpt__into_info(ctx, info, front);
     memset(info, 0, sizeof(*info));
     memset(f, 0, sizeof(*f));
     memcpy(info->id, ctx->id, sizeof(info->id));
@@ -8445,6 +8513,7 @@ static ckpt_code ckpt__describe(ckpt__ctx *ctx, ckpt_run_info *info)
     if (f->judged == CKPT_OK) {
         ckpt__info_record(info, &ctx->record);
         info->older |= p->bad_acked > 0 || f->acked > ctx->record.seq;
+        info->verified = !front;
     } else {
         info->error = p->error;
         (void)ckpt__fill_error(&info->error, f->judged);
@@ -8458,14 +8527,14 @@ CKPT_API ckpt_code ckpt_query(ckpt_ctx *view, const char *id,
     ckpt__ctx *ctx = ckpt__ctx_of(view);
     CKPT__TRY(ckpt__admit(ctx, NULL, info != NULL));
     if (!ckpt__keep_id(ctx, id)) return ckpt__refuse(ctx, "read the run id");
-    return ckpt__ctx_result(ctx, ckpt__describe(ctx, info));
+    return ckpt__ctx_result(ctx, ckpt__describe(ctx, info, true));
 }
 
 // Reads every generation of a run, and returns the first fault.
 static ckpt_code ckpt__verify_all(ckpt__ctx *ctx)
 {
     ckpt__place *p = &ctx->place;
-    const ckpt__into into = ckpt__into_info(ctx, NULL);
+    const ckpt__into into = ckpt__into_info(ctx, NULL, false);
     ckpt__walk w = ckpt__walk_begin(p, CKPT_TURN_MAX);
     ckpt_code worst = CKPT_OK, rc;
     uint64_t pos = 0;
@@ -8489,8 +8558,8 @@ static ckpt_code ckpt__peek_once(ckpt__ctx *ctx, ckpt_run_info *info,
                                  ckpt_checkpoint *out, void *buf, size_t cap)
 {
     ckpt__place *p = &ctx->place;
-    const ckpt__into into = ckpt__into_info(ctx, NULL);
-    CKPT__TRY(ckpt__describe(ctx, info));
+    const ckpt__into into = ckpt__into_info(ctx, NULL, false);
+    CKPT__TRY(ckpt__describe(ctx, info, false));
     if (info->error.code != CKPT_OK) {
         p->error = info->error;
         return info->error.code;
@@ -8522,7 +8591,7 @@ CKPT_API ckpt_code ckpt_peek(ckpt_ctx *view, const char *id,
 // Describes a run, and then reads it whole.
 static ckpt_code ckpt__verify(ckpt__ctx *ctx, ckpt_run_info *info)
 {
-    CKPT__TRY(ckpt__describe(ctx, info));
+    CKPT__TRY(ckpt__describe(ctx, info, false));
     CKPT__TRY(ckpt__store_open(&ctx->place, &ctx->desc, ctx->id,
                                CKPT_HOW_FIND));
     const ckpt_code rc = ckpt__verify_all(ctx);
@@ -8581,6 +8650,25 @@ static ckpt_code ckpt__list_end(ckpt__ctx *ctx, ckpt_cursor *cursor,
     return ckpt__ctx_result(ctx, rc == CKPT_END ? CKPT_OK : rc);
 }
 
+// Describes one run of a scan. Most stores must change a file to see the time,
+// so a scan asks them once a second, and ages are up to a second too small: an
+// owner is never taken for dead too early.
+static ckpt_code ckpt__scan_one(ckpt__ctx *ctx, ckpt_run_info *info)
+{
+    ckpt_moment now;
+    if (ckpt__store_clock(ctx->desc.store, NULL, &now, &ctx->place.error) !=
+        CKPT_OK || now.mono_ms - ctx->now_at_ms >= 1000) {
+        ctx->now_ms = 0;
+    }
+    ctx->place.life.now_ms = 0;
+    const ckpt_code rc = ckpt__describe(ctx, info, true);
+    if (ctx->now_ms != ctx->place.life.now_ms) {
+        ctx->now_ms = ctx->place.life.now_ms;
+        ctx->now_at_ms = now.mono_ms;
+    }
+    return rc;
+}
+
 // Describes all runs to fn.
 static ckpt_code ckpt__scan(ckpt__ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
                             void *user)
@@ -8591,11 +8679,12 @@ static ckpt_code ckpt__scan(ckpt__ctx *ctx, uint32_t states, ckpt_scan_fn *fn,
     bool more = true;
     memset(&cursor, 0, sizeof(cursor));
     while (more && ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
-        if (ckpt__describe(ctx, info) == CKPT_OK &&
+        if (ckpt__scan_one(ctx, info) == CKPT_OK &&
             ((uint32_t)info->state & states)) {
             more = fn(user, info);
         }
     }
+    ctx->now_ms = 0;
     return ckpt__list_end(ctx, &cursor, rc);
 }
 
@@ -8732,6 +8821,16 @@ static void ckpt__pass_over(ckpt__ctx *ctx, ckpt_code rc, uint32_t *failed)
     }
 }
 
+// Whether a run lives, as the front of its newest generation says: whoever
+// recovers runs need not read more of it.
+static bool ckpt__lives(ckpt__ctx *ctx)
+{
+    ckpt_run_info *info = &ctx->info;
+    return ckpt__describe(ctx, info, true) == CKPT_OK &&
+           (info->state == CKPT_STATE_LIVE ||
+            info->state == CKPT_STATE_STALLED);
+}
+
 CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
                                     ckpt_cursor *cursor)
 {
@@ -8740,6 +8839,7 @@ CKPT_API ckpt_code ckpt_resume_next(ckpt_ctx *ctx_view, ckpt_run *view,
     ckpt_code rc;
     CKPT__TRY(ckpt__admit(ctx, view, view != NULL && cursor != NULL));
     while (ckpt__list_next(ctx, CKPT_AT_RUNS, cursor, &rc)) {
+        if (ckpt__lives(ctx)) continue;
         run->view = view;
         rc = ckpt__take_run_over(ctx, run, ctx->id, NULL, 0);
         rc = ckpt__open_result(ctx, run, rc);
@@ -8829,7 +8929,9 @@ CKPT_API ckpt_code ckpt_recover(ckpt_ctx *ctx_view, ckpt_run *view,
     memset(info, 0, sizeof(*info));
     memset(&cursor, 0, sizeof(cursor));
     while (ckpt__list_next(ctx, CKPT_AT_RUNS, &cursor, &rc)) {
-        ckpt__recover_next(ctx, ckpt__run_of(view), desc, info);
+        if (!ckpt__lives(ctx)) {
+            ckpt__recover_next(ctx, ckpt__run_of(view), desc, info);
+        }
     }
     return ckpt__list_end(ctx, &cursor, rc);
 }
@@ -8866,10 +8968,14 @@ static bool ckpt__prune_one(ckpt__ctx *ctx, ckpt_run *run,
     ckpt_run_info *info = &ctx->info;
     const uint32_t states = desc->states != 0 ? desc->states :
         (uint32_t)CKPT_STATE_DONE | (uint32_t)CKPT_STATE_FAILED;
-    ckpt_code rc = ckpt__describe(ctx, info);
-    if (rc != CKPT_OK || ((uint32_t)info->state & states) == 0 ||
-        info->beat_age_ms <= desc->age_ms || info->held > 0) {
-        return true;
+    ckpt_code rc = CKPT_OK;
+    // What a front says may not be so: all of the run is read before it goes.
+    for (int front = 1; front >= 0; front--) {
+        rc = ckpt__describe(ctx, info, front == 1);
+        if (rc != CKPT_OK || ((uint32_t)info->state & states) == 0 ||
+            info->beat_age_ms <= desc->age_ms || info->held > 0) {
+            return true;
+        }
     }
     if (desc->fn != NULL && !desc->fn(desc->user, info)) return false;
     if (!desc->dry_run) {
@@ -8917,7 +9023,7 @@ static bool ckpt__sweep_aside(ckpt__ctx *ctx, ckpt__run *run)
         CKPT_OK) {
         return false;
     }
-    const bool removed = ckpt__observe_owner(p) == CKPT_OK &&
+    const bool removed = ckpt__observe_owner(p, 0, 0) == CKPT_OK &&
         ckpt__is_gone(&p->facts, &ctx->desc) &&
         ckpt__make_claim(run, p->look.epoch + 1) == CKPT_OK &&
         ckpt__fence(run) == CKPT_OK &&

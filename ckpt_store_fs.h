@@ -258,9 +258,11 @@ typedef struct ckpt_fs_calls {
     // Sets the permission bits of a directory.
     int (*chmod)(void *u, int fd, uint32_t mode);
 
-    // Walks through the names in a directory. dir_next() returns 1 with a name,
-    // and 0 at the end. The store closes each walk that it has opened.
-    int (*dir_open)(void *u, int dir, void **walk);
+    // Walks through the names in a directory, from the first on. dir_next()
+    // returns 1 with a name, and 0 at the end. The store closes each walk that
+    // it has opened. Unless anew, a walk may go by dir itself: nobody else does
+    // meanwhile, and no server has names that this machine does not know yet.
+    int (*dir_open)(void *u, int dir, bool anew, void **walk);
     int (*dir_next)(void *u, void *walk, char name[256]);
     void (*dir_close)(void *u, void *walk);
 
@@ -316,6 +318,7 @@ typedef struct ckpt_store_fs {
         bool                     ours_alone;    // and only processes of this
                                         // kernel can hold them
         bool                     by_op; // sum by the processor's instruction
+        char                     boot[40];      // boot id, as in ckpt_fs_self
         uint32_t                 uid;   // the user who owns the root
         const ckpt_fs_calls     *calls;
         void                    *user;
@@ -511,6 +514,7 @@ stb_sprintf.h"
     #if (defined(_DEFAULT_SOURCE) || defined(_GNU_SOURCE)) && \
         defined(SYS_renameat2)
         #define CKPT__SYS_EXCHANGE SYS_renameat2
+        #define CKPT__SYS_GETDENTS SYS_getdents64
         #if defined(__GLIBC__) && defined(SYS_statx)
             #include <linux/stat.h>
         #endif
@@ -748,10 +752,84 @@ static int ckpt__sys_chmod(void *u, int fd, uint32_t mode)
 // walks through one descriptor would share its position, and each would miss
 // the names that the other one was given. A negative dir would mean the current
 // directory of the process, whose files are nobody's to remove.
-static int ckpt__sys_dir_open(void *u, int dir, void **walk)
+// Opens a directory once more, to walk through it.
+static int ckpt__sys_dir_anew(void *u, int dir)
 {
     if (dir < 0) return -EBADF;
-    const int fd = ckpt__sys_open(u, dir, ".", CKPT_FS_DIR);
+    return ckpt__sys_open(u, dir, ".", CKPT_FS_DIR);
+}
+
+#ifdef CKPT__SYS_GETDENTS
+
+// A walk through a directory. readdir() would take three system calls more, and
+// a buffer of 32 KiB: a scan walks through each run.
+typedef struct ckpt__sys_walk {
+    int    fd;
+    bool   anew;                // fd is to be closed
+    size_t at, end;             // of what is read, in bytes
+    union {
+        uint64_t aligned;
+        char     bytes[2048];
+    } names;
+} ckpt__sys_walk;
+
+static int ckpt__sys_dir_open(void *u, int dir, bool anew, void **walk)
+{
+    const int fd = anew ? ckpt__sys_dir_anew(u, dir) : dir;
+    if (anew && fd < 0) return fd;
+    if (!anew && lseek(fd, 0, SEEK_SET) < 0) return -errno;
+    ckpt__sys_walk *w = (ckpt__sys_walk *)malloc(sizeof(*w));
+    *walk = w;
+    if (w == NULL) {
+        if (anew) (void)close(fd);
+        return -ENOMEM;
+    }
+    w->fd = fd;
+    w->anew = anew;
+    w->at = w->end = 0;
+    return 0;
+}
+
+// Gives the next name. It skips names that do not fit: no file of the store has
+// such a name. An entry of getdents64(2) has its length at 16, its name at 19.
+static int ckpt__sys_dir_next(void *u, void *walk, char name[256])
+{
+    ckpt__sys_walk *w = (ckpt__sys_walk *)walk;
+    (void)u;
+    for (;;) {
+        uint16_t size;
+        if (w->at == w->end) {
+            const long n = syscall(CKPT__SYS_GETDENTS, w->fd, w->names.bytes,
+                                   sizeof(w->names.bytes));
+            if (n <= 0) return n < 0 ? -errno : 0;
+            w->at = 0;
+            w->end = (size_t)n;
+        }
+        const char *entry = w->names.bytes + w->at;
+        memcpy(&size, entry + 16, sizeof(size));
+        w->at += size;
+        const size_t n = strlen(entry + 19);
+        if (n < 256) {
+            memcpy(name, entry + 19, n + 1);
+            return 1;
+        }
+    }
+}
+
+static void ckpt__sys_dir_close(void *u, void *walk)
+{
+    ckpt__sys_walk *w = (ckpt__sys_walk *)walk;
+    (void)u;
+    if (w->anew) (void)close(w->fd);
+    free(w);
+}
+
+#else
+
+static int ckpt__sys_dir_open(void *u, int dir, bool anew, void **walk)
+{
+    (void)anew;
+    const int fd = ckpt__sys_dir_anew(u, dir);
     if (fd < 0) return fd;
     *walk = fdopendir(fd);
     if (*walk == NULL) {
@@ -784,6 +862,8 @@ static void ckpt__sys_dir_close(void *u, void *walk)
     (void)u;
     (void)closedir((DIR *)walk);
 }
+
+#endif
 
 // Reads a small file of /proc as text. The text is empty if that fails.
 static void ckpt__sys_read_proc(const char *path, char *buf, size_t cap)
@@ -1456,13 +1536,20 @@ static int ckpt__fs_read_token(ckpt_store_fs *fs, int fd,
     return n < 0 ? (int)n : 0;
 }
 
-// The number of the save of which that is the beginning; 0 if it is damaged.
-static uint64_t ckpt__fs_seq_of(const uint8_t head[CKPT__FS_HEAD])
+// The number of the save of which that is the beginning, by the sum of the head
+// alone; 0 if it is damaged, or of a higher format.
+static uint64_t ckpt__fs_seq_of(const ckpt_store_fs *fs,
+                                const uint8_t bytes[CKPT__FS_HEAD])
 {
-    ckpt__record rec;
-    char again[CKPT__HEAD_SIZE];
-    return ckpt__head_read((const char *)head, again, &rec, false) == CKPT_OK ?
-        rec.seq : 0;
+    const char *head = (const char *)bytes;
+    char sum[CKPT__SUM_WIDTH];
+    ckpt__hex_write(sum, CKPT__SUM_WIDTH,
+                    ckpt__head_sum(fs->priv.by_op, head));
+    if (memcmp(head, ckpt__head, CKPT__CRC_AT) != 0 ||
+        memcmp(head + CKPT__SUM_AT, sum, CKPT__SUM_WIDTH) != 0) {
+        return 0;
+    }
+    return ckpt__number_read(head + CKPT__SEQ_AT);
 }
 
 static ckpt__fs_file ckpt__fs_file_of(const ckpt_fs_stat *st)
@@ -1476,17 +1563,20 @@ static bool ckpt__fs_same_file(ckpt__fs_file a, ckpt__fs_file b)
     return a.ino == b.ino && a.dev == b.dev;
 }
 
-// Opens a plain file of our own user to read it, and fills in *st, without the
-// mtime: whoever asks for the times of a generation makes the save that writes
-// over it dearer. Returns -ENOENT for a directory: no file of the store is
-// there, and what stands in its place must not block a run for ever. Returns
+// Opens a plain file of our own user to read it, and fills in *st, the mtime
+// only if timed: whoever asks for the times of a generation makes the save that
+// writes over it dearer. Returns -ENOENT for a directory: no file of the store
+// is there, and what stands in its place must not block a run for ever. Returns
 // -ELOOP for anything else: somebody planted it, and the store must not read it
 // as a claim or a generation (R11).
 static int ckpt__fs_open_ours(ckpt_store_fs *fs, int dir, const char *name,
-                              ckpt_fs_stat *st)
+                              bool timed, ckpt_fs_stat *st)
 {
     int fd = ckpt__fs_open(fs, dir, name, CKPT_FS_READ);
-    int r = fd < 0 ? fd : ckpt__fs_stat_plain(fs, fd, st);
+    int r = fd;
+    if (fd >= 0) {
+        r = timed ? ckpt__fs_stat(fs, fd, st) : ckpt__fs_stat_plain(fs, fd, st);
+    }
     if (r >= 0 && (!st->is_file || st->uid != fs->priv.uid)) {
         r = st->is_dir ? -ENOENT : -ELOOP;
     }
@@ -1531,12 +1621,13 @@ typedef struct ckpt__fs_walk {
     char           name[256];
 } ckpt__fs_walk;
 
-// Opens a walk. Returns false if the walk fails or the directory is gone.
+// Opens a walk through the directory of a run. Returns false if the walk fails
+// or the directory is gone.
 static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
 {
     w->fs = fs;
     CKPT__FS_RETRY(w->r, fs->priv.calls->dir_open(fs->priv.user, dir,
-                                                  &w->walk));
+                                                  !fs->priv.locks, &w->walk));
     if (w->r == -ENOENT) {      // the directory was removed, so it is empty
         w->r = 0;
         return false;
@@ -1556,6 +1647,7 @@ static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
     if (w->r <= 0) {
         w->fs->priv.calls->dir_close(w->fs->priv.user, w->walk);
     }
+    w->r = w->r == -ENOENT ? 0 : w->r;          // as above
     return w->r > 0;
 }
 
@@ -1632,17 +1724,55 @@ static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs,
     return ours ? CKPT_OK : CKPT_ERR_FORKED;
 }
 
-// Reads the line of a claim, at most 1,024 bytes. The line is empty if the
-// claim is empty or damaged, as a power cut can leave it: such a claim still
-// counts, but says nothing about its claimant.
-static int ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, char buf[1024],
-                               ckpt_bytes *line)
+// The members of a claim's line that are read, and their names.
+enum {
+    CKPT__FS_ACKED, CKPT__FS_GAVE_UP, CKPT__FS_LOCKED, CKPT__FS_NONCE,
+    CKPT__FS_HOST, CKPT__FS_BOOT, CKPT__FS_PID_NS, CKPT__FS_PID, CKPT__FS_START,
+    CKPT__FS_ALONE, CKPT__FS_OWNER, CKPT__FS_MEMBERS
+};
+
+static const char ckpt__fs_members[CKPT__FS_MEMBERS][8] = {
+    "acked", "gave_up", "locked", "nonce", "host", "boot", "pid_ns", "pid",
+    "start", "alone", "owner"
+};
+
+// The line of a claim, and its members in it.
+typedef struct ckpt__fs_line {
+    char       text[1024];
+    bool       whole;           // the claim is neither empty nor damaged
+    ckpt_bytes member[CKPT__FS_MEMBERS];
+} ckpt__fs_line;
+
+// Reads the line of a claim, at most 1,024 bytes; the size of the file, if that
+// is known, spares the read that finds the end. The line is empty if the claim
+// is empty or damaged, as a power cut can leave it: such a claim still counts,
+// but says nothing about its claimant. The walk stops at the first fault; so
+// what ends behind its last value is valid.
+static int ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, uint64_t size,
+                               ckpt__fs_line *line)
 {
-    const int64_t r = ckpt__fs_read(fs, fd, buf, 1024, 0);
-    line->ptr = buf;
-    line->len = r > 0 ? (size_t)r : 0;
-    if (ckpt_json_check(*line, NULL) != CKPT_OK) {
-        line->len = 0;
+    const size_t most = sizeof(line->text);
+    const int64_t r = ckpt__fs_read(fs, fd, line->text, size > 0 &&
+                                    size < most ? (size_t)size : most, 0);
+    ckpt_bytes text = { line->text, r > 0 ? (size_t)r : 0 }, key, value;
+    const char *end = line->text;
+    size_t at = 0;
+    memset(line->member, 0, sizeof(line->member));
+    while (ckpt_json_next(text, &at, &key, &value)) {
+        end = (const char *)value.ptr + value.len;
+        for (size_t i = 0; i < CKPT__FS_MEMBERS; i++) {
+            const char *name = ckpt__fs_members[i];
+            if (key.len == strlen(name) &&
+                memcmp(key.ptr, name, key.len) == 0) {
+                line->member[i] = value;
+            }
+        }
+    }
+    const size_t rest = text.len - (size_t)(end - line->text);
+    line->whole = end > line->text && rest > 0 && rest <= 2 &&
+                  memcmp(end, "}\n", rest) == 0;
+    if (!line->whole) {
+        memset(line->member, 0, sizeof(line->member));
     }
     return r < 0 ? (int)r : 0;
 }
@@ -1652,15 +1782,15 @@ static int ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, char buf[1024],
 static int ckpt__fs_claim_has_nonce(ckpt_store_fs *fs, int dir,
                                     const char *name, const char *nonce)
 {
-    char buf[1024], text[CKPT__FS_RANDOM_DIGITS + 1];
+    char text[CKPT__FS_RANDOM_DIGITS + 1];
+    ckpt__fs_line line;
     ckpt_fs_stat st;
-    ckpt_bytes line;
-    int fd = ckpt__fs_open_ours(fs, dir, name, &st);
+    int fd = ckpt__fs_open_ours(fs, dir, name, false, &st);
     if (fd < 0) return fd;
-    const int r = ckpt__fs_read_claim(fs, fd, buf, &line);
+    const int r = ckpt__fs_read_claim(fs, fd, st.size, &line);
     ckpt__fs_close(fs, &fd);
     if (r < 0) return r;
-    return ckpt_json_text(ckpt_json_get(line, "nonce"), text, sizeof(text),
+    return ckpt_json_text(line.member[CKPT__FS_NONCE], text, sizeof(text),
                           NULL) == CKPT_OK && strcmp(text, nonce) == 0;
 }
 
@@ -1781,7 +1911,7 @@ static int ckpt__fs_open_named(ckpt_store_fs *fs, int dir, const char *name,
                                uint8_t head[CKPT__FS_HEAD], ckpt__fs_id *id)
 {
     ckpt_fs_stat st;
-    int fd = ckpt__fs_open_ours(fs, dir, name, &st);
+    int fd = ckpt__fs_open_ours(fs, dir, name, false, &st);
     const int r = fd < 0 ? fd : ckpt__fs_read_token(fs, fd, head, &id->token);
     if (r < 0) {
         ckpt__fs_close(fs, &fd);
@@ -1799,7 +1929,7 @@ static int ckpt__fs_identify(ckpt_store_fs *fs, int dir, const char *name,
     int fd = ckpt__fs_open_named(fs, dir, name, head, id);
     const int r = fd;
     ckpt__fs_close(fs, &fd);
-    id->seq = r < 0 ? 0 : ckpt__fs_seq_of(head);
+    id->seq = r < 0 ? 0 : ckpt__fs_seq_of(fs, head);
     return r < 0 ? r : 0;
 }
 
@@ -2006,6 +2136,22 @@ static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
     return rc;
 }
 
+// Opens what has the first name of the highest epoch, for a scan: the scan
+// reads it next, so nobody asks for its token. False if nothing of ours is
+// there.
+static bool ckpt__fs_look_first(ckpt_store_fs *fs, ckpt__fs_place *p,
+                                ckpt_look *look)
+{
+    char name[64];
+    ckpt_fs_stat st;
+    ckpt__fs_gen_name(name, look->epoch, false);
+    p->reading = ckpt__fs_open_ours(fs, p->dir, name, false, &st);
+    p->reading_token = 0;
+    look->count = p->reading >= 0;
+    look->gens[0].epoch = look->epoch;
+    return p->reading >= 0;
+}
+
 // The method look(). The listing of the directory gives the highest epoch. A
 // directory that has a name of the store is none of its files. One that holds
 // nothing but what others put there is no run: its id is free. If there are
@@ -2018,18 +2164,19 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
+    const bool quick = epoch_max == CKPT_LOOK_QUICK && p->epoch == 0;
     uint64_t epoch, listed = 0, lowest = UINT64_MAX, temps = 0;
     bool foreign = false, ours = p->opened_as != CKPT_HOW_FIND || p->epoch > 0;
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->reading);
-    const ckpt_code rc = ckpt__fs_check_opener(fs, p);
+    const ckpt_code rc = quick ? CKPT_OK : ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
     for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
         const bool is_gen = kind == CKPT__FS_NEWEST || kind == CKPT__FS_PREV;
         const bool is_other = kind == CKPT__FS_OTHER ||
-            (epoch > look->epoch && epoch != p->epoch &&
+            (epoch > look->epoch && epoch != p->epoch && !quick &&
              ckpt__fs_is_dir(fs, p->dir, w.name));
         foreign = foreign || is_other;
         ours = ours || !is_other;
@@ -2051,6 +2198,9 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
         const int r = ckpt__fs_claim_stands(fs, p);
         if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
         look->mine = r == 1;
+    }
+    if (quick && look->epoch > 0 && ckpt__fs_look_first(fs, p, look)) {
+        return CKPT_OK;
     }
     return ckpt__fs_look_downwards(fs, p->dir, epoch_max < look->epoch ?
                                    epoch_max : look->epoch, listed, lowest,
@@ -2321,11 +2471,20 @@ static int ckpt__fs_probe_clock(ckpt_store_fs *fs, int64_t *now_ms)
     return r;
 }
 
-// Tells whether the member key of a claim's line is true.
-static bool ckpt__fs_claim_flag(ckpt_bytes line, const char *key)
+// Tells whether a member of a claim's line is true.
+static bool ckpt__fs_claim_flag(const ckpt__fs_line *line, int member)
 {
-    const ckpt_bytes value = ckpt_json_get(line, key);
+    const ckpt_bytes value = line->member[member];
     return value.len == 4 && memcmp(value.ptr, "true", 4) == 0;
+}
+
+// Tells whether a member of a claim's line is that text, which is not empty and
+// needs no escapes.
+static bool ckpt__fs_is_text(ckpt_bytes value, const char *text)
+{
+    const size_t n = strlen(text);
+    return n > 0 && value.len == n + 2 &&
+           memcmp((const char *)value.ptr + 1, text, n) == 0;
 }
 
 // What an observer knows of the process that made a claim.
@@ -2338,22 +2497,23 @@ typedef struct ckpt__fs_claimant {
 // Asks about the process that the line of a claim names. An unknown boot is not
 // the same as another unknown one: two machines can both lack a boot id.
 static ckpt__fs_claimant ckpt__fs_ask_claimant(ckpt_store_fs *fs,
-                                               ckpt_bytes line)
+                                               const ckpt__fs_line *line)
 {
+    const ckpt_bytes *is = line->member;
     ckpt__fs_claimant c = { false, 0 };
     ckpt_fs_self self;
     char boot[sizeof(self.boot)];
     int64_t pid = 0, ns = 0, start = 0;
     memset(&self, 0, sizeof(self));
     c.same_boot = fs->priv.calls->self(fs->priv.user, &self) == 0 &&
-        ckpt_json_text(ckpt_json_get(line, "boot"), boot, sizeof(boot),
-                       NULL) == CKPT_OK &&
+        ckpt_json_text(is[CKPT__FS_BOOT], boot, sizeof(boot), NULL) ==
+            CKPT_OK &&
         self.boot[0] != '\0' && strcmp(boot, self.boot) == 0;
     if (c.same_boot &&
-        ckpt_json_number(ckpt_json_get(line, "pid_ns"), &ns) == CKPT_OK &&
+        ckpt_json_number(is[CKPT__FS_PID_NS], &ns) == CKPT_OK &&
         self.pid_ns != 0 && (uint64_t)ns == self.pid_ns &&
-        ckpt_json_number(ckpt_json_get(line, "pid"), &pid) == CKPT_OK &&
-        ckpt_json_number(ckpt_json_get(line, "start"), &start) == CKPT_OK) {
+        ckpt_json_number(is[CKPT__FS_PID], &pid) == CKPT_OK &&
+        ckpt_json_number(is[CKPT__FS_START], &start) == CKPT_OK) {
         c.gone = fs->priv.calls->gone(fs->priv.user, pid, (uint64_t)start);
     }
     return c;
@@ -2373,20 +2533,20 @@ static ckpt__fs_claimant ckpt__fs_ask_claimant(ckpt_store_fs *fs,
 // missing is a hint: a copy of a virtual machine has the same boot and the same
 // numbers.
 static ckpt_verdict ckpt__fs_judge_owner(ckpt_store_fs *fs, int fd,
-                                         ckpt_bytes line)
+                                         const ckpt__fs_line *line)
 {
-    const ckpt__fs_claimant c = ckpt__fs_ask_claimant(fs, line);
-    const bool cut = line.len == 0 && fs->priv.ours_alone;
+    const bool cut = !line->whole && fs->priv.ours_alone;
     int r = -ENOTSUP;
-    if (fs->priv.locks && (cut || ckpt__fs_claim_flag(line, "locked"))) {
+    if (fs->priv.locks && (cut || ckpt__fs_claim_flag(line, CKPT__FS_LOCKED))) {
         CKPT__FS_RETRY(r, fs->priv.calls->lock(fs->priv.user, fd, false));
     }
     if (r == 0) {
-        (void)fs->priv.calls->unlock(fs->priv.user, fd);
         const bool alone = cut || (fs->priv.ours_alone &&
-                                   ckpt__fs_claim_flag(line, "alone"));
-        return c.same_boot || alone ? CKPT_LIFE_GONE : CKPT_LIFE_UNKNOWN;
+                                   ckpt__fs_claim_flag(line, CKPT__FS_ALONE));
+        return alone || ckpt__fs_ask_claimant(fs, line).same_boot ?
+            CKPT_LIFE_GONE : CKPT_LIFE_UNKNOWN;
     }
+    const ckpt__fs_claimant c = ckpt__fs_ask_claimant(fs, line);
     if (r != -EWOULDBLOCK) {
         return c.gone == 1 ? CKPT_LIFE_ABSENT : CKPT_LIFE_UNKNOWN;
     }
@@ -2409,9 +2569,8 @@ static int64_t ckpt__fs_unchanged_ms(ckpt_store_fs *fs, const ckpt__fs_place *p,
                       p->new_name : p->name);
     const int n = ckpt__stb_sprintf(mark, "%20llu %20lld\n", (ckpt__ull)epoch,
                                     (long long)life->beat_ms);
-    int fd = ckpt__fs_open_ours(fs, fs->priv.root, name, &st);
-    const bool same = fd >= 0 && ckpt__fs_stat(fs, fd, &st) >= 0 &&
-        st.mtime_ns / 1000000 <= life->now_ms &&
+    int fd = ckpt__fs_open_ours(fs, fs->priv.root, name, true, &st);
+    const bool same = fd >= 0 && st.mtime_ns / 1000000 <= life->now_ms &&
         ckpt__fs_read(fs, fd, seen, (size_t)n, 0) == n &&
         memcmp(seen, mark, (size_t)n) == 0;
     ckpt__fs_close(fs, &fd);
@@ -2425,16 +2584,15 @@ static int64_t ckpt__fs_unchanged_ms(ckpt_store_fs *fs, const ckpt__fs_place *p,
 }
 
 // Describes the owner of a claim for people: "worker-3 (host, pid 4711)".
-static void ckpt__fs_describe_owner(char out[160], ckpt_bytes line)
+static void ckpt__fs_describe_owner(char out[160], const ckpt__fs_line *line)
 {
+    const ckpt_bytes *is = line->member;
     char owner[96], host[64];
     int64_t pid = 0;
     owner[0] = host[0] = '\0';
-    (void)!ckpt_json_text(ckpt_json_get(line, "owner"), owner, sizeof(owner),
-                          NULL);
-    (void)!ckpt_json_text(ckpt_json_get(line, "host"), host, sizeof(host),
-                          NULL);
-    (void)!ckpt_json_number(ckpt_json_get(line, "pid"), &pid);
+    (void)!ckpt_json_text(is[CKPT__FS_OWNER], owner, sizeof(owner), NULL);
+    (void)!ckpt_json_text(is[CKPT__FS_HOST], host, sizeof(host), NULL);
+    (void)!ckpt_json_number(is[CKPT__FS_PID], &pid);
     ckpt__stb_sprintf(out, "%s%s(%.35s, pid %lld)", owner,
                       owner[0] != '\0' ? " " : "", host, (long long)pid);
 }
@@ -2447,16 +2605,18 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt_fs_stat st;
-    char name[64], buf[1024];
-    ckpt_bytes line;
+    char name[64];
+    ckpt__fs_line line;
     int64_t acked = 0;
+    const int64_t given_ms = life->now_ms;
     memset(life, 0, sizeof(*life));
-    int r = ckpt__fs_probe_clock(fs, &life->now_ms);
+    life->now_ms = given_ms;
+    const int r = given_ms != 0 ? 0 : ckpt__fs_probe_clock(fs, &life->now_ms);
     if (r < 0 && !fs->priv.locks) {
         return ckpt__fs_fail(err, "touch the probe", r);
     }
     ckpt__fs_claim_name(name, epoch);
-    int fd = ckpt__fs_open_ours(fs, p->dir, name, &st);
+    int fd = ckpt__fs_open_ours(fs, p->dir, name, true, &st);
     if (fd == -ENOENT) {
         // Without a claim a run has no owner. The maker of a leftover may live
         // and not have claimed yet: the age of the leftover's directory decides
@@ -2473,21 +2633,21 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
         }
         return CKPT_OK;
     }
-    r = fd < 0 ? fd : ckpt__fs_stat(fs, fd, &st);
-    if (r < 0) {
-        ckpt__fs_close(fs, &fd);
-        return ckpt__fs_fail(err, "open the heartbeat", r);
-    }
+    if (fd < 0) return ckpt__fs_fail(err, "open the heartbeat", fd);
     life->beat_ms = st.mtime_ns / 1000000;
     life->beat_ms += life->beat_ms == 0;        // 0 would say: no claim
+    if (given_ms != 0 && life->beat_ms > given_ms) {
+        (void)ckpt__fs_probe_clock(fs, &life->now_ms);
+    }
     life->now_ms = life->now_ms != 0 ? life->now_ms : life->beat_ms;
-    (void)ckpt__fs_read_claim(fs, fd, buf, &line);
-    ckpt__fs_describe_owner(life->owner, line);
-    (void)!ckpt_json_number(ckpt_json_get(line, "acked"), &acked);
+    (void)ckpt__fs_read_claim(fs, fd, st.size, &line);
+    ckpt__fs_describe_owner(life->owner, &line);
+    (void)!ckpt_json_number(line.member[CKPT__FS_ACKED], &acked);
     life->acked = acked > 0 && acked <= (int64_t)CKPT_TURN_MAX ?
                   (uint64_t)acked : 0;
-    life->gave_up = ckpt__fs_claim_flag(line, "gave_up");
-    life->verdict = ckpt__fs_judge_owner(fs, fd, line);
+    life->gave_up = ckpt__fs_claim_flag(&line, CKPT__FS_GAVE_UP);
+    life->settled = ckpt__fs_is_text(line.member[CKPT__FS_BOOT], fs->priv.boot);
+    life->verdict = ckpt__fs_judge_owner(fs, fd, &line);
     ckpt__fs_close(fs, &fd);
     // Only the highest claim has a mark: two would write over each other's.
     ckpt__fs_claim_name(name, epoch + 1);
@@ -3478,7 +3638,8 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    const bool ours = ckpt__fs_check_opener(fs, p) == CKPT_OK;
+    const bool looked = p->epoch == 0 && p->writing < 0 && !p->unshown;
+    const bool ours = !looked && ckpt__fs_check_opener(fs, p) == CKPT_OK;
     const bool lost = ours && p->epoch > 0 && ckpt__fs_claim_stands(fs, p) == 0;
     ckpt__fs_close(fs, &p->reading);
     if (ours) {
@@ -3574,7 +3735,7 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
         r = ckpt__fs_root_stands(fs);
         if (r >= 0) {
             CKPT__FS_RETRY(r, fs->priv.calls->dir_open(fs->priv.user,
-                                                       fs->priv.root,
+                                                       fs->priv.root, true,
                                                        &cursor->priv));
         }
         cursor->stage = r < 0 ? 0 : 1;
@@ -3709,7 +3870,7 @@ static int ckpt__fs_try_reading(ckpt_store_fs *fs, const ckpt__fs_place *p,
         r = ckpt__fs_probe_clock(fs, &now_ms);
     }
     if (r < 0) return r;
-    int fd = ckpt__fs_open_ours(fs, p->dir, name, &after);
+    int fd = ckpt__fs_open_ours(fs, p->dir, name, false, &after);
     r = fd;
     ckpt__fs_close(fs, &fd);
     r = r < 0 ? r : ckpt__fs_stat_at(fs, p->dir, name, &after);
@@ -3794,6 +3955,7 @@ static ckpt_code ckpt__fs_choose(ckpt_store_fs *fs,
                                  ckpt_store_fs_publishing publishing,
                                  ckpt_error *err)
 {
+    ckpt_fs_self self;
     int local;
     CKPT__FS_RETRY(local, fs->priv.calls->local(fs->priv.user, fs->priv.root));
     if (local < 0) return ckpt__fs_fail(err, "look at the store", local);
@@ -3801,6 +3963,9 @@ static ckpt_code ckpt__fs_choose(ckpt_store_fs *fs,
         err->op = "look at the store: its locks cannot be relied on";
         return CKPT_ERR_ARGUMENT;
     }
+    memset(&self, 0, sizeof(self));
+    (void)fs->priv.calls->self(fs->priv.user, &self);
+    memcpy(fs->priv.boot, self.boot, sizeof(self.boot));
     fs->priv.locks = liveness != CKPT_STORE_FS_AGE && local > 0;
     fs->priv.ours_alone = local == 2;
     fs->priv.by_op = ckpt__crc_has_op();

@@ -436,6 +436,7 @@ static void json_info(ckpt_json *w, const ckpt_run_info *info)
     json_bool(w, "older", info->older);
     json_bool(w, "once", info->once);
     json_bool(w, "lost", info->lost);
+    json_bool(w, "verified", info->verified);
     json_text(w, "birth", info->birth);
     json_text(w, "owner", info->owner);
     json_text(w, "agent_id", info->agent_id);
@@ -1319,9 +1320,12 @@ static void put_payload(ckpt_bytes json)
 static int look_at(const char *id, ckpt_run_info *info, char **buf,
                    ckpt_bytes *record)
 {
+    ckpt_checkpoint unused;             // it is read below, with its head
     *record = (ckpt_bytes){ NULL, 0 };
     for (int tries = 0; tries < 100; tries++) {
-        if (ckpt_query(&base.ctx, id, info) != CKPT_OK) {
+        memset(info, 0, sizeof(*info));
+        const ckpt_code rc = ckpt_peek(&base.ctx, id, info, &unused, NULL, 0);
+        if (rc != CKPT_OK && info->state == 0) {
             return fail(id, ckpt_last_error(&base.ctx));
         }
         *buf = peek(info, record);

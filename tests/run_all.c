@@ -14,6 +14,7 @@
     X(fs)                                                                      \
     X(world)                                                                   \
     X(exchange)                                                                \
+    X(scan)                                                                    \
     X(crash)                                                                   \
     X(fault)                                                                   \
     X(interleave)                                                              \

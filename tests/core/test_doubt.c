@@ -3,6 +3,7 @@
 // ends, ranges that are gone or short, damaged generations, looks that fail.
 #include "strange.h"
 #include "test.h"
+#include "whole.h"
 
 #define LIST(X)                                                                \
     X(a_prompt_longer_than_the_window_is_kept)                                 \

@@ -268,7 +268,7 @@ static void damage_is_not_believed_if_a_claim_came_meanwhile(void)
     CHECK_INT(open_run(&t.ctx, &t.run), CKPT_OK);
     ckpt_abandon(&t.run);
     damage();
-    race(FAULT_LOOK, 3, repair);
+    race(FAULT_LOOK, 4, repair);
     CHECK_INT(query(), CKPT_OK);
     CHECK_INT(t.info.state, CKPT_STATE_LIVE);
     CHECK_INT(t.info.epoch, 2);

@@ -7,6 +7,7 @@
 #include "crc.h"
 #include "temp_dir.h"
 #include "test.h"
+#include "whole.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -256,7 +257,7 @@ static ckpt_run_state judge(const void *bytes, size_t n)
         CHECK(false);
     }
     memset(&t.info, 0, sizeof(t.info));
-    if (ckpt_query(&t.ctx, "job", &t.info) != CKPT_OK) {
+    if (query_whole(&t.ctx, "job", &t.info) != CKPT_OK) {
         CHECK(false);
     }
     return t.info.state;
@@ -786,11 +787,11 @@ static void empty_nul_and_huge_files_are_damaged(void)
         CHECK(older(t.forged, sizes[i]));
     }
     CHECK(truncate(t.current, 100 << 20) == 0);
-    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK_INT(query_whole(&t.ctx, "job", &t.info), CKPT_OK);
     CHECK(t.info.older && t.info.turn == 1);
     put_file(t.current, t.whole, t.size);       // whole, and then a hole
     CHECK(truncate(t.current, 100 << 20) == 0);
-    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK_INT(query_whole(&t.ctx, "job", &t.info), CKPT_OK);
     CHECK(t.info.older && t.info.turn == 1);
     CHECK(unlink(t.prev) == 0);
     CHECK_INT(open_run("job"), CKPT_ERR_DAMAGED);
@@ -829,15 +830,15 @@ static void a_checkpoint_under_another_name_is_damaged(void)
     }
     snprintf(second, sizeof(second), "%s/checkpoint.2.json", t.run);
     put_file(second, t.whole, t.size);
-    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK_INT(query_whole(&t.ctx, "job", &t.info), CKPT_OK);
     CHECK(t.info.older && t.info.turn == 2 && t.info.epoch == 1);
     CHECK(unlink(second) == 0);
     CHECK(unlink(t.current) == 0);      // the claim knows that it was there
-    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK_INT(query_whole(&t.ctx, "job", &t.info), CKPT_OK);
     CHECK(t.info.older && t.info.turn == 1);
     snprintf(second, sizeof(second), "%s/heartbeat.1", t.run);
     CHECK(unlink(second) == 0);         // a lost name alone is no damage
-    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK_INT(query_whole(&t.ctx, "job", &t.info), CKPT_OK);
     CHECK(!t.info.older && t.info.turn == 1);
 }
 
@@ -1095,7 +1096,7 @@ static void a_length_beyond_size_max_is_refused(void)
     d.size_max = 2048;
     CHECK_INT(ckpt_init(&t.ctx, &d), CKPT_OK);
     const uint64_t before = dump(t.root);
-    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK_INT(query_whole(&t.ctx, "job", &t.info), CKPT_OK);
     CHECK_INT(t.info.state, CKPT_STATE_UNREADABLE);
     CHECK_INT(t.info.error.code, CKPT_ERR_TOO_LARGE);
     CHECK_INT(open_run("job"), CKPT_ERR_TOO_LARGE);
@@ -1288,7 +1289,7 @@ static void a_birth_is_1_to_32_letters_and_digits(void)
     CHECK_STR(t.last.birth, good[4]);
     CHECK_INT(t.job.epoch, 2);
     ckpt_abandon(&t.job);
-    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK_INT(query_whole(&t.ctx, "job", &t.info), CKPT_OK);
     CHECK_STR(t.info.birth, good[4]);
 }
 
@@ -1480,7 +1481,7 @@ static void check_foreign(void)
     CHECK_STR(ckpt_last_error(&t.ctx)->msg,
               ckpt_code_message(CKPT_ERR_FOREIGN));
     CHECK_INT(ckpt_resume(&t.ctx, &t.job, &d), CKPT_ERR_FOREIGN);
-    CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+    CHECK_INT(query_whole(&t.ctx, "job", &t.info), CKPT_OK);
     CHECK_INT(t.info.state, CKPT_STATE_FOREIGN);
     CHECK_INT(t.info.error.code, CKPT_ERR_FOREIGN);
     CHECK(dump(t.root) == before);
@@ -1516,7 +1517,7 @@ static void what_is_planted_before_a_whole_checkpoint_is_passed_over(void)
             return;
         }
         CHECK(put_plant(t.current, (plant)i));
-        CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+        CHECK_INT(query_whole(&t.ctx, "job", &t.info), CKPT_OK);
         CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
         CHECK(t.info.older && t.info.turn == 1);
         CHECK_INT(open_run("job"), CKPT_OK);
@@ -1604,7 +1605,7 @@ static void looking_changes_nothing(void)
             put_file(t.current, "", 0);
         }
         const uint64_t before = dump(t.root);
-        CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+        CHECK_INT(query_whole(&t.ctx, "job", &t.info), CKPT_OK);
         CHECK_INT(ckpt_scan(&t.ctx, 0, ignore_run, NULL), CKPT_OK);
         CHECK_INT(ckpt_stale(&t.ctx, 0, infos, 4, &n), CKPT_OK);
         CHECK_INT(ckpt_verify(&t.ctx, "job", NULL),
@@ -1641,7 +1642,7 @@ static bool put_golden(const char *name, const char *id, ckpt_run_state state)
     snprintf(path, sizeof(path), "%s/checkpoint.%d.json", dir,
              (int)number_of(json, "epoch"));
     put_file(path, t.whole, t.size);
-    CHECK_INT(ckpt_query(&t.ctx, id, &t.info), CKPT_OK);
+    CHECK_INT(query_whole(&t.ctx, id, &t.info), CKPT_OK);
     CHECK_INT(t.info.state, state);
     CHECK(!t.info.older && t.info.size == t.size - 1);
     CHECK_INT(t.info.epoch, number_of(json, "epoch"));
@@ -1773,7 +1774,7 @@ static void format_1_of_a_done_run_says_that_its_work_is_done(void)
     CHECK_INT(ckpt_retry(&t.ctx, &t.job, "done"), CKPT_FINISHED);
     CHECK(dump(t.root) == before);
     CHECK_INT(ckpt_remove(&t.ctx, &t.job, "done"), CKPT_OK);
-    CHECK_INT(ckpt_query(&t.ctx, "done", &t.info), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(query_whole(&t.ctx, "done", &t.info), CKPT_ERR_NOT_FOUND);
 }
 
 static void format_1_of_a_dead_run_is_kept_until_it_is_retried(void)
@@ -1821,7 +1822,7 @@ static void format_1_of_a_lost_run_is_kept_and_cannot_be_retried(void)
     CHECK_INT(ckpt_retry(&t.ctx, &t.job, "lost"), CKPT_ERR_DAMAGED);
     CHECK(dump(t.root) == before);
     CHECK_INT(ckpt_remove(&t.ctx, &t.job, "lost"), CKPT_OK);
-    CHECK_INT(ckpt_query(&t.ctx, "lost", &t.info), CKPT_ERR_NOT_FOUND);
+    CHECK_INT(query_whole(&t.ctx, "lost", &t.info), CKPT_ERR_NOT_FOUND);
 }
 
 static void format_1_of_a_removed_run_is_removed(void)

@@ -50,6 +50,7 @@
     X(every_day_of_eight_thousand_years_round_trips)                           \
     X(times_out_of_range_are_cut_to_it)                                        \
     X(what_is_no_time_is_written_otherwise)                                    \
+    X(the_seq_of_a_head_is_that_of_its_record_or_0)                            \
     X(the_crc_is_castagnoli)                                                   \
     X(the_crc_agrees_with_a_second_opinion)                                    \
     X(the_crc_is_the_same_at_every_length_and_alignment)                       \
@@ -545,7 +546,7 @@ static const ckpt__facts *observe(void)
 {
     ckpt__ctx *ctx = ckpt__ctx_of(&mem.ctx);
     ckpt__place *place = &ctx->place;
-    const ckpt__into into = ckpt__into_info(ctx, NULL);
+    const ckpt__into into = ckpt__into_info(ctx, NULL, false);
     CHECK_INT(ckpt__store_open(place, &ctx->desc, "job", CKPT_HOW_FIND),
               CKPT_OK);
     CHECK_INT(ckpt__observe(ctx, place, "job", &into), CKPT_OK);
@@ -914,6 +915,34 @@ static void what_is_no_time_is_written_otherwise(void)
 }
 
 //--- Sums ---------------------------------------------------------------------
+
+static uint64_t seq_of(const char *head, bool by_op)
+{
+    ckpt_store_fs fs;
+    memset(&fs, 0, sizeof(fs));
+    fs.priv.by_op = by_op;
+    return ckpt__fs_seq_of(&fs, (const uint8_t *)head);
+}
+
+static void the_seq_of_a_head_is_that_of_its_record_or_0(void)
+{
+    char head[512];
+    ckpt__record rec;
+    memset(&rec, 0, sizeof(rec));
+    rec.outcome = CKPT_RUNNING;
+    for (int by_op = 0; by_op <= ckpt__crc_has_op(); by_op++) {
+        for (rec.seq = 1; rec.seq <= CKPT_TURN_MAX; rec.seq = 3 * rec.seq + 1) {
+            ckpt__head_write(head, &rec, false, 4711, by_op == 1);
+            CHECK(seq_of(head, by_op == 1) == rec.seq);
+        }
+        for (size_t i = 0; i < CKPT__HEAD_SIZE; i++) {
+            const bool is_crc = i >= CKPT__CRC_AT && i < CKPT__CRC_AT + 8;
+            head[i] ^= 1;                       // the crc is of the whole
+            CHECK((seq_of(head, by_op == 1) == 0) != is_crc);
+            head[i] ^= 1;
+        }
+    }
+}
 
 // RFC 3720 B.4
 static void the_crc_is_castagnoli(void)

@@ -444,7 +444,7 @@ static int with_odd_times(void)
                                        { -(INT64_MAX / 4), 0 } };
     if (fd < 0 || futimens(fd, late) != 0 ||
         calls()->stat_plain(NULL, -1, &st) != -EBADF ||
-        calls()->dir_open(NULL, -1, &walk) != -EBADF ||
+        calls()->dir_open(NULL, -1, true, &walk) != -EBADF ||
         calls()->stat(NULL, fd, &st) != 0 ||
         st.mtime_ns < INT64_MAX - INT64_C(2000000000)) {
         return 1;

@@ -273,9 +273,9 @@ static int w_chmod(void *u, int fd, uint32_t mode)
     DO("chmod", "", REAL->chmod(u, fd, mode));
 }
 
-static int w_dir_open(void *u, int dir, void **walk)
+static int w_dir_open(void *u, int dir, bool anew, void **walk)
 {
-    GET("dir_open", "", REAL->dir_open(u, dir, walk));
+    GET("dir_open", "", REAL->dir_open(u, dir, anew, walk));
 }
 
 static int w_dir_next(void *u, void *walk, char name[256])

@@ -8,6 +8,7 @@
 #include "crc.h"
 #include "simdisk.h"
 #include "test.h"
+#include "whole.h"
 
 #include <unistd.h>
 
@@ -268,13 +269,13 @@ static uint32_t kept_as(const ckpt_run_info *info)
 // Looks, and changes nothing.
 static const char *observe(actor *a, fact *f)
 {
-    ckpt_run_info info;
+    ckpt_run_info info, front;
     seen s;
-    ckpt_code rc = ckpt_query(&a->ctx, ID, &info);
+    ckpt_code rc = query_whole(&a->ctx, ID, &info);
     memset(f, 0, sizeof(*f));
     if (rc == CKPT_OK && info.state == CKPT_STATE_BUSY && info.wait_ms > 0) {
         sim_advance(a->disk, info.wait_ms); // a claimant died
-        rc = ckpt_query(&a->ctx, ID, &info);
+        rc = query_whole(&a->ctx, ID, &info);
     }
     const uint64_t before = sim_hash(a->disk);
     memset(&s, 0, sizeof(s));
@@ -290,7 +291,8 @@ static const char *observe(actor *a, fact *f)
     if (rc == CKPT_ERR_NOT_FOUND) {
         return NULL;
     }
-    if (rc != CKPT_OK || s.info.state != info.state) {
+    if (rc != CKPT_OK || ckpt_query(&a->ctx, ID, &front) != CKPT_OK ||
+        s.info.state != front.state || s.info.seq != front.seq) {
         return wrong("a query fails");
     }
     f->run = true;
@@ -527,7 +529,7 @@ static const char *end_keeping(actor *a, fact *o)
             .resume = never }, NULL) != CKPT_OK || t.why != NULL) {
         return wrong("a kept run is recovered");
     }
-    if (ckpt_query(&a->ctx, ID, &info) != CKPT_OK ||
+    if (query_whole(&a->ctx, ID, &info) != CKPT_OK ||
         kept_as(&info) != o->kept || info.turn != o->turn || info.lost) {
         return wrong("a kept run does not stay");
     }

@@ -89,7 +89,7 @@ evil=$(printf '%s' 'evil \\ \x1b[2J\x0a\xe2\x80\xae \xff')$(printf '\303\251')
 # on_each COMMAND...: with each run as its last argument.
 on_each() {
     for id in live stalled interrupted left exhausted 'done' failed finished \
-        damaged older newer foreign unreadable busy "$evil" none; do
+        damaged torn older newer foreign unreadable busy "$evil" none; do
         say -C runs "$@" "$id"
     done
 }
@@ -184,7 +184,7 @@ exported() {
 check "what was exported is the file of the checkpoint" exported
 report() {
     ckpt -C runs report >page.html || return 1
-    [ "$(grep -c '<details>' page.html)" = 15 ] &&
+    [ "$(grep -c '<details>' page.html)" = 16 ] &&
         ! grep -qiE '<script|https?:|src=|url\(|@import' page.html &&
         grep -q 'model&gt; refused &amp; left' page.html &&
         ! LC_ALL=C grep -q "$(printf '\033')" page.html

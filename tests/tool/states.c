@@ -134,8 +134,8 @@ static void make_all(const char *dir)
 {
     // Their beats are so old that the tool says the same for half a minute.
     static const char *const dead[] = {
-        "interrupted", "left", "done", "failed", "finished", "damaged", "older",
-        "newer", "foreign"
+        "interrupted", "left", "done", "failed", "finished", "damaged", "torn",
+        "older", "newer", "foreign"
     };
     ckpt_effect effect;
     char other[4096];
@@ -155,8 +155,11 @@ static void make_all(const char *dir)
     finish("failed", false, CKPT_FAILED, "the <model> refused & left");
     leave_finished(dir, "finished");
     finish("damaged", false, CKPT_INTERRUPTED, NULL);
-    patch(path(dir, "damaged", "checkpoint.1.json"), 600, "XXXX");
-    patch(path(dir, "damaged", "checkpoint.1.prev.json"), 600, "XXXX");
+    patch(path(dir, "damaged", "checkpoint.1.json"), 100, "XXXX");
+    patch(path(dir, "damaged", "checkpoint.1.prev.json"), 100, "XXXX");
+    finish("torn", false, CKPT_INTERRUPTED, NULL);
+    patch(path(dir, "torn", "checkpoint.1.json"), 600, "XXXX");
+    patch(path(dir, "torn", "checkpoint.1.prev.json"), 600, "XXXX");
     finish("older", false, CKPT_INTERRUPTED, NULL);
     patch(path(dir, "older", "checkpoint.1.json"), 600, "XXXX");
     finish("newer", false, CKPT_INTERRUPTED, NULL);
