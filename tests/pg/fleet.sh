@@ -29,7 +29,12 @@ end() {
 }
 trap end EXIT
 trap 'exit 1' INT TERM
-as() { tool=$1; shift; (cd "$work" && runuser -u nobody -- "$bin/$tool" "$@"); }
+as() {
+    tool=$bin/$1; shift
+    # not every build of a server comes with a client
+    [ -x "$tool" ] || tool=${tool##*/}
+    (cd "$work" && runuser -u nobody -- "$tool" "$@")
+}
 
 # Addresses of documentation, which nobody's network has.
 net=198.51.100
