@@ -734,7 +734,10 @@ static ckpt_code ckpt__pg_repeat(ckpt__pg_call *call, const char *sql)
     for (unsigned attempt = 0; ; attempt++) {
         call->err->sys = 0;
         const ckpt__pg_fate fate = ckpt__pg_attempt(call, sql);
-        if (fate == CKPT__PG_DONE) return CKPT_OK;
+        if (fate == CKPT__PG_DONE) {
+            call->err->op = NULL;               // that of an attempt before
+            return CKPT_OK;
+        }
         PQclear(call->res);             // of a statement whose end was lost
         call->res = NULL;
         call->lost = call->lost || fate == CKPT__PG_LOST;

@@ -61,10 +61,12 @@ mutant "a claim whose answer was lost is made again under another name" pg.a_cla
     -e 's/if (p->trying != epoch) {/{/'
 mutant "a claim whose answer was lost is kept when its place is closed" pg.a_claim_w \
     -e 's/ OR nonce = \$4)"/ AND $4 IS NOT NULL)"/'
-mutant "a save that no standby has is durable" standby \
+mutant "a save that no standby has is durable" pg.a_save_that_no_standby \
     -e 's/(ckpt_store_pg \*)arg)->priv.local = true/(ckpt_store_pg *)arg)->priv.local = false/'
-mutant "a save that is found is durable" standby \
+mutant "a save that is found is durable" pg.a_save_that_is_found \
     -e 's/if (gen == NULL || gen->seq != d->gen.seq) return CKPT_ERR_UNSURE;/return gen == NULL || gen->seq != d->gen.seq ? CKPT_ERR_UNSURE : CKPT_OK;/'
+mutant "what is said of a save is that of an attempt before" pg_standby.an_owner \
+    -e 's/call->err->op = NULL;/(void)0;/'
 mutant "an owner beats while the server is down" pg.an_outage \
     -e "s/interval '1 day'/interval '0'/"
 mutant "a removal goes on without what it is to keep" pg.to_keep \
