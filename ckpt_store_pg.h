@@ -125,7 +125,7 @@ typedef struct ckpt_store_pg {
         int64_t            pid;         // of the process that connected
         int32_t            timeout_ms;
         uint32_t           host, hosts; // the one to connect to; how many
-        bool               local;       // no standby has the last save
+        bool               local;       // no standby has what a call did
         int64_t            seed_pid;    // of the process that got the seed
         uint64_t           nonces;      // that were given so far
         char               seed[20];    // that no other store has
@@ -397,6 +397,7 @@ static void ckpt__pg_begin(ckpt__pg_call *call, ckpt_store_pg *pg,
     call->pg = pg;
     call->err = err;
     call->op = op;
+    pg->priv.local = false;
     call->until_ms = ckpt__pg_clock_ms(CLOCK_MONOTONIC) + pg->priv.timeout_ms;
 }
 
@@ -2152,7 +2153,6 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     const uint64_t token = d.gen.token;
     if (rc == CKPT_OK) {
         const bool first = p->run == 0;
-        call.pg->priv.local = false;
         rc = ckpt__pg_send(&call, p, &d);
         const bool lost = call.lost;
         if (rc == CKPT_ERR_EXISTS ||
@@ -2291,12 +2291,18 @@ static ckpt_code ckpt__pg_take(ckpt__pg_call *call, ckpt__pg_place *p,
         ckpt__pg_forget(w);
         ckpt__pg_reset(call);
         p->removed = p->removed || (done && r->all);
+        if (done && call->pg->priv.local) {
+            call->err->op = "remove: no standby has it";
+            return CKPT_ERR_NOT_DURABLE;
+        }
         if (done || rc != CKPT_OK) return rc;
     }
     return CKPT_ERR_BUSY;
 }
 
 // The method drop(). All of it goes at once, so that the order does not matter.
+// A removal that no standby has is told once: if it is undone, the outcome of
+// the run stands again, and the next one that opens the run removes it.
 static ckpt_code ckpt__pg_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
                                ckpt_extent extent, ckpt_error *err)
 {

@@ -65,6 +65,8 @@ mutant "a save that no standby has is durable" pg.a_save_that_no_standby \
     -e 's/(ckpt_store_pg \*)arg)->priv.local = true/(ckpt_store_pg *)arg)->priv.local = false/'
 mutant "a save that is found is durable" pg.a_save_that_is_found \
     -e 's/if (gen == NULL || gen->seq != d->gen.seq) return CKPT_ERR_UNSURE;/return gen == NULL || gen->seq != d->gen.seq ? CKPT_ERR_UNSURE : CKPT_OK;/'
+mutant "a removal that no standby has is durable" pg.nor_is_a_removal \
+    -e 's/if (done \&\& call->pg->priv.local) {/if (false) {/'
 mutant "what is said of a save is that of an attempt before" pg_standby.an_owner \
     -e 's/call->err->op = NULL;/(void)0;/'
 mutant "an owner beats while the server is down" pg.an_outage \

@@ -713,6 +713,47 @@ static void a_save_that_no_standby_has_is_not_durable(void)
     done();
 }
 
+static ckpt_code deed_drop(deed *d)
+{
+    return place_drop(d->p, &d->p->gen, (ckpt_extent)d->n);
+}
+
+// Nor is a removal, whatever it removes. What is gone is gone, so to repeat it
+// succeeds.
+static void nor_is_a_removal_that_no_standby_has(void)
+{
+    static const ckpt_extent extents[] = {
+        CKPT_DROP_OLDER, CKPT_DROP_REST, CKPT_DROP_ALL
+    };
+    uint64_t seq = 1;
+    deed save;
+    place p;
+    if (!ready() || !place_begin(&p, &t.pg, "a") ||
+        !CHECK_INT(place_claim(&p, 2), CKPT_OK) ||
+        !CHECK(set_standby("nobody"))) {
+        return;
+    }
+    if (save_for_standby(&save, &p, &seq)) {
+        CHECK_INT(cluster_number(cancel), 1);
+        deed_end(&save);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        deed drop = { .what = deed_drop, .p = &p, .n = extents[i] };
+        deed_begin(&drop);
+        if (CHECK(waits_for_standby(&drop))) {
+            CHECK_INT(cluster_number(cancel), 1);
+            deed_end(&drop);
+        }
+        CHECK_INT(drop.rc, CKPT_ERR_NOT_DURABLE);
+        CHECK_STR(p.err.op, "remove: no standby has it");
+    }
+    CHECK_INT(place_drop(&p, &p.gen, CKPT_DROP_ALL), CKPT_OK);
+    CHECK(set_standby(""));
+    CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_run"), 0);
+    place_close(&p);
+    done();
+}
+
 // It is seen, and so it stands; but its answer was lost, and with that the word
 // that a standby has it.
 static void a_save_that_is_found_waits_for_the_standby(void)
@@ -1848,6 +1889,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_server_that_is_killed_loses_no_acknowledged_save)                      \
     X(an_outage_of_the_server_makes_no_owner_look_dead)                        \
     X(a_save_that_no_standby_has_is_not_durable)                               \
+    X(nor_is_a_removal_that_no_standby_has)                                    \
     X(a_save_that_is_found_waits_for_the_standby)                              \
     X(what_is_wrong_with_a_connection_is_said)                                 \
     X(tables_of_another_version_are_left_alone)                                \
