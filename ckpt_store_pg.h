@@ -1317,7 +1317,8 @@ static ckpt_code ckpt__pg_whose(ckpt__pg_call *call, const ckpt__pg_place *p,
 // and has its generations. What it told of the epoch before moves to the rows
 // of that claim and of its generations. A claim whose answer was lost may
 // stand: the next call for that epoch finds it by its nonce, and close() gives
-// it up.
+// it up. It waits for a lock only as long as its caller does: else it would be
+// made behind the caller's back, and the run wait for a lease.
 static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner,
                                 char nonce[CKPT_NONCE_MAX + 1], ckpt_error *err)
@@ -1336,9 +1337,11 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
         ckpt__pg_arg_int(&call, epoch);
         ckpt__pg_arg(&call, CKPT__PG_BYTEA, nonce, strlen(nonce));
         ckpt__pg_arg(&call, CKPT__PG_BYTEA, p->owner, strlen(p->owner));
+        ckpt__pg_arg_int(&call, (uint64_t)call.pg->priv.timeout_ms);
         ckpt_code rc = ckpt__pg_do(&call,
-            "WITH old AS (SELECT * FROM ckpt_run "
-            "WHERE run = $1 AND epoch < $2 FOR UPDATE), "
+            "WITH old AS (SELECT r.* FROM (SELECT "
+            "set_config('lock_timeout', $5::text, true)) AS lax, ckpt_run r "
+            "WHERE run = $1 AND epoch < $2 FOR UPDATE OF r), "
             "gens AS (INSERT INTO ckpt_gen "
             "SELECT run, token, epoch, gen FROM old WHERE token <> 0 "
             "UNION ALL SELECT run, prev_token, epoch, prev FROM old "

@@ -67,6 +67,8 @@ mutant "a save that is found is durable" pg.a_save_that_is_found \
     -e 's/if (gen == NULL || gen->seq != d->gen.seq) return CKPT_ERR_UNSURE;/return gen == NULL || gen->seq != d->gen.seq ? CKPT_ERR_UNSURE : CKPT_OK;/'
 mutant "a removal that no standby has is durable" pg.nor_is_a_removal \
     -e 's/if (done \&\& call->pg->priv.local) {/if (false) {/'
+mutant "a claim waits although its claimant has gone" pg.a_claim_that_waits \
+    -e 's/\$5::text, true)/(0 * $5)::text, true)/'
 mutant "what is said of a save is that of an attempt before" pg_standby.an_owner \
     -e 's/call->err->op = NULL;/(void)0;/'
 mutant "an owner beats while the server is down" pg.an_outage \
@@ -88,7 +90,7 @@ mutant "a save that is lost and not looked for" pg.a_connection_that_is_cut \
     -e 's/if (gen == NULL || gen->seq != d->gen.seq) return/return/'
 long=
 mutant "a claim that does not ask whether it is higher" contract_pg. \
-    -e 's/"WHERE run = \$1 AND epoch < \$2 FOR UPDATE), "/"WHERE run = $1 AND $2 > 0 FOR UPDATE), "/'
+    -e 's/"WHERE run = \$1 AND epoch < \$2 FOR UPDATE OF r), "/"WHERE run = $1 AND $2 > 0 FOR UPDATE OF r), "/'
 mutant "a statement that failed with 40001 is not tried again" pg.a_serial \
     -e 's/strcmp(state, "40001") == 0/strcmp(state, "none") == 0/'
 mutant "chunks of what a save replaces stay" pg.any_saves \

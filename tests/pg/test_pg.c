@@ -550,6 +550,38 @@ static void a_claim_whose_answer_was_lost_is_owned_or_given_up(void)
     done();
 }
 
+// Somebody holds the row of the run, and the claimant goes away before the row
+// is free. The server gives the claim up, too, so that nobody waits for the
+// lease of an owner that is not there.
+static void a_claim_that_waits_is_given_up_with_its_claimant(void)
+{
+    place owner, p;
+    if (!ready() || !place_begin(&owner, &t.pg, "a") ||
+        !CHECK_INT(open_as(&t.other, cluster_conninfo(), 300), CKPT_OK)) {
+        return;
+    }
+    PGconn *holder = PQconnectdb(cluster_conninfo());
+    PQclear(PQexec(holder, "BEGIN"));
+    PQclear(PQexec(holder, "SELECT * FROM ckpt_run FOR UPDATE"));
+    CHECK_INT(place_open(&p, &t.other, "a", CKPT_HOW_FIND), CKPT_OK);
+    const ckpt_code rc = place_claim(&p, 2);
+    CHECK(rc == CKPT_ERR_IO || rc == CKPT_ERR_BUSY);
+    place_close(&p);
+    long long waiting = 1;
+    for (unsigned i = 0; i < 1000 && waiting > 0; i++) {
+        waiting = cluster_number("SELECT count(*) FROM pg_locks "
+                                 "WHERE NOT granted");
+        cluster_sleep_ms(waiting > 0 ? 10 : 0);
+    }
+    CHECK_INT(waiting, 0);
+    PQclear(PQexec(holder, "ROLLBACK"));
+    PQfinish(holder);
+    CHECK_INT(place_save(&owner, 2, "two"), CKPT_OK);   // behind any claim
+    CHECK_INT(cluster_number("SELECT max(epoch) FROM ckpt_run"), 1);
+    place_close(&owner);
+    done();
+}
+
 // The statement passes, the answer does not, and no call ever waits for ever.
 static void a_connection_that_falls_silent_is_given_up(void)
 {
@@ -1885,6 +1917,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
     X(a_save_that_may_stand_is_unsure_and_no_failure)                          \
     X(a_first_save_that_comes_late_brings_no_finished_run_back)                \
     X(a_claim_whose_answer_was_lost_is_owned_or_given_up)                      \
+    X(a_claim_that_waits_is_given_up_with_its_claimant)                        \
     X(a_connection_that_falls_silent_is_given_up)                              \
     X(a_server_that_is_killed_loses_no_acknowledged_save)                      \
     X(an_outage_of_the_server_makes_no_owner_look_dead)                        \
