@@ -47,6 +47,9 @@ mutant() {
 
 mutant "a fence that only looks" a_claimant_waits \
     -e 's/CKPT__PG_SAVE("\$2")/"SELECT run FROM ckpt_run WHERE run = $1 AND epoch = $2 AND version = $3 AND length($4) + $5 > 0"/'
+mutant "a fence that looks, and does not look again after it waited" \
+    pg.an_owner_that_waits \
+    -e '/prev = gen, token = version/,/RETURNING/s/WHERE run = \$1 AND epoch = " epoch " AND version = \$3 /WHERE run IN (SELECT run FROM ckpt_run WHERE run = $1 AND epoch = " epoch " AND version = $3) /'
 mutant "a save that does not ask for its epoch" contract_pg. \
     -e '/prev = gen, token = version/,/RETURNING/s/ AND epoch = " epoch " AND version/ AND $2 > 0 AND version/' \
     -e 's/w->epoch != p->epoch || !w->mine/false/' \

@@ -132,6 +132,40 @@ static void a_claimant_waits_for_an_owner_that_is_in_the_middle_of_a_save(void)
     done();
 }
 
+// The other way round: the claimant is in the middle of its claim, and the owner
+// has looked at the run as it was before, and waits. When the claim is made,
+// the owner must look again.
+static void an_owner_that_waits_for_a_claimant_has_lost_its_run(void)
+{
+    place owner;
+    if (!ready()) {
+        return;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        PGconn *holder = PQconnectdb(cluster_conninfo());
+        deed save = { .what = deed_publish, .p = &owner, .n = 2 };
+        CHECK(place_begin(&owner, &t.pg, "a"));
+        PQclear(PQexec(holder, "BEGIN"));
+        PQclear(PQexec(holder, "UPDATE ckpt_run SET epoch = 2, "
+                       "version = version + 1"));
+        CHECK_INT(place_put(&owner, i == 0 ? "small" : large_text()), CKPT_OK);
+        deed_begin(&save);
+        while (cluster_number("SELECT count(*) FROM pg_locks "
+                              "WHERE NOT granted") < 1) {
+            cluster_sleep_ms(1);
+        }
+        PQclear(PQexec(holder, "COMMIT"));
+        PQfinish(holder);
+        deed_end(&save);
+        CHECK_INT(save.rc, CKPT_ERR_CLAIM_LOST);
+        CHECK_INT(cluster_number("SELECT epoch FROM ckpt_run"), 2);
+        CHECK_INT(cluster_number("SELECT count(*) FROM ckpt_chunk"), 0);
+        place_close(&owner);
+        CHECK(cluster_empty());
+    }
+    done();
+}
+
 static void no_acknowledged_save_is_lost_to_a_claimant(const char *conninfo)
 {
     const unsigned count = rounds(60, 2000);
@@ -1908,6 +1942,7 @@ static void a_run_is_resumed_when_its_owner_does_not_beat(void)
 
 #define LIST(X)                                                                \
     X(a_claimant_waits_for_an_owner_that_is_in_the_middle_of_a_save)           \
+    X(an_owner_that_waits_for_a_claimant_has_lost_its_run)                     \
     X(no_save_is_lost_that_was_acknowledged_before_a_claim)                    \
     X(nor_is_one_through_a_pooler)                                             \
     X(a_serializable_database_is_tried_again)                                  \
