@@ -279,10 +279,29 @@ static void begin(void)
     store_begin(&large_gen, "large", 4 * KIB * KIB);
 }
 
+// Each round has another order: a process of the server that has just worked is
+// quicker than one that has slept, and no work may always follow its like.
+static void shuffle(unsigned *order, unsigned n)
+{
+    static uint32_t dice = 1;
+    for (unsigned i = n; i > 1; i--) {
+        dice = dice * UINT32_C(1664525) + UINT32_C(1013904223);
+        const unsigned k = (dice >> 8) % i, last = order[i - 1];
+        order[i - 1] = order[k];
+        order[k] = last;
+    }
+}
+
 static void measure(unsigned from, unsigned to, unsigned rounds)
 {
+    unsigned order[WORKS];
+    for (unsigned w = from; w < to; w++) {
+        order[w - from] = w;
+    }
     for (unsigned i = 0; i < rounds; i++) {
-        for (unsigned w = from; w < to; w++) {
+        shuffle(order, to - from);
+        for (unsigned k = 0; k < to - from; k++) {
+            const unsigned w = order[k];
             if (works[w].before != NULL) {
                 store_save(works[w].before, KIB);
             }

@@ -430,6 +430,9 @@ static void cut_at_every_message(unsigned port)
         }
     }
     CHECK(seen > 100);
+    if (step == 1) {
+        printf("note   the connection was cut at each of %lu messages\n", seen);
+    }
     ckpt_store_pg_close(&t.other);
     proxy_stop();
     done();
