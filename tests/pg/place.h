@@ -147,7 +147,7 @@ TEST_FN ckpt_code deed_claim(deed *d)
 TEST_FN ckpt_code deed_save_on(deed *d)
 {
     ckpt_code rc = CKPT_OK;
-    for (uint64_t seq = 2; rc == CKPT_OK && seq < 100000; seq++) {
+    for (uint64_t seq = 2; rc == CKPT_OK && seq < 10000000; seq++) {
         rc = place_save(d->p, seq, d->text);
         d->acked = rc == CKPT_OK ? seq : d->acked;
     }
