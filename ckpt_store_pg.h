@@ -54,7 +54,7 @@
         (asynchronous replication), forgets acknowledged saves. Fix: do not
         promote such a replica, or set synchronous_commit and
         synchronous_standby_names. Where the wait for a standby is cancelled,
-        the save is CKPT_ERR_NOT_DURABLE.
+        the save, or the removal, is CKPT_ERR_NOT_DURABLE.
       - Beats are committed asynchronously. A crash of the server may take the
         last second of them back.
       - A claimant recognizes a dead owner by the age of its beat, on the

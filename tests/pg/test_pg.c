@@ -132,9 +132,9 @@ static void a_claimant_waits_for_an_owner_that_is_in_the_middle_of_a_save(void)
     done();
 }
 
-// The other way round: the claimant is in the middle of its claim, and the owner
-// has looked at the run as it was before, and waits. When the claim is made,
-// the owner must look again.
+// The other way round: the claimant is in the middle of its claim, and the
+// owner has looked at the run as it was before, and waits. When the claim is
+// made, the owner must look again.
 static void an_owner_that_waits_for_a_claimant_has_lost_its_run(void)
 {
     place owner;
