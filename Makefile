@@ -258,10 +258,12 @@ mutate: deps
 # own (root); QUICK=1 in five minutes. What it needs, tests/bench/README.md says.
 bench: deps-bench
 	+@[ ! -f $(B)/bench ] || rm $(B)/bench
-	+@$(MAKE) -s $(B)/bench/bench $(B)/bench/memory $(B)/bench/resumes \
-	    $(B)/bench/loops
+	+@$(MAKE) -s bench-parts
 	@B='$(B)' QUICK='$(QUICK)' sh tests/bench/run.sh
 	@$(B)/bench/loops
+
+bench-parts: $(B)/bench/bench $(B)/bench/memory $(B)/bench/resumes \
+             $(B)/bench/loops $(if $(HAVE_PQ),$(B)/bench_pg)
 
 # What a save in PostgreSQL costs, beside bare statements; TMPDIR says where.
 bench-pg: $(B)/bench_pg
@@ -382,6 +384,6 @@ help:
 FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
-        sanitize test-pg test-agent bench bench-pg lines size deps \
+        sanitize test-pg test-agent bench bench-parts bench-pg lines size deps \
         deps-demo deps-lines deps-fuzz deps-bench deps-coverage deps-all \
         install uninstall version dist clean help FORCE

@@ -54,7 +54,7 @@
         (asynchronous replication), forgets acknowledged saves. Fix: do not
         promote such a replica, or set synchronous_commit and
         synchronous_standby_names. Where the wait for a standby is cancelled,
-        the save is CKPT_ERR_NOT_DURABLE.
+        the save, or the removal, is CKPT_ERR_NOT_DURABLE.
       - Beats are committed asynchronously. A crash of the server may take the
         last second of them back.
       - A claimant recognizes a dead owner by the age of its beat, on the
@@ -125,7 +125,7 @@ typedef struct ckpt_store_pg {
         int64_t            pid;         // of the process that connected
         int32_t            timeout_ms;
         uint32_t           host, hosts; // the one to connect to; how many
-        bool               local;       // no standby has the last save
+        bool               local;       // no standby has what a call did
         int64_t            seed_pid;    // of the process that got the seed
         uint64_t           nonces;      // that were given so far
         char               seed[20];    // that no other store has
@@ -397,6 +397,7 @@ static void ckpt__pg_begin(ckpt__pg_call *call, ckpt_store_pg *pg,
     call->pg = pg;
     call->err = err;
     call->op = op;
+    pg->priv.local = false;
     call->until_ms = ckpt__pg_clock_ms(CLOCK_MONOTONIC) + pg->priv.timeout_ms;
 }
 
@@ -734,7 +735,10 @@ static ckpt_code ckpt__pg_repeat(ckpt__pg_call *call, const char *sql)
     for (unsigned attempt = 0; ; attempt++) {
         call->err->sys = 0;
         const ckpt__pg_fate fate = ckpt__pg_attempt(call, sql);
-        if (fate == CKPT__PG_DONE) return CKPT_OK;
+        if (fate == CKPT__PG_DONE) {
+            call->err->op = NULL;               // that of an attempt before
+            return CKPT_OK;
+        }
         PQclear(call->res);             // of a statement whose end was lost
         call->res = NULL;
         call->lost = call->lost || fate == CKPT__PG_LOST;
@@ -1313,7 +1317,8 @@ static ckpt_code ckpt__pg_whose(ckpt__pg_call *call, const ckpt__pg_place *p,
 // and has its generations. What it told of the epoch before moves to the rows
 // of that claim and of its generations. A claim whose answer was lost may
 // stand: the next call for that epoch finds it by its nonce, and close() gives
-// it up.
+// it up. It waits for a lock only as long as its caller does: else it would be
+// made behind the caller's back, and the run wait for a lease.
 static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
                                 const char *owner,
                                 char nonce[CKPT_NONCE_MAX + 1], ckpt_error *err)
@@ -1332,9 +1337,11 @@ static ckpt_code ckpt__pg_claim(ckpt_store *s, void *place, uint64_t epoch,
         ckpt__pg_arg_int(&call, epoch);
         ckpt__pg_arg(&call, CKPT__PG_BYTEA, nonce, strlen(nonce));
         ckpt__pg_arg(&call, CKPT__PG_BYTEA, p->owner, strlen(p->owner));
+        ckpt__pg_arg_int(&call, (uint64_t)call.pg->priv.timeout_ms);
         ckpt_code rc = ckpt__pg_do(&call,
-            "WITH old AS (SELECT * FROM ckpt_run "
-            "WHERE run = $1 AND epoch < $2 FOR UPDATE), "
+            "WITH old AS (SELECT r.* FROM (SELECT "
+            "set_config('lock_timeout', $5::text, true)) AS lax, ckpt_run r "
+            "WHERE run = $1 AND epoch < $2 FOR UPDATE OF r), "
             "gens AS (INSERT INTO ckpt_gen "
             "SELECT run, token, epoch, gen FROM old WHERE token <> 0 "
             "UNION ALL SELECT run, prev_token, epoch, prev FROM old "
@@ -2149,7 +2156,6 @@ static ckpt_code ckpt__pg_publish(ckpt_store *s, void *place, ckpt_gen *name,
     const uint64_t token = d.gen.token;
     if (rc == CKPT_OK) {
         const bool first = p->run == 0;
-        call.pg->priv.local = false;
         rc = ckpt__pg_send(&call, p, &d);
         const bool lost = call.lost;
         if (rc == CKPT_ERR_EXISTS ||
@@ -2288,12 +2294,18 @@ static ckpt_code ckpt__pg_take(ckpt__pg_call *call, ckpt__pg_place *p,
         ckpt__pg_forget(w);
         ckpt__pg_reset(call);
         p->removed = p->removed || (done && r->all);
+        if (done && call->pg->priv.local) {
+            call->err->op = "remove: no standby has it";
+            return CKPT_ERR_NOT_DURABLE;
+        }
         if (done || rc != CKPT_OK) return rc;
     }
     return CKPT_ERR_BUSY;
 }
 
 // The method drop(). All of it goes at once, so that the order does not matter.
+// A removal that no standby has is told once: if it is undone, the outcome of
+// the run stands again, and the next one that opens the run removes it.
 static ckpt_code ckpt__pg_drop(ckpt_store *s, void *place, const ckpt_gen *gen,
                                ckpt_extent extent, ckpt_error *err)
 {

@@ -10,14 +10,15 @@
 # it measures in $B, and says so.
 #
 # QUICK=1 takes five minutes. TABLES names some of: whole added steady turns
-# threads process life recover beat scan memory instructions resumes. Everything
-# goes to $B/bench: figures.tsv (bench.h says how to read it), tables.txt,
-# tables.md and two pictures. "keep" puts tables and pictures into tests/bench,
-# too: for a machine that does nothing else meanwhile.
+# threads process life recover beat scan memory instructions resumes pg (the
+# store in PostgreSQL, if there is $B/bench_pg). Everything goes to $B/bench:
+# figures.tsv (bench.h says how to read it), tables.txt, tables.md and two
+# pictures. "keep" puts tables and pictures into tests/bench, too: for a machine
+# that does nothing else meanwhile.
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${FS:=ext4 xfs}"
 : "${TABLES:=whole added steady turns threads process life recover beat scan
-memory instructions resumes}"
+memory instructions resumes pg}"
 out=$B/bench
 
 root=no
@@ -143,6 +144,14 @@ resumes() {
     measure "$out/resumes" $place "$@"
 }
 
+postgres() {
+    set -- "$B/bench_pg" 400
+    [ -z "$QUICK" ] || set -- "$B/bench_pg" 100
+    echo "Saves in PostgreSQL, beside bare statements and LangGraph's layout" \
+        "(${TMPDIR:-/tmp})"
+    measure "$@"
+}
+
 machine() {
     model=$(awk -F': *' '/^model name/ { print $2; exit }' /proc/cpuinfo)
     echo "$(getconf _NPROCESSORS_ONLN) x ${model:-$(uname -m)}," \
@@ -175,6 +184,11 @@ if wants memory; then
     measure "$out/memory" "$figures" "$work" || exit 1
 fi
 ! wants resumes || resumes >"$work/resumes" || exit 1
+if wants pg && [ -x "$B/bench_pg" ]; then
+    postgres >"$work/pg" || exit 1
+elif wants pg; then
+    echo "bench: the store in PostgreSQL is left out: there is no libpq" >&2
+fi
 
 #--- What comes of it ----------------------------------------------------------
 
@@ -183,11 +197,13 @@ mv "$figures" "$out/figures.tsv"
     echo "$about"
     awk -f tests/bench/tables.awk "$out/figures.tsv"
     [ ! -f "$work/resumes" ] || { echo; cat "$work/resumes"; }
+    [ ! -f "$work/pg" ] || { echo; cat "$work/pg"; }
 } >"$out/tables.txt"
 {
     echo "$about"
     awk -v form=markdown -f tests/bench/tables.awk "$out/figures.tsv"
     [ ! -f "$work/resumes" ] || { echo; sed 's/^/    /' "$work/resumes"; }
+    [ ! -f "$work/pg" ] || { echo; sed 's/^/    /' "$work/pg"; }
 } >"$out/tables.md"
 for picture in cost bytes; do
     awk -v picture=$picture -f tests/bench/curves.awk "$out/figures.tsv" \

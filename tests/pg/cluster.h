@@ -33,11 +33,14 @@ typedef struct cluster_state {
     gid_t       gid;
     bool        missing;        // there is no server on this machine
     bool        durable;        // with fsync; set it before the start
+    bool        followed;       // a standby runs
     char        info[512], pool[512];   // how to connect
     bool        pooled;
 } cluster_state;
 
-enum { CLUSTER_POOL = 6432 };           // the port of the pooler
+enum {                                  // ports
+    CLUSTER_SERVER = 5432, CLUSTER_STANDBY = 5433, CLUSTER_POOL = 6432
+};
 
 // One for the whole program: the file that defines CLUSTER_HERE has it.
 #ifdef CLUSTER_HERE
@@ -80,34 +83,67 @@ TEST_FN int cluster_run(const char *dir, const char *const *argv)
     return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// Starts the server in its directory. Without fsync it is quicker, and forgets
+// Starts a server over a directory. Without fsync it is quicker, and forgets
 // nothing when it is killed: only a machine that goes down forgets then.
-TEST_FN bool cluster_up(void)
+TEST_FN bool cluster_serve(const char *name, int port)
 {
-    char ctl[300], data[300], options[600];
+    char ctl[300], data[300], options[1000], log[40];
     snprintf(ctl, sizeof(ctl), "%s/pg_ctl", cluster.bin);
-    snprintf(data, sizeof(data), "%s/data", cluster.dir);
-    snprintf(options, sizeof(options), "-k %s -c listen_addresses= "
+    snprintf(data, sizeof(data), "%s/%s", cluster.dir, name);
+    snprintf(log, sizeof(log), "%d.log", port);
+    snprintf(options, sizeof(options), "-k %s -p %d -c listen_addresses= "
              "-c max_connections=40 -c shared_buffers=64MB -c fsync=%s "
-             "-c log_min_messages=fatal -c log_min_error_statement=fatal",
-             cluster.dir, cluster.durable ? "on" : "off");
+             "-c log_min_messages=fatal -c log_min_error_statement=fatal "
+             "-c primary_conninfo='host=%s port=%d user=ckpt'",
+             cluster.dir, port, cluster.durable ? "on" : "off", cluster.dir,
+             (int)CLUSTER_SERVER);
     const char *argv[] = {
-        ctl, "-w", "-t", "60", "-s", "-D", data, "-o", options, "-l",
-        "server.log", "start", NULL
+        ctl, "-w", "-t", "60", "-s", "-D", data, "-o", options, "-l", log,
+        "start", NULL
     };
     return cluster_run(cluster.dir, argv) == 0;
 }
 
-// Stops it: "fast", or "immediate" as a power cut would.
-TEST_FN bool cluster_down(const char *mode)
+TEST_FN bool cluster_up(void)
 {
+    return cluster_serve("data", CLUSTER_SERVER);
+}
+
+// Stops the server over a directory, "fast", or "immediate" as a power cut
+// would; or makes a standby a server of its own, with "promote".
+TEST_FN bool cluster_tell(const char *name, const char *how)
+{
+    const bool stops = strcmp(how, "promote") != 0;
     char ctl[300], data[300];
     snprintf(ctl, sizeof(ctl), "%s/pg_ctl", cluster.bin);
-    snprintf(data, sizeof(data), "%s/data", cluster.dir);
+    snprintf(data, sizeof(data), "%s/%s", cluster.dir, name);
     const char *argv[] = {
-        ctl, "-w", "-t", "60", "-s", "-D", data, "-m", mode, "stop", NULL
+        ctl, "-w", "-t", "60", "-s", "-D", data, "-m", stops ? how : "fast",
+        stops ? "stop" : how, NULL
     };
     return cluster_run(cluster.dir, argv) == 0;
+}
+
+// Makes a standby, which only reads and follows the server, and starts it. The
+// server stops for the copy: not every build of PostgreSQL has pg_basebackup.
+// Whoever ends the standby resets cluster.followed.
+TEST_FN bool cluster_follow(void)
+{
+    if (cluster.followed) {
+        return true;
+    }
+    char data[300], copy[300], sign[330];
+    snprintf(data, sizeof(data), "%s/data", cluster.dir);
+    snprintf(copy, sizeof(copy), "%s/standby", cluster.dir);
+    snprintf(sign, sizeof(sign), "%s/standby.signal", copy);
+    const char *cp[] = { "cp", "-a", data, copy, NULL };
+    const char *touch[] = { "touch", sign, NULL };
+    (void)temp_dir_remove(copy);
+    cluster.followed = cluster_tell("data", "fast") &&
+        cluster_run(cluster.dir, cp) == 0 &&
+        cluster_run(cluster.dir, touch) == 0 && cluster_up() &&
+        cluster_serve("standby", CLUSTER_STANDBY);
+    return cluster.followed;
 }
 
 // The number in a file of a process, 0 if there is none.
@@ -125,36 +161,56 @@ TEST_FN pid_t cluster_number_in(const char *name)
     return (pid_t)strtol(line, NULL, 10);
 }
 
-// Kills the server and what it started, without any warning.
+// The parent of a process, 0 if it has ended: perhaps nobody has waited for it.
+TEST_FN pid_t cluster_parent(pid_t pid)
+{
+    char path[64], line[512] = "";
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    FILE *f = fopen(path, "r");
+    const char *got = f != NULL ? fgets(line, sizeof(line), f) : NULL;
+    const char *state = got != NULL ? strrchr(line, ')') : NULL;
+    if (f != NULL) {
+        fclose(f);
+    }
+    return state != NULL && strlen(state) > 4 && state[2] != 'Z' ?
+           (pid_t)strtol(state + 4, NULL, 10) : 0;
+}
+
+// Kills the server and what it started, without any warning. The first process
+// of a system may take its time to wait for a dead one, and the server does not
+// start while its number is there: so the file with that number goes.
 TEST_FN void cluster_kill(void)
 {
     const pid_t first = cluster_number_in("data/postmaster.pid");
+    pid_t pids[100] = { first };
+    size_t n = 1;
+    char path[400];
     struct dirent *e;
     if (first <= 1) {
         return;
     }
     kill(first, SIGSTOP);           // it starts no other process meanwhile
     DIR *d = opendir("/proc");
-    while (d != NULL && (e = readdir(d)) != NULL) {
-        char path[300], line[512] = "";
-        snprintf(path, sizeof(path), "/proc/%.200s/stat", e->d_name);
-        FILE *f = strtol(e->d_name, NULL, 10) > 1 ? fopen(path, "r") : NULL;
-        if (f != NULL) {
-            const char *got = fgets(line, sizeof(line), f);
-            const char *state = got != NULL ? strrchr(line, ')') : NULL;
-            if (state != NULL && strtol(state + 4, NULL, 10) == first) {
-                kill((pid_t)strtol(e->d_name, NULL, 10), SIGKILL);
-            }
-            fclose(f);
-        }
+    while (d != NULL && (e = readdir(d)) != NULL && n < 100) {
+        pids[n] = (pid_t)strtol(e->d_name, NULL, 10);
+        n += pids[n] > 1 && cluster_parent(pids[n]) == first;
     }
     if (d != NULL) {
         closedir(d);
     }
-    kill(first, SIGKILL);
-    for (unsigned i = 0; i < 5000 && kill(first, 0) == 0; i++) {
-        cluster_sleep_ms(1);
+    for (size_t i = n; i > 0; i--) {
+        kill(pids[i - 1], SIGKILL);
     }
+    for (size_t i = 0; i < n; i++) {
+        for (unsigned k = 0; k < 5000 && cluster_parent(pids[i]) != 0; k++) {
+            cluster_sleep_ms(1);
+        }
+    }
+    snprintf(path, sizeof(path), "%s/data/postmaster.pid", cluster.dir);
+    (void)unlink(path);
+    snprintf(path, sizeof(path), "%s/.s.PGSQL.%d.lock", cluster.dir,
+             (int)CLUSTER_SERVER);
+    (void)unlink(path);
 }
 
 // Starts a pooler that gives each transaction another session. False: there is
@@ -203,7 +259,8 @@ TEST_FN void cluster_watch(int pipe_end)
     if (pool > 1) {
         kill(pool, SIGKILL);
     }
-    (void)cluster_down("immediate");
+    (void)cluster_tell("standby", "immediate");
+    (void)cluster_tell("data", "immediate");
     (void)temp_dir_remove(cluster.dir);
     _exit(0);
 }

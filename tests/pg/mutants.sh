@@ -47,6 +47,9 @@ mutant() {
 
 mutant "a fence that only looks" a_claimant_waits \
     -e 's/CKPT__PG_SAVE("\$2")/"SELECT run FROM ckpt_run WHERE run = $1 AND epoch = $2 AND version = $3 AND length($4) + $5 > 0"/'
+mutant "a fence that looks, and does not look again after it waited" \
+    pg.an_owner_that_waits \
+    -e '/prev = gen, token = version/,/RETURNING/s/WHERE run = \$1 AND epoch = " epoch " AND version = \$3 /WHERE run IN (SELECT run FROM ckpt_run WHERE run = $1 AND epoch = " epoch " AND version = $3) /'
 mutant "a save that does not ask for its epoch" contract_pg. \
     -e '/prev = gen, token = version/,/RETURNING/s/ AND epoch = " epoch " AND version/ AND $2 > 0 AND version/' \
     -e 's/w->epoch != p->epoch || !w->mine/false/' \
@@ -61,10 +64,16 @@ mutant "a claim whose answer was lost is made again under another name" pg.a_cla
     -e 's/if (p->trying != epoch) {/{/'
 mutant "a claim whose answer was lost is kept when its place is closed" pg.a_claim_w \
     -e 's/ OR nonce = \$4)"/ AND $4 IS NOT NULL)"/'
-mutant "a save that no standby has is durable" standby \
+mutant "a save that no standby has is durable" pg.a_save_that_no_standby \
     -e 's/(ckpt_store_pg \*)arg)->priv.local = true/(ckpt_store_pg *)arg)->priv.local = false/'
-mutant "a save that is found is durable" standby \
+mutant "a save that is found is durable" pg.a_save_that_is_found \
     -e 's/if (gen == NULL || gen->seq != d->gen.seq) return CKPT_ERR_UNSURE;/return gen == NULL || gen->seq != d->gen.seq ? CKPT_ERR_UNSURE : CKPT_OK;/'
+mutant "a removal that no standby has is durable" pg.nor_is_a_removal \
+    -e 's/if (done \&\& call->pg->priv.local) {/if (false) {/'
+mutant "a claim waits although its claimant has gone" pg.a_claim_that_waits \
+    -e 's/\$5::text, true)/(0 * $5)::text, true)/'
+mutant "what is said of a save is that of an attempt before" pg_standby.an_owner \
+    -e 's/call->err->op = NULL;/(void)0;/'
 mutant "an owner beats while the server is down" pg.an_outage \
     -e "s/interval '1 day'/interval '0'/"
 mutant "a removal goes on without what it is to keep" pg.to_keep \
@@ -84,7 +93,7 @@ mutant "a save that is lost and not looked for" pg.a_connection_that_is_cut \
     -e 's/if (gen == NULL || gen->seq != d->gen.seq) return/return/'
 long=
 mutant "a claim that does not ask whether it is higher" contract_pg. \
-    -e 's/"WHERE run = \$1 AND epoch < \$2 FOR UPDATE), "/"WHERE run = $1 AND $2 > 0 FOR UPDATE), "/'
+    -e 's/"WHERE run = \$1 AND epoch < \$2 FOR UPDATE OF r), "/"WHERE run = $1 AND $2 > 0 FOR UPDATE OF r), "/'
 mutant "a statement that failed with 40001 is not tried again" pg.a_serial \
     -e 's/strcmp(state, "40001") == 0/strcmp(state, "none") == 0/'
 mutant "chunks of what a save replaces stay" pg.any_saves \

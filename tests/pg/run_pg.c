@@ -9,6 +9,7 @@
     X(contract_pg)                                                             \
     X(contract_pg_pool)                                                        \
     X(pg)                                                                      \
+    X(pg_standby)                                                              \
     X(pg_memory)                                                               \
     X(pg_tool)
 #include "test.h"

@@ -6,7 +6,7 @@
 
 #include "ckpt.h"
 #include "ckpt_store_pg.h"
-#include "cluster.h"
+#include "place.h"
 
 #include <stdarg.h>
 
@@ -179,6 +179,35 @@ static void looking_at_a_database_says_all_and_changes_nothing(void)
     CHECK_INT(tool("prune", "--older-than", "1ms", "--idle", "--kept", "-n"),
               0);
     CHECK(says("would be removed"));
+    CHECK(rows() == before);
+    done();
+}
+
+// What looks works there, what changes is refused.
+static void runs_on_a_standby_are_looked_at_and_left_alone(void)
+{
+    char info[700];
+    if (!ready() || !CHECK(cluster_follow())) {
+        return;
+    }
+    const long long before = rows();
+    snprintf(info, sizeof(info), "host=%s port=%d user=ckpt dbname=postgres",
+             cluster.dir, (int)CLUSTER_STANDBY);
+#define far(...) tool_on(info, __VA_ARGS__, (const char *)NULL)
+    CHECK_INT(far("ls", "-q"), 0);
+    CHECK_STR(u.out, "bad\nkept\n" ODD_SHOWN "\nheld\nonce\n");
+    CHECK_INT(far("why", "held"), 0);
+    CHECK(says("held is live in turn 2"));
+    CHECK_INT(far("show", "held", "--messages"), 0);
+    CHECK_STR(u.out, "[{\"said\":\"hello\"}]\n");
+    CHECK_INT(far("verify"), 5);
+    CHECK(says("5 runs read, 1 not whole, 0 not readable, 0 changing"));
+    // a command that changes something waits: the standby may take over
+    for (unsigned i = 0; i < rounds(0, 2); i++) {
+        CHECK_INT(far(i == 0 ? "rm" : "retry", "kept"), 1);
+        CHECK(says("read-only"));
+    }
+#undef far
     CHECK(rows() == before);
     done();
 }
@@ -396,6 +425,7 @@ static void what_cannot_be_moved_is_refused_and_leaves_nothing(void)
 
 #define LIST(X)                                                                \
     X(looking_at_a_database_says_all_and_changes_nothing)                      \
+    X(runs_on_a_standby_are_looked_at_and_left_alone)                          \
     X(what_has_ended_in_a_database_is_retried_and_removed)                     \
     X(a_database_is_named_by_a_uri_or_a_list)                                  \
     X(what_is_wrong_with_a_database_is_said)                                   \

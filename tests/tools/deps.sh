@@ -36,7 +36,7 @@ look() {
     fi
     case $1 in
     demo)  return ;;
-    bench) look_bench; return ;;
+    bench) look_bench; look_pg; return ;;
     lines) finds sqlite3.h "$CC" -x c || need libsqlite3-dev; return ;;
     esac
     finds stdio.h gcc -x c || need gcc

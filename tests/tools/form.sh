@@ -769,7 +769,7 @@ check "ckpt.h has so many code lines, and no section above 500" \
 check "ckpt_store_fs.h has so many code lines, and no section above 500" \
     awk -v most=3165 -f tests/tools/form/lines.awk ckpt_store_fs.h
 check "ckpt_store_pg.h has so many code lines, and no section above 500" \
-    awk -v most=2040 -f tests/tools/form/lines.awk ckpt_store_pg.h
+    awk -v most=2049 -f tests/tools/form/lines.awk ckpt_store_pg.h
 
 # Between the first and the last public declaration.
 no_insides() {
