@@ -3331,10 +3331,15 @@ static void ckpt__take_scalar(ckpt__reader *r)
 }
 
 // Takes a key and the colon behind it, and the white space around them.
-static void ckpt__take_key(ckpt__reader *r, ckpt__string *s)
+static void ckpt__take_key(ckpt__reader *r, ckpt_bytes *name)
 {
     ckpt__take_space(r);
-    ckpt__take_string(r, s);
+    const uint8_t *from = r->at + 1;
+    ckpt__take_string(r, NULL);
+    if (name != NULL) {
+        name->ptr = from;
+        name->len = (size_t)(r->at - 1 - from);
+    }
     ckpt__take_space(r);
     ckpt__take_byte(r, ':');
     ckpt__take_space(r);
@@ -3714,7 +3719,7 @@ CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
                              ckpt_bytes *value)
 {
     ckpt__reader r;
-    ckpt__string s;
+    ckpt_bytes name = { NULL, 0 };
     if (ckpt__is_huge(json)) return false;
     ckpt__reader_memory(&r, json);
     if (*at == 0) {
@@ -3722,21 +3727,19 @@ CKPT_API bool ckpt_json_next(ckpt_bytes json, size_t *at, ckpt_bytes *key,
         *at = (size_t)ckpt__pos(&r);
     }
     if (*at >= json.len) return false;
-    memset(&s, 0, sizeof(s));
     r.at = r.start + *at;
     r.at++;                                     // the bracket, or a comma
     ckpt__take_space(&r);
     const int c = ckpt__peek(&r);
     if (c < 0 || c == ']' || c == '}') return false;
     if (ckpt__json_kind(json) == '{') {
-        ckpt__take_key(&r, &s);
+        ckpt__take_key(&r, &name);
     }
     value->ptr = r.at;
     ckpt__take_value(&r);
     value->len = (size_t)(r.at - (const uint8_t *)value->ptr);
     if (key != NULL) {
-        key->ptr = r.start + s.at.from;
-        key->len = s.at.size;
+        *key = name;
     }
     ckpt__take_space(&r);
     *at = ckpt__peek(&r) == ',' ? (size_t)ckpt__pos(&r) : json.len;
@@ -4500,6 +4503,7 @@ CKPT__ONCE static uint32_t ckpt__record_sum(bool by_op, uint32_t body,
 
 static uint64_t ckpt__number_read(const char *p)
 {
+    if (p[7] == ' ') return ckpt__digits(p + 8, 8);     // most are small
     return (uint64_t)ckpt__digits(p, 8) * 100000000 + ckpt__digits(p + 8, 8);
 }
 
@@ -4509,6 +4513,9 @@ CKPT__ONCE static void ckpt__head_fields(char *p, ckpt__record *rec, bool take)
 {
     const uint8_t *at = ckpt__head_members;
     for (const char *field = ckpt__head; *field != '\0'; field++) {
+        while (*field > '@' || *field == '"') { // most are no sign
+            *p++ = *field++;
+        }
         void *member = (char *)rec + *at++;
         switch (*field) {
         case '-':

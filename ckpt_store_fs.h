@@ -1756,14 +1756,17 @@ static int ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, uint64_t size,
                                     size < most ? (size_t)size : most, 0);
     ckpt_bytes text = { line->text, r > 0 ? (size_t)r : 0 }, key, value;
     const char *end = line->text;
+    char name[sizeof(ckpt__fs_members[0])];
     size_t at = 0;
     memset(line->member, 0, sizeof(line->member));
     while (ckpt_json_next(text, &at, &key, &value)) {
         end = (const char *)value.ptr + value.len;
+        if (key.len >= sizeof(ckpt__fs_members[0])) continue;
+        memcpy(name, key.ptr, key.len);
+        name[key.len] = '\0';
         for (size_t i = 0; i < CKPT__FS_MEMBERS; i++) {
-            const char *name = ckpt__fs_members[i];
-            if (key.len == strlen(name) &&
-                memcmp(key.ptr, name, key.len) == 0) {
+            if (name[0] == ckpt__fs_members[i][0] &&
+                strcmp(name, ckpt__fs_members[i]) == 0) {
                 line->member[i] = value;
             }
         }

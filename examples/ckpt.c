@@ -194,14 +194,26 @@ static bool is_dangerous(uint32_t c)
            (c >= 0xfff9 && c <= 0xfffb) || c >= 0xe0000;
 }
 
+// Plain ASCII, one column wide, and not the backslash that escapes.
+static bool is_plain(char c)
+{
+    return c >= ' ' && c <= '~' && c != '\\';
+}
+
 // Writes text into out so that it is harmless and unique: each byte of what is
 // dangerous or no UTF-8 becomes \xNN, and a backslash becomes two. unescape()
-// is the way back, so every id can be given to a command as it was shown.
+// is the way back, so every id can be given to a command as it was shown. Most
+// texts are plain, and a listing of many runs should not take long over them.
 static const char *escape(char *out, size_t cap, const char *text)
 {
     size_t n = 0, size;
     uint32_t c;
     for (; *text != '\0' && n + 17 < cap; text += size) {
+        size = 1;
+        if (is_plain(*text)) {
+            out[n++] = *text;
+            continue;
+        }
         size = decode(text, &c);
         const bool keep = size > 0 && !is_dangerous(c) && (utf8 || c < 0x80);
         size = size > 0 ? size : 1;
@@ -254,6 +266,11 @@ static size_t width_of(const char *text)
     size_t width = 0, size;
     uint32_t c;
     for (; *text != '\0'; text += size) {
+        size = 1;
+        if (is_plain(*text)) {
+            width++;
+            continue;
+        }
         size = decode(text, &c);
         width += size > 0 ? columns_of(c) : 1;
         size = size > 0 ? size : 1;
@@ -267,10 +284,9 @@ static size_t width_of(const char *text)
 static void shorten(char *text, size_t width)
 {
     const char *mark = utf8 ? "\xe2\x80\xa6" : "~";
-    const size_t all = width_of(text);
     size_t at = 0, from, left = 0, size;
     uint32_t c;
-    if (columns == 0 || all <= width) return;
+    if (columns == 0 || width_of(text) <= width) return;
     while ((size = decode(text + at, &c)) > 0 &&
            left + columns_of(c) <= (width - 1) / 2) {
         left += columns_of(c);
@@ -285,6 +301,17 @@ static void shorten(char *text, size_t width)
     snprintf(text + at, TEXT_MAX - at, "%s%s", mark, tail);
 }
 
+// Writes the digits of a number before end. printf would take most of the time
+// of ls.
+static char *digits(char *end, uint64_t number)
+{
+    do {
+        *--end = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return end;
+}
+
 // A span of time in at most four characters: 12s, 34m, 11h, 2d.
 static const char *age_text(char out[24], int64_t ms)
 {
@@ -296,8 +323,9 @@ static const char *age_text(char out[24], int64_t ms)
     while (i < 3 && ms < units[i].ms) {
         i++;
     }
-    snprintf(out, 24, "%" PRId64 "%c", ms / units[i].ms, units[i].unit);
-    return out;
+    out[22] = units[i].unit;
+    out[23] = '\0';
+    return digits(out + 22, (uint64_t)(ms / units[i].ms));
 }
 
 static const char *size_text(char out[24], uint64_t bytes)
@@ -308,13 +336,14 @@ static const char *size_text(char out[24], uint64_t bytes)
     for (; i < 3 && tenths >= 10240; i++) {
         tenths /= 1024;
     }
-    if (i == 0 || tenths >= 100) {
-        snprintf(out, 24, "%" PRIu64 "%c", tenths / 10, units[i]);
-    } else {
-        snprintf(out, 24, "%" PRIu64 ".%" PRIu64 "%c", tenths / 10,
-                 tenths % 10, units[i]);
+    char *text = out + 22;
+    text[0] = units[i];
+    text[1] = '\0';
+    if (i > 0 && tenths < 100) {
+        text = digits(text, tenths % 10);
+        *--text = '.';
     }
-    return out;
+    return digits(text, tenths / 10);
 }
 
 // RFC 3339, or "-" for an unknown time.
@@ -330,13 +359,13 @@ static const char *time_text(char out[40], int64_t ms)
 
 static const char *attempts_text(char out[32], const ckpt_run_info *info)
 {
-    if (opt.resume_max == CKPT_UNLIMITED) {
-        snprintf(out, 32, "%" PRIu32, info->attempt);
-    } else {
-        snprintf(out, 32, "%" PRIu32 "/%d", info->attempt,
-                 opt.resume_max > 0 ? (int)opt.resume_max : 0);
+    char *text = out + 31;
+    *text = '\0';
+    if (opt.resume_max != CKPT_UNLIMITED) {
+        text = digits(text, opt.resume_max > 0 ? (uint64_t)opt.resume_max : 0);
+        *--text = '/';
     }
-    return out;
+    return digits(text, info->attempt);
 }
 
 //--- JSON ---------------------------------------------------------------------
@@ -931,44 +960,78 @@ static void cell(char out[TEXT_MAX], int column, const ckpt_run_info *info)
     } else if (info->seq > 0 && column == SIZE && !opt.exact) {
         text = size_text(buf, info->size);
     } else if (info->seq > 0) {
-        snprintf(buf, sizeof(buf), "%" PRIu64, number_of(column, info));
-        text = buf;
+        buf[39] = '\0';
+        text = digits(buf + 39, number_of(column, info));
     }
     escape(out, TEXT_MAX, text[0] != '\0' ? text : "-");
 }
 
-static void put_cell(FILE *to, char text[TEXT_MAX], int width, bool last)
+// The line that is put together. What does not fit is cut off; printing cell by
+// cell would take longer than looking at the runs.
+static struct out {
+    size_t len;
+    char   text[1 << 16];
+} out;
+
+static void add(const char *text, size_t n)
+{
+    const size_t room = sizeof(out.text) - out.len;
+    n = n < room ? n : room;
+    memcpy(out.text + out.len, text, n);
+    out.len += n;
+}
+
+static void add_text(const char *text)
+{
+    add(text, strlen(text));
+}
+
+static void add_blanks(size_t n)
+{
+    const size_t room = sizeof(out.text) - out.len;
+    n = n < room ? n : room;
+    memset(out.text + out.len, ' ', n);
+    out.len += n;
+}
+
+static void add_cell(char text[TEXT_MAX], int width, bool last)
 {
     const size_t want = (size_t)abs(width);
     shorten(text, want);
     const size_t has = width_of(text);
-    const int pad = has < want ? (int)(want - has) : 0;
-    if (width > 0) fprintf(to, "%*s%s", pad, "", text);
-    if (width < 0) fprintf(to, "%s%*s", text, last ? 0 : pad, "");
-    fputs(last ? "" : " ", to);
+    const size_t pad = has < want ? want - has : 0;
+    if (width > 0) add_blanks(pad);
+    add_text(text);
+    if (width < 0 && !last) add_blanks(pad);
+    if (!last) add_blanks(1);
 }
 
 static void put_title(FILE *to)
 {
     char text[TEXT_MAX];
+    out.len = 0;
     for (int i = 0; i < chosen_count; i++) {
         snprintf(text, sizeof(text), "%s", all_columns[chosen[i]].title);
-        put_cell(to, text, widths[i], i == chosen_count - 1);
+        add_cell(text, widths[i], i == chosen_count - 1);
     }
+    fwrite(out.text, 1, out.len, to);
     putc('\n', to);
 }
 
-// One run, without a line feed.
-static void put_run(FILE *to, const ckpt_run_info *info)
+static void add_run(const ckpt_run_info *info)
 {
     char text[TEXT_MAX];
     const struct state *state = &states[rank_of(info->state)];
     for (int i = 0; i < chosen_count; i++) {
         const bool is_state = coloured && chosen[i] == STATE;
         cell(text, chosen[i], info);
-        if (is_state) fprintf(to, "\033[%sm", state->colour);
-        put_cell(to, text, widths[i], i == chosen_count - 1);
-        if (is_state) fputs("\033[0m", to);
+        if (is_state) {
+            add_text("\033[");
+            add_text(state->colour);
+            add_text("m");
+        }
+        add_cell(text, widths[i], i == chosen_count - 1);
+        if (is_state) add_text("\033[0m");
     }
 }
 
@@ -979,7 +1042,7 @@ static void put_run(FILE *to, const ckpt_run_info *info)
 // large. ROWS_MAX rows are sorted at a time, so memory is bounded.
 typedef struct row {
     size_t rank;
-    char  *line;                        // "ID\0what is printed"
+    char  *line;                        // "ID\0what is printed\0"
 } row;
 
 static struct list {
@@ -1015,17 +1078,16 @@ static void list_print(FILE *to, size_t max)
 {
     if (list.count > 0) qsort(list.rows, list.count, sizeof(row), compare_rows);
     for (size_t i = 0; i < list.count && i < max; i++) {
-        const char *line = list.rows[i].line;
-        fprintf(to, "%s\n", line + strlen(line) + 1);
+        const char *id = list.rows[i].line;
+        fputs(id + strlen(id) + 1, to);
+        putc('\n', to);
     }
     list_clear();
 }
 
-// Adds one row, whose text put_run() writes, or the given one.
+// Adds one row, with the columns that were chosen or the given text.
 static bool list_add(const ckpt_run_info *info, const char *text)
 {
-    char *line = NULL;
-    size_t size = 0;
     if (list.count == list.cap) {
         const size_t cap = list.cap > 0 ? 2 * list.cap : 64;
         row *rows = realloc(list.rows, cap * sizeof(row));
@@ -1034,18 +1096,20 @@ static bool list_add(const ckpt_run_info *info, const char *text)
         list.rows = rows;
         list.cap = cap;
     }
-    FILE *to = open_memstream(&line, &size);
-    list.broken = to == NULL;
-    if (list.broken) return false;
-    fwrite(info->id, 1, strlen(info->id) + 1, to);
+    out.len = 0;
+    add(info->id, strlen(info->id) + 1);
     if (text != NULL) {
-        fputs(text, to);
+        add_text(text);
     } else {
-        put_run(to, info);
+        add_run(info);
     }
-    list.broken = fclose(to) != 0;
+    out.len -= out.len == sizeof(out.text);
+    add("", 1);
+    char *kept = malloc(out.len);
+    list.broken = kept == NULL;
     if (list.broken) return false;
-    list.rows[list.count++] = (row){ rank_of(info->state), line };
+    memcpy(kept, out.text, out.len);
+    list.rows[list.count++] = (row){ rank_of(info->state), kept };
     return true;
 }
 
