@@ -51,9 +51,7 @@ TEST_SUITE(number, LIST)
 // How many of them a test tries, which takes so much longer for each.
 static long rounds(long longer)
 {
-    const char *is = getenv("CKPT_LONG");
-    const bool is_long = is != NULL && strcmp(is, "yes") == 0;
-    return (is_long ? 10000000 : NUMBER_ROUNDS) / longer;
+    return (test_is_long() ? 10000000 : NUMBER_ROUNDS) / longer;
 }
 
 static uint64_t seed;

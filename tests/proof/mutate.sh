@@ -23,8 +23,9 @@ export CC CFLAGS STB B AWK
 work=$B/mutate
 proof=tests/proof
 headers="ckpt.h ckpt_store_fs.h"
-less="-DCRASH_BOUND=256 -DFAULT_STATES=4 -DFAULT_STEP=9
-      -DINTERLEAVE_DRAWS=150 -DINTERLEAVE_STEP=11 -DNUMBER_ROUNDS=4000"
+less="-DCRASH_BOUND=256 -DCRASH_SHARE=1 -DCRASH_SOME=64 -DCRASH_FEW=12
+      -DFAULT_STATES=4 -DFAULT_STEP=9 -DINTERLEAVE_DRAWS=150 -DINTERLEAVE_STEP=11
+      -DNUMBER_ROUNDS=4000"
 link="-pthread -w -std=c99 -Itests/support -I$STB"
 
 # run LIST NUMBERS DIR: makes the mutant there and prints the test that kills it.

@@ -52,18 +52,19 @@
 
 TEST_SUITE(crash, LIST)
 
-// How much is looked at; larger numbers look at more.
+// How much is looked at; larger numbers look at more. CKPT_LONG=yes takes the
+// second ones.
 #ifndef CRASH_BOUND
-#define CRASH_BOUND  4096           // states of one cut
+#define CRASH_BOUND  test_rounds(256, 4096)     // states of one cut
 #endif
 #ifndef CRASH_SHARE
-#define CRASH_SHARE  1              // one state in so many is cut once more
+#define CRASH_SHARE  test_rounds(4, 1)          // one in so many is cut again
 #endif
 #ifndef CRASH_SOME
-#define CRASH_SOME   64             // of one cut of large files
+#define CRASH_SOME   test_rounds(16, 64)        // of one cut of large files
 #endif
 #ifndef CRASH_FEW
-#define CRASH_FEW    12             // states of one cut where there are many
+#define CRASH_FEW    test_rounds(6, 12)         // where there are many cuts
 #endif
 
 #define ID       "a-run"

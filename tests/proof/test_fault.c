@@ -26,10 +26,10 @@ TEST_SUITE(fault, LIST)
 
 // How much is looked at; larger numbers, and a smaller step, look at more.
 #ifndef FAULT_STATES
-#define FAULT_STATES 8              // of a power cut after a call
+#define FAULT_STATES test_rounds(4, 8)      // of a power cut after a call
 #endif
 #ifndef FAULT_STEP
-#define FAULT_STEP   3              // between the first of two faults
+#define FAULT_STEP   test_rounds(9, 3)      // between the first of two faults
 #endif
 
 #define ID       "a-run"

@@ -39,10 +39,10 @@ TEST_SUITE(interleave, LIST)
 
 // How much is looked at; larger numbers look at more.
 #ifndef INTERLEAVE_DRAWS
-#define INTERLEAVE_DRAWS 1500       // schedules that are drawn, of each kind
+#define INTERLEAVE_DRAWS test_rounds(300, 1500) // of each kind of schedules
 #endif
 #ifndef INTERLEAVE_STEP
-#define INTERLEAVE_STEP  4          // between the second of two moments
+#define INTERLEAVE_STEP  test_rounds(11, 4)     // between the second moments
 #endif
 
 #define ID "a-run"

@@ -15,15 +15,18 @@
 // TEST_DOUBLES (optional) names those that test what tests are made with, each
 // between spaces: they are counted apart.
 //
-// Usage: run_all [-v] [part of "suite.test"]. A failure is a line, a test that
-// passes is silent, and the last line is "N passed, N failed". A failed check
-// does not end its test. A test that checks nothing fails.
+// Usage: run_all [-v] [-1|-2] [part of "suite.test"]. -1 and -2 are the halves
+// of the tests, every other one, for two processes at a time. A failure is a
+// line, a test that passes is silent, and the last line is "N passed, N
+// failed". A failed check does not end its test. A test that checks nothing
+// fails.
 #ifndef TEST_H
 #define TEST_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // For functions in headers that not every file uses.
@@ -66,6 +69,18 @@ typedef struct test_suite {
 
 // Ends a test that has nothing to prove here. It is neither passed nor failed.
 #define TEST_SKIP(why)   do { test_skip(why); return; } while (0)
+
+// How much a test looks at: CKPT_LONG=yes in the environment makes it much.
+TEST_FN bool test_is_long(void)
+{
+    const char *is = getenv("CKPT_LONG");
+    return is != NULL && strcmp(is, "yes") == 0;
+}
+
+TEST_FN unsigned test_rounds(unsigned few, unsigned many)
+{
+    return test_is_long() ? many : few;
+}
 
 // Each returns whether it held, so that a test can stop where going on would
 // be of no use.
@@ -174,11 +189,13 @@ int main(int argc, char **argv)
 {
     static const test_suite *const suites[] = { TEST_SUITES(TEST_ADDRESS) };
     const char *filter = "";
-    unsigned passed = 0, failed = 0, doubles = 0;
+    unsigned passed = 0, failed = 0, doubles = 0, half = 0, at = 0;
     bool verbose = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-v") == 0) {
             verbose = true;
+        } else if (strcmp(argv[i], "-1") == 0 || strcmp(argv[i], "-2") == 0) {
+            half = (unsigned)(argv[i][1] - '0');
         } else {
             filter = argv[i];
         }
@@ -190,7 +207,8 @@ int main(int argc, char **argv)
             char name[512];
             snprintf(name, sizeof(name), "%s.%s", suites[i]->noun,
                      suites[i]->cases[k].name);
-            if (strstr(name, filter) != NULL) {
+            if (strstr(name, filter) != NULL &&
+                (half == 0 || at++ % 2 == half - 1)) {
                 int result = test_run(suites[i], &suites[i]->cases[k], verbose);
                 passed += result == 1;
                 failed += result == 0;

@@ -38,9 +38,9 @@ export TMPDIR
 #--- Building and running ------------------------------------------------------
 
 # Fewer crash states, faults and schedules, where each of them is slow.
-less=
-[ -n "$FULL" ] || less="-DCRASH_BOUND=256 -DFAULT_STATES=4 -DFAULT_STEP=9
-    -DINTERLEAVE_DRAWS=150 -DINTERLEAVE_STEP=11"
+less="-DCRASH_BOUND=256 -DCRASH_SHARE=1 -DCRASH_SOME=64 -DCRASH_FEW=12
+    -DFAULT_STATES=4 -DFAULT_STEP=9 -DINTERLEAVE_DRAWS=150 -DINTERLEAVE_STEP=11"
+[ -z "$FULL" ] || { less=; CKPT_LONG=yes; export CKPT_LONG; }
 
 # build DIR COMPILER FLAGS...: DIR/run_all.
 build() {

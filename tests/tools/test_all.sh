@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT-0
 # test_all.sh -- everything this machine allows, and one table: "make test-all"
 #
-# What make test runs, then the long forms: all storms, namespaces, real disks,
-# other machines, a minute of each fuzzer, the whole model, the coverage, and the
-# mutations. The table says what ran, how many cases, how long, and what was
+# What make test runs, then the long forms: the suites with many rounds
+# (CKPT_LONG=yes), all storms, namespaces, real disks, other machines, a minute
+# of each fuzzer, the whole model, the coverage, and the mutations. The table says what ran, how many cases, how long, and what was
 # skipped and why; the last line is "N passed, N failed". ONLY="disk model"
 # runs some of them. A part that passed is not run again for as long as Makefile
 # and the code of headers, tests and examples stay as they are (of the form and
@@ -71,11 +71,11 @@ if_there() {
 # The values of a makefile come before those of the environment.
 made() { $MAKE -s B="$B" CC="$CC" STB="$STB" "$@"; }
 build_and() { made "$B/$1" && "$B/$1"; }
-suites() { made "$B/run_all" && "$B/run_all" -v; }
+suites() { made "$B/run_all" && CKPT_LONG=yes "$B/run_all" -v; }
 # Every moment at which one owner can stop and another one goes on.
 dense() {
     made B="$B/dense" CFLAGS='-O2 -g -DINTERLEAVE_STEP=1' "$B/dense/run_all" &&
-        "$B/dense/run_all" -v interleave
+        CKPT_LONG=yes "$B/dense/run_all" -v interleave
 }
 explore() {
     made "$B/storm_explore" &&

@@ -34,6 +34,7 @@ aside="-DNO_OLD -DOWNERS=0 -DCLAIMERS=1 -DBEGINNERS=1 -DSWEEPERS=1 -DNE=3"
 slow="-DOWNERS=0 -DCLAIMERS=3 -DNE=4 -DDEAD=2 -DSLOW -DMAXV=1"
 # the same with an owner that still runs, and claimants that give up
 giveup="-DOWNERS=1 -DCLAIMERS=2 -DNE=4 -DDEAD=2 -DSLOW -DMAXV=1 -DGIVEUP"
+one="-DOWNERS=1 -DCLAIMERS=1 -DNE=2"                # an owner taken for dead, one claimant
 kept="$two -DKEEP -DMAXV=1"                         # runs that are kept, tried again, pruned
 tight="$two -DFULL -DMAXV=1"                        # the disk is full when a run is to end
 # Where owners exchange names, an owner is taken for dead and there is one
@@ -101,14 +102,16 @@ all() {
     echo "none  protocol-aside       $aside"
     echo "none  protocol-foreign     $anew -DFOREIGN"
     echo "none  protocol-slow        $slow -DRESUME"
-    echo "none  protocol-kept        $kept -DROT"
-    echo "none  protocol-tight       $tight"
+    echo "none  protocol-kept-one    $one -DKEEP -DROT"
+    echo "none  protocol-tight-one   $one -DFULL"
     echo "none  protocol-giveup      $giveup"
     echo "none  swap-one             $swap"
     echo "none  swap-power           $cut"
     echo "none  swap-read            $read -DEXCHANGE"
-    echo "none  swap-two             $two -DEXCHANGE -DMAXV=1"
     if [ $mode = full ]; then
+        echo "none  protocol-kept        $kept -DROT"
+        echo "none  protocol-tight       $tight"
+        echo "none  swap-two             $two -DEXCHANGE -DMAXV=1"
         echo "most  protocol-four        $four -DRESUME -DLEAN"
         echo "none  protocol-slow-all    $slow -DKEEP -DROT -DFULL -DGIVEUP"
         echo "none  protocol-three-kept  $three -DMAXV=1 -DKEEP"
