@@ -1532,8 +1532,7 @@ typedef struct ckpt_life {
                                     // restarts at each boot says GONE for
                                     // claims of an earlier boot. alive() finds
                                     // 0 here, or what it gave less than a
-                                    // second ago: it may leave that, unless
-                                    // the beat is later
+                                    // second ago: it may leave that
     int64_t      unchanged_ms;      // for how long a beat that is later than
                                     // now has not changed, as far as anybody
                                     // has seen; 0: not known

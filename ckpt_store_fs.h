@@ -2167,7 +2167,7 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
-    const bool quick = epoch_max == CKPT_LOOK_QUICK && p->epoch == 0;
+    const bool quick = epoch_max == CKPT_LOOK_QUICK;
     uint64_t epoch, listed = 0, lowest = UINT64_MAX, temps = 0;
     bool foreign = false, ours = p->opened_as != CKPT_HOW_FIND || p->epoch > 0;
     memset(look, 0, sizeof(*look));
@@ -2639,9 +2639,6 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     if (fd < 0) return ckpt__fs_fail(err, "open the heartbeat", fd);
     life->beat_ms = st.mtime_ns / 1000000;
     life->beat_ms += life->beat_ms == 0;        // 0 would say: no claim
-    if (given_ms != 0 && life->beat_ms > given_ms) {
-        (void)ckpt__fs_probe_clock(fs, &life->now_ms);
-    }
     life->now_ms = life->now_ms != 0 ? life->now_ms : life->beat_ms;
     (void)ckpt__fs_read_claim(fs, fd, st.size, &line);
     ckpt__fs_describe_owner(life->owner, &line);
@@ -3641,7 +3638,7 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
 {
     ckpt_store_fs *fs = ckpt__fs_of(s);
     ckpt__fs_place *p = ckpt__fs_place_of(place);
-    const bool looked = p->epoch == 0 && p->writing < 0 && !p->unshown;
+    const bool looked = p->epoch == 0 && !p->unshown;
     const bool ours = !looked && ckpt__fs_check_opener(fs, p) == CKPT_OK;
     const bool lost = ours && p->epoch > 0 && ckpt__fs_claim_stands(fs, p) == 0;
     ckpt__fs_close(fs, &p->reading);

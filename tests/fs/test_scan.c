@@ -19,7 +19,8 @@
     X(an_acknowledged_save_under_the_second_name_is_found)                     \
     X(claims_above_a_generation_are_counted)                                   \
     X(a_directory_with_the_name_of_a_claim_is_no_claim)                        \
-    X(a_recovery_reads_no_more_of_a_run_that_lives)
+    X(a_recovery_reads_no_more_of_a_run_that_lives)                            \
+    X(who_prunes_believes_no_front)
 TEST_SUITE(scan, LIST)
 
 #define DIR "runs/r-a-run/"
@@ -424,5 +425,31 @@ static void a_recovery_reads_no_more_of_a_run_that_lives(void)
     CHECK_INT(ckpt_resume_next(&t.ctx, &other_run, &cursor), CKPT_END);
     CHECK(t.read > 0 && t.read < 8192);
     CHECK_INT(cursor.failed, 0);
+    teardown();
+}
+
+static void who_prunes_believes_no_front(void)
+{
+    static ckpt_run other_run;
+    ckpt_prune_desc d;
+    uint32_t count = 0;
+    memset(&d, 0, sizeof(d));
+    d.age_ms = 1;
+    d.states = CKPT_STATE_INTERRUPTED;
+    d.dry_run = true;
+    begin(1000);
+    crash();
+    sim_advance(t.disk, 5000);
+    CHECK_INT(ckpt_prune(&t.ctx, &other_run, &d, &count), CKPT_OK);
+    CHECK_INT(count, 1);
+    damage(DIR "checkpoint.1.json", 1000);
+    damage(DIR "checkpoint.1.prev.json", 1000);
+    scan();
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_INT(ckpt_prune(&t.ctx, &other_run, &d, &count), CKPT_OK);
+    CHECK_INT(count, 0);
+    d.dry_run = false;
+    CHECK_INT(ckpt_prune(&t.ctx, &other_run, &d, &count), CKPT_OK);
+    CHECK_INT(count, 0);
     teardown();
 }
