@@ -258,11 +258,9 @@ typedef struct ckpt_fs_calls {
     // Sets the permission bits of a directory.
     int (*chmod)(void *u, int fd, uint32_t mode);
 
-    // Walks through the names in a directory, from the first on. dir_next()
-    // returns 1 with a name, and 0 at the end. The store closes each walk that
-    // it has opened. Unless anew, a walk may go by dir itself: nobody else does
-    // meanwhile, and no server has names that this machine does not know yet.
-    int (*dir_open)(void *u, int dir, bool anew, void **walk);
+    // Walks through the names in a directory. dir_next() returns 1 with a name,
+    // and 0 at the end. The store closes each walk that it has opened.
+    int (*dir_open)(void *u, int dir, void **walk);
     int (*dir_next)(void *u, void *walk, char name[256]);
     void (*dir_close)(void *u, void *walk);
 
@@ -285,6 +283,14 @@ typedef struct ckpt_fs_calls {
     int64_t (*pid)(void *u);
     int (*clock)(void *u, ckpt_moment *now);
     int (*random)(void *u, void *buf, size_t n);    // fills n bytes
+
+    // Reads the next names in a directory, at least one of them, into buf, each
+    // with its NUL; first: from the first one on. Returns how many bytes they
+    // take, 0 at the end. n is at least 1,024. It goes by dir itself, by which
+    // nobody else walks. NULL: the store takes dir_open() and the others, as it
+    // does for the root, and where a server has names that this machine does
+    // not know yet.
+    int64_t (*names)(void *u, int dir, bool first, void *buf, size_t n);
 } ckpt_fs_calls;
 
 // Options of a file store. A zero-initialized desc means the defaults; only
@@ -752,84 +758,10 @@ static int ckpt__sys_chmod(void *u, int fd, uint32_t mode)
 // walks through one descriptor would share its position, and each would miss
 // the names that the other one was given. A negative dir would mean the current
 // directory of the process, whose files are nobody's to remove.
-// Opens a directory once more, to walk through it.
-static int ckpt__sys_dir_anew(void *u, int dir)
+static int ckpt__sys_dir_open(void *u, int dir, void **walk)
 {
     if (dir < 0) return -EBADF;
-    return ckpt__sys_open(u, dir, ".", CKPT_FS_DIR);
-}
-
-#ifdef CKPT__SYS_GETDENTS
-
-// A walk through a directory. readdir() would take three system calls more, and
-// a buffer of 32 KiB: a scan walks through each run.
-typedef struct ckpt__sys_walk {
-    int    fd;
-    bool   anew;                // fd is to be closed
-    size_t at, end;             // of what is read, in bytes
-    union {
-        uint64_t aligned;
-        char     bytes[2048];
-    } names;
-} ckpt__sys_walk;
-
-static int ckpt__sys_dir_open(void *u, int dir, bool anew, void **walk)
-{
-    const int fd = anew ? ckpt__sys_dir_anew(u, dir) : dir;
-    if (anew && fd < 0) return fd;
-    if (!anew && lseek(fd, 0, SEEK_SET) < 0) return -errno;
-    ckpt__sys_walk *w = (ckpt__sys_walk *)malloc(sizeof(*w));
-    *walk = w;
-    if (w == NULL) {
-        if (anew) (void)close(fd);
-        return -ENOMEM;
-    }
-    w->fd = fd;
-    w->anew = anew;
-    w->at = w->end = 0;
-    return 0;
-}
-
-// Gives the next name. It skips names that do not fit: no file of the store has
-// such a name. An entry of getdents64(2) has its length at 16, its name at 19.
-static int ckpt__sys_dir_next(void *u, void *walk, char name[256])
-{
-    ckpt__sys_walk *w = (ckpt__sys_walk *)walk;
-    (void)u;
-    for (;;) {
-        uint16_t size;
-        if (w->at == w->end) {
-            const long n = syscall(CKPT__SYS_GETDENTS, w->fd, w->names.bytes,
-                                   sizeof(w->names.bytes));
-            if (n <= 0) return n < 0 ? -errno : 0;
-            w->at = 0;
-            w->end = (size_t)n;
-        }
-        const char *entry = w->names.bytes + w->at;
-        memcpy(&size, entry + 16, sizeof(size));
-        w->at += size;
-        const size_t n = strlen(entry + 19);
-        if (n < 256) {
-            memcpy(name, entry + 19, n + 1);
-            return 1;
-        }
-    }
-}
-
-static void ckpt__sys_dir_close(void *u, void *walk)
-{
-    ckpt__sys_walk *w = (ckpt__sys_walk *)walk;
-    (void)u;
-    if (w->anew) (void)close(w->fd);
-    free(w);
-}
-
-#else
-
-static int ckpt__sys_dir_open(void *u, int dir, bool anew, void **walk)
-{
-    (void)anew;
-    const int fd = ckpt__sys_dir_anew(u, dir);
+    const int fd = ckpt__sys_open(u, dir, ".", CKPT_FS_DIR);
     if (fd < 0) return fd;
     *walk = fdopendir(fd);
     if (*walk == NULL) {
@@ -863,6 +795,36 @@ static void ckpt__sys_dir_close(void *u, void *walk)
     (void)closedir((DIR *)walk);
 }
 
+#ifdef CKPT__SYS_GETDENTS
+
+// An entry of getdents64(2) has its length at 16, its name at 19. The names are
+// moved to the beginning of the buffer, past what is read already. Those that do
+// not fit are skipped, as above.
+static int64_t ckpt__sys_names(void *u, int dir, bool first, void *buf,
+                               size_t n)
+{
+    char *to = (char *)buf;
+    long got = 1;
+    (void)u;
+    if (first && lseek(dir, 0, SEEK_SET) < 0) return -errno;
+    while (to == (char *)buf && got > 0) {
+        uint16_t entry;
+        got = syscall(CKPT__SYS_GETDENTS, dir, buf, n);
+        if (got < 0) return -errno;
+        const char *end = to + got;
+        for (const char *from = to; from < end; from += entry) {
+            memcpy(&entry, from + 16, sizeof(entry));
+            const size_t size = strlen(from + 19) + 1;
+            if (size > 256) continue;
+            memmove(to, from + 19, size);
+            to += size;
+        }
+    }
+    return to - (char *)buf;
+}
+
+#else
+    #define ckpt__sys_names NULL
 #endif
 
 // Reads a small file of /proc as text. The text is empty if that fails.
@@ -1092,7 +1054,7 @@ static const ckpt_fs_calls ckpt__sys_calls = {
     ckpt__sys_unlock, ckpt__sys_touch, ckpt__sys_chmod, ckpt__sys_dir_open,
     ckpt__sys_dir_next, ckpt__sys_dir_close, ckpt__sys_local,
     ckpt__sys_exchanges, ckpt__sys_self, ckpt__sys_gone, ckpt__sys_pid,
-    ckpt__sys_clock, ckpt__sys_random
+    ckpt__sys_clock, ckpt__sys_random, ckpt__sys_names
 };
 
 CKPT_API const ckpt_fs_calls *ckpt_store_fs_calls(void)
@@ -1618,16 +1580,50 @@ typedef struct ckpt__fs_walk {
     ckpt_store_fs *fs;
     void          *walk;
     int            r;           // below 0: the walk failed
+    int            dir;
+    bool           by_batch;    // with names(), not with dir_open() and so on
+    bool           begun;       // the first batch was read
+    size_t         at, end;     // of the batch, in bytes
     char           name[256];
+    union {
+        uint64_t aligned;
+        char     bytes[1024];
+    } batch;
 } ckpt__fs_walk;
+
+// Takes the next name of a batch. Fails with 0 at the end.
+static int ckpt__fs_batch_next(ckpt__fs_walk *w)
+{
+    if (w->at == w->end) {
+        int64_t r;
+        CKPT__FS_RETRY(r, w->fs->priv.calls->names(w->fs->priv.user, w->dir,
+                                                   !w->begun, w->batch.bytes,
+                                                   sizeof(w->batch.bytes)));
+        if (r <= 0) return (int)r;
+        w->begun = true;
+        w->at = 0;
+        w->end = (size_t)r;
+    }
+    const char *name = w->batch.bytes + w->at;
+    const size_t size = strlen(name) + 1;
+    memcpy(w->name, name, size);        // a name has at most 255 bytes
+    w->at += size;
+    return 1;
+}
 
 // Opens a walk through the directory of a run. Returns false if the walk fails
 // or the directory is gone.
 static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
 {
     w->fs = fs;
+    w->dir = dir;
+    w->at = w->end = 0;
+    w->begun = false;
+    w->by_batch = fs->priv.locks && fs->priv.calls->names != NULL;
+    w->r = 0;
+    if (w->by_batch) return true;
     CKPT__FS_RETRY(w->r, fs->priv.calls->dir_open(fs->priv.user, dir,
-                                                  !fs->priv.locks, &w->walk));
+                                                  &w->walk));
     if (w->r == -ENOENT) {      // the directory was removed, so it is empty
         w->r = 0;
         return false;
@@ -1640,11 +1636,15 @@ static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
 static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
 {
     do {
+        if (w->by_batch) {
+            w->r = ckpt__fs_batch_next(w);
+            continue;
+        }
         CKPT__FS_RETRY(w->r, w->fs->priv.calls->dir_next(w->fs->priv.user,
                                                          w->walk, w->name));
     } while (w->r > 0 && (strcmp(w->name, ".") == 0 ||
                           strcmp(w->name, "..") == 0));
-    if (w->r <= 0) {
+    if (w->r <= 0 && !w->by_batch) {
         w->fs->priv.calls->dir_close(w->fs->priv.user, w->walk);
     }
     w->r = w->r == -ENOENT ? 0 : w->r;          // as above
@@ -3735,7 +3735,7 @@ static ckpt_code ckpt__fs_list(ckpt_store *s, ckpt_where where,
         r = ckpt__fs_root_stands(fs);
         if (r >= 0) {
             CKPT__FS_RETRY(r, fs->priv.calls->dir_open(fs->priv.user,
-                                                       fs->priv.root, true,
+                                                       fs->priv.root,
                                                        &cursor->priv));
         }
         cursor->stage = r < 0 ? 0 : 1;
@@ -4069,6 +4069,8 @@ CKPT_API void ckpt_store_fs_close(ckpt_store_fs *fs)
 #undef CKPT__FS_SET_ASIDE_MAX
 #undef CKPT__FS_TRIES_MAX
 #undef CKPT__SYS_EXCHANGE
+#undef CKPT__SYS_GETDENTS
+#undef ckpt__sys_names
 #undef STB_SPRINTF_DECORATE
 #undef STB_SPRINTF_STATIC
 #undef STB_SPRINTF_NOFLOAT

@@ -43,6 +43,7 @@
     X(a_time_that_does_not_fit_is_the_latest_or_the_first)                     \
     X(a_lock_can_be_given_back)                                                \
     X(a_long_name_of_a_leftover_is_left_alone)                                 \
+    X(names_come_in_batches_each_once_and_again_from_the_first)                \
     X(a_long_directory_name_fits_no_id_and_writes_none)
 
 TEST_SUITE(calls, LIST)
@@ -444,7 +445,7 @@ static int with_odd_times(void)
                                        { -(INT64_MAX / 4), 0 } };
     if (fd < 0 || futimens(fd, late) != 0 ||
         calls()->stat_plain(NULL, -1, &st) != -EBADF ||
-        calls()->dir_open(NULL, -1, true, &walk) != -EBADF ||
+        calls()->dir_open(NULL, -1, &walk) != -EBADF ||
         calls()->stat(NULL, fd, &st) != 0 ||
         st.mtime_ns < INT64_MAX - INT64_C(2000000000)) {
         return 1;
@@ -565,4 +566,52 @@ static void a_long_directory_name_fits_no_id_and_writes_none(void)
     for (n = 0; n < sizeof(out.guard) && out.guard[n] == 0x55; n++) {
     }
     CHECK_INT(n, sizeof(out.guard));
+}
+
+// How many names of 200 bytes there are, -1 if one is another or comes twice.
+static int count_names(int dir)
+{
+    union { uint64_t aligned; char bytes[1024]; } buf;
+    bool seen[100] = { false };
+    int count = 0;
+    int64_t n = 1;
+    for (bool first = true; n > 0; first = false) {
+        n = calls()->names(NULL, dir, first, buf.bytes, sizeof(buf.bytes));
+        for (const char *at = buf.bytes; at < buf.bytes + n;
+             at += strlen(at) + 1) {
+            if (at[0] == '.') continue;
+            const int i = strlen(at) == 200 ? atoi(at + 190) : 100;
+            if (i >= 100 || seen[i]) return -1;
+            seen[i] = true;
+            count++;
+        }
+    }
+    return n < 0 ? (int)n : count;
+}
+
+static void names_come_in_batches_each_once_and_again_from_the_first(void)
+{
+    char name[201];
+    const int dir = begin();
+    if (calls()->names == NULL) {
+        end(dir);
+        TEST_SKIP("this system has no such call");
+    }
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "%0200d", i);
+        CHECK_INT(close(openat(dir, name, O_CREAT | O_WRONLY, 0600)), 0);
+    }
+    CHECK_INT(count_names(dir), 100);
+    CHECK_INT(count_names(dir), 100);
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "%0200d", i);
+        CHECK_INT(calls()->unlink(NULL, dir, name), 0);
+    }
+    CHECK_INT(count_names(dir), 0);
+    CHECK_INT(count_names(-1), -EBADF);
+    const int file = openat(dir, "file", O_CREAT | O_RDWR, 0600);
+    CHECK_INT(count_names(file), -ENOTDIR);
+    close(file);
+    CHECK_INT(calls()->unlink(NULL, dir, "file"), 0);
+    end(dir);
 }

@@ -273,9 +273,9 @@ static int w_chmod(void *u, int fd, uint32_t mode)
     DO("chmod", "", REAL->chmod(u, fd, mode));
 }
 
-static int w_dir_open(void *u, int dir, bool anew, void **walk)
+static int w_dir_open(void *u, int dir, void **walk)
 {
-    GET("dir_open", "", REAL->dir_open(u, dir, anew, walk));
+    GET("dir_open", "", REAL->dir_open(u, dir, walk));
 }
 
 static int w_dir_next(void *u, void *walk, char name[256])
@@ -339,7 +339,7 @@ static bool setup(int local)
         w_stat_at, w_mkdir, w_rmdir, w_unlink, w_rename, w_link,
         REAL->exchange, w_lock, w_unlock, w_touch, w_chmod, w_dir_open,
         w_dir_next, REAL->dir_close, w_local, w_exchanges, w_self, w_gone,
-        REAL->pid, w_clock, w_random
+        REAL->pid, w_clock, w_random, NULL
     };
     snprintf(t.runs, sizeof(t.runs), "none");
     if (!CHECK(temp_dir_make(t.dir, sizeof(t.dir), "world"))) {

@@ -661,7 +661,7 @@ TRAP(int, rename, (void *u, int d, const char *f, int e, const char *t),
 TRAP(int, link, (void *u, int d, const char *f, int e, const char *t),
      (u, d, f, e, t))
 TRAP(int, touch, (void *u, int fd), (u, fd))
-TRAP(int, dir_open, (void *u, int d, bool n, void **w), (u, d, n, w))
+TRAP(int, dir_open, (void *u, int d, void **w), (u, d, w))
 TRAP(int, dir_next, (void *u, void *w, char n[256]), (u, w, n))
 
 static ckpt_fs_calls trap_calls(void)

@@ -1264,9 +1264,8 @@ SIM_FN int sim_call_exchange(void *u, int dir, const char *a, const char *b)
 
 //--- Calls: walks -------------------------------------------------------------
 
-SIM_FN int sim_call_dir_open(void *u, int dir, bool anew, void **walk)
+SIM_FN int sim_call_dir_open(void *u, int dir, void **walk)
 {
-    (void)anew;
     sim_proc *p = u;
     sim_verdict v;
     int r = sim_enter(p, (sim_event){.call = SIM_DIR_OPEN, .fd = dir}, &v);

@@ -403,7 +403,7 @@ static void a_walk_is_a_snapshot_with_every_name_once(void)
     setup();
     make_closed("a");
     make_closed("b");
-    CHECK(fs->dir_open(proc, root, true, &walk) == 0);
+    CHECK(fs->dir_open(proc, root, &walk) == 0);
     CHECK(sim_open_count(proc) == 2);
     make_closed("c");
     CHECK(fs->unlink(proc, root, "a") == 0);
@@ -427,7 +427,7 @@ static void a_killed_process_is_gone_and_holds_nothing(void)
     setup();
     sim_proc *other = sim_proc_new(disk, 101);
     make_file("a", 'x', 3, false);
-    CHECK(fs->dir_open(proc, root, true, &walk) == 0);
+    CHECK(fs->dir_open(proc, root, &walk) == 0);
     CHECK(fs->gone(other, 100, proc->self.start) == 0);
     sim_kill(proc);
     CHECK(sim_open_count(proc) == 0);
