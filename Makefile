@@ -266,7 +266,7 @@ bench: deps-bench
 	@$(B)/bench/loops
 
 bench-parts: $(B)/bench/bench $(B)/bench/memory $(B)/bench/resumes \
-             $(B)/bench/loops $(if $(HAVE_PQ),$(B)/bench_pg)
+             $(B)/bench/loops $(B)/ckpt $(if $(HAVE_PQ),$(B)/bench_pg)
 
 # What a save in PostgreSQL costs, beside bare statements; TMPDIR says where.
 bench-pg: $(B)/bench_pg

@@ -798,7 +798,7 @@ static void ckpt__sys_dir_close(void *u, void *walk)
 #ifdef CKPT__SYS_GETDENTS
 
 // An entry of getdents64(2) has its length at 16, its name at 19. The names are
-// moved to the beginning of the buffer, past what is read already. Those that do
+// moved to the beginning of the buffer, over what has been read. Those that do
 // not fit are skipped, as above.
 static int64_t ckpt__sys_names(void *u, int dir, bool first, void *buf,
                                size_t n)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { ADDED = 1024, BATCHES = 11, TEXTS = 3 };
@@ -340,13 +341,59 @@ static void do_list(void *unused)
     closedir(d);
 }
 
+// The floor of a listing: every name in the tree, opened and looked at.
+static void do_walk(void *unused)
+{
+    (void)unused;
+    struct stat st;
+    l.told = 0;
+    DIR *d = opendir(l.dir);
+    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL; ) {
+        if (e->d_name[0] == '.') {
+            continue;
+        }
+        const int dir = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY);
+        DIR *run = dir < 0 || fstat(dir, &st) != 0 ? NULL : fdopendir(dir);
+        if (run == NULL) {
+            die_errno("the directory of a run");
+        }
+        for (struct dirent *f; (f = readdir(run)) != NULL; ) {
+            if (f->d_name[0] == '.') {
+                continue;
+            }
+            const int fd = openat(dir, f->d_name, O_RDONLY);
+            if (fd < 0 || fstat(fd, &st) != 0) {
+                die_errno("a file of a run");
+            }
+            close(fd);
+        }
+        closedir(run);
+        l.told++;
+    }
+    closedir(d);
+}
+
+// The command, as a process of its own.
+static void do_ls(void *unused)
+{
+    (void)unused;
+    int status = -1;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        const int null = open("/dev/null", O_WRONLY);
+        dup2(null, STDOUT_FILENO);
+        execl(getenv("CKPT_LS"), "ckpt", "-C", l.dir, "ls", (char *)NULL);
+        _exit(127);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) < 0 || status != 0) {
+        die("ckpt ls", "it failed");
+    }
+}
+
 static void scan_figures(size_t size, const char *variant, bench_fn *op,
                          unsigned count)
 {
     samples us = { 0 };
-    calls c = calls_of(before_all, op, NULL, 1);
-    c.all /= count;
-    c.syncs /= count;
     for (int i = 0; i < 7; i++) {
         const int64_t start = now_ns();
         op(NULL);
@@ -358,7 +405,12 @@ static void scan_figures(size_t size, const char *variant, bench_fn *op,
     figure("scan", size, variant, "runs", 0, count);
     figure("scan", size, variant, "us a run", 1,
            samples_at(&us, 0.5) / count);
-    figure_calls("scan", size, variant, &c);
+    if (op != do_ls) {
+        calls c = calls_of(before_all, op, NULL, 1);
+        c.all /= count;
+        c.syncs /= count;
+        figure_calls("scan", size, variant, &c);
+    }
     samples_free(&us);
 }
 
@@ -372,9 +424,14 @@ void bench_scan(void)
         begin_table(s[k].size);
         make_dead(count);
         scan_figures(s[k].size, "floor: open, read 1 KiB", do_list, count);
+        scan_figures(s[k].size, "floor: open, stat all", do_walk, count);
         open_store(true, CKPT_OFF, 0);
         scan_figures(s[k].size, "ckpt_scan", do_scan, count);
         ckpt_store_fs_close(&l.fs);
+        if (getenv("CKPT_LS") != NULL) {
+            l.told = count;
+            scan_figures(s[k].size, "ckpt ls, its own process", do_ls, count);
+        }
         end_table();
     }
 }

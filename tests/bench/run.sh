@@ -31,6 +31,8 @@ if [ $root = yes ] && [ -z "$CKPT_BENCH_NS" ]; then
 fi
 
 mkdir -p "$out" || exit 1
+CKPT_LS=$(cd "$B" && pwd)/ckpt          # the command, which lists a store
+[ ! -x "$CKPT_LS" ] || export CKPT_LS
 work=$(mktemp -d "$out/work-XXXXXX") || exit 1
 child=
 mounted=
