@@ -3645,7 +3645,7 @@ static void ckpt__fs_place_close(ckpt_store *s, void *place, bool gave_up)
     if (ours) {
         (void)ckpt__fs_discard_put(fs, p, CKPT_OK);
     }
-    if (ours && gave_up && p->epoch > 0) {
+    if (ours && gave_up) {
         const int fd = ckpt__fs_open_claim(fs, p);
         if (fd >= 0) {
             (void)ckpt__fs_write(fs, fd, "true ", 5, CKPT__FS_GAVE_UP_OFFSET);

@@ -2135,8 +2135,9 @@ static void what_a_claim_says_wrongly_is_not_believed(void)
         "{\"acked\":-1,\"gave_up\":null}",
         "{\"acked\":9007199254740992,\"gave_up\":\"true\"}",
         "{\"acked\":\"5\",\"gave_up\":1}", "{\"acked\":5,\"gave_up\":true",
-        "{\"claim\":1}", ""
+        "{\"acked\":5}x", "{\"claim\":1}", ""
     };
+    char text[1200];
     if (begin_claimed()) {
         CHECK_INT(place(1, "job", CKPT_HOW_FIND), CKPT_OK);
         for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -2146,7 +2147,12 @@ static void what_a_claim_says_wrongly_is_not_believed(void)
             CHECK_INT(t.life.acked, 0);
             CHECK(!t.life.gave_up);
         }
-        plant("r-job/heartbeat.2", "{\"acked\":9007199254740991,"
+        snprintf(text, sizeof(text), "{\"acked\":5%1100s}", "");
+        plant("r-job/heartbeat.2", text);
+        CHECK_INT(alive(1, 2), CKPT_OK);
+        CHECK_INT(t.life.acked, 0);             // only 1,024 bytes are read
+        plant("r-job/heartbeat.2", "{\"of_a_later_version\":1,"
+                                   "\"acked\":9007199254740991,"
                                    "\"gave_up\":true}");
         CHECK_INT(alive(1, 2), CKPT_OK);
         CHECK(t.life.acked == CKPT_TURN_MAX && t.life.gave_up);

@@ -20,7 +20,9 @@
     X(claims_above_a_generation_are_counted)                                   \
     X(a_directory_with_the_name_of_a_claim_is_no_claim)                        \
     X(a_recovery_reads_no_more_of_a_run_that_lives)                            \
-    X(who_prunes_believes_no_front)
+    X(who_prunes_believes_no_front)                                            \
+    X(a_run_that_goes_while_it_is_listed_is_passed_over)                       \
+    X(damage_is_judged_again_if_more_is_known_of_its_owner)
 TEST_SUITE(scan, LIST)
 
 #define DIR "runs/r-a-run/"
@@ -35,6 +37,10 @@ static struct {
     unsigned       calls[SIM_CALLS], runs;
     uint64_t       read;            // bytes that were asked for
     int64_t        pause_ms;        // before each run that is told
+    unsigned       boots, at;       // the call at which something happens
+    void         (*happens)(void);
+    sim_call       call;
+    sim_proc      *owner;
     char           text[1 << 17];
 } t;
 
@@ -44,6 +50,10 @@ static sim_verdict hook(void *user, sim_proc *p, const sim_event *e)
     (void)user, (void)p;
     t.calls[e->call]++;
     t.read += e->call == SIM_READ ? e->size : 0;
+    if (t.happens != NULL && e->call == t.call && --t.at == 0) {
+        t.happens();
+        t.happens = NULL;
+    }
     return go;
 }
 
@@ -54,7 +64,7 @@ static void boot(void)
     ckpt_desc desc;
     memset(&d, 0, sizeof(d));
     memset(&desc, 0, sizeof(desc));
-    t.proc = sim_proc_new(t.disk, 0);
+    t.proc = sim_proc_new(t.disk, 100 + (int64_t)t.boots++);
     t.proc->uid = (uint32_t)geteuid();
     d.dir = "runs";
     d.calls = sim_calls();
@@ -451,5 +461,59 @@ static void who_prunes_believes_no_front(void)
     d.dry_run = false;
     CHECK_INT(ckpt_prune(&t.ctx, &other_run, &d, &count), CKPT_OK);
     CHECK_INT(count, 0);
+    teardown();
+}
+
+static void move_away(void)
+{
+    sim_proc *p = sim_proc_new(t.disk, 0);
+    p->uid = (uint32_t)geteuid();
+    const int root = sim_calls()->open(p, -1, "runs", CKPT_FS_DIR);
+    CHECK_INT(sim_calls()->rename(p, root, "r-a-run", root, ".away"), 0);
+    sim_kill(p);
+}
+
+static void a_run_that_goes_while_it_is_listed_is_passed_over(void)
+{
+    static ckpt_run other_run;
+    ckpt_recover_info info;
+    ckpt_recover_desc d;
+    memset(&d, 0, sizeof(d));
+    d.resume = never;
+    begin(1000);
+    crash();
+    t.call = SIM_OPEN;
+    t.at = 1;
+    t.happens = move_away;
+    CHECK_INT(ckpt_recover(&t.ctx, &other_run, &d, &info), CKPT_OK);
+    CHECK(t.happens == NULL);
+    CHECK(info.resumed == 0 && info.failed == 0 && info.finished == 0);
+    teardown();
+}
+
+static void kill_owner(void)
+{
+    sim_kill(t.owner);
+}
+
+// Its process goes just before the last look at the owner, whose beat is old.
+static void damage_is_judged_again_if_more_is_known_of_its_owner(void)
+{
+    begin(1000);
+    t.owner = t.proc;
+    boot();
+    t.fs.priv.locks = false;
+    damage(DIR "checkpoint.1.json", 100);
+    damage(DIR "checkpoint.1.prev.json", 100);
+    sim_advance(t.disk, 70000);
+    memset(t.calls, 0, sizeof(t.calls));
+    t.call = SIM_GONE;
+    t.at = 3;
+    t.happens = kill_owner;
+    CHECK_INT(ckpt_query(&t.ctx, "a-run", &t.info), CKPT_OK);
+    CHECK(t.happens == NULL);
+    CHECK_INT(t.info.state, CKPT_STATE_DAMAGED);
+    CHECK_INT(t.calls[SIM_GONE], 5);            // it was looked at twice more
+    memset(&t.run[0], 0, sizeof(t.run[0]));     // its process is gone
     teardown();
 }
