@@ -223,13 +223,14 @@ test: deps
 # The suites once more, with memory, undefined behaviour and our own assertions
 # watched: for that some of the crash states and schedules are enough. Two
 # halves run at a time.
+SANITIZE_CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+    -fno-sanitize-recover=undefined -Wno-format-truncation -DCRASH_BOUND=64 \
+    -DCRASH_SHARE=12 -DCRASH_SOME=8 -DCRASH_FEW=3 -DFAULT_STATES=3 \
+    -DFAULT_STEP=13 -DINTERLEAVE_DRAWS=100 -DINTERLEAVE_STEP=17 \
+    -DNUMBER_ROUNDS=20000 "-DCKPT_ASSERT(x)=((x) ? (void)0 : __builtin_trap())"
+
 sanitize: deps-demo
-	+@$(MAKE) -s -j2 B=$(B)/sanitize CFLAGS='-O1 -g -fno-omit-frame-pointer \
-	    -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	    -Wno-format-truncation -DCRASH_BOUND=64 -DCRASH_SHARE=12 \
-	    -DCRASH_SOME=8 -DCRASH_FEW=3 -DFAULT_STATES=3 -DFAULT_STEP=13 \
-	    -DINTERLEAVE_DRAWS=100 -DINTERLEAVE_STEP=17 -DNUMBER_ROUNDS=20000 \
-	    "-DCKPT_ASSERT(x)=((x) ? (void)0 : __builtin_trap())"' \
+	+@$(MAKE) -s -j2 B=$(B)/sanitize CFLAGS='$(SANITIZE_CFLAGS)' \
 	    $(B)/sanitize/run_all
 	@sh tests/tools/halves.sh $(B)/sanitize/run_all
 

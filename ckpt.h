@@ -1538,8 +1538,8 @@ typedef struct ckpt_life {
                                     // has seen; 0: not known
     uint64_t     acked;             // as last given to beat(); never falls
     bool         gave_up;           // as given to close() by the claimant
-    bool         settled;           // no power cut came since the claim, so a
-                                    // quick look gave the newest generation
+    bool         settled;           // no power cut came since the claim: names
+                                    // are what the claimant made of them
     char         owner[160];        // who claimed, for people; NUL-terminated
 } ckpt_life;
 
@@ -1590,10 +1590,10 @@ typedef struct ckpt_store_methods {
     // epochs up to epoch_max (0: none): whole epochs only, as many as fit.
     // look->epoch has no such limit, and is 0 for a run that was removed.
     // ERR_NOT_FOUND if what has the id's name is no run at all. With
-    // CKPT_LOOK_QUICK for epoch_max, and no claim, a store may give only the
-    // generation that was published last, if the highest epoch has one: as its
-    // names say, which after a power cut may be the one before it. Its seq and
-    // token are 0 then, and it is read before anything else.
+    // CKPT_LOOK_QUICK for epoch_max, and no claim, a store may give first what
+    // its names say to be the newest generation; after a crash that may be the
+    // one before it. Their seq and token are 0 then, the count says how many
+    // there are of that epoch, and read() gives what has that name by then.
     // Look at all claims, not only the next one: claims in between may be gone.
     // Look at the own claim last: else another process could claim and finish
     // the run in between, and the owner would see its claim and no higher one.
@@ -4991,6 +4991,9 @@ static ckpt_code ckpt__take_record(ckpt__place *p, const char *id,
     char crc[CKPT__SUM_WIDTH];
     CKPT__TRY(ckpt__take_head(p, rec));
     if (into->front) {
+        ckpt__need(r, rec->section[CKPT__PHASES].count <= CKPT_PHASES_MAX &&
+                      rec->section[CKPT__HELD].count <= CKPT_HELD_MAX,
+                   CKPT_ERR_FORMAT);
         ckpt__take_body(r, id, into, CKPT__PROMPT);
         return r->rc == CKPT_OK && !into->found->ours ? CKPT_ERR_FOREIGN
                                                       : r->rc;
@@ -5764,7 +5767,7 @@ static ckpt_code ckpt__walk_next(ckpt__place *p, ckpt__walk *w)
     return CKPT_OK;
 }
 
-// Reads all of the generation that p->gen names.
+// Reads the generation that p->gen names, all of it or its front.
 static ckpt_code ckpt__judge_one(ckpt__place *p, const char *id,
                                  const ckpt__into *into)
 {
@@ -5901,7 +5904,7 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
                                     const char *id, const ckpt__into *into)
 {
     ckpt__facts *f = &p->facts;
-    CKPT__TRY(ckpt__observe_owner(p, 0, 0));
+    CKPT__TRY(ckpt__observe_owner(p, 0, into->front ? p->life.now_ms : 0));
     f->watched = false;
     f->watched = f->age_ms < 0 && f->verdict != CKPT_LIFE_LIVE &&
         !ckpt__is_gone(f, &ctx->desc) &&
@@ -5913,30 +5916,33 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
 #ifndef CKPT_NO_SUPERVISING
 
 // Judges a run by one look and the front of one generation: most runs of a scan
-// need no more. *known: that left no question. Else claims stand above the
-// generation, or it is damaged, or another one may be newer, or the beat has no
-// age.
-CKPT__ONCE static ckpt_code ckpt__glance(ckpt__ctx *ctx, ckpt__place *p,
-                                         const char *id,
-                                         const ckpt__into *into, bool *known)
+// need no more. False if that leaves a question: claims stand above the
+// generation, or it is damaged, or the beat has no age, or another generation
+// may be newer. An owner that let the run go or ended it wrote nothing after
+// that; but one that was killed before it exchanged the names leaves its last
+// save under the second one.
+CKPT__ONCE static bool ckpt__glance(ckpt__ctx *ctx, ckpt__place *p,
+                                    const char *id, const ckpt__into *into)
 {
     ckpt__facts *f = &p->facts;
-    CKPT__TRY(ckpt__observe_owner(p, CKPT_LOOK_QUICK, ctx->now_ms));
-    if (f->age_ms < 0 || p->look.count == 0 ||
+    if (ckpt__observe_owner(p, CKPT_LOOK_QUICK, ctx->now_ms) != CKPT_OK ||
+        f->age_ms < 0 || p->life.beat_ms == 0 || p->look.count == 0 ||
         p->look.gens[0].epoch != f->highest ||
         (p->look.gens[0].seq == 0 && !p->life.settled)) {
-        return CKPT_OK;
+        return false;
     }
     p->gen = p->look.gens[0];
     p->newest = p->gen.epoch;
     p->bad_count = 0;
     f->judged = ckpt__judge_one(p, id, into);
     p->gen.seq = into->rec->seq;
-    *known = f->judged == CKPT_OK ? p->gen.seq >= p->life.acked
-                                  : f->judged != CKPT_ERR_DAMAGED &&
-                                    f->judged != CKPT_ERR_FOREIGN &&
-                                    f->judged != CKPT_ERR_STALE;
-    return CKPT_OK;
+    if (f->judged != CKPT_OK) {
+        return f->judged != CKPT_ERR_DAMAGED &&
+               f->judged != CKPT_ERR_FOREIGN && f->judged != CKPT_ERR_STALE;
+    }
+    return p->gen.seq >= p->life.acked &&
+           (into->rec->outcome != CKPT_RUNNING ||
+            f->verdict == CKPT_LIFE_LIVE);
 }
 
 #endif
@@ -5962,7 +5968,7 @@ static ckpt_code ckpt__observe(ckpt__ctx *ctx, ckpt__place *p, const char *id,
     memset(f, 0, sizeof(*f));
     bool known = false;
 #ifndef CKPT_NO_SUPERVISING
-    if (into->front) CKPT__TRY(ckpt__glance(ctx, p, id, into, &known));
+    known = into->front && ckpt__glance(ctx, p, id, into);
 #endif
     for (int tries = 0; tries < 8 && !known; tries++) {
         CKPT__TRY(ckpt__observe_once(ctx, p, id, into));
@@ -8492,13 +8498,24 @@ static void ckpt__info_life(ckpt_run_info *info, const ckpt__place *p)
     info->owner[sizeof(info->owner) - 1] = '\0';
 }
 
+// Whether a front ends a run, or lets it go, that perhaps goes on: the save was
+// not acknowledged, and the generation before it is still there. So its owner
+// may have died in the middle, or be writing it now.
+static bool ckpt__is_doubtful(const ckpt__place *p, const ckpt__record *rec)
+{
+    const ckpt__facts *f = &p->facts;
+    return f->judged == CKPT_OK && rec->seq > f->acked && p->look.count > 1 &&
+           rec->outcome != CKPT_RUNNING &&
+           (f->verdict == CKPT_LIFE_LIVE || ckpt__is_end(rec->outcome));
+}
+
 // Describes the run of the id that the context keeps, by all of its newest
 // generation or by the front of that. CKPT_ERR_NOT_FOUND if it is not there.
 static ckpt_code ckpt__describe(ckpt__ctx *ctx, ckpt_run_info *info, bool front)
 {
     ckpt__place *p = &ctx->place;
     ckpt__facts *f = &p->facts;
-    const ckpt__into into = ckpt__into_info(ctx, info, front);
+    ckpt__into into = ckpt__into_info(ctx, info, front);
     memset(info, 0, sizeof(*info));
     memset(f, 0, sizeof(*f));
     memcpy(info->id, ctx->id, sizeof(info->id));
@@ -8507,6 +8524,10 @@ static ckpt_code ckpt__describe(ckpt__ctx *ctx, ckpt_run_info *info, bool front)
     if (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_ERR_ARGUMENT) return rc;
     if (rc == CKPT_OK) {
         rc = ckpt__observe(ctx, p, ctx->id, &into);
+        if (rc == CKPT_OK && front && ckpt__is_doubtful(p, &ctx->record)) {
+            front = into.front = false;
+            rc = ckpt__observe(ctx, p, ctx->id, &into);
+        }
         ckpt__store_close(p, false);
     }
     if (rc == CKPT_ERR_NOT_FOUND) return rc;
@@ -8668,7 +8689,9 @@ static ckpt_code ckpt__scan_one(ckpt__ctx *ctx, ckpt_run_info *info)
     }
     ctx->place.life.now_ms = 0;
     const ckpt_code rc = ckpt__describe(ctx, info, true);
-    if (ctx->now_ms != ctx->place.life.now_ms) {
+    // A store that cannot see the time says that it is that of the beat.
+    if (ctx->now_ms != ctx->place.life.now_ms &&
+        ctx->place.life.now_ms != ctx->place.life.beat_ms) {
         ctx->now_ms = ctx->place.life.now_ms;
         ctx->now_at_ms = now.mono_ms;
     }

@@ -284,13 +284,11 @@ typedef struct ckpt_fs_calls {
     int (*clock)(void *u, ckpt_moment *now);
     int (*random)(void *u, void *buf, size_t n);    // fills n bytes
 
-    // Reads the next names in a directory, at least one of them, into buf, each
-    // with its NUL; first: from the first one on. Returns how many bytes they
-    // take, 0 at the end. n is at least 1,024. It goes by dir itself, by which
-    // nobody else walks. NULL: the store takes dir_open() and the others, as it
-    // does for the root, and where a server has names that this machine does
-    // not know yet.
-    int64_t (*names)(void *u, int dir, bool first, void *buf, size_t n);
+    // Reads the next names in a directory that was opened to walk through it
+    // once, at least one of them, into buf, each with its NUL: 256 bytes at
+    // most. Returns how many bytes they take, 0 at the end. n is at least
+    // 1,024. NULL: scans take dir_open() and the others, as all else does.
+    int64_t (*names)(void *u, int dir, void *buf, size_t n);
 } ckpt_fs_calls;
 
 // Options of a file store. A zero-initialized desc means the defaults; only
@@ -800,13 +798,11 @@ static void ckpt__sys_dir_close(void *u, void *walk)
 // An entry of getdents64(2) has its length at 16, its name at 19. The names are
 // moved to the beginning of the buffer, over what has been read. Those that do
 // not fit are skipped, as above.
-static int64_t ckpt__sys_names(void *u, int dir, bool first, void *buf,
-                               size_t n)
+static int64_t ckpt__sys_names(void *u, int dir, void *buf, size_t n)
 {
     char *to = (char *)buf;
     long got = 1;
     (void)u;
-    if (first && lseek(dir, 0, SEEK_SET) < 0) return -errno;
     while (to == (char *)buf && got > 0) {
         uint16_t entry;
         got = syscall(CKPT__SYS_GETDENTS, dir, buf, n);
@@ -1582,7 +1578,6 @@ typedef struct ckpt__fs_walk {
     int            r;           // below 0: the walk failed
     int            dir;
     bool           by_batch;    // with names(), not with dir_open() and so on
-    bool           begun;       // the first batch was read
     size_t         at, end;     // of the batch, in bytes
     char           name[256];
     union {
@@ -1597,10 +1592,9 @@ static int ckpt__fs_batch_next(ckpt__fs_walk *w)
     if (w->at == w->end) {
         int64_t r;
         CKPT__FS_RETRY(r, w->fs->priv.calls->names(w->fs->priv.user, w->dir,
-                                                   !w->begun, w->batch.bytes,
+                                                   w->batch.bytes,
                                                    sizeof(w->batch.bytes)));
         if (r <= 0) return (int)r;
-        w->begun = true;
         w->at = 0;
         w->end = (size_t)r;
     }
@@ -1611,17 +1605,11 @@ static int ckpt__fs_batch_next(ckpt__fs_walk *w)
     return 1;
 }
 
-// Opens a walk through the directory of a run. Returns false if the walk fails
-// or the directory is gone.
+// Opens a walk. Returns false if the walk fails or the directory is gone.
 static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
 {
     w->fs = fs;
-    w->dir = dir;
-    w->at = w->end = 0;
-    w->begun = false;
-    w->by_batch = fs->priv.locks && fs->priv.calls->names != NULL;
-    w->r = 0;
-    if (w->by_batch) return true;
+    w->by_batch = false;
     CKPT__FS_RETRY(w->r, fs->priv.calls->dir_open(fs->priv.user, dir,
                                                   &w->walk));
     if (w->r == -ENOENT) {      // the directory was removed, so it is empty
@@ -1629,6 +1617,23 @@ static bool ckpt__fs_walk_begin(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
         return false;
     }
     return w->r >= 0;
+}
+
+// The same for a scan, which walks once through a directory that it has just
+// opened: by that descriptor, if no server has names that this machine does not
+// know yet. (A walk that begins anew by an old descriptor could miss what was
+// made since.)
+static bool ckpt__fs_walk_once(ckpt__fs_walk *w, ckpt_store_fs *fs, int dir)
+{
+    if (!fs->priv.ours_alone || fs->priv.calls->names == NULL) {
+        return ckpt__fs_walk_begin(w, fs, dir);
+    }
+    w->fs = fs;
+    w->dir = dir;
+    w->by_batch = true;
+    w->at = w->end = 0;
+    w->r = 0;
+    return true;
 }
 
 // Reads the next name, but for the directory itself and its parent. Returns
@@ -1699,6 +1704,7 @@ typedef struct ckpt__fs_place {
     bool     in_place;          // the spare is written, not a temporary file
     bool     newest_is_prev;    // an exchange failed: the newest generation
                                 // has the name of the one before it
+    bool     quick;             // the last look was one of a scan
     ckpt__fs_own   newest, spare;       // the last two generations
     ckpt__fs_range shared[CKPT__FS_RANGES];     // between these two, and
     ckpt__fs_range sharing[CKPT__FS_RANGES];    // newest and what is written
@@ -1761,7 +1767,7 @@ static int ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, uint64_t size,
     memset(line->member, 0, sizeof(line->member));
     while (ckpt_json_next(text, &at, &key, &value)) {
         end = (const char *)value.ptr + value.len;
-        if (key.len >= sizeof(ckpt__fs_members[0])) continue;
+        if (key.ptr == NULL || key.len >= sizeof(name)) continue;
         memcpy(name, key.ptr, key.len);
         name[key.len] = '\0';
         for (size_t i = 0; i < CKPT__FS_MEMBERS; i++) {
@@ -1772,8 +1778,8 @@ static int ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, uint64_t size,
         }
     }
     const size_t rest = text.len - (size_t)(end - line->text);
-    line->whole = end > line->text && rest > 0 && rest <= 2 &&
-                  memcmp(end, "}\n", rest) == 0;
+    line->whole = line->text[0] == '{' && end > line->text && rest > 0 &&
+                  rest <= 2 && memcmp(end, "}\n", rest) == 0;
     if (!line->whole) {
         memset(line->member, 0, sizeof(line->member));
     }
@@ -1990,11 +1996,19 @@ static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
                                            const ckpt_gen *gen, ckpt_error *err)
 {
     char name[256];
+    ckpt_fs_stat st;
     if (p->reading >= 0 && p->reading_token == gen->token) return CKPT_OK;
     ckpt__fs_close(fs, &p->reading);
-    p->reading = ckpt__fs_open_gen(fs, p, gen, name);
+    if (p->quick) {                     // what has the first name by now
+        ckpt__fs_gen_name(name, gen->epoch, false);
+        p->reading = ckpt__fs_open_ours(fs, p->dir, name, false, &st);
+    } else {
+        p->reading = ckpt__fs_open_gen(fs, p, gen, name);
+    }
     p->reading_token = gen->token;
-    if (p->reading == -ESTALE) return CKPT_ERR_STALE;
+    if (p->reading == -ESTALE || (p->quick && p->reading == -ENOENT)) {
+        return CKPT_ERR_STALE;
+    }
     if (p->reading >= 0) return CKPT_OK;
     return ckpt__fs_fail(err, "open a checkpoint", p->reading);
 }
@@ -2139,22 +2153,6 @@ static ckpt_code ckpt__fs_look_downwards(ckpt_store_fs *fs, int dir,
     return rc;
 }
 
-// Opens what has the first name of the highest epoch, for a scan: the scan
-// reads it next, so nobody asks for its token. False if nothing of ours is
-// there.
-static bool ckpt__fs_look_first(ckpt_store_fs *fs, ckpt__fs_place *p,
-                                ckpt_look *look)
-{
-    char name[64];
-    ckpt_fs_stat st;
-    ckpt__fs_gen_name(name, look->epoch, false);
-    p->reading = ckpt__fs_open_ours(fs, p->dir, name, false, &st);
-    p->reading_token = 0;
-    look->count = p->reading >= 0;
-    look->gens[0].epoch = look->epoch;
-    return p->reading >= 0;
-}
-
 // The method look(). The listing of the directory gives the highest epoch. A
 // directory that has a name of the store is none of its files. One that holds
 // nothing but what others put there is no run: its id is free. If there are
@@ -2168,13 +2166,16 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
     ckpt__fs_place *p = ckpt__fs_place_of(place);
     ckpt__fs_walk w;
     const bool quick = epoch_max == CKPT_LOOK_QUICK;
-    uint64_t epoch, listed = 0, lowest = UINT64_MAX, temps = 0;
+    uint64_t epoch, listed = 0, lowest = UINT64_MAX, temps = 0, newest = 0;
+    uint64_t prev = 0;
     bool foreign = false, ours = p->opened_as != CKPT_HOW_FIND || p->epoch > 0;
     memset(look, 0, sizeof(*look));
     ckpt__fs_close(fs, &p->reading);
+    p->quick = quick;
     const ckpt_code rc = quick ? CKPT_OK : ckpt__fs_check_opener(fs, p);
     if (rc != CKPT_OK) return rc;
-    for (bool more = ckpt__fs_walk_begin(&w, fs, p->dir);
+    for (bool more = quick ? ckpt__fs_walk_once(&w, fs, p->dir)
+                           : ckpt__fs_walk_begin(&w, fs, p->dir);
          more && ckpt__fs_walk_next(&w); ) {
         const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
         const bool is_gen = kind == CKPT__FS_NEWEST || kind == CKPT__FS_PREV;
@@ -2187,6 +2188,8 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
         if (is_other || (!is_gen && kind != CKPT__FS_CLAIM)) continue;
         if (epoch > look->epoch) look->epoch = epoch;
         if (epoch < lowest) lowest = epoch;
+        if (kind == CKPT__FS_NEWEST && epoch > newest) newest = epoch;
+        if (kind == CKPT__FS_PREV && epoch > prev) prev = epoch;
         if (is_gen && epoch <= epoch_max && epoch > listed) listed = epoch;
     }
     if (w.r < 0) return ckpt__fs_fail(err, "list the directory of a run", w.r);
@@ -2202,7 +2205,9 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
         if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
         look->mine = r == 1;
     }
-    if (quick && look->epoch > 0 && ckpt__fs_look_first(fs, p, look)) {
+    if (quick) {                        // the names say enough for a scan
+        look->count = newest == 0 ? 0 : 1 + (prev == newest);
+        look->gens[0].epoch = look->gens[1].epoch = newest;
         return CKPT_OK;
     }
     return ckpt__fs_look_downwards(fs, p->dir, epoch_max < look->epoch ?
@@ -2639,6 +2644,9 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     if (fd < 0) return ckpt__fs_fail(err, "open the heartbeat", fd);
     life->beat_ms = st.mtime_ns / 1000000;
     life->beat_ms += life->beat_ms == 0;        // 0 would say: no claim
+    if (given_ms != 0 && life->beat_ms > given_ms) {
+        (void)ckpt__fs_probe_clock(fs, &life->now_ms);
+    }
     life->now_ms = life->now_ms != 0 ? life->now_ms : life->beat_ms;
     (void)ckpt__fs_read_claim(fs, fd, st.size, &line);
     ckpt__fs_describe_owner(life->owner, &line);

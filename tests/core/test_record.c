@@ -1404,6 +1404,10 @@ static void lists_beyond_the_tables_are_left_alone(void)
                             : judge(t.forged, size) == CKPT_STATE_NEWER);
             CHECK(more != 0 || t.info.phases + t.info.uncertain +
                   t.info.held == rows[i].max);
+            // The head has no count of effects, so a scan cannot tell.
+            CHECK_INT(ckpt_query(&t.ctx, "job", &t.info), CKPT_OK);
+            CHECK_INT(t.info.state, more == 0 || rows[i].kind == 1 ?
+                      CKPT_STATE_INTERRUPTED : CKPT_STATE_NEWER);
         }
     }
 }

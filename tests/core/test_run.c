@@ -1727,7 +1727,7 @@ static void tell_of_a_recovery(void)
     CHECK_INT(open_run("job"), CKPT_OK);
     CHECK_INT(save(5, NULL, NULL), CKPT_OK);
     crash();
-    fault_plan(&t.fault, FAULT_ALIVE, 2, FAULT_BEFORE, CKPT_ERR_ACCESS);
+    fault_plan(&t.fault, FAULT_ALIVE, 3, FAULT_BEFORE, CKPT_ERR_ACCESS);
     CHECK_INT(ckpt_recover(&t.ctx, &t.run, &recover, NULL), CKPT_OK);
     check_heard(CKPT_EVENT_LOAD_FAILED, 0, 0, 0, CKPT_ERR_ACCESS);
     CHECK_STR(t.heard[CKPT_EVENT_LOAD_FAILED].op, "injected fault");

@@ -22,7 +22,12 @@
     X(a_recovery_reads_no_more_of_a_run_that_lives)                            \
     X(who_prunes_believes_no_front)                                            \
     X(a_run_that_goes_while_it_is_listed_is_passed_over)                       \
-    X(damage_is_judged_again_if_more_is_known_of_its_owner)
+    X(damage_is_judged_again_if_more_is_known_of_its_owner)                    \
+    X(an_end_that_was_not_exchanged_yet_is_found)                              \
+    X(a_torn_end_that_nobody_acknowledged_ends_nothing)                        \
+    X(a_run_that_is_let_go_during_a_scan_was_not_interrupted_before)           \
+    X(a_run_that_cannot_be_read_has_its_owner_and_age)                         \
+    X(a_scan_leaves_no_mark_of_a_run_that_beats)
 TEST_SUITE(scan, LIST)
 
 #define DIR "runs/r-a-run/"
@@ -204,6 +209,13 @@ static unsigned system_calls(void)
     return n + 2 * t.calls[SIM_DIR_OPEN];
 }
 
+static void finish_all(void)
+{
+    for (size_t i = 0; i < 20; i++) {
+        CHECK_INT(ckpt_finish(&t.run[i], CKPT_INTERRUPTED, NULL), CKPT_OK);
+    }
+}
+
 static void a_scan_makes_at_most_sixteen_calls_a_run_whatever_its_transcript(
     void)
 {
@@ -223,12 +235,22 @@ static void a_scan_makes_at_most_sixteen_calls_a_run_whatever_its_transcript(
             read[i / 10] = t.read;
         }
     }
-    crash();
-    scan();
-    CHECK_INT(t.runs, 20);
-    CHECK(system_calls() <= 20 * 16 + 10);      // and the walk, and the time
-    CHECK(t.read <= UINT64_C(20) * 2048);
-    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    for (int i = 0; i < 2; i++) {
+        // Of runs that were let go, and of those whose owner was killed.
+        if (i == 0) finish_all();
+        crash();
+        sim_advance(t.disk, 10);
+        scan();
+        CHECK_INT(t.runs, 20);
+        CHECK(system_calls() <= 20 * (i == 0 ? 16U : 48U) + 10);
+        CHECK(t.read <= UINT64_C(20) * (i == 0 ? 2048 : 6144));
+        CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+        for (size_t k = 0; i == 0 && k < 20; k++) {
+            snprintf(id, sizeof(id), "run-%zu", k);
+            CHECK_INT(open_run(k, id), CKPT_OK);
+            CHECK_INT(save(k, 3, k < 10 ? 1000 : 100000), CKPT_OK);
+        }
+    }
     // What a run that lives costs more does not depend on its transcript.
     CHECK(calls[1] <= 2 * calls[0] && read[1] <= 2 * read[0]);
     teardown();
@@ -515,5 +537,129 @@ static void damage_is_judged_again_if_more_is_known_of_its_owner(void)
     CHECK_INT(t.info.state, CKPT_STATE_DAMAGED);
     CHECK_INT(t.calls[SIM_GONE], 5);            // it was looked at twice more
     memset(&t.run[0], 0, sizeof(t.run[0]));     // its process is gone
+    teardown();
+}
+
+//--- Owners that die, or go on, while somebody looks --------------------------
+
+// A run that is to be kept, with two generations, and is killed while it ends
+// in place: before it exchanges the names, or, torn, in the middle of a write.
+static void end_killed(sim_call call, unsigned at)
+{
+    ckpt_run_desc d;
+    memset(&d, 0, sizeof(d));
+    setup();
+    d.id = "a-run";
+    d.once = true;
+    CHECK_INT(ckpt_open(&t.ctx, &t.run[0], &d), CKPT_OK);
+    for (uint64_t turn = 1; turn <= 4; turn++) {
+        CHECK_INT(save(0, turn, 3000), CKPT_OK);
+    }
+    t.owner = t.proc;
+    t.call = call;
+    t.at = at;
+    t.happens = kill_owner;
+    CHECK(ckpt_finish(&t.run[0], CKPT_COMPLETED, NULL) < 0);
+    CHECK(t.happens == NULL);
+    memset(&t.run[0], 0, sizeof(t.run[0]));
+    boot();
+}
+
+static void an_end_that_was_not_exchanged_yet_is_found(void)
+{
+    end_killed(SIM_EXCHANGE, 1);
+    CHECK_INT(ckpt_verify(&t.ctx, "a-run", &t.info), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_DONE);
+    scan();
+    CHECK_INT(t.info.state, CKPT_STATE_DONE);
+    CHECK(t.info.verified);                     // it was read whole
+    teardown();
+}
+
+static void a_torn_end_that_nobody_acknowledged_ends_nothing(void)
+{
+    end_killed(SIM_EXCHANGE, 1);
+    damage(DIR "checkpoint.1.prev.json", 2000); // the spare, under its name
+    scan();
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_INT(t.info.turn, 4);
+    t.disk->boot++;
+    crash();
+    scan();
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
+    CHECK_INT(t.info.turn, 4);
+    teardown();
+}
+
+static void owner_lets_go(void)
+{
+    CHECK_INT(ckpt_finish(&t.run[0], CKPT_COMPLETED, NULL), CKPT_OK);
+}
+
+// The owner ends its run after the observer has listed its files.
+static void a_run_that_is_let_go_during_a_scan_was_not_interrupted_before(void)
+{
+    static ckpt_store_fs fs;
+    static ckpt_ctx ctx;
+    ckpt_store_fs_desc d;
+    ckpt_desc desc;
+    memset(&d, 0, sizeof(d));
+    memset(&desc, 0, sizeof(desc));
+    begin(1000);
+    sim_proc *p = sim_proc_new(t.disk, 300);
+    p->uid = (uint32_t)geteuid();
+    d.dir = "runs";
+    d.calls = sim_calls();
+    d.calls_user = p;
+    CHECK_INT(ckpt_store_fs_open(&fs, &d, NULL), CKPT_OK);
+    desc.store = &fs.base;
+    CHECK_INT(ckpt_init(&ctx, &desc), CKPT_OK);
+    p->hook = hook;
+    t.call = SIM_LOCK;
+    t.at = 1;
+    t.happens = owner_lets_go;
+    t.proc->hook = NULL;
+    const ckpt_code rc = ckpt_query(&ctx, "a-run", &t.info);
+    CHECK(t.happens == NULL);
+    CHECK(rc == CKPT_ERR_NOT_FOUND || t.info.state == CKPT_STATE_FINISHED);
+    ckpt_store_fs_close(&fs);
+    t.proc->hook = hook;
+    teardown();
+}
+
+static sim_verdict refuse(void *user, sim_proc *p, const sim_event *e)
+{
+    sim_verdict v = { SIM_GO, 0, 0 };
+    (void)user, (void)p;
+    if (e->call == SIM_OPEN && strncmp(e->name, "checkpoint.", 11) == 0) {
+        v.action = SIM_FAIL;
+        v.err = EACCES;
+    }
+    return v;
+}
+
+static void a_run_that_cannot_be_read_has_its_owner_and_age(void)
+{
+    begin(1000);
+    crash();
+    sim_advance(t.disk, 5000);
+    t.proc->hook = refuse;
+    CHECK_INT(ckpt_query(&t.ctx, "a-run", &t.info), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_UNREADABLE);
+    CHECK_INT(t.info.beat_age_ms, 5000);
+    CHECK(t.info.owner[0] != '\0');
+    t.proc->hook = hook;
+    teardown();
+}
+
+static void a_scan_leaves_no_mark_of_a_run_that_beats(void)
+{
+    setup();
+    CHECK_INT(open_run(0, "a-run"), CKPT_OK);
+    CHECK_INT(open_run(1, "b-run"), CKPT_OK);
+    t.fs.priv.locks = false;
+    CHECK_INT(ckpt_scan(&t.ctx, CKPT_STATE_LIVE, beats, NULL), CKPT_OK);
+    CHECK(sim_find(t.disk, "runs/.seen-r-a-run") == NULL);
+    CHECK(sim_find(t.disk, "runs/.seen-r-b-run") == NULL);
     teardown();
 }
