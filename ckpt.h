@@ -1538,8 +1538,6 @@ typedef struct ckpt_life {
                                     // has seen; 0: not known
     uint64_t     acked;             // as last given to beat(); never falls
     bool         gave_up;           // as given to close() by the claimant
-    bool         settled;           // no power cut came since the claim: names
-                                    // are what the claimant made of them
     char         owner[160];        // who claimed, for people; NUL-terminated
 } ckpt_life;
 
@@ -5916,19 +5914,17 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
 #ifndef CKPT_NO_SUPERVISING
 
 // Judges a run by one look and the front of one generation: most runs of a scan
-// need no more. False if that leaves a question: claims stand above the
-// generation, or it is damaged, or the beat has no age, or another generation
-// may be newer. An owner that let the run go or ended it wrote nothing after
-// that; but one that was killed before it exchanged the names leaves its last
-// save under the second one.
+// need no more. False if that leaves a question: the generation is damaged, or
+// another one may be newer. An owner that let the run go or ended it wrote
+// nothing after that. But an owner that was killed before it exchanged the
+// names, or whose machine lost its power after that, leaves its last save under
+// the second name.
 CKPT__ONCE static bool ckpt__glance(ckpt__ctx *ctx, ckpt__place *p,
                                     const char *id, const ckpt__into *into)
 {
     ckpt__facts *f = &p->facts;
     if (ckpt__observe_owner(p, CKPT_LOOK_QUICK, ctx->now_ms) != CKPT_OK ||
-        f->age_ms < 0 || p->life.beat_ms == 0 || p->look.count == 0 ||
-        p->look.gens[0].epoch != f->highest ||
-        (p->look.gens[0].seq == 0 && !p->life.settled)) {
+        p->life.beat_ms == 0 || p->look.count == 0) {
         return false;
     }
     p->gen = p->look.gens[0];

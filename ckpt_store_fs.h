@@ -322,7 +322,6 @@ typedef struct ckpt_store_fs {
         bool                     ours_alone;    // and only processes of this
                                         // kernel can hold them
         bool                     by_op; // sum by the processor's instruction
-        char                     boot[40];      // boot id, as in ckpt_fs_self
         uint32_t                 uid;   // the user who owns the root
         const ckpt_fs_calls     *calls;
         void                    *user;
@@ -1652,7 +1651,6 @@ static bool ckpt__fs_walk_next(ckpt__fs_walk *w)
     if (w->r <= 0 && !w->by_batch) {
         w->fs->priv.calls->dir_close(w->fs->priv.user, w->walk);
     }
-    w->r = w->r == -ENOENT ? 0 : w->r;          // as above
     return w->r > 0;
 }
 
@@ -2486,15 +2484,6 @@ static bool ckpt__fs_claim_flag(const ckpt__fs_line *line, int member)
     return value.len == 4 && memcmp(value.ptr, "true", 4) == 0;
 }
 
-// Tells whether a member of a claim's line is that text, which is not empty and
-// needs no escapes.
-static bool ckpt__fs_is_text(ckpt_bytes value, const char *text)
-{
-    const size_t n = strlen(text);
-    return n > 0 && value.len == n + 2 &&
-           memcmp((const char *)value.ptr + 1, text, n) == 0;
-}
-
 // What an observer knows of the process that made a claim.
 typedef struct ckpt__fs_claimant {
     bool same_boot;             // the claim is of this boot of this machine
@@ -2654,7 +2643,6 @@ static ckpt_code ckpt__fs_alive(ckpt_store *s, void *place, uint64_t epoch,
     life->acked = acked > 0 && acked <= (int64_t)CKPT_TURN_MAX ?
                   (uint64_t)acked : 0;
     life->gave_up = ckpt__fs_claim_flag(&line, CKPT__FS_GAVE_UP);
-    life->settled = ckpt__fs_is_text(line.member[CKPT__FS_BOOT], fs->priv.boot);
     life->verdict = ckpt__fs_judge_owner(fs, fd, &line);
     ckpt__fs_close(fs, &fd);
     // Only the highest claim has a mark: two would write over each other's.
@@ -3963,7 +3951,6 @@ static ckpt_code ckpt__fs_choose(ckpt_store_fs *fs,
                                  ckpt_store_fs_publishing publishing,
                                  ckpt_error *err)
 {
-    ckpt_fs_self self;
     int local;
     CKPT__FS_RETRY(local, fs->priv.calls->local(fs->priv.user, fs->priv.root));
     if (local < 0) return ckpt__fs_fail(err, "look at the store", local);
@@ -3971,9 +3958,6 @@ static ckpt_code ckpt__fs_choose(ckpt_store_fs *fs,
         err->op = "look at the store: its locks cannot be relied on";
         return CKPT_ERR_ARGUMENT;
     }
-    memset(&self, 0, sizeof(self));
-    (void)fs->priv.calls->self(fs->priv.user, &self);
-    memcpy(fs->priv.boot, self.boot, sizeof(self.boot));
     fs->priv.locks = liveness != CKPT_STORE_FS_AGE && local > 0;
     fs->priv.ours_alone = local == 2;
     fs->priv.by_op = ckpt__crc_has_op();

@@ -408,6 +408,8 @@ static void an_acknowledged_save_under_the_second_name_is_found(void)
     begin(1000);
     CHECK_INT(other("exchange", "checkpoint.1.json", "checkpoint.1.prev.json"),
               0);
+    scan();                                     // its owner lives
+    CHECK(t.info.turn == 4 && t.info.state == CKPT_STATE_LIVE);
     crash();
     scan();
     CHECK(t.info.turn == 4 && !t.info.older);
@@ -658,6 +660,7 @@ static void a_scan_leaves_no_mark_of_a_run_that_beats(void)
     CHECK_INT(open_run(0, "a-run"), CKPT_OK);
     CHECK_INT(open_run(1, "b-run"), CKPT_OK);
     t.fs.priv.locks = false;
+    sim_advance(t.disk, 10);
     CHECK_INT(ckpt_scan(&t.ctx, CKPT_STATE_LIVE, beats, NULL), CKPT_OK);
     CHECK(sim_find(t.disk, "runs/.seen-r-a-run") == NULL);
     CHECK(sim_find(t.disk, "runs/.seen-r-b-run") == NULL);
