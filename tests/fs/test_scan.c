@@ -430,6 +430,7 @@ static void claims_above_a_generation_are_counted(void)
 static void a_directory_with_the_name_of_a_claim_is_no_claim(void)
 {
     begin(1000);
+    CHECK_INT(ckpt_finish(&t.run[0], CKPT_INTERRUPTED, NULL), CKPT_OK);
     crash();
     CHECK_INT(other("mkdir", "heartbeat.9", NULL), 0);
     scan();
