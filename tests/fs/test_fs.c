@@ -2135,7 +2135,7 @@ static void what_a_claim_says_wrongly_is_not_believed(void)
         "{\"acked\":-1,\"gave_up\":null}",
         "{\"acked\":9007199254740992,\"gave_up\":\"true\"}",
         "{\"acked\":\"5\",\"gave_up\":1}", "{\"acked\":5,\"gave_up\":true",
-        "{\"acked\":5}x", "{\"claim\":1}", ""
+        "{\"acked\":5}x", "[1,2]", "x1}", "{\"claim\":1}", ""
     };
     char text[1200];
     if (begin_claimed()) {
