@@ -8514,6 +8514,7 @@ static ckpt_code ckpt__describe(ckpt__ctx *ctx, ckpt_run_info *info, bool front)
     ckpt__into into = ckpt__into_info(ctx, info, front);
     memset(info, 0, sizeof(*info));
     memset(f, 0, sizeof(*f));
+    p->life.now_ms = 0;                         // of the run before
     memcpy(info->id, ctx->id, sizeof(info->id));
     info->beat_age_ms = -1;
     ckpt_code rc = ckpt__store_open(p, &ctx->desc, ctx->id, CKPT_HOW_FIND);
@@ -8683,7 +8684,6 @@ static ckpt_code ckpt__scan_one(ckpt__ctx *ctx, ckpt_run_info *info)
         CKPT_OK || now.mono_ms - ctx->now_at_ms >= 1000) {
         ctx->now_ms = 0;
     }
-    ctx->place.life.now_ms = 0;
     const ckpt_code rc = ckpt__describe(ctx, info, true);
     // A store that cannot see the time says that it is that of the beat.
     if (ctx->now_ms != ctx->place.life.now_ms &&

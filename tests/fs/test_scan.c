@@ -27,7 +27,8 @@
     X(a_torn_end_that_nobody_acknowledged_ends_nothing)                        \
     X(a_run_that_is_let_go_during_a_scan_was_not_interrupted_before)           \
     X(a_run_that_cannot_be_read_has_its_owner_and_age)                         \
-    X(a_scan_leaves_no_mark_of_a_run_that_beats)
+    X(a_scan_leaves_no_mark_of_a_run_that_beats)                               \
+    X(a_look_that_fails_once_leaves_no_old_time)
 TEST_SUITE(scan, LIST)
 
 #define DIR "runs/r-a-run/"
@@ -134,7 +135,7 @@ static ckpt_code save(size_t i, uint64_t turn, size_t size)
     return ckpt_save(&t.run[i], &s);
 }
 
-// A run with three saves, the last two in place, of turns up to 3.
+// A run with four saves, the last two in place, of turns up to 4.
 static void begin(size_t size)
 {
     setup();
@@ -665,5 +666,31 @@ static void a_scan_leaves_no_mark_of_a_run_that_beats(void)
     CHECK_INT(ckpt_scan(&t.ctx, CKPT_STATE_LIVE, beats, NULL), CKPT_OK);
     CHECK(sim_find(t.disk, "runs/.seen-r-a-run") == NULL);
     CHECK(sim_find(t.disk, "runs/.seen-r-b-run") == NULL);
+    teardown();
+}
+
+static sim_verdict refuse_once(void *user, sim_proc *p, const sim_event *e)
+{
+    sim_verdict v = { SIM_GO, 0, 0 };
+    (void)user;
+    if (e->call == SIM_DIR_OPEN) {
+        v.action = SIM_FAIL;
+        v.err = EIO;
+        p->hook = hook;
+    }
+    return v;
+}
+
+static void a_look_that_fails_once_leaves_no_old_time(void)
+{
+    begin(1000);
+    crash();
+    CHECK_INT(ckpt_query(&t.ctx, "a-run", &t.info), CKPT_OK);
+    CHECK_INT(t.info.beat_age_ms, 0);
+    sim_advance(t.disk, 5000);
+    t.proc->hook = refuse_once;
+    CHECK_INT(ckpt_query(&t.ctx, "a-run", &t.info), CKPT_OK);
+    CHECK(t.proc->hook == hook);
+    CHECK_INT(t.info.beat_age_ms, 5000);
     teardown();
 }
