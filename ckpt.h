@@ -8986,21 +8986,28 @@ CKPT_API ckpt_code ckpt_retry(ckpt_ctx *view, ckpt_run *run, const char *id)
     return rc == CKPT_ERR_LIVE ? ckpt__ctx_result(ctx, CKPT_ERR_EXISTS) : rc;
 }
 
+// Whether a run may be pruned, as all of it says or its front.
+static bool ckpt__is_prunable(ckpt__ctx *ctx, const ckpt_prune_desc *desc,
+                              bool front)
+{
+    const ckpt_run_info *info = &ctx->info;
+    const uint32_t states = desc->states != 0 ? desc->states :
+        (uint32_t)CKPT_STATE_DONE | (uint32_t)CKPT_STATE_FAILED;
+    return ckpt__describe(ctx, &ctx->info, front) == CKPT_OK &&
+           ((uint32_t)info->state & states) != 0 &&
+           info->beat_age_ms > desc->age_ms && info->held == 0;
+}
+
 // Removes one run that is old enough, or only counts it. False: fn has enough.
 static bool ckpt__prune_one(ckpt__ctx *ctx, ckpt_run *run,
                             const ckpt_prune_desc *desc, uint32_t *count)
 {
     ckpt_run_info *info = &ctx->info;
-    const uint32_t states = desc->states != 0 ? desc->states :
-        (uint32_t)CKPT_STATE_DONE | (uint32_t)CKPT_STATE_FAILED;
     ckpt_code rc = CKPT_OK;
     // What a front says may not be so: all of the run is read before it goes.
-    for (int front = 1; front >= 0; front--) {
-        rc = ckpt__describe(ctx, info, front == 1);
-        if (rc != CKPT_OK || ((uint32_t)info->state & states) == 0 ||
-            info->beat_age_ms <= desc->age_ms || info->held > 0) {
-            return true;
-        }
+    if (!ckpt__is_prunable(ctx, desc, true) ||
+        !ckpt__is_prunable(ctx, desc, false)) {
+        return true;
     }
     if (desc->fn != NULL && !desc->fn(desc->user, info)) return false;
     if (!desc->dry_run) {

@@ -14,18 +14,11 @@
 
 #include <pthread.h>
 
-// How many rounds: a sample, or many.
-TEST_FN unsigned rounds(unsigned sample, unsigned many)
-{
-    const char *is = getenv("CKPT_LONG");
-    return is != NULL && is[0] != '\0' ? many : sample;
-}
-
 // Prints how many rounds there were, if they are many: so it is on record.
 TEST_FN void note_rounds(const char *of, unsigned n, uint64_t acked,
                          unsigned lost)
 {
-    if (rounds(0, 1) > 0) {
+    if (test_is_long()) {
         printf("note   %u %s, %llu saves acknowledged, %u lost\n", n, of,
                (unsigned long long)acked, lost);
     }

@@ -168,7 +168,7 @@ static void an_owner_that_waits_for_a_claimant_has_lost_its_run(void)
 
 static void no_acknowledged_save_is_lost_to_a_claimant(const char *conninfo)
 {
-    const unsigned count = rounds(60, 2000);
+    const unsigned count = test_rounds(60, 2000);
     unsigned lost = 0;
     uint64_t acked = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -258,7 +258,7 @@ static void of_eight_claimants_one_wins(void)
     for (unsigned k = 0; k < CLAIMANTS; k++) {
         CHECK_INT(open_as(&pg[k], cluster_conninfo(), 0), CKPT_OK);
     }
-    for (unsigned i = 0; i < rounds(40, 2000); i++) {
+    for (unsigned i = 0; i < test_rounds(40, 2000); i++) {
         deed claims[CLAIMANTS];
         unsigned won = 0;
         char id[32];
@@ -420,7 +420,7 @@ static void job_is_done(const job *j)
 static void cut_at_every_message(unsigned port)
 {
     static job j;
-    unsigned long seen = 0, step = rounds(11, 1);
+    unsigned long seen = 0, step = test_rounds(11, 1);
     if (!ready() || !CHECK(proxy_start(cluster.dir, port))) {
         return;
     }
@@ -629,7 +629,7 @@ static void a_claim_that_waits_is_given_up_with_its_claimant(void)
 static void a_connection_that_falls_silent_is_given_up(void)
 {
     static job j;
-    unsigned long seen = 1000, step = rounds(61, 7);
+    unsigned long seen = 1000, step = test_rounds(61, 7);
     if (!ready() || !CHECK(proxy_start(cluster.dir, 5432))) {
         return;
     }
@@ -653,7 +653,7 @@ static void a_connection_that_falls_silent_is_given_up(void)
 static void a_server_that_is_killed_loses_no_acknowledged_save(void)
 {
     enum { PATIENCE = 120000 };     // ms: a machine may be slow to restart it
-    const unsigned count = rounds(3, 200);
+    const unsigned count = test_rounds(3, 200);
     place owner, next;
     uint64_t epoch = 1, acked = 0;
     unsigned lost = 0;
@@ -1336,7 +1336,7 @@ static void any_saves_come_back_as_they_were(void)
     model_size = model_count = 0;
     const ckpt_run_desc desc = { .id = "edited" };
     CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
-    for (unsigned i = 0; i < rounds(300, 3000); i++) {
+    for (unsigned i = 0; i < test_rounds(300, 3000); i++) {
         const bool keeps = dice(9) > 0 && model_size < sizeof(model) / 2;
         const size_t cut = dice(3) == 0 ? dice(4) : 0;
         size_t keep = keeps ? model_count : 0;

@@ -113,8 +113,7 @@ static bool ready(void)
 // Every allocation of it fails once, or a sample does. The run goes on.
 static void a_save_that_lacks_memory_is_refused_or_whole(void)
 {
-    const char *is = getenv("CKPT_LONG");
-    const unsigned long step = is != NULL && is[0] != '\0' ? 1 : 4;
+    const unsigned long step = test_rounds(4, 1);
     bool failed = ready();
     for (unsigned long at = 1; failed; at += step) {
         if (!begin() || !put_many()) {

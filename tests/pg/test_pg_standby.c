@@ -240,7 +240,7 @@ static void back(void)
 // nothing of the change, and another process finds what was acknowledged.
 static void an_owner_goes_on_with_the_standby_that_takes_over(void)
 {
-    const unsigned count = rounds(1, 10);
+    const unsigned count = test_rounds(1, 10);
     uint64_t acked = 0;
     unsigned lost = 0;
     for (unsigned i = 0; i < count; i++) {

@@ -203,7 +203,7 @@ static void runs_on_a_standby_are_looked_at_and_left_alone(void)
     CHECK_INT(far("verify"), 5);
     CHECK(says("5 runs read, 1 not whole, 0 not readable, 0 changing"));
     // a command that changes something waits: the standby may take over
-    for (unsigned i = 0; i < rounds(0, 2); i++) {
+    for (unsigned i = 0; i < test_rounds(0, 2); i++) {
         CHECK_INT(far(i == 0 ? "rm" : "retry", "kept"), 1);
         CHECK(says("read-only"));
     }

@@ -4,12 +4,12 @@
 #
 # What make test runs, then the long forms: the suites with many rounds
 # (CKPT_LONG=yes), all storms, namespaces, real disks, other machines, a minute
-# of each fuzzer, the whole model, the coverage, and the mutations. The table says what ran, how many cases, how long, and what was
-# skipped and why; the last line is "N passed, N failed". ONLY="disk model"
-# runs some of them. A part that passed is not run again for as long as Makefile
-# and the code of headers, tests and examples stay as they are (of the form and
-# the lines, every file), so that it can be stopped and goes on where it was;
-# ANEW=yes runs everything.
+# of each fuzzer, the whole model, the coverage, and the mutations. The table
+# says what ran, how many cases, how long, and what was skipped and why; the
+# last line is "N passed, N failed". ONLY="disk model" runs some of them. A part
+# that passed is not run again for as long as Makefile and the code of headers,
+# tests and examples stay as they are (of the form and the lines, every file),
+# so that it can be stopped and goes on where it was; ANEW=yes runs everything.
 cd "$(dirname "$0")/../.." || exit 1
 : "${B:=build}" "${CC:=cc}" "${STB:=/usr/include/stb}" "${MAKE:=make}"
 export B CC STB MAKE
