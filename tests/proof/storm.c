@@ -236,13 +236,19 @@ static int kind_of(int run)
     return run % 5 == 3 ? CRASHES : run % 5 == 4 ? LEAVES : WORKS;
 }
 
+// A process that is killed while it writes leaves a part of its line where the
+// line crosses a page of the file (generic_perform_write() in mm/filemap.c
+// looks for a fatal signal between two pages). So each line has the same size,
+// which divides a page.
 static void write_down(int ledger, char what, const kit *k, int64_t n)
 {
-    char line[160];
-    const int size = snprintf(line, sizeof(line), "%c %s %" PRIu64 " %" PRIu32
-                              " %" PRId64 " %ld\n", what, k->run.id,
-                              k->run.epoch, k->run.attempt, n, (long)getpid());
-    if (write(ledger, line, (size_t)size) != size) {
+    enum { LINE = 256 };
+    char line[LINE + 1], text[LINE];
+    snprintf(text, sizeof(text), "%c %s %" PRIu64 " %" PRIu32 " %" PRId64
+             " %ld", what, k->run.id, k->run.epoch, k->run.attempt, n,
+             (long)getpid());
+    snprintf(line, sizeof(line), "%-*s\n", LINE - 1, text);
+    if (write(ledger, line, LINE) != LINE) {
         die("write the ledger");
     }
 }
@@ -303,9 +309,10 @@ static int read_ledger(const char *name, entry *entries, int cap)
                   &e.what, &e.run, &e.epoch, &e.attempt, &e.n, &e.pid) == 6) {
         entries[count++] = e;
     }
-    if (f != NULL) {
-        fclose(f);
+    if (f == NULL || !feof(f)) {
+        die("read the ledger");             // else what follows would not count
     }
+    fclose(f);
     return count;
 }
 
