@@ -3,8 +3,10 @@
 # form.sh -- the form of the headers and of the documentation
 #
 #     sh tests/tools/form.sh [part of a check's sentence]
+#     CKPT_LONG=yes sh tests/tools/form.sh
 #
-# Each check is one line, "ok" or "FAILED" with what it found; the last line
+# With CKPT_LONG=yes also those checks run that compile for long; with
+# CKPT_LONG=only, no others. Each check is one line, "ok" or "FAILED" with what it found; the last line
 # is "N passed, N failed". Needs gcc, g++, clang, clang++ and binutils; ARM=
 # names another prefix of the cross compiler. Everything goes to $B/form.
 cd "$(dirname "$0")/../.." || exit 1
@@ -15,6 +17,16 @@ mkdir -p "$B/form" || exit 1
 work=$(cd "$B/form" && pwd)
 . tests/tools/check.sh
 filter=$1
+: "${CKPT_LONG:=}"
+[ "$CKPT_LONG" != only ] || only_long=yes
+
+# long_check SENTENCE COMMAND...: a check that compiles for long.
+long_check() {
+    [ -n "$CKPT_LONG" ] || return 0
+    was=$only_long only_long=
+    check "$@"
+    only_long=$was
+}
 
 warn="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef
       -Wcast-qual -Wwrite-strings -Wvla -Walloca -Werror"
@@ -65,15 +77,18 @@ release() {
 # depends on the flow (clang says the same however it compiles); the core alone
 # adds what is unused without a store.
 as() {
-    cc=$1 std=$2 opt=-O0; shift 2
+    cc=$1 std=$2; shift 2
     # shellcheck disable=SC2086
     compile "$cc" core.c "$@" -std="$std" -O0 $warn || return 1
     case $cc$std in
-    gccc99)   release both; return ;;
-    g++c++11) opt=-O2 ;;
+    gccc99) release both; return ;;
     esac
     # shellcheck disable=SC2086
-    compile "$cc" both.c "$@" -std="$std" $opt $warn
+    compile "$cc" both.c "$@" -std="$std" -O0 $warn
+}
+optimised_cpp() {
+    # shellcheck disable=SC2086
+    compile g++ both.c -x c++ -std=c++11 -O2 $warn
 }
 user_c() {
     # shellcheck disable=SC2086
@@ -129,8 +144,9 @@ for cc in g++ clang++; do
     check "$cc has no warning for users, in either order and twice" \
         user_cpp $cc
 done
+long_check "g++ has no warning when it optimises" optimised_cpp
 check "clang -Weverything has no warning for users" everything
-check "no warning with NDEBUG, with -Os, -O3 and -O0" quiet_ndebug
+long_check "no warning with NDEBUG, with -Os, -O3 and -O0" quiet_ndebug
 
 # The store in PostgreSQL, where there is libpq; for its users it needs none.
 users_pg() {
@@ -402,21 +418,20 @@ size_of() {
     "${ARM:-arm-none-eabi-}size" "$work/core.o" | awk 'NR == 2 { print $1 }'
 }
 
-# left_out NAME WORD LEAST: without the part CKPT_NO_NAME no symbol has the
-# word, and LEAST bytes less are there.
+# gone NAME WORD COMPILER...: without the part CKPT_NO_NAME no symbol has the
+# word.
+gone() {
+    part=$1 word=$2 compiler=$3; shift 3
+    # shellcheck disable=SC2086
+    compile "$compiler" core.c "$@" -O0 "-DCKPT_NO_$part" $warn || return 1
+    ! nm "$work/core.o" | grep "$word"
+}
+# left_out NAME WORD LEAST: the same, and LEAST bytes less are there.
 left_out() {
-    for how in "gcc -std=c99" "clang -std=c2x" "g++ -x c++ -std=c++11"; do
-        # shellcheck disable=SC2086
-        set -- "$1" "$2" "$3" $how
-        part=$1; word=$2; least=$3; compiler=$4; shift 4
-        # shellcheck disable=SC2086
-        compile "$compiler" core.c "$@" -O0 "-DCKPT_NO_$part" $warn || return 1
-        nm "$work/core.o" | grep "$word" && return 1
-        set -- "$part" "$word" "$least"
-    done
-    without=$(size_of "-DCKPT_NO_$part") || return 1
-    echo "$part: $((all - without)) bytes of a Cortex-M4"
-    [ $((all - without)) -gt "$least" ]
+    gone "$1" "$2" gcc -std=c99 || return 1
+    without=$(size_of "-DCKPT_NO_$1") || return 1
+    echo "$1: $((all - without)) bytes of a Cortex-M4"
+    [ $((all - without)) -gt "$3" ]
 }
 parts() {
     all=$(size_of) || return 1
@@ -426,7 +441,17 @@ parts() {
         left_out SUPERVISING ckpt_recover 3500 &&
         left_out ENVIRONMENTS ckpt_env 1000 && left_out NOTE ckpt_note 500
 }
+parts_elsewhere() {
+    for how in "clang -std=c2x" "g++ -x c++ -std=c++11"; do
+        for part in "DOUBLES double" "SUPERVISING ckpt_recover" \
+            "ENVIRONMENTS ckpt_env" "NOTE ckpt_note"; do
+            # shellcheck disable=SC2086
+            gone $part $how || return 1
+        done
+    done
+}
 check "each part of the core can be left out, and is gone then" parts
+long_check "so it is with clang and with g++" parts_elsewhere
 
 #--- Examples ------------------------------------------------------------------
 
@@ -603,17 +628,17 @@ examples() {
                 -o "$work/example" "$source" "$work/both.o"; } || return 1
     done
 }
-check "the examples compile without a warning, each alone" examples
+long_check "the examples compile without a warning, each alone" examples
 command_pg() {
     # shellcheck disable=SC2086
     gcc $pedantic -Wshadow -O1 $inc -DCKPT_WITH_PG -I"$PQ" \
         -o "$work/example" examples/ckpt.c -lpq
 }
 if [ -e "$PQ/libpq-fe.h" ]; then
-    check "so does the command with the store in PostgreSQL" command_pg
+    long_check "so does the command with the store in PostgreSQL" command_pg
 fi
 
-check "the fuzz targets compile without a warning" \
+long_check "the fuzz targets compile without a warning" \
     env CC=gcc sh tests/fuzz/run.sh build
 
 #--- Documentation -------------------------------------------------------------

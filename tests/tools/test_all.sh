@@ -84,7 +84,7 @@ explore() {
 
 row part passed failed skipped time
 part suites suites
-part form sh tests/tools/form.sh
+part form env CKPT_LONG=yes sh tests/tools/form.sh
 part sanitize made sanitize
 part tool sh tests/tool/run.sh
 part screen sh tests/tool/screen.sh
