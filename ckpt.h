@@ -1561,8 +1561,9 @@ typedef struct ckpt_moment {
 // at most one call at a time for one place. All other arguments (id, owner,
 // gen, part) are valid during the call only: copy what is needed later.
 //
-// After fork(), in the child, every method on a place returns ERR_FORKED and
-// changes nothing, except alive(), read() and close().
+// After fork(), in the child, every method on a place that was made, or looked
+// at, before returns ERR_FORKED and changes nothing, except alive(), read(),
+// close() and a quick look.
 typedef struct ckpt_store_methods {
     uint32_t version;       // CKPT_STORE_VERSION at the time it was compiled
     uint32_t place_size;    // at most CKPT_PLACE_SIZE
@@ -1589,9 +1590,9 @@ typedef struct ckpt_store_methods {
     // look->epoch has no such limit, and is 0 for a run that was removed.
     // ERR_NOT_FOUND if what has the id's name is no run at all. With
     // CKPT_LOOK_QUICK for epoch_max, and no claim, a store may give first what
-    // its names say to be the newest generation; after a crash that may be the
-    // one before it. Their seq and token are 0 then, the count says how many
-    // there are of that epoch, and read() gives what has that name by then.
+    // its names say to be the newest generation, and then the other one of that
+    // epoch; after a crash that may be the newer one. Their seq is 0 then, and
+    // read() gives what has that name by then.
     // Look at all claims, not only the next one: claims in between may be gone.
     // Look at the own claim last: else another process could claim and finish
     // the run in between, and the owner would see its claim and no higher one.
@@ -4504,6 +4505,19 @@ static uint64_t ckpt__number_read(const char *p)
     return (uint64_t)ckpt__digits(p, 8) * 100000000 + ckpt__digits(p + 8, 8);
 }
 
+// The number of the save of which that is the head, by the sum of the head
+// alone; 0 if the head is damaged, or of a higher format.
+static uint64_t ckpt__head_seq(bool by_op, const char *head)
+{
+    char sum[CKPT__SUM_WIDTH];
+    ckpt__hex_write(sum, CKPT__SUM_WIDTH, ckpt__head_sum(by_op, head));
+    if (memcmp(head, ckpt__head, CKPT__CRC_AT) != 0 ||
+        memcmp(head + CKPT__SUM_AT, sum, CKPT__SUM_WIDTH) != 0) {
+        return 0;
+    }
+    return ckpt__number_read(head + CKPT__SEQ_AT);
+}
+
 // Writes the fields of a record into a head, and what stands around them. With
 // take, each is read there before, unchecked, and put into the record.
 CKPT__ONCE static void ckpt__head_fields(char *p, ckpt__record *rec, bool take)
@@ -5913,12 +5927,30 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
 
 #ifndef CKPT_NO_SUPERVISING
 
-// Judges a run by one look and the front of one generation: most runs of a scan
-// need no more. False if that leaves a question: the generation is damaged, or
-// another one may be newer. An owner that let the run go or ended it wrote
-// nothing after that. But an owner that was killed before it exchanged the
-// names, or whose machine lost its power after that, leaves its last save under
-// the second name.
+// Whether a generation is older than the record, by the sum of its head. Two
+// are never of one save.
+static bool ckpt__is_older(ckpt__place *p, const ckpt_gen *gen,
+                           const ckpt__record *rec)
+{
+    const ckpt_gen judged = p->gen;
+    uint64_t seq = 0;
+    size_t got = 0;
+    p->gen = *gen;
+    if (ckpt__store_read(p, 0, p->window, CKPT__HEAD_SIZE, &got) == CKPT_OK &&
+        got == CKPT__HEAD_SIZE) {
+        seq = ckpt__head_seq(p->by_op, (const char *)p->window);
+    }
+    ckpt__store_read_end(p);
+    p->gen = judged;
+    return seq > 0 && seq < rec->seq;
+}
+
+// Judges a run by one look, the front of one generation and perhaps the head of
+// another: most runs of a scan need no more. False if that leaves a question:
+// the generation is damaged, or the other one may be newer. An owner that let
+// the run go or ended it wrote nothing after that. But an owner that was killed
+// before it exchanged the names, or whose machine lost its power after that,
+// leaves its last save under the second name.
 CKPT__ONCE static bool ckpt__glance(ckpt__ctx *ctx, ckpt__place *p,
                                     const char *id, const ckpt__into *into)
 {
@@ -5932,13 +5964,13 @@ CKPT__ONCE static bool ckpt__glance(ckpt__ctx *ctx, ckpt__place *p,
     p->bad_count = 0;
     f->judged = ckpt__judge_one(p, id, into);
     p->gen.seq = into->rec->seq;
-    if (f->judged != CKPT_OK) {
-        return f->judged != CKPT_ERR_DAMAGED &&
-               f->judged != CKPT_ERR_FOREIGN && f->judged != CKPT_ERR_STALE;
+    if (f->judged != CKPT_OK || p->gen.seq < p->life.acked) return false;
+    if (into->rec->outcome != CKPT_RUNNING || f->verdict == CKPT_LIFE_LIVE) {
+        return true;
     }
-    return p->gen.seq >= p->life.acked &&
-           (into->rec->outcome != CKPT_RUNNING ||
-            f->verdict == CKPT_LIFE_LIVE);
+    return f->age_ms >= 0 &&                    // else it is to be watched
+           (p->look.count == 1 ||
+            ckpt__is_older(p, &p->look.gens[1], into->rec));
 }
 
 #endif

@@ -1493,22 +1493,6 @@ static int ckpt__fs_read_token(ckpt_store_fs *fs, int fd,
     return n < 0 ? (int)n : 0;
 }
 
-// The number of the save of which that is the beginning, by the sum of the head
-// alone; 0 if it is damaged, or of a higher format.
-static uint64_t ckpt__fs_seq_of(const ckpt_store_fs *fs,
-                                const uint8_t bytes[CKPT__FS_HEAD])
-{
-    const char *head = (const char *)bytes;
-    char sum[CKPT__SUM_WIDTH];
-    ckpt__hex_write(sum, CKPT__SUM_WIDTH,
-                    ckpt__head_sum(fs->priv.by_op, head));
-    if (memcmp(head, ckpt__head, CKPT__CRC_AT) != 0 ||
-        memcmp(head + CKPT__SUM_AT, sum, CKPT__SUM_WIDTH) != 0) {
-        return 0;
-    }
-    return ckpt__number_read(head + CKPT__SEQ_AT);
-}
-
 static ckpt__fs_file ckpt__fs_file_of(const ckpt_fs_stat *st)
 {
     const ckpt__fs_file file = { st->dev, st->ino };
@@ -1676,6 +1660,9 @@ typedef struct ckpt__fs_range {
 
 #define CKPT__FS_RANGES 2       // the metadata and the messages, mostly
 
+// The token of what has the second name, after a quick look.
+enum { CKPT__FS_SECOND = 1 };
+
 // What the store keeps in a place. The place holds the run's directory and
 // claim by descriptor: if the run is removed and another run gets the name,
 // calls on this place still reach the old directory and cannot harm the new
@@ -1690,7 +1677,7 @@ typedef struct ckpt__fs_place {
     uint64_t reading_token;     // of the generation that is being read
     uint64_t written;           // bytes in the temporary file so far
     uint64_t acked;             // as it stands in the claim
-    int64_t  opener_pid;        // the process that opened this place
+    int64_t  opener_pid;        // the process that opened this place, or 0
     ckpt_how opened_as;
     bool     unshown;           // the run does not have its name yet
     bool     dir_spoiled;       // a sync of dir has failed
@@ -1720,12 +1707,13 @@ static ckpt__fs_place *ckpt__fs_place_of(void *place)
 
 // Only the process that opened a place may use it. A child after fork() has the
 // same descriptors, and without this check it would write as the owner, at the
-// same time as the owner (R3).
-static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs,
-                                       const ckpt__fs_place *p)
+// same time as the owner (R3). The opener of a run that exists is whoever looks
+// first: a scan opens runs and needs no number.
+static ckpt_code ckpt__fs_check_opener(ckpt_store_fs *fs, ckpt__fs_place *p)
 {
-    const bool ours = p->opener_pid == fs->priv.calls->pid(fs->priv.user);
-    return ours ? CKPT_OK : CKPT_ERR_FORKED;
+    const int64_t pid = fs->priv.calls->pid(fs->priv.user);
+    p->opener_pid = p->opener_pid != 0 ? p->opener_pid : pid;
+    return p->opener_pid == pid ? CKPT_OK : CKPT_ERR_FORKED;
 }
 
 // The members of a claim's line that are read, and their names.
@@ -1936,7 +1924,7 @@ static int ckpt__fs_identify(ckpt_store_fs *fs, int dir, const char *name,
     int fd = ckpt__fs_open_named(fs, dir, name, head, id);
     const int r = fd;
     ckpt__fs_close(fs, &fd);
-    id->seq = r < 0 ? 0 : ckpt__fs_seq_of(fs, head);
+    id->seq = r < 0 ? 0 : ckpt__head_seq(fs->priv.by_op, (const char *)head);
     return r < 0 ? r : 0;
 }
 
@@ -1988,18 +1976,19 @@ static int ckpt__fs_open_gen(ckpt_store_fs *fs, const ckpt__fs_place *p,
 // so that a reader gets all pieces from one file even if the owner publishes
 // the next generation meanwhile. An owner that publishes by exchange writes
 // into that file when it saves for the second time; the reader then gets a
-// mixture, which the core tells by its sum, and reads again (R1). Returns
-// CKPT_ERR_STALE if the generation is not there any more.
+// mixture, which the core tells by its sum, and reads again (R1). After a quick
+// look nobody asks whose file that is: no other user can put a file into the
+// directory of a run, and whoever takes the run asks. Returns CKPT_ERR_STALE if
+// the generation is not there any more.
 static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
                                            const ckpt_gen *gen, ckpt_error *err)
 {
     char name[256];
-    ckpt_fs_stat st;
     if (p->reading >= 0 && p->reading_token == gen->token) return CKPT_OK;
     ckpt__fs_close(fs, &p->reading);
-    if (p->quick) {                     // what has the first name by now
-        ckpt__fs_gen_name(name, gen->epoch, false);
-        p->reading = ckpt__fs_open_ours(fs, p->dir, name, false, &st);
+    if (p->quick) {                     // what has that name by now
+        ckpt__fs_gen_name(name, gen->epoch, gen->token == CKPT__FS_SECOND);
+        p->reading = ckpt__fs_open(fs, p->dir, name, CKPT_FS_READ);
     } else {
         p->reading = ckpt__fs_open_gen(fs, p, gen, name);
     }
@@ -2203,11 +2192,12 @@ static ckpt_code ckpt__fs_look(ckpt_store *s, void *place, uint64_t epoch_max,
         if (r < 0) return ckpt__fs_fail(err, "look at the claim", r);
         look->mine = r == 1;
     }
-    if (quick) {                        // the names say enough for a scan
+    if (quick && newest >= prev) {      // the names say enough for a scan
         look->count = newest == 0 ? 0 : 1 + (prev == newest);
         look->gens[0].epoch = look->gens[1].epoch = newest;
-        return CKPT_OK;
+        look->gens[1].token = CKPT__FS_SECOND;
     }
+    if (quick) return CKPT_OK;
     return ckpt__fs_look_downwards(fs, p->dir, epoch_max < look->epoch ?
                                    epoch_max : look->epoch, listed, lowest,
                                    look, err);
@@ -3679,7 +3669,9 @@ static ckpt_code ckpt__fs_place_open(ckpt_store *s, void *place, const char *id,
     memset(p, 0, sizeof(*p));
     p->dir = p->claim = p->reading = p->writing = -1;
     p->opened_as = how;
-    p->opener_pid = fs->priv.calls->pid(fs->priv.user);
+    if (how != CKPT_HOW_FIND) {
+        p->opener_pid = fs->priv.calls->pid(fs->priv.user);
+    }
     if (how == CKPT_HOW_LEFTOVER) {
         if (strncmp(id, ".new-", 5) != 0 ||
             strlen(id) >= sizeof(p->new_name)) {

@@ -916,14 +916,6 @@ static void what_is_no_time_is_written_otherwise(void)
 
 //--- Sums ---------------------------------------------------------------------
 
-static uint64_t seq_of(const char *head, bool by_op)
-{
-    ckpt_store_fs fs;
-    memset(&fs, 0, sizeof(fs));
-    fs.priv.by_op = by_op;
-    return ckpt__fs_seq_of(&fs, (const uint8_t *)head);
-}
-
 static void the_seq_of_a_head_is_that_of_its_record_or_0(void)
 {
     char head[512];
@@ -933,12 +925,12 @@ static void the_seq_of_a_head_is_that_of_its_record_or_0(void)
     for (int by_op = 0; by_op <= ckpt__crc_has_op(); by_op++) {
         for (rec.seq = 1; rec.seq <= CKPT_TURN_MAX; rec.seq = 3 * rec.seq + 1) {
             ckpt__head_write(head, &rec, false, 4711, by_op == 1);
-            CHECK(seq_of(head, by_op == 1) == rec.seq);
+            CHECK(ckpt__head_seq(by_op == 1, head) == rec.seq);
         }
         for (size_t i = 0; i < CKPT__HEAD_SIZE; i++) {
             const bool is_crc = i >= CKPT__CRC_AT && i < CKPT__CRC_AT + 8;
             head[i] ^= 1;                       // the crc is of the whole
-            CHECK((seq_of(head, by_op == 1) == 0) != is_crc);
+            CHECK((ckpt__head_seq(by_op == 1, head) == 0) != is_crc);
             head[i] ^= 1;
         }
     }

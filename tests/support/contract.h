@@ -1286,6 +1286,7 @@ static void a_forked_child_owns_nothing(contract_test *t)
     }
     CT_OK(ct_put(t, 0, "two", 3));
     CT_OK(ct_open(t, 1, 0, "a", CKPT_HOW_FIND));
+    CT_OK(ct_look(t, 1));
     // its copies of the places stand at the same addresses
     const contract_place parent = *at, reader = t->p[1];
     at->store = t->p[1].store = t->with->fork(t->with->user);
