@@ -3160,15 +3160,17 @@ static void ckpt__match_byte(ckpt__match *m, uint8_t c)
     }
 }
 
-static void ckpt__string_byte(ckpt__string *s, uint8_t c)
+static void ckpt__string_bytes(ckpt__string *s, const uint8_t *p, size_t n)
 {
     if (s == NULL) return;
-    s->hash = ckpt__hash(s->hash, &c, 1);
-    if (s->len < s->cap) {
-        s->buf[s->len++] = (char)c;
-    }
-    if (s->match != NULL) {
-        ckpt__match_byte(s->match, c);
+    s->hash = ckpt__hash(s->hash, p, n);
+    for (; n > 0; n--, p++) {
+        if (s->len < s->cap) {
+            s->buf[s->len++] = (char)*p;
+        }
+        if (s->match != NULL) {
+            ckpt__match_byte(s->match, *p);
+        }
     }
 }
 
@@ -3181,7 +3183,7 @@ static bool ckpt__take_part(ckpt__reader *r, ckpt__string *s, bool right,
 {
     ckpt__need(r, right, rc);
     if (r->rc != CKPT_OK) return false;
-    ckpt__string_byte(s, *r->at++);
+    ckpt__string_bytes(s, r->at++, 1);
     return true;
 }
 
@@ -3204,9 +3206,9 @@ CKPT__APART static void ckpt__take_escape(ckpt__reader *r, ckpt__string *s)
 
 #if CKPT_SMALL
 
-static void ckpt__take_clean(ckpt__reader *r)
+static void ckpt__take_plain(ckpt__reader *r, ckpt__string *s)
 {
-    (void)r;
+    (void)r, (void)s;
 }
 
 #else
@@ -3228,7 +3230,7 @@ static size_t ckpt__escape_size(const uint8_t *p, const uint8_t *end)
 }
 
 // Takes whole characters and escapes of a string as long as all is well, and
-// stands whole in the window. What follows is taken byte by byte.
+// stands whole in the window.
 static void ckpt__take_clean(ckpt__reader *r)
 {
     size_t size;
@@ -3237,6 +3239,21 @@ static void ckpt__take_clean(ckpt__reader *r)
         size = ckpt__escape_size(r->at, r->end);
         r->at += size;
     } while (size > 0);
+}
+
+// Takes what most strings consist of. What follows is taken byte by byte.
+static void ckpt__take_plain(ckpt__reader *r, ckpt__string *s)
+{
+    if (s == NULL) {
+        ckpt__take_clean(r);
+        return;
+    }
+    const uint8_t *from = r->at;
+    while (r->at < r->end && *r->at >= ' ' && *r->at < 0x7f &&
+           *r->at != '"' && *r->at != '\\') {
+        r->at++;
+    }
+    ckpt__string_bytes(s, from, (size_t)(r->at - from));
 }
 
 #endif
@@ -3253,8 +3270,8 @@ static void ckpt__take_string(ckpt__reader *r, ckpt__string *s)
         s->len = 0;
     }
     for (;;) {
-        if (s == NULL && utf8 == 0 && r->rc == CKPT_OK) {
-            ckpt__take_clean(r);
+        if (utf8 == 0 && r->rc == CKPT_OK) {
+            ckpt__take_plain(r, s);
         }
         const int c = ckpt__peek(r);
         if (c == '"') break;
@@ -4299,22 +4316,38 @@ CKPT__ONCE static const char *ckpt__glue(uint32_t section)
                      "],\"effects\":[\0],\"held\":[\0],\"state\":", section);
 }
 
-// What stands in the head. A sign stands for a field of a fixed width: for the
-// digits of a sum (-), a number of 32 bits (#) or of 64 (=), the outcome with
-// its quote and comma (?), the time (@), true or false (!).
+// X(text, sign, member) for every field of the head: what stands before it, its
+// sign, and where the record has it. The sign stands for a fixed width: that of
+// the digits of a sum (-), of a number of 32 bits (#) or of 64 (=), the outcome
+// with its quote and comma (?), the time (@), true or false (!). The two sums
+// that cover the head are no members, and so are written over.
 //
-// A new field has a sign here, a member in ckpt__record, its place in
-// ckpt__head_members, and its width in CKPT__HEAD_SIZE; a number counts in
-// CKPT__HEAD_NUMBERS, too. A plan sets the field;
-// ckpt__mirror(), ckpt__checkpoint() and ckpt__info_record() show it in structs
-// that grow at their ends, and CKPT_RUN_SIZE grows with the record.
+// A new field has a line here, a member in ckpt__record, and its width in
+// CKPT__HEAD_SIZE; a number counts in CKPT__HEAD_NUMBERS, too. A plan sets the
+// field; ckpt__mirror(), ckpt__checkpoint() and ckpt__info_record() show it in
+// structs that grow at their ends, and CKPT_RUN_SIZE grows with the record.
 // ckpt__head_read() refuses any other head, so that a format which was released
-// needs a template of its own.
+// needs a map of its own.
+#define CKPT__HEAD_MAP(X)                                                      \
+    X("{\"ckpt\":1,\"crc\":\"", "-", front) X("\",\"head\":\"", "-", front)    \
+    X("\",\"front\":\"",        "-", front) X("\",\"length\":", "#", length)   \
+    X(",\"epoch\":",            "=", epoch) X(",\"seq\":",      "=", seq)      \
+    X(",\"turn\":",             "=", turn)  X(",\"turn_max\":", "=", turn_max) \
+    X(",\"attempt\":",          "#", attempt)                                  \
+    X(",\"missing\":",          "#", missing)                                  \
+    X(",\"outcome\":\"",        "?", outcome)                                  \
+    X("\"saved_at\":\"",        "@", saved_at_ms)                              \
+    X("\",\"once\":",           "!", once)  X(",\"lost\":",     "!", lost)     \
+    X(",\"count\":{\"messages\":", "#", section[CKPT__MESSAGES].count)         \
+    X(",\"phases\":",           "#", section[CKPT__PHASES].count)              \
+    X(",\"uncertain\":",        "#", uncertain)                                \
+    X(",\"held\":",             "#", section[CKPT__HELD].count)                \
+    X("},\n",                   "",  front)
+
 static const char ckpt__head[] =
-    "{\"ckpt\":1,\"crc\":\"-\",\"head\":\"-\",\"front\":\"-\",\"length\":#,"
-    "\"epoch\":=,\"seq\":=,\"turn\":=,\"turn_max\":=,\"attempt\":#,"
-    "\"missing\":#,\"outcome\":\"?\"saved_at\":\"@\",\"once\":!,\"lost\":!,"
-    "\"count\":{\"messages\":#,\"phases\":#,\"uncertain\":#,\"held\":#},\n";
+#define CKPT_X(text, sign, member) text sign
+    CKPT__HEAD_MAP(CKPT_X);
+#undef CKPT_X
 
 enum {
     CKPT__CRC_AT = 17, CKPT__SUM_AT = 35,       // the digits of these sums
@@ -4352,21 +4385,17 @@ typedef struct ckpt__record {
     char          birth[CKPT_NONCE_MAX + 1];
 } ckpt__record;
 
-// The members that the fields of the head are, by their offsets. The two sums
-// that cover the head are none, and so are written over.
-static const uint8_t ckpt__head_members[] = {
-    offsetof(ckpt__record, front), offsetof(ckpt__record, front),
-    offsetof(ckpt__record, front), offsetof(ckpt__record, length),
-    offsetof(ckpt__record, epoch), offsetof(ckpt__record, seq),
-    offsetof(ckpt__record, turn), offsetof(ckpt__record, turn_max),
-    offsetof(ckpt__record, attempt), offsetof(ckpt__record, missing),
-    offsetof(ckpt__record, outcome), offsetof(ckpt__record, saved_at_ms),
-    offsetof(ckpt__record, once), offsetof(ckpt__record, lost),
-    offsetof(ckpt__record, section[CKPT__MESSAGES].count),
-    offsetof(ckpt__record, section[CKPT__PHASES].count),
-    offsetof(ckpt__record, uncertain),
-    offsetof(ckpt__record, section[CKPT__HELD].count),
-    0                                           // behind the last: no field
+// How long the text before a field of the head is, and the offset of the field
+// in the record.
+typedef struct ckpt__field {
+    uint8_t text, member;
+} ckpt__field;
+
+static const ckpt__field ckpt__head_field[] = {
+#define CKPT_X(text, sign, member) \
+    { sizeof(text) - 1, (uint8_t)offsetof(ckpt__record, member) },
+    CKPT__HEAD_MAP(CKPT_X)
+#undef CKPT_X
 };
 
 // An entry of the lists that a run keeps: effects and held environments.
@@ -4501,7 +4530,7 @@ CKPT__ONCE static uint32_t ckpt__record_sum(bool by_op, uint32_t body,
 
 static uint64_t ckpt__number_read(const char *p)
 {
-    if (p[7] == ' ') return ckpt__digits(p + 8, 8);     // most are small
+    if (p[11] == ' ') return ckpt__digits(p + 12, 4);   // most are small
     return (uint64_t)ckpt__digits(p, 8) * 100000000 + ckpt__digits(p + 8, 8);
 }
 
@@ -4522,13 +4551,13 @@ static uint64_t ckpt__head_seq(bool by_op, const char *head)
 // take, each is read there before, unchecked, and put into the record.
 CKPT__ONCE static void ckpt__head_fields(char *p, ckpt__record *rec, bool take)
 {
-    const uint8_t *at = ckpt__head_members;
-    for (const char *field = ckpt__head; *field != '\0'; field++) {
-        while (*field > '@' || *field == '"') { // most are no sign
-            *p++ = *field++;
-        }
-        void *member = (char *)rec + *at++;
-        switch (*field) {
+    const char *text = ckpt__head;
+    for (const ckpt__field *field = ckpt__head_field; ; field++) {
+        void *member = (char *)rec + field->member;
+        memcpy(p, text, field->text);
+        p += field->text;
+        text += field->text;
+        switch (*text++) {
         case '-':
             if (take) *(uint32_t *)member = ckpt__hex(p, CKPT__SUM_WIDTH);
             ckpt__hex_write(p, CKPT__SUM_WIDTH, *(uint32_t *)member);
@@ -4557,10 +4586,8 @@ CKPT__ONCE static void ckpt__head_fields(char *p, ckpt__record *rec, bool take)
             memcpy(p, *(bool *)member ? "true " : "false", CKPT__FLAG_WIDTH);
             p += CKPT__FLAG_WIDTH;
             break;
-        default:
-            *p++ = *field;
-            at--;                               // no field
-            break;
+        default:                                // behind the last
+            return;
         }
     }
 }
@@ -4642,7 +4669,10 @@ CKPT__APART static ckpt_code ckpt__head_read(const char *head, char *again,
 static void ckpt__show(char *buf, const ckpt__string *s)
 {
     bool lone = false;
-    size_t n = ckpt__unescape(buf, buf, s->len, &lone);
+    size_t n = s->len;
+    if (memchr(buf, '\\', n) != NULL) {
+        n = ckpt__unescape(buf, buf, n, &lone);
+    }
     for (size_t i = 0; i < n; ) {               // no half character at the end
         const size_t size = ckpt__utf8_size((uint8_t *)buf + i, n - i);
         n = size == 0 ? i : n;
@@ -5927,22 +5957,19 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
 
 #ifndef CKPT_NO_SUPERVISING
 
-// Whether a generation is older than the record, by the sum of its head. Two
-// are never of one save.
-static bool ckpt__is_older(ckpt__place *p, const ckpt_gen *gen,
-                           const ckpt__record *rec)
+// Whether the other generation of a quick look is older than the record, by its
+// head. One whose head is damaged takes the place of no whole one.
+static bool ckpt__is_older(ckpt__place *p, const ckpt__record *rec)
 {
     const ckpt_gen judged = p->gen;
-    uint64_t seq = 0;
     size_t got = 0;
-    p->gen = *gen;
-    if (ckpt__store_read(p, 0, p->window, CKPT__HEAD_SIZE, &got) == CKPT_OK &&
-        got == CKPT__HEAD_SIZE) {
-        seq = ckpt__head_seq(p->by_op, (const char *)p->window);
-    }
+    p->gen = p->look.gens[1];
+    const ckpt_code rc = ckpt__store_read(p, 0, p->window, CKPT__HEAD_SIZE,
+                                          &got);
     ckpt__store_read_end(p);
     p->gen = judged;
-    return seq > 0 && seq < rec->seq;
+    if (rc != CKPT_OK || got < CKPT__HEAD_SIZE) return rc == CKPT_OK;
+    return ckpt__head_seq(p->by_op, (const char *)p->window) < rec->seq;
 }
 
 // Judges a run by one look, the front of one generation and perhaps the head of
@@ -5969,8 +5996,7 @@ CKPT__ONCE static bool ckpt__glance(ckpt__ctx *ctx, ckpt__place *p,
         return true;
     }
     return f->age_ms >= 0 &&                    // else it is to be watched
-           (p->look.count == 1 ||
-            ckpt__is_older(p, &p->look.gens[1], into->rec));
+           (p->look.count == 1 || ckpt__is_older(p, into->rec));
 }
 
 #endif

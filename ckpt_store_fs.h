@@ -1735,6 +1735,56 @@ typedef struct ckpt__fs_line {
     ckpt_bytes member[CKPT__FS_MEMBERS];
 } ckpt__fs_line;
 
+// Returns where a value ends that is a plain string, a whole number or a flag;
+// NULL if it is none.
+static const uint8_t *ckpt__fs_value_end(const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *from = p;
+    if (p < end && *p == '"') {
+        p = ckpt__clean(p + 1, end);
+        return p < end && *p == '"' ? p + 1 : NULL;
+    }
+    if (end - p > 5 && memcmp(p, "true", 4) == 0) return p + 4;
+    if (end - p > 5 && memcmp(p, "false", 5) == 0) return p + 5;
+    while (p < end && *p >= '0' && *p <= '9') {
+        p++;
+    }
+    return p == from || (*from == '0' && p > from + 1) ? NULL : p;
+}
+
+// Gives the next member of the line of a claim, as ckpt_json_next() does, and
+// in a tenth of the time what is written as claimants write it. A scan reads as
+// many claims as there are runs.
+static bool ckpt__fs_next_member(ckpt_bytes line, size_t *at, ckpt_bytes *key,
+                                 ckpt_bytes *value)
+{
+    const uint8_t *text = (const uint8_t *)line.ptr, *end = text + line.len;
+    if (line.len - *at < 3 || text[*at] != (*at == 0 ? '{' : ',') ||
+        text[*at + 1] != '"') {
+        return ckpt_json_next(line, at, key, value);
+    }
+    const uint8_t *name = text + *at + 2, *p = ckpt__clean(name, end);
+    const size_t n = (size_t)(p - name);
+    p += end - p > 2 && p[0] == '"' && p[1] == ':' ? 2 : 0;
+    while (p < end && *p == ' ') {
+        p++;
+    }
+    const uint8_t *from = p;
+    const uint8_t *stop = p == name + n ? NULL : ckpt__fs_value_end(p, end);
+    for (p = stop; p != NULL && p < end && *p == ' '; ) {
+        p++;
+    }
+    if (p == NULL || p == end || (*p != ',' && *p != '}')) {
+        return ckpt_json_next(line, at, key, value);
+    }
+    key->ptr = name;
+    key->len = n;
+    value->ptr = from;
+    value->len = (size_t)(stop - from);
+    *at = *p == ',' ? (size_t)(p - text) : line.len;
+    return true;
+}
+
 // Reads the line of a claim, at most 1,024 bytes; the size of the file, if that
 // is known, spares the read that finds the end. The line is empty if the claim
 // is empty or damaged, as a power cut can leave it: such a claim still counts,
@@ -1749,17 +1799,20 @@ static int ckpt__fs_read_claim(ckpt_store_fs *fs, int fd, uint64_t size,
     ckpt_bytes text = { line->text, r > 0 ? (size_t)r : 0 }, key, value;
     const char *end = line->text;
     char name[sizeof(ckpt__fs_members[0])];
-    size_t at = 0;
+    size_t at = 0, next = 0;            // claimants write them in that order
     memset(line->member, 0, sizeof(line->member));
-    while (ckpt_json_next(text, &at, &key, &value)) {
+    while (ckpt__fs_next_member(text, &at, &key, &value)) {
         end = (const char *)value.ptr + value.len;
         if (key.ptr == NULL || key.len >= sizeof(name)) continue;
         memcpy(name, key.ptr, key.len);
         name[key.len] = '\0';
         for (size_t i = 0; i < CKPT__FS_MEMBERS; i++) {
-            if (name[0] == ckpt__fs_members[i][0] &&
-                strcmp(name, ckpt__fs_members[i]) == 0) {
-                line->member[i] = value;
+            const size_t k = (next + i) % CKPT__FS_MEMBERS;
+            if (name[0] == ckpt__fs_members[k][0] &&
+                strcmp(name, ckpt__fs_members[k]) == 0) {
+                line->member[k] = value;
+                next = k + 1;
+                break;
             }
         }
     }

@@ -53,6 +53,7 @@
     X(more_damaged_generations_than_a_look_shows_are_passed_over)              \
     X(the_newest_of_many_damaged_generations_counts)                           \
     X(a_length_that_cannot_be_checked_is_not_damage)                           \
+    X(a_second_generation_that_cannot_be_read_is_a_doubt)                      \
     X(a_seq_at_its_end_is_refused)                                             \
     X(an_epoch_at_its_end_is_refused)                                          \
     X(an_owner_whose_generations_are_gone_is_told_so)                          \
@@ -1040,11 +1041,24 @@ static void a_length_that_cannot_be_checked_is_not_damage(void)
 {
     begin_crashed();
     forge(newest(), "\"length\":", "\"length\":       999999999");
-    fault_plan(&t.fault, FAULT_READ, 2, FAULT_BEFORE, CKPT_ERR_IO);
+    // The quick look reads the head and beyond the end, then the other one.
+    fault_plan(&t.fault, FAULT_READ, 4, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK_INT(query(), CKPT_OK);
     CHECK_INT(t.fault.hits, 1);
     CHECK_INT(t.info.state, CKPT_STATE_UNREADABLE);
     CHECK_INT(t.info.error.code, CKPT_ERR_IO);
+}
+
+// It may be the newer one.
+static void a_second_generation_that_cannot_be_read_is_a_doubt(void)
+{
+    begin_crashed();
+    fault_plan_for_ever(&t.fault, FAULT_READ, 2, FAULT_BEFORE, CKPT_ERR_IO);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_UNREADABLE);
+    fault_none(&t.fault);
+    CHECK_INT(query(), CKPT_OK);
+    CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
 }
 
 static void a_seq_at_its_end_is_refused(void)

@@ -50,6 +50,7 @@
     X(every_day_of_eight_thousand_years_round_trips)                           \
     X(times_out_of_range_are_cut_to_it)                                        \
     X(what_is_no_time_is_written_otherwise)                                    \
+    X(the_members_of_a_claim_are_those_of_any_json)                            \
     X(the_seq_of_a_head_is_that_of_its_record_or_0)                            \
     X(the_crc_is_castagnoli)                                                   \
     X(the_crc_agrees_with_a_second_opinion)                                    \
@@ -912,6 +913,55 @@ static void what_is_no_time_is_written_otherwise(void)
         ckpt__time_write(text, ckpt__time_read(bad[i]));
         CHECK(strcmp(text, bad[i]) != 0);
     }
+}
+
+//--- Claims -------------------------------------------------------------------
+
+// Walks through a line in both ways; false if they differ.
+static bool same_members(const char *text, size_t n)
+{
+    const ckpt_bytes line = { text, n };
+    size_t at = 0, general_at = 0;
+    for (;;) {
+        ckpt_bytes key = { NULL, 0 }, value = { NULL, 0 };
+        ckpt_bytes general_key = { NULL, 0 }, general_value = { NULL, 0 };
+        const bool more = ckpt__fs_next_member(line, &at, &key, &value);
+        if (more != ckpt_json_next(line, &general_at, &general_key,
+                                   &general_value)) {
+            return false;
+        }
+        if (!more) return true;
+        if (at != general_at || key.ptr != general_key.ptr ||
+            key.len != general_key.len || value.ptr != general_value.ptr ||
+            value.len != general_value.len) {
+            return false;
+        }
+    }
+}
+
+static void the_members_of_a_claim_are_those_of_any_json(void)
+{
+    static const char line[] =
+        "{\"claim\":1,\"acked\":              31,\"gave_up\":false,"
+        "\"locked\":true ,\"nonce\":\"gmp6d4l53ttgoicajpgst7ucvq\",\"n\":0,"
+        "\"host\":\"m\xc3\xbcll\",\"a\":-1.5e3,\"b\":null,\"c\":[1,{}],"
+        "\"owner\":\"\\\"\\u00fc\\n\"}\n";
+    static const char others[] = "\"\\{}[],: 0159-.aeltrufsn\x01\x7f\x80\xc3\n";
+    char text[sizeof(line)];
+    size_t different = 0;
+    for (size_t at = 0; at < sizeof(line) - 1; at++) {
+        for (size_t i = 0; i < sizeof(others); i++) {   // its NUL, too
+            memcpy(text, line, sizeof(line));
+            text[at] = others[i];
+            different += !same_members(text, sizeof(line) - 1);
+        }
+        different += !same_members(line, at);           // cut off
+        memcpy(text, line, at);                         // one byte less
+        memcpy(text + at, line + at + 1, sizeof(line) - 1 - at);
+        different += !same_members(text, sizeof(line) - 2);
+    }
+    CHECK_INT(different, 0);
+    CHECK(same_members(line, sizeof(line) - 1));
 }
 
 //--- Sums ---------------------------------------------------------------------

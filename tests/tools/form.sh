@@ -807,9 +807,9 @@ check "no statement has two ?:" \
     awk -f tests/tools/form/choices.awk ./*.h
 
 check "ckpt.h has so many code lines, and no section above 500" \
-    awk -v most=6640 -f tests/tools/form/lines.awk ckpt.h
+    awk -v most=6690 -f tests/tools/form/lines.awk ckpt.h
 check "ckpt_store_fs.h has so many code lines, and no section above 500" \
-    awk -v most=3180 -f tests/tools/form/lines.awk ckpt_store_fs.h
+    awk -v most=3200 -f tests/tools/form/lines.awk ckpt_store_fs.h
 check "ckpt_store_pg.h has so many code lines, and no section above 500" \
     awk -v most=2049 -f tests/tools/form/lines.awk ckpt_store_pg.h
 
