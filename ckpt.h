@@ -4535,8 +4535,9 @@ static uint64_t ckpt__number_read(const char *p)
 }
 
 // The number of the save of which that is the head, by the sum of the head
-// alone; 0 if the head is damaged, or of a higher format.
-static uint64_t ckpt__head_seq(bool by_op, const char *head)
+// alone; 0 if the head is damaged, or of a higher format. Inline, as a core that
+// does not supervise leaves it to the file store.
+static inline uint64_t ckpt__head_seq(bool by_op, const char *head)
 {
     char sum[CKPT__SUM_WIDTH];
     ckpt__hex_write(sum, CKPT__SUM_WIDTH, ckpt__head_sum(by_op, head));
@@ -9170,6 +9171,7 @@ CKPT_API ckpt_code ckpt_sweep(ckpt_ctx *ctx_view, ckpt_run *view,
 #undef CKPT__CRC_OP1
 #undef CKPT__CRC_TARGET
 #undef CKPT__HASH_EMPTY
+#undef CKPT__HEAD_MAP
 #undef CKPT__META_MAP
 #undef CKPT__ONCE
 #undef CKPT__PLAIN_NEON
