@@ -1561,9 +1561,9 @@ typedef struct ckpt_moment {
 // at most one call at a time for one place. All other arguments (id, owner,
 // gen, part) are valid during the call only: copy what is needed later.
 //
-// After fork(), in the child, every method on a place that was made, or looked
-// at, before returns ERR_FORKED and changes nothing, except alive(), read(),
-// close() and a quick look.
+// After fork(), in the child, every method returns ERR_FORKED and changes
+// nothing on a place that was made, claimed or looked at in full, except
+// alive(), read(), close() and a quick look.
 typedef struct ckpt_store_methods {
     uint32_t version;       // CKPT_STORE_VERSION at the time it was compiled
     uint32_t place_size;    // at most CKPT_PLACE_SIZE
@@ -4391,6 +4391,8 @@ typedef struct ckpt__field {
     uint8_t text, member;
 } ckpt__field;
 
+typedef char ckpt__offsets_fit[offsetof(ckpt__record, birth) < 256 ? 1 : -1];
+
 static const ckpt__field ckpt__head_field[] = {
 #define CKPT_X(text, sign, member) \
     { sizeof(text) - 1, (uint8_t)offsetof(ckpt__record, member) },
@@ -4534,9 +4536,9 @@ static uint64_t ckpt__number_read(const char *p)
     return (uint64_t)ckpt__digits(p, 8) * 100000000 + ckpt__digits(p + 8, 8);
 }
 
-// The number of the save of which that is the head, by the sum of the head
-// alone; 0 if the head is damaged, or of a higher format. Inline, as a core that
-// does not supervise leaves it to the file store.
+// The seq in a head, by the sum of the head alone; 0 if the head is damaged, or
+// of a higher format. Inline, for without supervising only the file store calls
+// this function.
 static inline uint64_t ckpt__head_seq(bool by_op, const char *head)
 {
     char sum[CKPT__SUM_WIDTH];
@@ -5958,8 +5960,8 @@ static ckpt_code ckpt__observe_once(ckpt__ctx *ctx, ckpt__place *p,
 
 #ifndef CKPT_NO_SUPERVISING
 
-// Whether the other generation of a quick look is older than the record, by its
-// head. One whose head is damaged takes the place of no whole one.
+// Whether the head of the other generation of a quick look is older than the
+// record. A generation with a damaged head takes the place of no whole one.
 static bool ckpt__is_older(ckpt__place *p, const ckpt__record *rec)
 {
     const ckpt_gen judged = p->gen;
@@ -5973,12 +5975,12 @@ static bool ckpt__is_older(ckpt__place *p, const ckpt__record *rec)
     return ckpt__head_seq(p->by_op, (const char *)p->window) < rec->seq;
 }
 
-// Judges a run by one look, the front of one generation and perhaps the head of
-// another: most runs of a scan need no more. False if that leaves a question:
-// the generation is damaged, or the other one may be newer. An owner that let
-// the run go or ended it wrote nothing after that. But an owner that was killed
-// before it exchanged the names, or whose machine lost its power after that,
-// leaves its last save under the second name.
+// Judges a run by one look, the front of one generation and the head of the
+// other: most runs of a scan need no more. False if that leaves a question: the
+// generation is damaged, or the other one may be newer. An owner that was
+// killed before it exchanged the names, or whose machine lost its power after
+// that, leaves its last save under the second name. Of a run that lives the
+// save before the last is good enough.
 CKPT__ONCE static bool ckpt__glance(ckpt__ctx *ctx, ckpt__place *p,
                                     const char *id, const ckpt__into *into)
 {
@@ -5993,9 +5995,7 @@ CKPT__ONCE static bool ckpt__glance(ckpt__ctx *ctx, ckpt__place *p,
     f->judged = ckpt__judge_one(p, id, into);
     p->gen.seq = into->rec->seq;
     if (f->judged != CKPT_OK || p->gen.seq < p->life.acked) return false;
-    if (into->rec->outcome != CKPT_RUNNING || f->verdict == CKPT_LIFE_LIVE) {
-        return true;
-    }
+    if (f->verdict == CKPT_LIFE_LIVE) return true;
     return f->age_ms >= 0 &&                    // else it is to be watched
            (p->look.count == 1 || ckpt__is_older(p, into->rec));
 }

@@ -64,6 +64,7 @@
     X(a_look_ends_at_the_lowest_name_that_is_listed)                           \
     X(the_only_generation_is_found_though_a_listing_missed_it)                 \
     X(another_process_can_do_nothing_with_a_place)                             \
+    X(a_place_can_be_looked_at_quickly_twice)                                  \
     X(an_owner_is_cut_between_characters)                                      \
     X(a_claim_that_does_not_fit_is_refused)                                    \
     X(a_claim_that_says_nothing_is_taken_all_the_same)                         \
@@ -1409,6 +1410,24 @@ static void the_only_generation_is_found_though_a_listing_missed_it(void)
         place_close(0);
     }
     teardown();
+}
+
+static void a_place_can_be_looked_at_quickly_twice(void)
+{
+    if (!begin_claimed()) {
+        return;
+    }
+    t.calls.names = ckpt_store_fs_calls()->names;
+    CHECK_INT(place(1, "job", CKPT_HOW_FIND), CKPT_OK);
+    for (int i = 0; i < 2; i++) {
+        memset(&t.look, 0, sizeof(t.look));
+        CHECK_INT(M->look(&t.fs.base, t.place[1], CKPT_LOOK_QUICK, &t.look,
+                          &t.err), CKPT_OK);
+        CHECK(t.look.epoch == 2 && t.look.gens[0].epoch == 1);
+        CHECK_INT(t.look.count, 2);
+    }
+    place_close(1);
+    end_claimed();
 }
 
 static void another_process_can_do_nothing_with_a_place(void)
