@@ -809,7 +809,7 @@ check "no statement has two ?:" \
 check "ckpt.h has so many code lines, and no section above 500" \
     awk -v most=6690 -f tests/tools/form/lines.awk ckpt.h
 check "ckpt_store_fs.h has so many code lines, and no section above 500" \
-    awk -v most=3200 -f tests/tools/form/lines.awk ckpt_store_fs.h
+    awk -v most=3210 -f tests/tools/form/lines.awk ckpt_store_fs.h
 check "ckpt_store_pg.h has so many code lines, and no section above 500" \
     awk -v most=2049 -f tests/tools/form/lines.awk ckpt_store_pg.h
 
