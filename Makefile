@@ -287,6 +287,9 @@ size: deps
 deps:
 	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh test
 
+deps-pg:
+	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh pg
+
 deps-demo:
 	@CC='$(CC)' STB='$(STB)' sh tests/tools/deps.sh demo
 
@@ -389,5 +392,5 @@ FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
         sanitize test-pg test-agent bench bench-parts bench-pg lines size deps \
-        deps-demo deps-lines deps-fuzz deps-bench deps-coverage deps-all \
+        deps-pg deps-demo deps-lines deps-fuzz deps-bench deps-coverage deps-all \
         install uninstall version dist clean help FORCE

@@ -2270,7 +2270,7 @@ static void a_claim_that_cannot_be_written_is_touched(void)
 static void a_free_lock_proves_death_only_of_a_claim_that_says_locked(void)
 {
     if (begin_claimed()) {
-        t.fs.priv.locks = true;
+        t.fs.priv.locks = t.fs.priv.ours_alone = true;
         CHECK_INT(place(1, "job", CKPT_HOW_FIND), CKPT_OK);
         plant("r-job/heartbeat.3", "{\"locked\":true,\"alone\":true}");
         CHECK_INT(alive(1, 3), CKPT_OK);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT-0
 # deps.sh -- installs what is missing on Debian: sh tests/tools/deps.sh WHAT
 #
-# WHAT is demo, test, fuzz (with the fuzzers), coverage or all (with the
+# WHAT is demo, test, pg, fuzz (with the fuzzers), coverage or all (with the
 # benchmarks, the database, the agent on a language model and what the command
 # is installed with, too); bench is what the benchmarks need, lines what
 # tests/bench/lines/run.sh needs, mounts and vm what only these parts of
@@ -36,6 +36,7 @@ look() {
     fi
     case $1 in
     demo)  return ;;
+    pg)    look_pg; return ;;
     bench) look_bench; look_pg; return ;;
     lines) finds sqlite3.h "$CC" -x c || need libsqlite3-dev; return ;;
     esac
