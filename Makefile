@@ -71,11 +71,11 @@ LLM_ALL  = $(if $(HAVE_LLM),$(B)/llm_agent)
 
 all: $(B)/libckpt.a $(EXAMPLES) $(PG_ALL) $(LLM_ALL)
 
-# Rebuilds what was built with other tools or flags.
+# Rebuilds what was built with other tools or flags, or without libpq.
+BUILT_BY = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDLIBS) $(HAVE_PQ)
 $(B)/flags: FORCE
 	@mkdir -p $(B)/obj
-	@echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDLIBS)' | cmp -s - $@ || \
-	    echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDLIBS)' > $@
+	@echo '$(BUILT_BY)' | cmp -s - $@ || echo '$(BUILT_BY)' > $@
 
 $(B)/ckpt.c: $(B)/flags
 	@printf '%s\n' '#define CKPT_IMPLEMENTATION' \
