@@ -30,8 +30,9 @@ may() {
     "$B/ckpt" -C "$dir" "$@" >"$work/out" 2>"$work/err"
     rc=$?
     commands=$((commands + 1))
-    # before the first run and after the last there is no store
-    case $codes$(grep -c 'no such store' "$work/err") in
+    # Before the first run there is no store, and after the last it goes.
+    case $codes$(grep -c -e 'no such store' \
+        -e 'find the directory of the store' "$work/err") in
     *$rc*[0-9]) [ $rc != 3 ] || [ -s "$work/err" ] ;;
     *) false ;;
     esac || { echo "ckpt $*: $rc"; cat "$work/err"; } >>"$work/bad"
