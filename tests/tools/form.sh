@@ -126,10 +126,12 @@ quiet_ndebug() {
 
 # shellcheck disable=SC2086
 for cc in gcc clang; do
-    for std in c99 c11 c2x; do
+    for std in c99 c2x; do
         check "$cc -std=$std compiles the headers without a warning" \
             as $cc $std $warn_c
     done
+    long_check "$cc -std=c11 compiles the headers without a warning" \
+        as $cc c11 $warn_c
 done
 for cc in g++ clang++; do
     for std in c++11 c++20; do
@@ -426,32 +428,36 @@ gone() {
     compile "$compiler" core.c "$@" -O0 "-DCKPT_NO_$part" $warn || return 1
     ! nm "$work/core.o" | grep "$word"
 }
-# left_out NAME WORD LEAST: the same, and LEAST bytes less are there.
-left_out() {
-    gone "$1" "$2" gcc -std=c99 || return 1
-    without=$(size_of "-DCKPT_NO_$1") || return 1
-    echo "$1: $((all - without)) bytes of a Cortex-M4"
-    [ $((all - without)) -gt "$3" ]
+# parts_by COMPILER...
+parts_by() {
+    for it in "DOUBLES double" "SUPERVISING ckpt_recover" \
+        "ENVIRONMENTS ckpt_env" "NOTE ckpt_note"; do
+        # shellcheck disable=SC2086
+        gone $it "$@" || return 1
+    done
 }
 parts() {
-    all=$(size_of) || return 1
     # shellcheck disable=SC2086
-    compile gcc both.c -std=c99 -O0 -DCKPT_NO_SUPERVISING $warn || return 1
-    left_out DOUBLES double 1000 &&
-        left_out SUPERVISING ckpt_recover 3500 &&
-        left_out ENVIRONMENTS ckpt_env 1000 && left_out NOTE ckpt_note 500
+    compile gcc both.c -std=c99 -O0 -DCKPT_NO_SUPERVISING $warn &&
+        parts_by gcc -std=c99
 }
 parts_elsewhere() {
-    for how in "clang -std=c2x" "g++ -x c++ -std=c++11"; do
-        for part in "DOUBLES double" "SUPERVISING ckpt_recover" \
-            "ENVIRONMENTS ckpt_env" "NOTE ckpt_note"; do
-            # shellcheck disable=SC2086
-            gone $part $how || return 1
-        done
-    done
+    parts_by clang -std=c2x && parts_by g++ -x c++ -std=c++11
+}
+# shrinks NAME LEAST: without the part LEAST bytes less are there.
+shrinks() {
+    without=$(size_of "-DCKPT_NO_$1") || return 1
+    echo "$1: $((all - without)) bytes of a Cortex-M4"
+    [ $((all - without)) -gt "$2" ]
+}
+parts_shrink() {
+    all=$(size_of) || return 1
+    shrinks DOUBLES 1000 && shrinks SUPERVISING 3500 &&
+        shrinks ENVIRONMENTS 1000 && shrinks NOTE 500
 }
 check "each part of the core can be left out, and is gone then" parts
 long_check "so it is with clang and with g++" parts_elsewhere
+long_check "each part that is left out spares its size" parts_shrink
 
 #--- Examples ------------------------------------------------------------------
 
