@@ -392,5 +392,5 @@ FORCE:
 
 .PHONY: all demo test test-all test-disk fuzz machines coverage mutate \
         sanitize test-pg test-agent bench bench-parts bench-pg lines size deps \
-        deps-pg deps-demo deps-lines deps-fuzz deps-bench deps-coverage deps-all \
-        install uninstall version dist clean help FORCE
+        deps-pg deps-demo deps-lines deps-fuzz deps-bench deps-coverage \
+        deps-all install uninstall version dist clean help FORCE

@@ -2043,13 +2043,13 @@ static ckpt_code ckpt__fs_open_for_reading(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt_fs_stat st;
     if (p->reading >= 0 && p->reading_token == gen->token) return CKPT_OK;
     ckpt__fs_close(fs, &p->reading);
-    ckpt__fs_gen_name(name, gen->epoch, gen->token == CKPT__FS_SECOND);
-    if (!p->quick) {
-        p->reading = ckpt__fs_open_gen(fs, p, gen, name);
-    } else if (p->others_write) {       // what has that name by now
-        p->reading = ckpt__fs_open_ours(fs, p->dir, name, false, &st);
+    if (p->quick) {                     // what has that name by now
+        ckpt__fs_gen_name(name, gen->epoch, gen->token == CKPT__FS_SECOND);
+        p->reading = p->others_write ?
+            ckpt__fs_open_ours(fs, p->dir, name, false, &st) :
+            ckpt__fs_open(fs, p->dir, name, CKPT_FS_READ);
     } else {
-        p->reading = ckpt__fs_open(fs, p->dir, name, CKPT_FS_READ);
+        p->reading = ckpt__fs_open_gen(fs, p, gen, name);
     }
     p->reading_token = gen->token;
     if (p->reading == -ESTALE || (p->quick && p->reading == -ENOENT)) {

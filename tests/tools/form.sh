@@ -6,9 +6,10 @@
 #     CKPT_LONG=yes sh tests/tools/form.sh
 #
 # With CKPT_LONG=yes also those checks run that compile for long; with
-# CKPT_LONG=only, no others. Each check is one line, "ok" or "FAILED" with what it found; the last line
-# is "N passed, N failed". Needs gcc, g++, clang, clang++ and binutils; ARM=
-# names another prefix of the cross compiler. Everything goes to $B/form.
+# CKPT_LONG=only, no others. Each check is one line, "ok" or "FAILED" with what
+# it found; the last line is "N passed, N failed". Needs gcc, g++, clang,
+# clang++ and binutils; ARM= names another prefix of the cross compiler.
+# Everything goes to $B/form.
 cd "$(dirname "$0")/../.." || exit 1
 root=$(pwd)
 : "${STB:=/usr/include/stb}" "${B:=build}"
@@ -80,9 +81,7 @@ as() {
     cc=$1 std=$2; shift 2
     # shellcheck disable=SC2086
     compile "$cc" core.c "$@" -std="$std" -O0 $warn || return 1
-    case $cc$std in
-    gccc99) release both; return ;;
-    esac
+    [ "$cc$std" != gccc99 ] || { release both; return; }
     # shellcheck disable=SC2086
     compile "$cc" both.c "$@" -std="$std" -O0 $warn
 }
