@@ -14,7 +14,8 @@
 #
 # Everything goes to $B/mutate. Results are kept, with the tests that they are
 # of, for as long as the code of headers and tests stays as it is, so the run
-# can be stopped and goes on where it was.
+# can be stopped and goes on where it was. When the code changes, the test that
+# killed a mutant before is the first that it meets.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/tools/state.sh
 : "${CC:=cc}" "${CFLAGS:=-O0}" "${STB:=/usr/include/stb}" "${B:=build}"
@@ -28,7 +29,8 @@ less="-DCRASH_BOUND=256 -DCRASH_SHARE=1 -DCRASH_SOME=64 -DCRASH_FEW=12
       -DNUMBER_ROUNDS=4000"
 link="-pthread -w -std=c99 -Itests/support -I$STB"
 
-# run LIST NUMBERS DIR: makes the mutant there and prints the test that kills it.
+# run LIST NUMBERS DIR HINT: makes the mutant there and prints the test that
+# kills it; HINT is the one that did so before, or nothing.
 run() {
     dir=$3
     mkdir -p "$dir"
@@ -41,7 +43,13 @@ run() {
     $CC $link -o "$dir/run" "$results/mutate.o" "$results"/test_*.o \
         "$dir/ckpt.o" 2>>"$dir/log" ||
         { echo "nothing: it does not compile"; return; }
-    "$dir/run" "$work/fast" || return
+    printf '%s\n' "$4" >"$dir/hint"
+    if grep -qxF -f "$dir/hint" "$work/fast"; then
+        "$dir/run" "$dir/hint" || return
+    fi
+    if ! grep -qxF -f "$dir/hint" "$work/slow"; then
+        "$dir/run" "$work/fast" || return
+    fi
     # The others compute more, and the suite of the rules has the
     # implementation in it.
     for source in "$work/ckpt.c" tests/core/test_rules.c; do
@@ -52,7 +60,10 @@ run() {
     # shellcheck disable=SC2046,SC2086
     $CC $link -o "$dir/run" "$results/mutate.o" "$dir/test_rules.o" \
         $(printf '%s\n' "$results"/test_*.o | grep -v test_rules) \
-        "$dir/ckpt.o" &&
+        "$dir/ckpt.o" || return
+    if grep -qxF -f "$dir/hint" "$work/slow"; then
+        "$dir/run" "$dir/hint" && "$dir/run" "$work/fast" || return
+    fi
     "$dir/run" "$work/slow"
 }
 
@@ -66,17 +77,19 @@ if [ "$1" = --one ]; then
     dir=$work/$(basename "$list").$n
     name=$(sed -n "${n}p" "$list.numbers" | cut -f 2)
     by=$(sed -n "${n}p" "$list.numbers" | cut -f 3)
-    killer=$(run "$list" "$n" "$dir")
+    hint=$work/killers/$(basename "$(result "$name")")
+    killer=$(run "$list" "$n" "$dir" "$(cat "$hint" 2>/dev/null)")
     case $killer in
     nothing*) what="FAILED $killer" ;;
-    ?*) what="killed by $killer" ;;
+    ?*) what="killed by $killer"; echo "$killer" >"$hint" ;;
     *)
         what=SURVIVED
         if [ -n "$by" ]; then
-            killer=$(run "$list" "$n$by" "$dir")
+            killer=$(run "$list" "$n$by" "$dir" "$(cat "$hint" 2>/dev/null)")
             case $killer in
             ''|nothing*) what="SURVIVED with what covers it" ;;
-            *) what="covered, both killed by $killer" ;;
+            *) what="covered, both killed by $killer"
+               echo "$killer" >"$hint" ;;
             esac
         fi ;;
     esac
@@ -108,7 +121,7 @@ all() {
     done <"$1.names" >"$1.lines"
 }
 
-mkdir -p "$work" || exit 1
+mkdir -p "$work/killers" || exit 1
 # shellcheck disable=SC2086
 results=$work/results-$(state_of $headers tests/*.c tests/*/*.[ch] \
     tests/data/* $proof/mutate.*)
