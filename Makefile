@@ -41,7 +41,7 @@ WARN = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
 ALL_CFLAGS = -std=c99 $(WARN) -I. -I$(STB) $(CFLAGS)
 
 # Examples hand strings to execvp(), which wants them writable.
-EXAMPLE_CFLAGS = $(ALL_CFLAGS) -Wno-cast-qual -Wno-write-strings
+EXAMPLE_CFLAGS = $(ALL_CFLAGS) -Wno-cast-qual -Wno-write-strings -pthread
 
 HEADERS  = ckpt.h ckpt_store_fs.h
 EXAMPLES = $(patsubst examples/%.c,$(B)/%,$(filter-out examples/fleet.c \

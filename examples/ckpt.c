@@ -8,12 +8,12 @@
     ckpt and POSIX, and nothing else. It uses the public functions only, so it
     also shows how to look at a store with them.
 
-        cc -std=c99 -I. -I/usr/include/stb -o ckpt examples/ckpt.c
+        cc -std=c99 -pthread -I. -I/usr/include/stb -o ckpt examples/ckpt.c
 
     With libpq it looks at runs in PostgreSQL, too: DIR is a connection string
     then.
 
-        cc -std=c99 -DCKPT_WITH_PG -I. -I/usr/include/stb \
+        cc -std=c99 -pthread -DCKPT_WITH_PG -I. -I/usr/include/stb \
             -I/usr/include/postgresql -o ckpt examples/ckpt.c -lpq
 
     Two rules hold throughout. Looking creates nothing: a command that only
@@ -35,6 +35,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,7 @@ enum {
                                                 // all escaped
     ROWS_MAX      = 65536,              // that are sorted at a time
     NOT_ATTENTION = 6,                  // the first rank that is in order
+    THREADS       = 4,                  // of a scan
     PROGRESS_MS   = 1000
 };
 
@@ -130,6 +132,14 @@ static struct options {
 static bool coloured, utf8;             // what the output can show
 static int  columns;                    // width of the terminal; 0: no limit
 
+// What the system calls of a command that only looks know of their store.
+typedef struct eyes {
+    bool         unprobed;              // the store has no .probe,
+    int          stand_in;              // and this descriptor stands for it
+    bool         asked;
+    ckpt_fs_self self;                  // once asked
+} eyes;
+
 static struct base {
     ckpt_store   *store;                // one of the next two
     ckpt_store_fs fs;
@@ -138,12 +148,12 @@ static struct base {
     ckpt_store_methods methods;         // of pg
 #endif
     const char   *name;                 // of the store, for people
+    ckpt_desc     desc;                 // of the contexts
     ckpt_ctx      ctx;
     ckpt_ctx      inner;                // for calls in the visit of a scan
     ckpt_run      run;                  // for the calls that need one
     ckpt_fs_calls calls;
-    bool          unprobed;             // the store has no .probe,
-    int           stand_in;             // and this descriptor stands for it
+    eyes          eyes;
 } base;
 
 static volatile sig_atomic_t stopped;
@@ -592,47 +602,50 @@ static int look_open(void *u, int dir, const char *name, int flags)
 {
     const ckpt_fs_calls *sys = ckpt_store_fs_calls();
     const bool is_probe = strcmp(name, ".probe") == 0;
+    eyes *e = u;
     int fd = -ENOENT;
     if (!(flags & CKPT_FS_WRITE)) return sys->open(u, dir, name, flags);
     if (!is_probe && strncmp(name, ".seen-", 6) != 0) return -EROFS;
-    if (!is_probe || !base.unprobed) {
+    if (!is_probe || !e->unprobed) {
         fd = sys->open(u, dir, name, flags & ~CKPT_FS_CREATE);
     }
     if (!is_probe || fd != -ENOENT) return fd;
-    if (!base.unprobed && sys->local(u, dir) == 0) {
+    if (!e->unprobed && sys->local(u, dir) == 0) {
         return sys->open(u, dir, name, flags);
     }
-    base.unprobed = true;
-    return base.stand_in = sys->open(u, dir, ".", CKPT_FS_DIR);
+    e->unprobed = true;
+    return e->stand_in = sys->open(u, dir, ".", CKPT_FS_DIR);
 }
 
 static int look_stat_plain(void *u, int fd, ckpt_fs_stat *st)
 {
+    const eyes *e = u;
     const int r = ckpt_store_fs_calls()->stat_plain(u, fd, st);
-    st->is_file = st->is_file || (base.unprobed && fd == base.stand_in);
+    st->is_file = st->is_file || (e->unprobed && fd == e->stand_in);
     return r;
 }
 
 // Who this process is does not change between two runs.
 static int look_self(void *u, ckpt_fs_self *self)
 {
-    static ckpt_fs_self known;
-    static bool asked;
-    const int r = asked ? 0 : ckpt_store_fs_calls()->self(u, &known);
-    asked = r >= 0;
-    *self = known;
+    eyes *e = u;
+    const int r = e->asked ? 0 : ckpt_store_fs_calls()->self(u, &e->self);
+    e->asked = r >= 0;
+    *self = e->self;
     return r;
 }
 
 static int look_touch(void *u, int fd)
 {
-    return base.unprobed ? 0 : ckpt_store_fs_calls()->touch(u, fd);
+    const eyes *e = u;
+    return e->unprobed ? 0 : ckpt_store_fs_calls()->touch(u, fd);
 }
 
 static int look_stat_at(void *u, int dir, const char *name, ckpt_fs_stat *st)
 {
     const ckpt_fs_calls *sys = ckpt_store_fs_calls();
-    if (!base.unprobed || strcmp(name, ".probe") != 0) {
+    const eyes *e = u;
+    if (!e->unprobed || strcmp(name, ".probe") != 0) {
         return sys->stat_at(u, dir, name, st);
     }
     const int r = sys->stat_at(u, dir, ".", st);
@@ -677,7 +690,7 @@ static int open_directory(bool looks)
         calls->chmod = look_refuse_mode;
     }
     if (ckpt_store_fs_open(&base.fs, &(ckpt_store_fs_desc){
-            .dir = opt.dir, .calls = calls }, &e)) {
+            .dir = opt.dir, .calls = calls, .calls_user = &base.eyes }, &e)) {
         return fail(opt.dir, &e);
     }
     base.store = &base.fs.base;
@@ -771,12 +784,12 @@ static int open_store(bool looks)
     const int code = is_database(opt.dir) ? open_database(looks)
                                           : open_directory(looks);
     if (code != DONE) return code;
-    const ckpt_desc desc = { .store = base.store, .owner = "ckpt(1)",
+    base.desc = (ckpt_desc){ .store = base.store, .owner = "ckpt(1)",
         .event = on_event, .lease_ms = opt.lease_ms,
         .resume_max = (int32_t)opt.resume_max,
         .size_max = CKPT_SIZE_MAX };    // whatever the programs allow
-    const ckpt_desc full = ckpt_desc_defaults(&desc);
-    if (ckpt_init(&base.ctx, &desc)) {
+    const ckpt_desc full = ckpt_desc_defaults(&base.desc);
+    if (ckpt_init(&base.ctx, &base.desc)) {
         return fail("options", ckpt_last_error(&base.ctx));
     }
     opt.resume_max = full.resume_max;
@@ -1163,6 +1176,134 @@ static bool is_selected(const ckpt_run_info *info)
            (opt.parent == NULL || strcmp(opt.parent, info->parent_run_id) == 0);
 }
 
+//--- Scans --------------------------------------------------------------------
+
+// A scan waits for one system call after the other, and on a file server each
+// is a round trip. So several threads look at different runs of one listing:
+// each has a store and a context of its own, and takes the next id of the
+// listing when it needs one. One thread at a time visits, so what a visit does
+// needs no lock.
+
+typedef struct scanner {
+    ckpt_store_fs fs;
+    eyes          eyes;
+    ckpt_ctx      ctx;
+    pthread_t     thread;
+    ckpt_code     code;                 // what its scan said
+} scanner;
+
+static struct scan {
+    pthread_mutex_t    listing, visiting;
+    ckpt_cursor        cursor;          // under listing
+    bool               listed;          // under listing: no id is left
+    bool               stopped;         // under visiting: a visit said so
+    ckpt_scan_fn      *visit;
+    void              *user;
+    ckpt_store_methods methods;         // of the scanners' stores
+    unsigned           count;           // of the scanners that are open
+    scanner            of[THREADS];
+    ckpt_error         error;           // of the last scan, if it failed
+} scan = { .listing = PTHREAD_MUTEX_INITIALIZER,
+           .visiting = PTHREAD_MUTEX_INITIALIZER };
+
+// Gives a scanner the next id of the one listing instead of one of its own.
+static ckpt_code list_shared(ckpt_store *s, ckpt_where where,
+                             ckpt_cursor *cursor, char id[CKPT_ID_MAX + 1],
+                             ckpt_error *err)
+{
+    ckpt_code rc = CKPT_END;
+    (void)s;
+    (void)cursor;
+    pthread_mutex_lock(&scan.listing);
+    if (!scan.listed) {
+        rc = base.fs.base.methods->list(&base.fs.base, where, &scan.cursor, id,
+                                        err);
+        scan.listed = rc != CKPT_OK;
+    }
+    pthread_mutex_unlock(&scan.listing);
+    return rc;
+}
+
+static bool visit_shared(void *unused, const ckpt_run_info *info)
+{
+    (void)unused;
+    pthread_mutex_lock(&scan.visiting);
+    scan.stopped = scan.stopped || !scan.visit(scan.user, info);
+    const bool more = !scan.stopped;
+    pthread_mutex_unlock(&scan.visiting);
+    return more;
+}
+
+static void *scan_some(void *arg)
+{
+    scanner *s = arg;
+    s->code = ckpt_scan(&s->ctx, 0, visit_shared, NULL);
+    return NULL;
+}
+
+// Opens what the first scan needs, and later ones use again.
+static ckpt_code open_scanners(void)
+{
+    ckpt_desc desc = base.desc;
+    scan.methods = *base.fs.base.methods;
+    scan.methods.list = list_shared;
+    while (scan.count < THREADS) {
+        scanner *s = &scan.of[scan.count];
+        const ckpt_code rc = ckpt_store_fs_open(&s->fs, &(ckpt_store_fs_desc){
+            .dir = opt.dir, .calls = &base.calls, .calls_user = &s->eyes },
+            &scan.error);
+        if (rc != CKPT_OK) return rc;
+        s->fs.base.methods = &scan.methods;
+        desc.store = &s->fs.base;
+        if (ckpt_init(&s->ctx, &desc)) {
+            scan.error = *ckpt_last_error(&s->ctx);
+            ckpt_store_fs_close(&s->fs);
+            return scan.error.code;
+        }
+        scan.count++;
+    }
+    return CKPT_OK;
+}
+
+static void close_scanners(void)
+{
+    while (scan.count > 0) {
+        ckpt_store_fs_close(&scan.of[--scan.count].fs);
+    }
+}
+
+// ckpt_scan() over all runs; scan.error says more of a failure.
+static ckpt_code scan_all(ckpt_scan_fn *visit, void *user)
+{
+    unsigned running = 1;
+    if (base.store != &base.fs.base) {  // the connection is one
+        const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit, user);
+        scan.error = *ckpt_last_error(&base.ctx);
+        return rc;
+    }
+    const ckpt_code opened = open_scanners();
+    if (opened != CKPT_OK) return opened;
+    memset(&scan.cursor, 0, sizeof(scan.cursor));
+    scan.listed = scan.stopped = false;
+    scan.visit = visit;
+    scan.user = user;
+    // Without further threads this one does it all.
+    while (running < THREADS &&
+           pthread_create(&scan.of[running].thread, NULL, scan_some,
+                          &scan.of[running]) == 0) {
+        running++;
+    }
+    (void)scan_some(&scan.of[0]);
+    ckpt_code rc = CKPT_OK;
+    for (unsigned i = 0; i < running; i++) {
+        if (i > 0) pthread_join(scan.of[i].thread, NULL);
+        if (scan.of[i].code == CKPT_OK) continue;
+        rc = scan.of[i].code;
+        scan.error = *ckpt_last_error(&scan.of[i].ctx);
+    }
+    return rc;
+}
+
 //--- ls, metrics --------------------------------------------------------------
 
 static bool visit_ls(void *user, const ckpt_run_info *info)
@@ -1187,10 +1328,10 @@ static int cmd_ls(void)
     bool fails = false;
     fit_columns();
     if (!opt.json && !opt.quiet) put_title(stdout);
-    const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_ls, &fails);
+    const ckpt_code rc = scan_all(visit_ls, &fails);
     progress(true);
     if (!opt.json) list_print(stdout, ROWS_MAX);
-    if (rc != CKPT_OK) return fail(base.name, ckpt_last_error(&base.ctx));
+    if (rc != CKPT_OK) return fail(base.name, &scan.error);
     if (list.broken) return fail_as("ls", CKPT_ERR_RESOURCE, "out of memory");
     if (!opt.json && !opt.quiet) {
         putchar('\n');
@@ -1235,9 +1376,9 @@ static int cmd_metrics(void)
         { "runs_older", "Runs whose newest generation is damaged or missing.",
           &sums.older }
     };
-    const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_metrics, NULL);
+    const ckpt_code rc = scan_all(visit_metrics, NULL);
     progress(true);
-    if (rc != CKPT_OK) return fail(base.name, ckpt_last_error(&base.ctx));
+    if (rc != CKPT_OK) return fail(base.name, &scan.error);
     puts("# HELP ckpt_runs Runs in each state.\n# TYPE ckpt_runs gauge");
     for (size_t i = 0; i < STATES; i++) {
         printf("ckpt_runs{state=\"%s\"} %" PRIu64 "\n", states[i].name,
@@ -1509,9 +1650,8 @@ static bool visit_verify(void *user, const ckpt_run_info *info)
 static int cmd_verify(void)
 {
     ckpt_run_info info;
-    if (opt.count == 0 &&
-        ckpt_scan(&base.ctx, 0, visit_verify, NULL) != CKPT_OK) {
-        return fail(base.name, ckpt_last_error(&base.ctx));
+    if (opt.count == 0 && scan_all(visit_verify, NULL) != CKPT_OK) {
+        return fail(base.name, &scan.error);
     }
     for (int i = 0; i < opt.count; i++) {
         if (ckpt_query(&base.ctx, opt.ids[i], &info) != CKPT_OK) {
@@ -1896,15 +2036,15 @@ static int cmd_watch(void)
     while (!stopped && !watching.broken) {
         watching.round++;
         if (opt.count == 0) {
-            rc = ckpt_scan(&base.ctx, 0, visit_watch, &watching);
+            rc = scan_all(visit_watch, &watching);
         } else {
             rc = ckpt_query(&base.ctx, opt.ids[0], &info);
             if (rc == CKPT_OK) visit_watch(&watching, &info);
         }
         const bool never = rc == CKPT_ERR_NOT_FOUND && watching.round == 1;
         if (rc != CKPT_OK && (opt.count == 0 || never)) {
-            return fail(never ? opt.ids[0] : base.name,
-                        ckpt_last_error(&base.ctx));
+            return never ? fail(opt.ids[0], ckpt_last_error(&base.ctx))
+                         : fail(base.name, &scan.error);
         }
         if (!stopped) watch_end_round(&watching);
         if (opt.count > 0 && (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_OK) &&
@@ -1971,10 +2111,10 @@ static void draw_top(bool needy)
     fit_columns();
     memset(list.counts, 0, sizeof(list.counts));
     list.total = 0;
-    const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_top, &needy);
+    const ckpt_code rc = scan_all(visit_top, &needy);
     printf("\033[H\033[J");
     if (rc != CKPT_OK) {
-        printf("%s\n", ckpt_last_error(&base.ctx)->msg);
+        printf("%s\n", scan.error.msg);
     } else {
         put_title(stdout);
         list_print(stdout, (size_t)rows - 6);
@@ -2120,10 +2260,10 @@ static int cmd_report(void)
            "<span class=\"n\">beat</span><span class=\"n\">attempts</span>"
            "<span class=\"n\">uncertain</span>"
            "<span class=\"n\">size</span></div>\n", time);
-    const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_report, NULL);
+    const ckpt_code rc = scan_all(visit_report, NULL);
     progress(true);
     list_print(stdout, ROWS_MAX);
-    if (rc != CKPT_OK) return fail(base.name, ckpt_last_error(&base.ctx));
+    if (rc != CKPT_OK) return fail(base.name, &scan.error);
     if (list.broken) {
         return fail_as("report", CKPT_ERR_RESOURCE, "out of memory");
     }
@@ -2429,6 +2569,7 @@ int main(int argc, char **argv)
     rc = open_store(command->looks || opt.dry_run);
     if (rc != DONE) return rc;
     rc = command->run();
+    close_scanners();
     close_store();
     // Somebody who ends watch or top has seen enough; what else is ended has
     // not done all that it was asked for.
