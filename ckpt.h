@@ -3837,14 +3837,15 @@ CKPT_API ckpt_code ckpt_json_bytes(ckpt_bytes value, void *buf, size_t cap,
     *len = 0;
     ckpt__json_trim(&value);
     const char *p = (const char *)value.ptr;
-    if (value.len < 2 || *p != '"') return CKPT_ERR_JSON;
-    const char *end = p + value.len - 1;
+    if (ckpt_json_check(value, NULL) != CKPT_OK || *p != '"') {
+        return CKPT_ERR_JSON;
+    }
+    const char *end = p + value.len - 1;        // escapes end before it
     for (p++; p < end; p += taken) {
         uint32_t c = (uint8_t)*p;
         taken = 1;
         if (c == '\\') {                        // as others write: \/ or \u002f
             taken = p[1] == 'u' ? 6 : 2;
-            if (taken > (size_t)(end - p)) return CKPT_ERR_JSON;
             c = p[1] == '/' ? '/' : 0;
             c = taken == 6 ? ckpt__hex(p + 2, 4) : c;
         }
@@ -3863,8 +3864,7 @@ CKPT_API ckpt_code ckpt_json_bytes(ckpt_bytes value, void *buf, size_t cap,
         n++;
     }
     // What is padded is zero, and one or two bytes of the last three.
-    if (left != 0 || padding > 2 || *end != '"' ||
-        (bits & ((1U << 8 * padding) - 1)) != 0) {
+    if (left != 0 || padding > 2 || (bits & ((1U << 8 * padding) - 1)) != 0) {
         return CKPT_ERR_JSON;
     }
     *len = n;

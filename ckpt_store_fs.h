@@ -1685,8 +1685,6 @@ typedef struct ckpt__fs_place {
     bool     unsettled;         // names were exchanged, removed or claimed
                                 // since the last sync, or that sync failed
     bool     name_durable;      // the name of the run, in the root
-    bool     keeps_prev;        // what is written builds upon that one, since
-                                // the newest is damaged
     bool     in_place;          // the spare is written, not a temporary file
     bool     newest_is_prev;    // an exchange failed: the newest generation
                                 // has the name of the one before it
@@ -2915,19 +2913,6 @@ static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
     return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
 
-// Whether a generation that is not our newest one stands as prev: the core has
-// found the newest damaged then, and the damaged one must not replace it.
-static bool ckpt__fs_is_prev(ckpt_store_fs *fs, const ckpt__fs_place *p,
-                             const ckpt_gen *base)
-{
-    char name[64];
-    ckpt__fs_id id;
-    if (base == NULL || base->token == p->newest.token) return false;
-    ckpt__fs_gen_name(name, p->epoch, true);
-    return ckpt__fs_identify(fs, p->dir, name, &id) >= 0 &&
-           id.token == base->token;
-}
-
 // The method put(). If a piece fails, it discards all pieces so far: otherwise
 // these would become the beginning of the next generation. A spare is brought
 // up to date from one base: the other one that stands is the spare itself, of
@@ -2941,7 +2926,6 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
     if (rc != CKPT_OK) return rc;
     if (p->writing < 0) {
         p->written = 0;
-        p->keeps_prev = ckpt__fs_is_prev(fs, p, base);
         memset(p->sharing, 0, sizeof(p->sharing));
         p->writing = ckpt__fs_open_spare(fs, p, base, part, err);
         p->in_place = p->writing >= 0;
@@ -3054,7 +3038,7 @@ static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt__fs_id last = { 0, 0, { 0, 0 } }, there = { 1, 0, { 0, 0 } };
     ckpt_fs_stat st, prev_st;
     link_name[0] = '\0';
-    if (p->newest_is_prev || p->keeps_prev) return CKPT_OK;
+    if (p->newest_is_prev) return CKPT_OK;
     int r = ckpt__fs_stat_at(fs, p->dir, newest, &st);
     if (r == -ENOENT || (r >= 0 && st.is_dir)) {
         return CKPT_OK;                 // nothing published yet
@@ -3177,13 +3161,13 @@ static ckpt_code ckpt__fs_publish_spare(ckpt_store_fs *fs, ckpt__fs_place *p,
     return CKPT_OK;
 }
 
-// Clears a directory that has the name of a run, and holds neither a claim nor
-// a generation: what others put there (a .DS_Store, a swap file, the file of a
-// dead client of NFS) must not keep an id for ever. Returns -EEXIST if a run is
-// there; the first of the two walks finds that before anything is moved. The
-// directory is never renamed itself: another process can begin the run
-// meanwhile, and what is moved then must not be that run. For the same reason
-// no claim and no generation is ever moved.
+// Clears a directory that has the name of a run, and holds nothing of one: what
+// others put there (a .DS_Store, a swap file, the file of a dead client of NFS)
+// must not keep an id for ever. Returns -EEXIST if a run is there, or somebody
+// is making its claim; the first of the two walks finds that before anything is
+// moved. The directory is never renamed itself: another process can begin the
+// run meanwhile, and what is moved then must not be that run. For the same
+// reason no file of a run is ever moved.
 static int ckpt__fs_clear_dir(ckpt_store_fs *fs, const char *name)
 {
     ckpt__fs_walk w;
@@ -3194,7 +3178,7 @@ static int ckpt__fs_clear_dir(ckpt_store_fs *fs, const char *name)
         for (bool more = ckpt__fs_walk_begin(&w, fs, dir);
              more && ckpt__fs_walk_next(&w); ) {
             const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
-            if (kind != CKPT__FS_OTHER && kind != CKPT__FS_TEMP &&
+            if (kind != CKPT__FS_OTHER &&
                 !ckpt__fs_is_dir(fs, dir, w.name)) {
                 r = -EEXIST;
             } else if (walks == 1) {

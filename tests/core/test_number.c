@@ -827,7 +827,9 @@ static void what_is_not_base64_by_the_letter_is_refused(void)
         "\"Zm 9v\"", "\"Zm9v \"", "\" Zm9v\"", "\"Zm\n9v\"", "\"Zm9-\"",
         "\"Zm9_\"", "\"Zm9.\"", "\"Zm9\xc3\"", "\"Zm\"9v\"", "", "\"",
         "Zm9v", "null", "1", "[\"Zm9v\"]", "{}", "\"Zm9v", "\"Zm9vY", "Zm9v\"",
-        "'Zm9v'"
+        "'Zm9v'",
+        "\"\\u00", "\"\\u002\"", "\"Zg=\\u003g\"", "\"Zg\\u+03D=\"",
+        "\"Zg\\x=\""
     };
     uint8_t out[16];
     size_t len = 5;

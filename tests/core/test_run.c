@@ -2742,7 +2742,10 @@ static void a_phase_that_was_lost_with_its_save_is_to_be_done(void)
     damage(newest()->next);
     CHECK_INT(load(), CKPT_OLDER);
     CHECK(!ckpt_phase(&t.run, "a"));
+    // Also if no name can be read, and what is known of the names decides.
+    fault_plan_for_ever(&t.fault, FAULT_READ, 1, FAULT_BEFORE, CKPT_ERR_IO);
     CHECK(ckpt_phase(&t.run, "b"));
+    fault_none(&t.fault);
     CHECK_INT(phase_end("b", "2"), CKPT_OK);
     CHECK_INT(load(), CKPT_OK);
 }

@@ -332,7 +332,9 @@ static int with_a_foreign_proc(void)
     if (!seen || calls()->gone(NULL, pid, 4711) != 0) {
         return 1;
     }
-    // A line that was cut, one of no process, one of another process.
+    // A line that was cut, one of no process, one of another process: of itself
+    // alone nothing is known.
+    (void)write_file(path, text[0]);
     *strchr(strchr(text[0], ')') + 1, ')') = '\0';
     snprintf(text[1], sizeof(text[1]), "%d nothing", pid);
     snprintf(text[2], sizeof(text[2]), "%d %s", pid + 1, fields);

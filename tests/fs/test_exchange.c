@@ -28,6 +28,7 @@
     X(a_save_upon_the_one_before_the_newest_leaves_that_one_alone)             \
     X(a_save_that_failed_leaves_no_ranges_of_another_spare)                    \
     X(a_claim_that_could_not_be_looked_at_is_given_up)                         \
+    X(a_claim_that_was_made_in_spite_of_its_error_is_ours)                     \
     X(who_removes_a_leftover_touches_no_higher_claim)                          \
     X(a_save_asks_for_no_times)                                                \
     X(what_stays_is_not_written)                                               \
@@ -653,6 +654,29 @@ static void a_claim_that_could_not_be_looked_at_is_given_up(void)
     CHECK_INT(t.info.state, CKPT_STATE_INTERRUPTED);
     CHECK_INT(open_run(), CKPT_OK);
     teardown();
+}
+
+// On a file server the answer to link() can get lost; what asks once more then
+// is told that the name is there.
+static void a_claim_that_was_made_in_spite_of_its_error_is_ours(void)
+{
+    static const int errors[] = { EEXIST, EIO, ENOENT };
+    for (size_t i = 0; i < 2 * sizeof(errors) / sizeof(errors[0]); i++) {
+        sim_plan plan = { .at = 1, .calls = SIM_BIT(SIM_LINK),
+                          .verdict = { SIM_FAIL_AFTER, errors[i / 2], 0 } };
+        setup();
+        if (i % 2 == 1) {                       // an interrupted run
+            CHECK_INT(open_run(), CKPT_OK);
+            ckpt_abandon(&t.run);
+        }
+        sim_set_plan(t.proc, &plan);
+        CHECK_INT(open_run(), CKPT_OK);
+        CHECK_INT(plan.fired, 1);
+        CHECK_INT(save(1, 'a', 100), CKPT_OK);
+        CHECK_INT(ckpt_finish(&t.run, CKPT_COMPLETED, NULL), CKPT_OK);
+        CHECK(sim_find(t.disk, "runs/r-a-run") == NULL);
+        teardown();
+    }
 }
 
 static struct {
