@@ -148,12 +148,10 @@ function mutate(e,    i, k, end, how, text, at) {
     } else if (how ~ /^after /) {
         k = find(end, 1, substr(how, 7))
         if (k > 0) { move(i, end, k + 1) } else { fail(entry[e], "not behind") }
-    } else if (how ~ /^-> ?/) {
+    } else {                                    # -> B
         at = index(line[i], text)
         line[i] = substr(line[i], 1, at - 1) substr(how, 4) \
             substr(line[i], at + length(text))
-    } else {
-        fail(entry[e], "unknown mutation")
     }
 }
 
@@ -165,6 +163,9 @@ function parts(text, e,    bar) {
     bar = index(text, " | ")
     text_of[e] = substr(text, 1, bar - 1)
     how_of[e] = substr(text, bar + 3)
+    if (how_of[e] !~ /^(drop|never|always|(before|after) .*|->( .*)?)$/) {
+        fail(text, "unknown mutation")
+    }
 }
 
 # A mutant of line i that is no safety line: the condition, a comparison, a
