@@ -166,7 +166,8 @@
     .every_turns    turns    off            N: save only turns N, 2N, 3N, ...
                                             (so never turn 0)
     .beat_ms        ms       20 000         CKPT_OFF: beat on every call
-    .lease_ms       ms       60 000         at least 2 * beat_ms
+    .lease_ms       ms       60 000         at least 2 * .beat_ms: a shorter
+                                            lease needs shorter beats
     .resume_max     attempts 3              CKPT_UNLIMITED, CKPT_NEVER
     .size_max       bytes    64 MiB         1024 to CKPT_SIZE_MAX, 512 MiB
 
@@ -221,7 +222,8 @@
     shared between threads needs a lock of yours. Whether a store may be used
     by several threads, its own header says.
     The event callback is called in the thread that made the call, before that
-    call is over: the callback must not call on the same run.
+    call is over: the callback must not call on the same run. No callback may
+    throw an exception of C++: a call that is left so closes nothing.
     A signal handler must call nothing of this file. It sets a flag, and your
     loop looks at the flag and calls ckpt_finish() with CKPT_INTERRUPTED.
     A call on a run while another one is not over, as from a callback, returns
@@ -380,9 +382,9 @@ typedef enum ckpt_code {
 typedef struct ckpt_error {
     ckpt_code   code;       // what the call returned
     int         sys;        // errno of the failed system call, or 0
-    uint64_t    pos;        // ERR_JSON, ERR_UTF8, ERR_DEPTH, ERR_DAMAGED: the
-                            // offset in bytes where it went wrong. ERR_BUFFER:
-                            // how many bytes are needed
+    uint64_t    pos;        // ERR_JSON, ERR_UTF8, ERR_DEPTH, ERR_DAMAGED, and
+                            // ERR_ARGUMENT of a name: the offset in bytes where
+                            // it went wrong. ERR_BUFFER: how many are needed
     const char *op;         // what was being done, such as "rename a
                             // checkpoint" or "read .messages"; "" only if
                             // nothing failed
@@ -491,12 +493,15 @@ typedef void ckpt_event_fn(void *user, const ckpt_event *event);
 typedef struct ckpt_desc {
     ckpt_store    *store;           // required; must outlive the context
     const char    *owner;           // who claims, for people to read; UTF-8;
-                                    // must outlive the context (default: "")
+                                    // must outlive the context (default: "").
+                                    // A file store adds "(host, pid 7)"
     int64_t        throttle_ms;     // least time between two saves
     int64_t        every_turns;     // save only turns divisible by this
     int64_t        beat_ms;         // least time between two beats
     int64_t        lease_ms;        // an owner with an older beat is gone (or,
-                                    // where a lock proves it alive, stalled)
+                                    // where a lock proves it alive, stalled).
+                                    // Who observes judges by its own lease, so
+                                    // all programs of a store have the same
     int32_t        resume_max;      // attempts before a run is exhausted
     int64_t        size_max;        // largest checkpoint, in bytes
     ckpt_event_fn *event;           // default: none
@@ -1122,8 +1127,9 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_recover(ckpt_ctx *ctx, ckpt_run *run,
 CKPT_API CKPT_CHECKED ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run,
                                             const char *id);
 
-// Brings a FAILED run back as an interrupted one, or gives an exhausted run its
-// attempts back.
+// Brings a FAILED run back as an interrupted one, or gives an exhausted run all
+// its attempts back. One attempt more has who opens it in a context whose
+// .resume_max is one above ckpt_run_info.attempt.
 //
 // Returns CKPT_ERR_NOT_FOUND, CKPT_FINISHED if it was completed,
 // CKPT_ERR_EXISTS if it is neither failed nor exhausted, CKPT_ERR_DAMAGED if
@@ -1373,7 +1379,7 @@ CKPT_API void ckpt_json_double(ckpt_json *w, double value);
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_done(ckpt_json *w, ckpt_bytes *json);
 
 // Validates one JSON value (RFC 8259), white space around it allowed. *pos
-// (may be NULL) is set to the offset of the fault.
+// (may be NULL) is set to the offset of the fault, or to 0.
 //
 // Returns CKPT_ERR_JSON, CKPT_ERR_UTF8, CKPT_ERR_DEPTH, or CKPT_ERR_TOO_LARGE
 // for 4 GiB and more.
@@ -1422,8 +1428,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_json_to_double(ckpt_bytes value,
 //
 // Returns CKPT_ERR_JSON if it is no string, or no base64 by the letter: with
 // another character, without its padding, or with bits behind the last byte;
-// CKPT_ERR_BUFFER with *len set, if that is above cap. After an error buf may
-// hold some of them.
+// CKPT_ERR_BUFFER with *len set, if that is above cap, which may be 0 with buf
+// NULL. After an error buf may hold some of them.
 CKPT_API CKPT_CHECKED ckpt_code ckpt_json_bytes(ckpt_bytes value, void *buf,
                                                 size_t cap, size_t *len);
 
@@ -3030,6 +3036,12 @@ static uint32_t ckpt__pos(const ckpt__reader *r)
     return r->offset + (uint32_t)(r->at - r->start);
 }
 
+// Where it went wrong; 0 if it did not.
+static uint32_t ckpt__fault_pos(const ckpt__reader *r)
+{
+    return r->rc != CKPT_OK ? ckpt__pos(r) : 0;
+}
+
 // Adds the bytes read since the last call to the section.
 static void ckpt__section_read(ckpt__reader *r)
 {
@@ -3442,7 +3454,7 @@ CKPT__APART static ckpt_code ckpt__value_check(ckpt_bytes *json, char kind,
         ckpt__section_end(&r, section);
     }
     ckpt__take_end(&r);
-    err->pos = ckpt__pos(&r);
+    err->pos = ckpt__fault_pos(&r);
     return r.rc;
 }
 
@@ -6547,7 +6559,7 @@ CKPT__APART static ckpt_code ckpt__messages_check(ckpt__run *run,
     ckpt__take_byte(&r, ']');
     ckpt__take_end(&r);
     err->op = "read .messages";
-    err->pos = ckpt__pos(&r);
+    err->pos = ckpt__fault_pos(&r);
     return r.rc;
 }
 
@@ -6564,7 +6576,6 @@ static ckpt_code ckpt__plan_messages(ckpt__run *run, const ckpt_save_desc *d)
         return ckpt__messages_check(run, d->messages, at);
     }
     CKPT__TRY(ckpt__messages_check(run, d->messages, 0));
-    run->place.error.pos = 0;
     if (d->append_at > saved) return CKPT_ERR_GAP;
     if (d->append_at == saved) return CKPT_OK;
     memset(&plan->keep, 0, sizeof(plan->keep));
@@ -7531,7 +7542,7 @@ CKPT__ONCE static ckpt_code ckpt__load_from(ckpt__place *p, const char *id,
     ckpt__reader_memory(&p->reader, bytes);
     p->reader.by_op = p->by_op;
     const ckpt_code rc = ckpt__record_read(p, id, into);
-    p->error.pos = ckpt__pos(&p->reader);
+    p->error.pos = ckpt__fault_pos(&p->reader);
     CKPT__TRY(rc);
     // Of a lower epoch than ours, if the first one of ours was damaged.
     if (into->rec->epoch != epoch || into->rec->seq != seq) {

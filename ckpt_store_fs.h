@@ -388,7 +388,8 @@ typedef struct ckpt_job_desc {
     const char      *id;            // of the run. NULL: an interrupted run of
                                     // meta.agent_id (of anybody, if that is
                                     // NULL), else a new one with an id of its
-                                    // own, which job.run.id says
+                                    // own, which job.run.id says. Exhausted
+                                    // runs are passed over, and stay
     ckpt_meta        meta;          // of a new run; an agent_id that is to be
                                     // found is shorter than CKPT_NAME_MAX
     bool             once;          // keep the run as DONE when it completes
@@ -4287,7 +4288,12 @@ CKPT_API ckpt_code ckpt_job_open(ckpt_job *job, const ckpt_job_desc *desc,
                                  ckpt_checkpoint *last)
 {
     char id[CKPT_ID_MAX + 1];
-    if (job == NULL || desc == NULL || last == NULL || job->open) {
+    if (job == NULL || desc == NULL || last == NULL) return CKPT_ERR_ARGUMENT;
+    if (job->open) {
+        memset(&job->run.error, 0, sizeof(job->run.error));
+        job->run.error.code = CKPT_ERR_ARGUMENT;
+        job->run.error.op = "open a job that is open";
+        job->run.error.msg = ckpt_code_message(CKPT_ERR_ARGUMENT);
         return CKPT_ERR_ARGUMENT;
     }
     ckpt_job_desc d = *desc;

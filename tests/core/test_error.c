@@ -316,8 +316,17 @@ static void a_claim_that_is_lost_says_so(void)
 {
     ckpt_run_desc d = named("job");
     begin();
+    ckpt_save_desc s;
+    memset(&s, 0, sizeof(s));
+    s.anew = true;
+    s.turn = 3;
+    s.messages = ckpt_text("[1, 2]");
+    s.state = ckpt_text("{\"a\":1}");
     d.force = true;
     CHECK_INT(ckpt_open(&t.ctx2, &t.run2, &d), CKPT_OK);
+    run_says(ckpt_save(&t.run, &s), CKPT_ERR_CLAIM_LOST,
+             "look whether the claim stands");
+    CHECK_INT(t.run.error.pos, 0);              // nothing is wrong with these
     run_says(save(3), CKPT_ERR_CLAIM_LOST, "look whether the claim stands");
     run_says(ckpt_beat(&t.run), CKPT_ERR_CLAIM_LOST,
              "look whether the claim stands");

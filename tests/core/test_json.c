@@ -104,7 +104,7 @@ static void what_rfc_8259_allows_is_accepted(void)
         if (!CHECK_INT(check_copy(good[i], strlen(good[i]), &pos), CKPT_OK)) {
             printf("    %s at %zu\n", good[i], pos);
         }
-        CHECK_INT(pos, strlen(good[i]));
+        CHECK_INT(pos, 0);
     }
 }
 

@@ -512,7 +512,12 @@ static void a_job_that_is_open_is_not_opened_again(void)
         return;
     }
     CHECK_INT(open_job(), CKPT_OK);
+    CHECK_INT(save(1, "{"), CKPT_ERR_JSON);
     CHECK_INT(open_job(), CKPT_ERR_ARGUMENT);
+    char text[200];
+    CHECK_STR(ckpt_job_error(&t.job, text, sizeof(text)),
+              "open a job that is open: an argument is missing, wrong or out "
+              "of range");
     CHECK_INT(save(1, "[1]"), CKPT_OK);
     teardown();
 }
