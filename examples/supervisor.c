@@ -228,17 +228,9 @@ static void start_worker(supervisor *s, task *t)
     s->starts += t->pid > 0;
 }
 
-// The name of a state: they are single bits.
 static const char *state_name(const task *t)
 {
-    static const char *const names[] = {
-        "live", "stalled", "interrupted", "exhausted", "finishing", "damaged",
-        "newer", "unreadable", "foreign", "busy", "failed", "done"
-    };
-    size_t i = 0;
-    for (; t->found && !(t->info.state >> i & 1); i++) {
-    }
-    return t->found ? names[i] : "done";
+    return ckpt_state_name(t->found ? t->info.state : CKPT_STATE_DONE);
 }
 
 // On a screen the table stays in its place; elsewhere only the sums are shown.

@@ -581,6 +581,22 @@ readme() {
 }
 check "every block of C in the README compiles and runs" readme
 
+# The program in C++: started twice, it does its work once.
+readme_cpp() {
+    rm -rf "$work/readme.cpp" "$work/readme.d"
+    mkdir "$work/readme.d" || return 1
+    awk '/^```cpp$/ { on = 1; next } /^```/ { on = 0 } on' README.md \
+        >"$work/readme.cpp"
+    for std in c++11 c++20; do
+        # shellcheck disable=SC2086
+        g++ -std=$std -Wall -Wextra -Wpedantic -Werror $inc \
+            -o "$work/readme.d/agent" "$work/readme.cpp" || return 1
+    done
+    ( cd "$work/readme.d" && ./agent && ./agent && ./agent ) >"$work/out" &&
+        echo '["step","step","step","step","step"]' | diff - "$work/out"
+}
+check "the program in C++ of the README does its work once" readme_cpp
+
 # start AT SIGNAL STATUS [FIRST TURN LAST]: one start of the first example, and
 # the lines that it must print. Its throttle saves the first turn of each start:
 # no turn takes any time here.
