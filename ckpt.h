@@ -665,9 +665,9 @@ struct ckpt_run {
 // After every other code the run is zeroed:
 // - CKPT_ERR_FAILED: it failed, and was kept
 // - CKPT_ERR_LIVE: its owner is alive or stalled, or another claimant was first
-// - CKPT_ERR_BUSY: another process is changing it, several claimants crashed in
-//   a row, or its last beat lies in the future; try again after
-//   ckpt_last_error()->wait_ms
+// - CKPT_ERR_BUSY: another process is changing it, several claimants died in a
+//   row before their first save, or its last beat lies in the future; try again
+//   after ckpt_last_error()->wait_ms
 // - CKPT_ERR_EXHAUSTED, CKPT_ERR_DAMAGED, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN,
 //   CKPT_ERR_TOO_LARGE: this program cannot resume it
 // - CKPT_ERR_ARGUMENT: the id is out of its range
@@ -800,7 +800,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_beat(ckpt_run *run);
 
 typedef struct ckpt_finish_desc {
     const char           *reason;   // why; bytes that are no UTF-8 are replaced
-    const ckpt_save_desc *save;     // a last save (its throttle is ignored)
+    const ckpt_save_desc *save;     // a last save (its throttle is ignored),
+                                    // in one checkpoint with the outcome
     bool                  keep;     // CKPT_FAILED: keep the run as FAILED
 } ckpt_finish_desc;
 
@@ -837,7 +838,8 @@ CKPT_API void ckpt_abandon(ckpt_run *run);
 CKPT_API bool ckpt_phase(ckpt_run *run, const char *name);
 
 // Copies the output of the last completed phase of that name into buf, whether
-// this claim or an earlier one completed it.
+// this claim or an earlier one completed it. *size is its length; no NUL is
+// added.
 //
 // Returns CKPT_ERR_NOT_FOUND; CKPT_ERR_BUFFER with *size set to what is
 // needed; CKPT_ERR_DAMAGED as a save does; or an error of the store.
@@ -923,7 +925,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_effect_end_text(ckpt_run *run,
                                                      const char *id,
                                                      ckpt_bytes text);
 
-// Copies the result of an ended effect into buf.
+// Copies the result of the ended effect that effect->id and effect->turn name
+// into buf. *size is its length; no NUL is added.
 //
 // Returns CKPT_ERR_NOT_FOUND if it has not ended or the run has forgotten it,
 // CKPT_ERR_BUFFER with *size set to what is needed, CKPT_ERR_DAMAGED as a save

@@ -54,7 +54,7 @@ static ckpt_code call_tool(ckpt_run *run, const ckpt_save_desc *save,
 {
     ckpt_effect effect;
     ckpt_code   rc = ckpt_effect_begin(run, id, save, &effect);
-    if (rc < 0) {
+    if (rc != CKPT_OK) {
         return rc;                      // not saved: it must not run
     }
     if (effect.state == CKPT_EFFECT_ENDED) {
