@@ -227,11 +227,13 @@ in_manual() {
         grep -q "Cm $command" examples/man/ckpt.1 || [ "$command" = help ] ||
             { echo "no $command"; return 1; }
     done
-    awk '/^CKPT_API/ { on = 1 } on && match($0, /ckpt_[a-z0-9_]+\(/) {
-             print substr($0, RSTART, RLENGTH - 1); on = 0 }
-         /^\/\/--- Impl/ { exit }' ckpt.h >"$work/functions"
+    for header in ckpt.h ckpt_store_fs.h; do
+        awk '/^CKPT_API/ { on = 1 } on && match($0, /ckpt_[a-z0-9_]+\(/) {
+                 print substr($0, RSTART, RLENGTH - 1); on = 0 }
+             /^\/\/--- Impl/ { exit }' $header
+    done >"$work/functions"
     grep -oE 'Fn ckpt_[a-z0-9_]+' examples/man/ckpt.3 | sed 's/Fn //' |
-        grep -v ckpt_store_fs | sort -u | while read -r name; do
+        sort -u | while read -r name; do
         grep -qx "$name" "$work/functions" || echo "no such function: $name"
     done >"$work/missing"
     cat "$work/missing"
