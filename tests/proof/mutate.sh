@@ -55,12 +55,12 @@ run() {
     for source in "$work/ckpt.c" tests/core/test_rules.c; do
         # shellcheck disable=SC2086
         $CC -O1 -I"$dir" $link -c -o "$dir/$(basename "$source" .c).o" \
-            "$source" || return
+            "$source" || { echo "nothing: $source does not compile"; return; }
     done
     # shellcheck disable=SC2046,SC2086
     $CC $link -o "$dir/run" "$results/mutate.o" "$dir/test_rules.o" \
         $(printf '%s\n' "$results"/test_*.o | grep -v test_rules) \
-        "$dir/ckpt.o" || return
+        "$dir/ckpt.o" || { echo "nothing: it cannot be linked"; return; }
     if grep -qxF -f "$dir/hint" "$work/slow"; then
         "$dir/run" "$dir/hint" && "$dir/run" "$work/fast" || return
     fi

@@ -6,6 +6,11 @@
 #
 # Needs tmux. What each check has seen is $B/screen/NAME.
 cd "$(dirname "$0")/../.." || exit 1
+if ! python3 -c 'import os; os.openpty()' 2>/dev/null; then
+    echo 'skip   screen: there are no terminals here (/dev/pts)'
+    echo '0 passed, 0 failed'
+    exit 0
+fi
 : "${B:=build}" "${MAKE:=make}" "${CC:=cc}" "${STB:=/usr/include/stb}"
 "$MAKE" -s B="$B" CC="$CC" STB="$STB" "$B/ckpt" "$B/states" || exit 1
 mkdir -p "$B/screen" || exit 1
