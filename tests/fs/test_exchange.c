@@ -42,6 +42,7 @@
     X(a_spare_that_was_removed_is_made_anew)                                   \
     X(what_another_base_has_is_not_in_the_spare)                               \
     X(a_spare_is_brought_up_to_date_from_one_base)                             \
+    X(what_is_built_upon_the_older_generation_leaves_it_alone)                 \
     X(the_newest_is_known_by_its_seq_under_either_name)                        \
     X(an_exchange_that_fails_loses_nothing)                                    \
     X(damage_of_what_was_acknowledged_is_told)                                 \
@@ -54,6 +55,7 @@
     X(a_spare_that_could_not_grow_is_as_long_as_it_became)                     \
     X(a_spare_whose_growth_failed_is_not_written)                              \
     X(a_write_that_fails_in_place_leaves_the_newest)                           \
+    X(a_file_whose_write_failed_is_not_written_again)                          \
     X(a_sync_that_fails_is_unsure_and_its_file_is_not_used_again)              \
     X(a_transcript_that_shrinks_leaves_blanks)                                 \
     X(the_way_is_chosen_by_the_file_system_and_by_the_caller)                  \
@@ -1051,6 +1053,24 @@ static void a_spare_is_brought_up_to_date_from_one_base(void)
     teardown();
 }
 
+// The older one may be the only whole one.
+static void what_is_built_upon_the_older_generation_leaves_it_alone(void)
+{
+    ckpt_gen gen[2], next = { 2, 9, 0 };
+    ckpt_error err;
+    size_t size = 0;
+    begin_made(gen, false);
+    CHECK_INT(put_record(made.bytes[0], &gen[0], &gen[0]), CKPT_OK);
+    const unsigned char *b = sim_get(t.disk, DIR "checkpoint.2.prev.json",
+                                     &size);
+    CHECK(size >= made.size && memcmp(b, made.bytes[0], made.size) == 0);
+    CHECK_INT(t.fs.base.methods->publish(&t.fs.base, made.place, &next, &err),
+              CKPT_OK);
+    CHECK_INT(t.calls[SIM_EXCHANGE], 0);
+    t.fs.base.methods->close(&t.fs.base, made.place, false);
+    teardown();
+}
+
 //--- Which one is the newest --------------------------------------------------
 
 // The names are not synced: a power cut can undo the last exchange.
@@ -1300,6 +1320,26 @@ static void a_write_that_fails_in_place_leaves_the_newest(void)
         CHECK_INT(t.last.turn, 4);
         teardown();
     }
+}
+
+// Its first write failed, so its bytes are those of before, and its name could
+// not be removed. What the system keeps of it in memory is not known.
+static void a_file_whose_write_failed_is_not_written_again(void)
+{
+    sim_plan unlink = { .at = 1, .calls = SIM_BIT(SIM_UNLINK), .sticky = true,
+                        .verdict = { SIM_FAIL, EIO, 0 } };
+    sim_plan write = { .at = 1, .calls = SIM_BIT(SIM_WRITE),
+                       .verdict = { SIM_FAIL, EIO, 0 }, .also = &unlink };
+    begin(1000);
+    sim_set_plan(t.proc, &write);
+    CHECK_INT(save(3, 'b', 1000), CKPT_ERR_UNSURE);
+    t.proc->hook = hook;
+    CHECK_INT(load(), CKPT_OK);
+    CHECK_INT(t.last.turn, 2);
+    count();
+    CHECK_INT(save(4, 'c', 1000), CKPT_OK);
+    CHECK_INT(t.calls[SIM_EXCHANGE], 0);
+    teardown();
 }
 
 static void a_sync_that_fails_is_unsure_and_its_file_is_not_used_again(void)
