@@ -160,7 +160,7 @@ static void what_would_change_a_run_on_a_standby_is_refused(void)
     CHECK_INT(ckpt_open(&t.ctx, &t.run, &desc), CKPT_OK);
     CHECK_INT(save_message(1), CKPT_OK);
     caught_up();
-    CHECK_INT(open_as(&t.far, t.info, false, 100), CKPT_OK);
+    CHECK_INT(open_as(&t.far, t.info, false, 1000), CKPT_OK);
     CHECK_INT(place_open(&p, &t.far, "job", CKPT_HOW_FIND), CKPT_OK);
     CHECK_INT(place_claim(&p, 2), CKPT_ERR_ACCESS);
     CHECK_STR(p.err.op, read_only);

@@ -87,13 +87,14 @@ TEST_FN twin_verdict twin_judge_whole(ckpt_bytes text, bool by_op)
     return v;
 }
 
-// Whether two verdicts agree. The sum counts only where the text is right: it
-// ends where the reader ended.
+// Whether two verdicts agree: where a text is right, on its size and sum, which
+// end where the reader ended; where it is wrong, on the place.
 TEST_FN bool twin_agree(const twin_verdict *a, const twin_verdict *b)
 {
-    return a->code == b->code && a->pos == b->pos &&
-           (a->code != CKPT_OK || (a->section.size == b->section.size &&
-                                   a->section.crc == b->section.crc));
+    if (a->code != b->code) return false;
+    if (a->code != CKPT_OK) return a->pos == b->pos;
+    return a->section.size == b->section.size &&
+           a->section.crc == b->section.crc;
 }
 
 //--- Writing a string ---------------------------------------------------------
