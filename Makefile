@@ -11,6 +11,7 @@ CC      = cc
 CXX     = c++
 AR      = ar
 CFLAGS  = -O2 -g
+CXXFLAGS = $(CFLAGS)
 LDFLAGS =
 LDLIBS  =
 PREFIX  = /usr/local
@@ -40,6 +41,9 @@ WARN = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow \
        -Wmissing-prototypes
 ALL_CFLAGS = -std=c99 $(WARN) -I. -I$(STB) $(CFLAGS)
 
+ALL_CXXFLAGS = -std=c++17 -Wall -Wextra -Wpedantic -Wshadow -I. -I$(STB) \
+               $(CXXFLAGS)
+
 # Examples hand strings to execvp(), which wants them writable.
 EXAMPLE_CFLAGS = $(ALL_CFLAGS) -Wno-cast-qual -Wno-write-strings -pthread
 
@@ -65,14 +69,18 @@ PG_FLAGS = -Itests/support -I$(PQ) -DPG_BIN='"$(PG_BIN)"' \
 HAVE_PQ := $(wildcard $(PQ)/libpq-fe.h)
 PG_ALL   = $(if $(HAVE_PQ),$(B)/fleet)
 
-# The same for the agent on a language model.
+# The same for the agent on a language model, in C, and in C++ where there is a
+# compiler for it.
 HAVE_LLM = $(filter-out none,$(firstword $(LLM)))
-LLM_ALL  = $(if $(HAVE_LLM),$(B)/llm_agent)
+HAVE_CXX := $(shell command -v $(firstword $(CXX)) 2>/dev/null)
+LLM_ALL  = $(if $(HAVE_LLM),$(B)/llm_agent \
+           $(if $(HAVE_CXX),$(B)/llm_agent_cpp))
 
 all: $(B)/libckpt.a $(EXAMPLES) $(PG_ALL) $(LLM_ALL)
 
 # Rebuilds what was built with other tools or flags, or without libpq.
-BUILT_BY = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDLIBS) $(HAVE_PQ)
+BUILT_BY = $(CC) $(ALL_CFLAGS) $(CXX) $(CXXFLAGS) $(LDFLAGS) $(LDLIBS) \
+           $(HAVE_PQ)
 $(B)/flags: FORCE
 	@mkdir -p $(B)/obj
 	@echo '$(BUILT_BY)' | cmp -s - $@ || echo '$(BUILT_BY)' > $@
@@ -142,6 +150,10 @@ $(B)/fleet: examples/fleet.c ckpt.h ckpt_store_pg.h $(B)/flags
 $(B)/llm_agent: examples/llm_agent.c examples/llm_world.h $(HEADERS) $(B)/flags
 	$(CC) $(EXAMPLE_CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS) $(LLM)
 
+$(B)/llm_agent_cpp: examples/llm_agent.cpp examples/llm_world.h $(HEADERS) \
+                    $(B)/flags
+	$(CXX) $(ALL_CXXFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS) $(LLM)
+
 # Plays the model, and judges the agent.
 $(B)/llm_server: tests/agent/server.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -pthread -o $@ tests/agent/server.c \
@@ -149,8 +161,8 @@ $(B)/llm_server: tests/agent/server.c $(B)/libckpt.a $(HEADERS) $(B)/flags
 
 # The agent on a language model, killed again and again.
 ifneq ($(HAVE_LLM),)
-test-agent: $(B)/llm_agent $(B)/llm_server $(B)/ckpt
-	@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' STB='$(STB)' \
+test-agent: $(LLM_ALL) $(B)/llm_server $(B)/ckpt
+	@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' CXX='$(CXX)' STB='$(STB)' \
 	    sh tests/agent/run.sh $(KILLS)
 else
 test-agent:

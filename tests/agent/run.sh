@@ -2,27 +2,40 @@
 # SPDX-License-Identifier: MIT-0
 # run.sh -- the agent on a language model, against a server that judges it
 #
-#     sh tests/agent/run.sh [kills [seed]]
+#     sh tests/agent/run.sh [kills [seed [program]]]
 #
 # build/llm_server plays the model, and refuses what real servers refuse. Each
 # check is one line, "ok" or "FAILED"; the last line is the count. Kills come
 # after a random time and, where strace works, at a random system call; how many
 # may be said (default: 12). Nothing here judges how long something took.
+#
+# The program is llm_agent, and at the same time, where there is a compiler of
+# C++, llm_agent_cpp with a third of the kills; or the one that is named.
 cd "$(dirname "$0")/../.." || exit 1
-: "${B:=build}" "${MAKE:=make}" "${CC:=cc}" "${STB:=/usr/include/stb}"
+: "${B:=build}" "${MAKE:=make}" "${CC:=cc}" "${CXX:=c++}"
+: "${STB:=/usr/include/stb}"
 export LC_ALL=C.UTF-8
-kills=${1:-12} seed=${2:-$(date +%s)}
+kills=${1:-12} seed=${2:-$(date +%s)} program=${3:-llm_agent} other='' p=0 f=0
 if ! command -v curl >/dev/null; then
     echo "skip   agent: there is no curl"
     echo "0 passed, 0 failed"
     exit 0
 fi
-"$MAKE" -s B="$B" CC="$CC" STB="$STB" "$B/llm_agent" "$B/llm_server" \
-    "$B/ckpt" || exit 1
+if [ $# -lt 3 ] && command -v "${CXX%% *}" >/dev/null; then
+    other=llm_agent_cpp
+fi
+"$MAKE" -s B="$B" CC="$CC" CXX="$CXX" STB="$STB" "$B/$program" \
+    ${other:+"$B/$other"} "$B/llm_server" "$B/ckpt" || exit 1
 bin=$(cd "$B" && pwd)
 . tests/tools/check.sh
+. tests/tools/count.sh
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
+if [ "$other" ]; then
+    B=$B CC=$CC CXX=$CXX STB=$STB MAKE=$MAKE sh tests/agent/run.sh \
+        $(((kills + 2) / 3)) "$seed" "$other" >"$work/other" 2>&1 </dev/null &
+    other_pid=$!
+fi
 cd "$work" || exit 1
 unset OPENAI_MODEL CKPT_DIR
 export OPENAI_API_KEY=none no_proxy='*'
@@ -47,12 +60,12 @@ given() { printf '\303\244 "q" \360\237\230\200\n' >given.txt; }
 # agent MODEL OPTION...
 agent() {
     model=$1; shift
-    timeout -k 5 120 "$bin/llm_agent" -m "$model" -i it -w 20 -o answer "$@" \
+    timeout -k 5 120 "$bin/$program" -m "$model" -i it -w 20 -o answer "$@" \
         "$task" 2>>errors
 }
 # begin MODEL: the same in the background; its number goes into $pid.
 begin() {
-    "$bin/llm_agent" -m "$1" -i it -w 20 -o answer -a -1 "$task" >said \
+    "$bin/$program" -m "$1" -i it -w 20 -o answer -a -1 "$task" >said \
         2>>errors &
     pid=$!
 }
@@ -114,7 +127,7 @@ right() {
         \"name\":\"f\",\"parameters\":{\"type\":\"object\"}}}]")" &&
     is "$(counted 2)" 0
 }
-check "the server takes what is right" right
+[ $# -gt 2 ] || check "the server takes what is right" right
 
 bodies() {
     serve bodies
@@ -172,7 +185,7 @@ bodies() {
     is "$(counted 2)" "$(grep -c '^400 ' refused)" &&
     is "$(counted 2)" 40 && echo "40 kinds"
 }
-check "the server refuses what real servers refuse" bodies
+[ $# -gt 2 ] || check "the server refuses what real servers refuse" bodies
 
 #--- Undisturbed ---------------------------------------------------------------
 
@@ -253,7 +266,7 @@ one_start() {
         begin odd
     elif [ "$strace" ] && [ "$1" -lt 500 ]; then
         strace -o /dev/null -e inject=all:signal=KILL:when=$((1 + $2 * 2)) \
-            "$bin/llm_agent" -m odd -i it -w 20 -o answer -a -1 "$task" >said \
+            "$bin/$program" -m odd -i it -w 20 -o answer -a -1 "$task" >said \
             2>>errors &
         pid=$!
     else
@@ -369,5 +382,12 @@ trouble() {
 }
 check "a server that is down, broken or refuses loses nothing" trouble
 
+if [ "$other" ]; then
+    wait "$other_pid"
+    count "$work/other" $?
+    passed=$((passed + p)) failed=$((failed + f))
+    echo "== $other"
+    grep -v ' passed, ' "$work/other"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

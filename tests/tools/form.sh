@@ -650,6 +650,15 @@ examples() {
     done
 }
 long_check "the examples compile without a warning, each alone" examples
+examples_cpp() {
+    llm=$(pkg-config --libs libcurl libcjson 2>/dev/null) || return 0
+    # shellcheck disable=SC2086
+    for cc in g++ clang++; do
+        $cc -std=c++17 -Wall -Wextra -Wpedantic -Wshadow -Werror -O1 $inc \
+            -o "$work/example" examples/llm_agent.cpp $llm || return 1
+    done
+}
+long_check "so does the example in C++" examples_cpp
 command_pg() {
     # shellcheck disable=SC2086
     gcc $pedantic -Wshadow -O1 $inc -DCKPT_WITH_PG -I"$PQ" \
@@ -755,7 +764,7 @@ check "number, string and titles of the version agree" version
 
 layout() {
     for file in ./*.h tests/*.c tests/*/*.[ch] tests/*/*/*.[ch] examples/*.c \
-        examples/*.h; do
+        examples/*.h examples/*.cpp; do
         [ -f "$file" ] || continue
         awk -v file="$file" '
             length($0) > 80 { print file ":" FNR ": " length($0) " wide" }
