@@ -1686,6 +1686,8 @@ typedef struct ckpt__fs_place {
     bool     unsettled;         // names were exchanged, removed or claimed
                                 // since the last sync, or that sync failed
     bool     name_durable;      // the name of the run, in the root
+    bool     keeps_prev;        // what is written builds upon that one, not
+                                // upon what has the name of the newest
     bool     in_place;          // the spare is written, not a temporary file
     bool     newest_is_prev;    // an exchange failed: the newest generation
                                 // has the name of the one before it
@@ -2914,6 +2916,20 @@ static ckpt_code ckpt__fs_copy_range(ckpt_store_fs *fs, ckpt__fs_place *p,
     return crc == part->crc ? CKPT_OK : CKPT_ERR_DAMAGED;
 }
 
+// Whether a generation that is not our newest one stands as prev: what has the
+// name of the newest is damaged then, or an older file that somebody put there,
+// and must not replace the one that is built upon.
+static bool ckpt__fs_is_prev(ckpt_store_fs *fs, const ckpt__fs_place *p,
+                             const ckpt_gen *base)
+{
+    char name[64];
+    ckpt__fs_id id;
+    if (base == NULL || base->token == p->newest.token) return false;
+    ckpt__fs_gen_name(name, p->epoch, true);
+    return ckpt__fs_identify(fs, p->dir, name, &id) >= 0 &&
+           id.token == base->token;
+}
+
 // The method put(). If a piece fails, it discards all pieces so far: otherwise
 // these would become the beginning of the next generation. A spare is brought
 // up to date from one base: the other one that stands is the spare itself, of
@@ -2927,6 +2943,7 @@ static ckpt_code ckpt__fs_put(ckpt_store *s, void *place, const ckpt_gen *base,
     if (rc != CKPT_OK) return rc;
     if (p->writing < 0) {
         p->written = 0;
+        p->keeps_prev = ckpt__fs_is_prev(fs, p, base);
         memset(p->sharing, 0, sizeof(p->sharing));
         p->writing = ckpt__fs_open_spare(fs, p, base, part, err);
         p->in_place = p->writing >= 0;
@@ -3039,7 +3056,7 @@ static ckpt_code ckpt__fs_link_newest(ckpt_store_fs *fs, ckpt__fs_place *p,
     ckpt__fs_id last = { 0, 0, { 0, 0 } }, there = { 1, 0, { 0, 0 } };
     ckpt_fs_stat st, prev_st;
     link_name[0] = '\0';
-    if (p->newest_is_prev) return CKPT_OK;
+    if (p->newest_is_prev || p->keeps_prev) return CKPT_OK;
     int r = ckpt__fs_stat_at(fs, p->dir, newest, &st);
     if (r == -ENOENT || (r >= 0 && st.is_dir)) {
         return CKPT_OK;                 // nothing published yet

@@ -25,6 +25,7 @@
     X(after_a_failed_sync_of_names_the_only_durable_file_is_not_written)       \
     X(a_run_whose_name_may_not_be_durable_is_synced_with_the_next_save)        \
     X(a_damaged_newest_does_not_replace_the_one_before_it)                     \
+    X(an_older_file_in_place_of_the_newest_replaces_nothing)                   \
     X(a_save_upon_the_one_before_the_newest_leaves_that_one_alone)             \
     X(a_save_that_failed_leaves_no_ranges_of_another_spare)                    \
     X(a_claim_that_could_not_be_looked_at_is_given_up)                         \
@@ -598,6 +599,32 @@ static void a_damaged_newest_does_not_replace_the_one_before_it(void)
     sim_file_write(sim_find(t.disk, DIR "checkpoint.1.json"), 700, "#", 1);
     CHECK_INT(load(), CKPT_OLDER);
     CHECK_INT(t.last.turn, 2);
+    teardown();
+}
+
+// Somebody has restored the file of a backup: it is whole, so it is no damage,
+// and it is not what stood there.
+static void an_older_file_in_place_of_the_newest_replaces_nothing(void)
+{
+    size_t size = 0;
+    setup_as(CKPT_STORE_FS_RENAME);
+    CHECK_INT(open_run(), CKPT_OK);
+    CHECK_INT(save(1, 'a', 1000), CKPT_OK);
+    const unsigned char *b = sim_get(t.disk, DIR "checkpoint.1.json", &size);
+    memcpy(t.buf, b, size);
+    CHECK_INT(save(2, 'a', 1000), CKPT_OK);
+    CHECK_INT(save(3, 'a', 1000), CKPT_OK);
+    CHECK_INT(save(4, 'a', 1000), CKPT_OK);
+    sim_put(t.disk, DIR "checkpoint.1.json", SIM_FILE, t.buf, size)->uid =
+        t.proc->uid;
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 3);
+    fail(SIM_RENAME, 2, EIO);
+    CHECK_INT(save(5, 'b', 1000), CKPT_OK);     // with one rename
+    t.err = 0;
+    sim_file_write(sim_find(t.disk, DIR "checkpoint.1.json"), 700, "#", 1);
+    CHECK_INT(load(), CKPT_OLDER);
+    CHECK_INT(t.last.turn, 3);
     teardown();
 }
 
