@@ -55,7 +55,8 @@ enum {
                                                 // all escaped
     ROWS_MAX      = 65536,              // that are sorted at a time
     NOT_ATTENTION = 6,                  // the first rank that is in order
-    THREADS       = 4,                  // of a scan
+    THREADS       = 4,                  // of a scan of more than
+    FEW           = 32,                 // runs
     PROGRESS_MS   = 1000
 };
 
@@ -1181,48 +1182,35 @@ static bool is_selected(const ckpt_run_info *info)
 // A scan waits for one system call after the other, and on a file server each
 // is a round trip. So several threads look at different runs of one listing:
 // each has a store and a context of its own, and takes the next id of the
-// listing when it needs one. One thread at a time visits, so what a visit does
-// needs no lock.
+// listing when it needs one. A few runs are not worth a thread. One thread at a
+// time visits, so what a visit does needs no lock; it must not use base.inner,
+// whose store the first thread uses meanwhile.
+//
+// A context remembers what it has seen of a run, as how long a beat lies in the
+// future. So a command that looks again and again does it with one context.
 
 typedef struct scanner {
     ckpt_store_fs fs;
     eyes          eyes;
     ckpt_ctx      ctx;
     pthread_t     thread;
-    ckpt_code     code;                 // what its scan said
+    ckpt_error    error;                // of its scan, if that failed
 } scanner;
 
 static struct scan {
     pthread_mutex_t    listing, visiting;
-    ckpt_cursor        cursor;          // under listing
-    bool               listed;          // under listing: no id is left
+    uint64_t           listed;          // under listing: how many ids it gave,
+    unsigned           running;         // the threads that run beside the first
+    ckpt_cursor        cursor;
+    bool               ended;           // and whether there are no more
     bool               stopped;         // under visiting: a visit said so
     ckpt_scan_fn      *visit;
     void              *user;
-    ckpt_store_methods methods;         // of the scanners' stores
-    unsigned           count;           // of the scanners that are open
-    scanner            of[THREADS];
-    ckpt_error         error;           // of the last scan, if it failed
+    ckpt_store_methods methods;         // of all stores that scan, but that
+    const ckpt_store_methods *real;     // list() is list_shared()
+    scanner            of[THREADS - 1];
 } scan = { .listing = PTHREAD_MUTEX_INITIALIZER,
            .visiting = PTHREAD_MUTEX_INITIALIZER };
-
-// Gives a scanner the next id of the one listing instead of one of its own.
-static ckpt_code list_shared(ckpt_store *s, ckpt_where where,
-                             ckpt_cursor *cursor, char id[CKPT_ID_MAX + 1],
-                             ckpt_error *err)
-{
-    ckpt_code rc = CKPT_END;
-    (void)s;
-    (void)cursor;
-    pthread_mutex_lock(&scan.listing);
-    if (!scan.listed) {
-        rc = base.fs.base.methods->list(&base.fs.base, where, &scan.cursor, id,
-                                        err);
-        scan.listed = rc != CKPT_OK;
-    }
-    pthread_mutex_unlock(&scan.listing);
-    return rc;
-}
 
 static bool visit_shared(void *unused, const ckpt_run_info *info)
 {
@@ -1234,73 +1222,79 @@ static bool visit_shared(void *unused, const ckpt_run_info *info)
     return more;
 }
 
-static void *scan_some(void *arg)
+// A thread that cannot open the store leaves its part to the others.
+static void *scan_along(void *arg)
 {
     scanner *s = arg;
-    s->code = ckpt_scan(&s->ctx, 0, visit_shared, NULL);
+    ckpt_desc desc = base.desc;
+    if (ckpt_store_fs_open(&s->fs, &(ckpt_store_fs_desc){ .dir = opt.dir,
+            .calls = &base.calls, .calls_user = &s->eyes }, NULL) != CKPT_OK) {
+        return NULL;
+    }
+    s->fs.base.methods = &scan.methods;
+    desc.store = &s->fs.base;
+    if (ckpt_init(&s->ctx, &desc) == CKPT_OK &&
+        ckpt_scan(&s->ctx, 0, visit_shared, NULL) != CKPT_OK) {
+        s->error = *ckpt_last_error(&s->ctx);
+    }
+    ckpt_store_fs_close(&s->fs);
     return NULL;
 }
 
-// Opens what the first scan needs, and later ones use again.
-static ckpt_code open_scanners(void)
+// Each thread has a few descriptors open: with fewer than these there is one.
+static void start_threads(void)
 {
-    ckpt_desc desc = base.desc;
-    scan.methods = *base.fs.base.methods;
-    scan.methods.list = list_shared;
-    while (scan.count < THREADS) {
-        scanner *s = &scan.of[scan.count];
-        const ckpt_code rc = ckpt_store_fs_open(&s->fs, &(ckpt_store_fs_desc){
-            .dir = opt.dir, .calls = &base.calls, .calls_user = &s->eyes },
-            &scan.error);
-        if (rc != CKPT_OK) return rc;
-        s->fs.base.methods = &scan.methods;
-        desc.store = &s->fs.base;
-        if (ckpt_init(&s->ctx, &desc)) {
-            scan.error = *ckpt_last_error(&s->ctx);
-            ckpt_store_fs_close(&s->fs);
-            return scan.error.code;
+    for (unsigned i = 0; i < THREADS - 1 && sysconf(_SC_OPEN_MAX) >= 64; i++) {
+        if (pthread_create(&scan.of[i].thread, NULL, scan_along,
+                           &scan.of[i]) != 0) {
+            return;
         }
-        scan.count++;
-    }
-    return CKPT_OK;
-}
-
-static void close_scanners(void)
-{
-    while (scan.count > 0) {
-        ckpt_store_fs_close(&scan.of[--scan.count].fs);
+        scan.running++;
     }
 }
 
-// ckpt_scan() over all runs; scan.error says more of a failure.
-static ckpt_code scan_all(ckpt_scan_fn *visit, void *user)
+// Gives a store the next id of the one listing instead of one of its own. A
+// scan whose visit said stop asks for none: that ends the listing for all.
+static ckpt_code list_shared(ckpt_store *s, ckpt_where where,
+                             ckpt_cursor *cursor, char id[CKPT_ID_MAX + 1],
+                             ckpt_error *err)
 {
-    unsigned running = 1;
-    if (base.store != &base.fs.base) {  // the connection is one
+    ckpt_code rc = CKPT_END;
+    (void)s;
+    (void)cursor;
+    pthread_mutex_lock(&scan.listing);
+    if (!scan.ended) {
+        rc = scan.real->list(&base.fs.base, where, &scan.cursor, id, err);
+        scan.ended = rc != CKPT_OK;
+        if (++scan.listed == FEW) start_threads();
+    }
+    pthread_mutex_unlock(&scan.listing);
+    return rc;
+}
+
+// ckpt_scan() over all runs, once.
+static ckpt_code scan_once(ckpt_scan_fn *visit, void *user, ckpt_error *error)
+{
+    if (base.store != &base.fs.base) {  // a database has one connection
         const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit, user);
-        scan.error = *ckpt_last_error(&base.ctx);
+        *error = *ckpt_last_error(&base.ctx);
         return rc;
     }
-    const ckpt_code opened = open_scanners();
-    if (opened != CKPT_OK) return opened;
-    memset(&scan.cursor, 0, sizeof(scan.cursor));
-    scan.listed = scan.stopped = false;
     scan.visit = visit;
     scan.user = user;
-    // Without further threads this one does it all.
-    while (running < THREADS &&
-           pthread_create(&scan.of[running].thread, NULL, scan_some,
-                          &scan.of[running]) == 0) {
-        running++;
+    scan.real = base.fs.base.methods;
+    scan.methods = *scan.real;
+    scan.methods.list = list_shared;
+    base.fs.base.methods = &scan.methods;
+    ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_shared, NULL);
+    *error = *ckpt_last_error(&base.ctx);
+    for (unsigned i = 0; i < scan.running; i++) {
+        pthread_join(scan.of[i].thread, NULL);
+        if (scan.of[i].error.code == CKPT_OK) continue;
+        rc = scan.of[i].error.code;
+        *error = scan.of[i].error;
     }
-    (void)scan_some(&scan.of[0]);
-    ckpt_code rc = CKPT_OK;
-    for (unsigned i = 0; i < running; i++) {
-        if (i > 0) pthread_join(scan.of[i].thread, NULL);
-        if (scan.of[i].code == CKPT_OK) continue;
-        rc = scan.of[i].code;
-        scan.error = *ckpt_last_error(&scan.of[i].ctx);
-    }
+    base.fs.base.methods = scan.real;
     return rc;
 }
 
@@ -1325,13 +1319,14 @@ static bool visit_ls(void *user, const ckpt_run_info *info)
 
 static int cmd_ls(void)
 {
+    ckpt_error e;
     bool fails = false;
     fit_columns();
     if (!opt.json && !opt.quiet) put_title(stdout);
-    const ckpt_code rc = scan_all(visit_ls, &fails);
+    const ckpt_code rc = scan_once(visit_ls, &fails, &e);
     progress(true);
     if (!opt.json) list_print(stdout, ROWS_MAX);
-    if (rc != CKPT_OK) return fail(base.name, &scan.error);
+    if (rc != CKPT_OK) return fail(base.name, &e);
     if (list.broken) return fail_as("ls", CKPT_ERR_RESOURCE, "out of memory");
     if (!opt.json && !opt.quiet) {
         putchar('\n');
@@ -1376,9 +1371,10 @@ static int cmd_metrics(void)
         { "runs_older", "Runs whose newest generation is damaged or missing.",
           &sums.older }
     };
-    const ckpt_code rc = scan_all(visit_metrics, NULL);
+    ckpt_error e;
+    const ckpt_code rc = scan_once(visit_metrics, NULL, &e);
     progress(true);
-    if (rc != CKPT_OK) return fail(base.name, &scan.error);
+    if (rc != CKPT_OK) return fail(base.name, &e);
     puts("# HELP ckpt_runs Runs in each state.\n# TYPE ckpt_runs gauge");
     for (size_t i = 0; i < STATES; i++) {
         printf("ckpt_runs{state=\"%s\"} %" PRIu64 "\n", states[i].name,
@@ -1650,8 +1646,9 @@ static bool visit_verify(void *user, const ckpt_run_info *info)
 static int cmd_verify(void)
 {
     ckpt_run_info info;
-    if (opt.count == 0 && scan_all(visit_verify, NULL) != CKPT_OK) {
-        return fail(base.name, &scan.error);
+    if (opt.count == 0 &&
+        ckpt_scan(&base.ctx, 0, visit_verify, NULL) != CKPT_OK) {
+        return fail(base.name, ckpt_last_error(&base.ctx));
     }
     for (int i = 0; i < opt.count; i++) {
         if (ckpt_query(&base.ctx, opt.ids[i], &info) != CKPT_OK) {
@@ -2036,15 +2033,15 @@ static int cmd_watch(void)
     while (!stopped && !watching.broken) {
         watching.round++;
         if (opt.count == 0) {
-            rc = scan_all(visit_watch, &watching);
+            rc = ckpt_scan(&base.ctx, 0, visit_watch, &watching);
         } else {
             rc = ckpt_query(&base.ctx, opt.ids[0], &info);
             if (rc == CKPT_OK) visit_watch(&watching, &info);
         }
         const bool never = rc == CKPT_ERR_NOT_FOUND && watching.round == 1;
         if (rc != CKPT_OK && (opt.count == 0 || never)) {
-            return never ? fail(opt.ids[0], ckpt_last_error(&base.ctx))
-                         : fail(base.name, &scan.error);
+            return fail(never ? opt.ids[0] : base.name,
+                        ckpt_last_error(&base.ctx));
         }
         if (!stopped) watch_end_round(&watching);
         if (opt.count > 0 && (rc == CKPT_ERR_NOT_FOUND || rc == CKPT_OK) &&
@@ -2111,10 +2108,10 @@ static void draw_top(bool needy)
     fit_columns();
     memset(list.counts, 0, sizeof(list.counts));
     list.total = 0;
-    const ckpt_code rc = scan_all(visit_top, &needy);
+    const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_top, &needy);
     printf("\033[H\033[J");
     if (rc != CKPT_OK) {
-        printf("%s\n", scan.error.msg);
+        printf("%s\n", ckpt_last_error(&base.ctx)->msg);
     } else {
         put_title(stdout);
         list_print(stdout, (size_t)rows - 6);
@@ -2260,10 +2257,10 @@ static int cmd_report(void)
            "<span class=\"n\">beat</span><span class=\"n\">attempts</span>"
            "<span class=\"n\">uncertain</span>"
            "<span class=\"n\">size</span></div>\n", time);
-    const ckpt_code rc = scan_all(visit_report, NULL);
+    const ckpt_code rc = ckpt_scan(&base.ctx, 0, visit_report, NULL);
     progress(true);
     list_print(stdout, ROWS_MAX);
-    if (rc != CKPT_OK) return fail(base.name, &scan.error);
+    if (rc != CKPT_OK) return fail(base.name, ckpt_last_error(&base.ctx));
     if (list.broken) {
         return fail_as("report", CKPT_ERR_RESOURCE, "out of memory");
     }
@@ -2569,7 +2566,6 @@ int main(int argc, char **argv)
     rc = open_store(command->looks || opt.dry_run);
     if (rc != DONE) return rc;
     rc = command->run();
-    close_scanners();
     close_store();
     // Somebody who ends watch or top has seen enough; what else is ended has
     // not done all that it was asked for.
