@@ -665,8 +665,8 @@ struct ckpt_run {
 // After every other code the run is zeroed:
 // - CKPT_ERR_FAILED: it failed, and was kept
 // - CKPT_ERR_LIVE: its owner is alive or stalled, or another claimant was first
-// - CKPT_ERR_BUSY: another process is changing it, several claimants died in a
-//   row before their first save, or its last beat lies in the future; try again
+// - CKPT_ERR_BUSY: another process is changing it, several claimants in a row
+//   died while they opened it, or its last beat lies in the future; try again
 //   after ckpt_last_error()->wait_ms
 // - CKPT_ERR_EXHAUSTED, CKPT_ERR_DAMAGED, CKPT_ERR_FORMAT, CKPT_ERR_FOREIGN,
 //   CKPT_ERR_TOO_LARGE: this program cannot resume it
@@ -1131,8 +1131,8 @@ CKPT_API CKPT_CHECKED ckpt_code ckpt_remove(ckpt_ctx *ctx, ckpt_run *run,
                                             const char *id);
 
 // Brings a FAILED run back as an interrupted one, or gives an exhausted run all
-// its attempts back. One attempt more has who opens it in a context whose
-// .resume_max is one above ckpt_run_info.attempt.
+// its attempts back. To give it one, open it in a context whose .resume_max is
+// ckpt_run_info.attempt + 1.
 //
 // Returns CKPT_ERR_NOT_FOUND, CKPT_FINISHED if it was completed,
 // CKPT_ERR_EXISTS if it is neither failed nor exhausted, CKPT_ERR_DAMAGED if

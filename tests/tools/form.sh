@@ -592,8 +592,10 @@ readme_cpp() {
         g++ -std=$std -Wall -Wextra -Wpedantic -Werror $inc \
             -o "$work/readme.d/agent" "$work/readme.cpp" || return 1
     done
+    all='["step","step","step","step","step"]'
     ( cd "$work/readme.d" && ./agent && ./agent && ./agent ) >"$work/out" &&
-        echo '["step","step","step","step","step"]' | diff - "$work/out"
+        echo "$all" | diff - "$work/out" &&
+        grep -qF "$all" "$work"/readme.d/runs/r-report/checkpoint.*.json
 }
 check "the program in C++ of the README does its work once" readme_cpp
 
@@ -661,7 +663,7 @@ examples_cpp() {
 long_check "so does the example in C++" examples_cpp
 command_pg() {
     # shellcheck disable=SC2086
-    gcc $pedantic -Wshadow -O1 $inc -DCKPT_WITH_PG -I"$PQ" \
+    gcc $pedantic -Wshadow -O1 $inc -pthread -DCKPT_WITH_PG -I"$PQ" \
         -o "$work/example" examples/ckpt.c -lpq
 }
 if [ -e "$PQ/libpq-fe.h" ]; then
