@@ -107,7 +107,7 @@ $(B)/libckpt.so: $(B)/ckpt.c $(HEADERS) $(B)/flags
 	    -o $@ $(B)/ckpt.c $(LDLIBS)
 
 $(EXAMPLES): $(B)/%: examples/%.c $(B)/libckpt.a $(HEADERS) $(B)/flags
-	$(CC) $(EXAMPLE_CFLAGS) $(LDFLAGS) -pthread -o $@ $< \
+	$(CC) $(EXAMPLE_CFLAGS) $(LDFLAGS) -o $@ $< \
 	    $(B)/libckpt.a $(EXAMPLE_LIBS) $(LDLIBS)
 
 # Where there is libpq, the command looks into databases, too.
