@@ -211,6 +211,20 @@ static sim_blob *copy_of(sim_disk *disk, const char *path)
     return sim_blob_new(bytes, size);
 }
 
+// The newest generation; a removal that stops half way leaves it as the one
+// before the newest.
+static sim_blob *copy_of_newest(sim_disk *disk, uint64_t epoch)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/runs/r-job/checkpoint.%u.json",
+             (unsigned)epoch);
+    if (sim_find(disk, path) == NULL) {
+        snprintf(path, sizeof(path), "/runs/r-job/checkpoint.%u.prev.json",
+                 (unsigned)epoch);
+    }
+    return copy_of(disk, path);
+}
+
 // How the run of a record ended, and how that is written.
 static const struct { ckpt_outcome outcome, written; } ends[RECORDS] = {
     { CKPT_RUNNING, CKPT_RUNNING },
@@ -278,12 +292,11 @@ static void make_samples(void)
         end_run(ctx, &run, p, i);
         FUZZ_CHECK(ckpt_query(ctx, "job", &info) == CKPT_OK);
         FUZZ_CHECK(info.outcome == ends[i].written);
-        records[i] = copy_of(disk, info.epoch == 1 ?
-                             "/runs/r-job/checkpoint.1.json" :
-                             "/runs/r-job/checkpoint.2.json");
+        records[i] = copy_of_newest(disk, info.epoch);
         if (i == 0) {
             claim = copy_of(disk, "/runs/r-job/heartbeat.1");
         }
+        ckpt_abandon(&run);
         sim_disk_free(disk);
     }
 }
