@@ -3196,8 +3196,7 @@ static int ckpt__fs_clear_dir(ckpt_store_fs *fs, const char *name)
         for (bool more = ckpt__fs_walk_begin(&w, fs, dir);
              more && ckpt__fs_walk_next(&w); ) {
             const ckpt__fs_kind kind = ckpt__fs_parse_name(w.name, &epoch);
-            if (kind != CKPT__FS_OTHER &&
-                !ckpt__fs_is_dir(fs, dir, w.name)) {
+            if (kind != CKPT__FS_OTHER && !ckpt__fs_is_dir(fs, dir, w.name)) {
                 r = -EEXIST;
             } else if (walks == 1) {
                 const int moved = ckpt__fs_move_out(fs, dir, w.name);
@@ -4308,10 +4307,8 @@ CKPT_API ckpt_code ckpt_job_open(ckpt_job *job, const ckpt_job_desc *desc,
     if (job == NULL || desc == NULL || last == NULL) return CKPT_ERR_ARGUMENT;
     if (job->open) {
         memset(&job->run.error, 0, sizeof(job->run.error));
-        job->run.error.code = CKPT_ERR_ARGUMENT;
         job->run.error.op = "open a job that is open";
-        job->run.error.msg = ckpt_code_message(CKPT_ERR_ARGUMENT);
-        return CKPT_ERR_ARGUMENT;
+        return ckpt__fill_error(&job->run.error, CKPT_ERR_ARGUMENT);
     }
     ckpt_job_desc d = *desc;
     if (d.id != NULL && strlen(d.id) <= CKPT_ID_MAX) {

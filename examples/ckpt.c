@@ -1244,11 +1244,10 @@ static void *scan_along(void *arg)
 // Each thread has a few descriptors open: with fewer than these there is one.
 static void start_threads(void)
 {
-    for (unsigned i = 0; i < THREADS - 1 && sysconf(_SC_OPEN_MAX) >= 64; i++) {
-        if (pthread_create(&scan.of[i].thread, NULL, scan_along,
-                           &scan.of[i]) != 0) {
-            return;
-        }
+    if (sysconf(_SC_OPEN_MAX) < 64) return;
+    while (scan.running < THREADS - 1) {
+        scanner *s = &scan.of[scan.running];
+        if (pthread_create(&s->thread, NULL, scan_along, s) != 0) return;
         scan.running++;
     }
 }

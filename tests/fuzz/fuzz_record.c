@@ -274,6 +274,21 @@ static void check_same_but_messages(const content *a, const content *b)
     FUZZ_CHECK(same_text(a->at.birth, b->at.birth));
 }
 
+// Whether the sections that were loaded are those of a record.
+static bool is_of(const sim_blob *b, const content *c)
+{
+    const ckpt_bytes all = { b->bytes, record_size(b->bytes, b->len) };
+    char birth[CKPT_NONCE_MAX + 1];
+    return ckpt_json_text(ckpt_json_get(all, "birth"), birth, sizeof(birth),
+                          NULL) == CKPT_OK &&
+           strcmp(birth, c->at.birth) == 0 &&
+           fuzz_same(ckpt_json_get(all, "messages"), c->at.messages) &&
+           fuzz_same(ckpt_json_get(all, "phases"), c->at.phases) &&
+           fuzz_same(ckpt_json_get(all, "effects"), c->at.effects) &&
+           fuzz_same(ckpt_json_get(all, "held"), c->at.held) &&
+           fuzz_same(ckpt_json_get(all, "state"), c->at.state);
+}
+
 // What was adopted is what its own sum says, and JSON all through, with the
 // sections that were loaded from it.
 static void check_record(const sim_blob *b, const content *c)
@@ -304,15 +319,7 @@ static void check_record(const sim_blob *b, const content *c)
                                         &count) == CKPT_OK);
             FUZZ_CHECK((size_t)count == n.n[i]);
         }
-        char birth[CKPT_NONCE_MAX + 1];
-        FUZZ_CHECK(ckpt_json_text(ckpt_json_get(all, "birth"), birth,
-                                  sizeof(birth), NULL) == CKPT_OK);
-        FUZZ_CHECK(birth[0] != '\0' && strcmp(birth, c->at.birth) == 0);
-        FUZZ_CHECK(fuzz_same(ckpt_json_get(all, "messages"), c->at.messages));
-        FUZZ_CHECK(fuzz_same(ckpt_json_get(all, "phases"), c->at.phases));
-        FUZZ_CHECK(fuzz_same(ckpt_json_get(all, "effects"), c->at.effects));
-        FUZZ_CHECK(fuzz_same(ckpt_json_get(all, "held"), c->at.held));
-        FUZZ_CHECK(fuzz_same(ckpt_json_get(all, "state"), c->at.state));
+        FUZZ_CHECK(c->at.birth[0] != '\0' && is_of(b, c));
     }
 }
 
@@ -364,21 +371,6 @@ static void check_append(ckpt_run *run, const content *before)
     FUZZ_CHECK(ckpt_json_check(now, NULL) == CKPT_OK);
     FUZZ_CHECK(ckpt_effect_end(run, "call-2", ckpt_text("4")) <= CKPT_OK);
     free(after.buf);
-}
-
-// Whether the sections that were loaded are those of a record.
-static bool is_of(const sim_blob *b, const content *c)
-{
-    const ckpt_bytes all = { b->bytes, record_size(b->bytes, b->len) };
-    char birth[CKPT_NONCE_MAX + 1];
-    return ckpt_json_text(ckpt_json_get(all, "birth"), birth, sizeof(birth),
-                          NULL) == CKPT_OK &&
-           strcmp(birth, c->at.birth) == 0 &&
-           fuzz_same(ckpt_json_get(all, "messages"), c->at.messages) &&
-           fuzz_same(ckpt_json_get(all, "phases"), c->at.phases) &&
-           fuzz_same(ckpt_json_get(all, "effects"), c->at.effects) &&
-           fuzz_same(ckpt_json_get(all, "held"), c->at.held) &&
-           fuzz_same(ckpt_json_get(all, "state"), c->at.state);
 }
 
 // prev: there was a good record besides. If the other one is torn, and was not

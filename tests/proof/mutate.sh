@@ -77,22 +77,23 @@ if [ "$1" = --one ]; then
     dir=$work/$(basename "$list").$n
     name=$(sed -n "${n}p" "$list.numbers" | cut -f 2)
     by=$(sed -n "${n}p" "$list.numbers" | cut -f 3)
-    hint=$work/killers/$(basename "$(result "$name")")
-    killer=$(run "$list" "$n" "$dir" "$(cat "$hint" 2>/dev/null)")
+    kept=$work/killers/$(basename "$(result "$name")")
+    hint=$(cat "$kept" 2>/dev/null)
+    killer=$(run "$list" "$n" "$dir" "$hint")
     case $killer in
     nothing*) what="FAILED $killer" ;;
-    ?*) what="killed by $killer"; echo "$killer" >"$hint" ;;
+    ?*) what="killed by $killer" ;;
     *)
         what=SURVIVED
         if [ -n "$by" ]; then
-            killer=$(run "$list" "$n$by" "$dir" "$(cat "$hint" 2>/dev/null)")
+            killer=$(run "$list" "$n$by" "$dir" "$hint")
             case $killer in
             ''|nothing*) what="SURVIVED with what covers it" ;;
-            *) what="covered, both killed by $killer"
-               echo "$killer" >"$hint" ;;
+            *) what="covered, both killed by $killer" ;;
             esac
         fi ;;
     esac
+    case $what in *"killed by "*) echo "$killer" >"$kept" ;; esac
     rm -rf "$dir"
     printf '%s: %s\n' "$name" "$what" >"$dir.line"
     mv "$dir.line" "$(result "$name")"
